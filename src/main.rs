@@ -1,0 +1,3 @@
+//! The `cpa-exporter` binary.
+
+fn main() {}

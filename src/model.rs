@@ -1,0 +1,21 @@
+//! The vocabulary every other module shares: what a request, its tokens and its outcome are.
+//!
+//! Nothing here does I/O, reads a clock or knows a wire format.
+
+mod dimension;
+mod event;
+mod masked;
+mod outcome;
+mod time;
+mod tokens;
+mod total;
+mod wire;
+
+pub use dimension::{DimId, Dimension, Route};
+pub use event::{AuthType, Event, EventDigest, Source};
+pub use masked::Masked;
+pub use outcome::{Failure, FailureReason};
+pub use time::UnixNanos;
+pub use tokens::{TokenKind, TokenQuality, Tokens};
+pub use total::{TOTAL_KEY_LEN, TotalRow};
+pub use wire::{Batch, BatchBody, Control, IngestMode, RejectReason};

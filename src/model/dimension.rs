@@ -1,0 +1,69 @@
+/// The columns whose values are interned: stored once, referred to by number.
+///
+/// The numbers are part of the database format; append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Dimension {
+    Provider = 0,
+    Executor = 1,
+    Model = 2,
+    Alias = 3,
+    Endpoint = 4,
+    /// `auth_index` of the credential.
+    Account = 5,
+    /// Stored form of the client's masked key.
+    Client = 6,
+    ServiceTier = 7,
+    ReasoningEffort = 8,
+    /// Stored form of a record's `source`.
+    Source = 9,
+}
+
+impl Dimension {
+    pub const ALL: [Self; 10] = [
+        Self::Provider,
+        Self::Executor,
+        Self::Model,
+        Self::Alias,
+        Self::Endpoint,
+        Self::Account,
+        Self::Client,
+        Self::ServiceTier,
+        Self::ReasoningEffort,
+        Self::Source,
+    ];
+
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+/// Number of an interned value, unique within its [`Dimension`].
+///
+/// 0 is the absent value: empty text, no account, no client key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DimId(pub u32);
+
+impl DimId {
+    pub const NONE: Self = Self(0);
+}
+
+/// The interned side of an event: everything labels are made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Route {
+    pub provider: DimId,
+    pub executor: DimId,
+    pub model: DimId,
+    pub alias: DimId,
+    pub endpoint: DimId,
+    pub account: DimId,
+    pub client: DimId,
+    pub service_tier: DimId,
+    pub response_service_tier: DimId,
+    pub reasoning_effort: DimId,
+    pub source: DimId,
+}

@@ -1,0 +1,100 @@
+use bytes::Bytes;
+
+use super::UnixNanos;
+
+/// How records are taken from CPA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum IngestMode {
+    Pop,
+    Subscribe,
+    Http,
+}
+
+impl IngestMode {
+    pub const ALL: [Self; 3] = [Self::Pop, Self::Subscribe, Self::Http];
+
+    /// The value of the label `mode`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pop => "pop",
+            Self::Subscribe => "subscribe",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Raw bytes as they came from CPA in one reply, before anything has looked inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub mode: IngestMode,
+    pub received: UnixNanos,
+    pub body: BatchBody,
+}
+
+/// What a reply consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchBody {
+    /// Payloads of a pop or of a subscription, one record each.
+    Records(Vec<Bytes>),
+    /// The whole body of the HTTP queue's answer: a JSON array of records.
+    JsonArray(Bytes),
+}
+
+/// The two messages that CPA sends among the records of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// `{"support_refresh":true}`, the first message of a subscription.
+    SupportRefresh,
+    /// `{"refresh":true}`: accounts or configuration changed.
+    Refresh,
+}
+
+impl Control {
+    pub const ALL: [Self; 2] = [Self::SupportRefresh, Self::Refresh];
+
+    /// The value of the label `message`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SupportRefresh => "support_refresh",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// Why a payload is no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RejectReason {
+    /// Not JSON.
+    Json,
+    /// JSON, but not the shape of a record.
+    Shape,
+    /// A number that is of the wrong kind or out of range.
+    Number,
+    /// No timestamp, or none that can be true.
+    Time,
+    /// Longer or deeper than any record can be.
+    Size,
+}
+
+impl RejectReason {
+    pub const ALL: [Self; 5] = [
+        Self::Json,
+        Self::Shape,
+        Self::Number,
+        Self::Time,
+        Self::Size,
+    ];
+
+    /// The value of the label `reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Shape => "shape",
+            Self::Number => "number",
+            Self::Time => "time",
+            Self::Size => "size",
+        }
+    }
+}
