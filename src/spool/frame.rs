@@ -1,0 +1,165 @@
+//! The bytes of one frame: `len crc | type mode received payload`, little-endian.
+
+use bytes::Bytes;
+
+use crate::model::{Batch, BatchBody, IngestMode, UnixNanos};
+
+/// Length and checksum.
+const PREFIX: usize = 8;
+/// Type, mode and time of receipt, counted in the length and covered by the checksum.
+const HEAD: usize = 10;
+/// Nothing CPA sends in one payload comes near; a longer length is damage.
+const MAX_BODY: usize = 1 << 30;
+
+const TYPE_RECORD: u8 = 1;
+const TYPE_ARRAY: u8 = 2;
+
+/// One payload as it was taken from CPA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    pub mode: IngestMode,
+    pub received: UnixNanos,
+    pub body: FrameBody<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameBody<'a> {
+    Record(&'a [u8]),
+    /// An answer of the HTTP queue: a JSON array of records.
+    JsonArray(&'a [u8]),
+}
+
+/// What lies at the start of a buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// A whole frame of this length on disk, checksum included.
+    Frame(usize),
+    /// More bytes are needed: this many in all, as far as is known.
+    Short(usize),
+    Damaged,
+}
+
+/// Appends the frames of `batch` to `out`.
+pub(super) fn encode(batch: &Batch, out: &mut Vec<u8>) {
+    match &batch.body {
+        BatchBody::Records(records) => {
+            for record in records {
+                encode_one(batch, TYPE_RECORD, record, out);
+            }
+        }
+        BatchBody::JsonArray(body) => encode_one(batch, TYPE_ARRAY, body, out),
+    }
+}
+
+fn encode_one(batch: &Batch, kind: u8, payload: &Bytes, out: &mut Vec<u8>) {
+    let mut head = [0_u8; HEAD];
+    let (types, time) = head.split_at_mut(2);
+    types.copy_from_slice(&[kind, batch.mode as u8]);
+    time.copy_from_slice(&batch.received.get().to_le_bytes());
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head);
+    crc.update(payload);
+    // A payload above 4 GiB cannot be: the source bounds every reply far below.
+    let len = u32::try_from(HEAD + payload.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&crc.finalize().to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(payload);
+}
+
+/// Bytes that `batch` takes on disk.
+pub(super) fn encoded_len(batch: &Batch) -> usize {
+    match &batch.body {
+        BatchBody::Records(records) => records.iter().map(|r| PREFIX + HEAD + r.len()).sum(),
+        BatchBody::JsonArray(body) => PREFIX + HEAD + body.len(),
+    }
+}
+
+/// Looks at the start of `bytes`; never reads beyond it and never panics, whatever it holds.
+pub(super) fn check(bytes: &[u8]) -> Checked {
+    let Some((len, rest)) = bytes.split_first_chunk::<4>() else {
+        return Checked::Short(PREFIX);
+    };
+    let Some((crc, rest)) = rest.split_first_chunk::<4>() else {
+        return Checked::Short(PREFIX);
+    };
+    let len = u32::from_le_bytes(*len) as usize;
+    if !(HEAD..=MAX_BODY).contains(&len) {
+        return Checked::Damaged;
+    }
+    match rest.get(..len) {
+        None => Checked::Short(PREFIX + len),
+        Some(content) if crc32fast::hash(content) == u32::from_le_bytes(*crc) => {
+            Checked::Frame(PREFIX + len)
+        }
+        Some(_) => Checked::Damaged,
+    }
+}
+
+/// Takes a frame apart whose checksum has been verified.
+///
+/// `None` for a type or mode that this version does not know.
+pub(super) fn view(frame: &[u8]) -> Option<Frame<'_>> {
+    let content = frame.get(PREFIX..)?;
+    let (&[kind, mode], rest) = content.split_first_chunk::<2>()?;
+    let (received, payload) = rest.split_first_chunk::<8>()?;
+    Some(Frame {
+        mode: IngestMode::ALL.get(usize::from(mode)).copied()?,
+        received: UnixNanos::new(i64::from_le_bytes(*received)),
+        body: match kind {
+            TYPE_RECORD => FrameBody::Record(payload),
+            TYPE_ARRAY => FrameBody::JsonArray(payload),
+            _ => return None,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn batch(records: Vec<Vec<u8>>) -> Batch {
+        Batch {
+            mode: IngestMode::Subscribe,
+            received: UnixNanos::new(-7),
+            body: BatchBody::Records(records.into_iter().map(Bytes::from).collect()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_back(records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)) {
+            let batch = batch(records.clone());
+            let mut bytes = Vec::new();
+            encode(&batch, &mut bytes);
+            prop_assert_eq!(bytes.len(), encoded_len(&batch));
+            let mut rest = bytes.as_slice();
+            for record in &records {
+                let Checked::Frame(len) = check(rest) else { panic!("no frame") };
+                let frame = view(&rest[..len]).unwrap();
+                prop_assert_eq!(frame.body, FrameBody::Record(record));
+                prop_assert_eq!(frame.received, batch.received);
+                rest = &rest[len..];
+            }
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn a_cut_frame_is_short_and_a_flipped_bit_is_seen(record in prop::collection::vec(any::<u8>(), 1..40), cut in any::<prop::sample::Index>()) {
+            let mut bytes = Vec::new();
+            encode(&batch(vec![record]), &mut bytes);
+            let at = cut.index(bytes.len());
+            prop_assert!(matches!(check(&bytes[..at]), Checked::Short(_)));
+            bytes[at] ^= 0x10;
+            prop_assert!(!matches!(check(&bytes), Checked::Frame(_)));
+        }
+
+        #[test]
+        fn noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _checked = check(&noise);
+            let _frame = view(&noise);
+        }
+    }
+}

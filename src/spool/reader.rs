@@ -1,0 +1,210 @@
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::SpoolError;
+use super::frame::{Checked, Frame, check, view};
+use super::segment::{HEADER_LEN, Position, SegmentId, Segments};
+
+/// Least number of bytes asked of a file at once.
+const CHUNK: usize = 512 * 1024;
+
+/// Gives frames out in the order in which they were appended. Owned by the ingest thread.
+#[derive(Debug)]
+pub struct Reader {
+    segments: Segments,
+    /// Segment being read.
+    number: u64,
+    id: SegmentId,
+    file: Option<File>,
+    /// Bytes of the file from `start` on.
+    buffer: Vec<u8>,
+    /// Offset in the file of the first byte of `buffer`.
+    start: u64,
+    /// Read position within `buffer`.
+    at: usize,
+}
+
+impl Reader {
+    pub(super) fn new(segments: Segments) -> Self {
+        Self {
+            segments,
+            number: 0,
+            id: SegmentId(0),
+            file: None,
+            buffer: Vec::new(),
+            start: 0,
+            at: 0,
+        }
+    }
+
+    /// Number of the last commit the spool knows of. A database with a lower one is older.
+    pub fn commit_number(&self) -> u64 {
+        self.segments.lock().commit_number
+    }
+
+    /// Lets go of everything before `position`, and of all segments older than it.
+    ///
+    /// Call it after the commit that made `position` durable, and once at start with what the
+    /// database holds. A position in no known segment lets go of nothing.
+    /// `commit_number` is that commit's.
+    pub fn release(&mut self, position: Position, commit_number: u64) -> Result<(), SpoolError> {
+        let mut state = self.segments.lock();
+        state.commit_number = state.commit_number.max(commit_number);
+        if state.segments.iter().any(|s| s.id == position.segment) {
+            for segment in &mut state.segments {
+                if segment.id == position.segment {
+                    segment.released = position
+                        .offset
+                        .clamp(segment.released, segment.len.max(segment.released));
+                    break;
+                }
+                segment.released = segment.len;
+            }
+        }
+        self.segments.sweep(&mut state)
+    }
+
+    /// Goes back to the first frame that has not been released.
+    pub fn rewind(&mut self) {
+        self.number = 0;
+        self.file = None;
+    }
+
+    /// Where the next frame begins: everything before it has been given out.
+    pub fn position(&self) -> Position {
+        Position {
+            segment: self.id,
+            offset: self.start + self.at as u64,
+        }
+    }
+
+    /// Uncommitted bytes.
+    pub fn pending_bytes(&self) -> u64 {
+        self.segments.lock().pending()
+    }
+
+    /// The next frame, or `None` when all that was appended has been given out.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SpoolError> {
+        loop {
+            if self.file.is_none() && !self.open_next()? {
+                return Ok(None);
+            }
+            match check(self.buffer.get(self.at..).unwrap_or_default()) {
+                Checked::Frame(len) => {
+                    let range = self.at..self.at + len;
+                    if self
+                        .buffer
+                        .get(range.clone())
+                        .is_some_and(|f| view(f).is_some())
+                    {
+                        self.at += len;
+                        return Ok(self.buffer.get(range).and_then(view));
+                    }
+                    // Written by a later version: not ours to skip.
+                    let path = self.segments.path(self.number);
+                    let unknown = io::Error::other("frame of an unknown type");
+                    return Err(SpoolError::new(path, "understood", unknown));
+                }
+                Checked::Short(want) => {
+                    if !self.fill(want)? && !self.leave_segment(false) {
+                        return Ok(None);
+                    }
+                }
+                Checked::Damaged => {
+                    if !self.leave_segment(true) {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens the segment after the current one at its first unreleased byte.
+    fn open_next(&mut self) -> Result<bool, SpoolError> {
+        let (number, id, from) = {
+            let state = self.segments.lock();
+            let next = state.segments.iter().find(|s| s.number > self.number);
+            let Some(next) = next else { return Ok(false) };
+            (next.number, next.id, next.released.max(HEADER_LEN))
+        };
+        let path = self.segments.path(number);
+        let mut file = File::open(&path).map_err(|e| SpoolError::new(&path, "opened", e))?;
+        file.seek(SeekFrom::Start(from))
+            .map_err(|e| SpoolError::new(&path, "read", e))?;
+        self.buffer.clear();
+        (self.number, self.id, self.start, self.at) = (number, id, from, 0);
+        self.file = Some(file);
+        Ok(true)
+    }
+
+    /// Reads on until `want` bytes are there from the read position on; false at the end.
+    fn fill(&mut self, want: usize) -> Result<bool, SpoolError> {
+        let Some(file) = &mut self.file else {
+            return Ok(false);
+        };
+        let end = {
+            let state = self.segments.lock();
+            match state.segments.iter().find(|s| s.number == self.number) {
+                // An emptied segment has a new id: what follows is another content.
+                Some(segment) if segment.id == self.id => segment.len,
+                _ => 0,
+            }
+        };
+        self.buffer.drain(..self.at);
+        self.start += self.at as u64;
+        self.at = 0;
+        let have = self.start + self.buffer.len() as u64;
+        let available = end.saturating_sub(have);
+        if available == 0 {
+            return Ok(false);
+        }
+        let missing = want.saturating_sub(self.buffer.len()).max(CHUNK) as u64;
+        let path = self.segments.path(self.number);
+        let read = file
+            .take(missing.min(available))
+            .read_to_end(&mut self.buffer)
+            .map_err(|e| SpoolError::new(&path, "read", e))?;
+        Ok(read > 0)
+    }
+
+    /// Ends the reading of a segment that has no further whole frame.
+    ///
+    /// False when it is the last one, in which frames can still be appended.
+    fn leave_segment(&mut self, damaged: bool) -> bool {
+        let mut state = self.segments.lock();
+        let is_last = state
+            .segments
+            .back()
+            .is_none_or(|last| last.number <= self.number);
+        let at = self.start + self.at as u64;
+        let segment = state
+            .segments
+            .iter_mut()
+            .find(|s| s.number == self.number && s.id == self.id);
+        if let Some(segment) = segment {
+            if is_last && !damaged {
+                return false;
+            }
+            let lost = segment.len.saturating_sub(at);
+            if lost > 0 {
+                let path = self.segments.path(self.number);
+                tracing::warn!(
+                    path = %path.display(), offset = at, bytes = lost,
+                    "spool file ends in a torn frame, which is cut off; it had not been written in full"
+                );
+                segment.len = at;
+            }
+            if is_last {
+                // Damage in the file being written: what follows goes to a new one.
+                state.tail = None;
+                self.file = None;
+                return false;
+            }
+        } else if is_last {
+            // Emptied or deleted since: begin again with what is there now.
+            self.number = self.number.saturating_sub(1);
+        }
+        self.file = None;
+        true
+    }
+}

@@ -1,0 +1,262 @@
+//! The segment files and what is known of them; shared by writer and reader.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::SpoolError;
+
+const MAGIC: &[u8; 8] = b"CPASPL01";
+/// Magic, id, commit number, checksum.
+pub(super) const HEADER_LEN: u64 = HEADER_BYTES as u64;
+const HEADER_BYTES: usize = 28;
+const SUFFIX: &str = "spool";
+
+/// Random name of a segment's content. Never zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SegmentId(pub u64);
+
+impl fmt::Debug for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A place in the spool: everything before `offset` in `segment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub segment: SegmentId,
+    pub offset: u64,
+}
+
+/// One file, oldest first in [`Segments`].
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) id: SegmentId,
+    pub(super) number: u64,
+    /// Bytes that are there to be read, header included.
+    pub(super) len: u64,
+    /// Bytes that the reader has let go of, header included.
+    pub(super) released: u64,
+}
+
+/// State behind the lock. Every critical section is a few field accesses and, for the writer,
+/// one `write(2)`.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) segments: VecDeque<Segment>,
+    /// The last segment, open for appending; `None` after a failure, until the next append.
+    pub(super) tail: Option<File>,
+    /// Number of the last commit that the reader reported.
+    pub(super) commit_number: u64,
+}
+
+/// Handle shared by writer and reader.
+#[derive(Clone)]
+pub(super) struct Segments {
+    dir: Arc<Path>,
+    limit: u64,
+    state: Arc<Mutex<State>>,
+    next_id: Arc<Mutex<Box<dyn FnMut() -> SegmentId + Send>>>,
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segments")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Segments {
+    pub(super) fn open(
+        dir: PathBuf,
+        limit: u64,
+        next_id: Box<dyn FnMut() -> SegmentId + Send>,
+    ) -> Result<Self, SpoolError> {
+        fs::create_dir_all(&dir).map_err(|e| SpoolError::new(&dir, "created", e))?;
+        let (segments, commit_number) = find(&dir)?;
+        let this = Self {
+            dir: dir.into(),
+            limit,
+            state: Arc::new(Mutex::new(State {
+                segments,
+                tail: None,
+                commit_number,
+            })),
+            next_id: Arc::new(Mutex::new(next_id)),
+        };
+        // Never append to a file of an earlier process: its tail may be torn.
+        this.begin_segment(&mut this.lock())?;
+        Ok(this)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is consistent between statements, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub(super) fn path(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number:020}.{SUFFIX}"))
+    }
+
+    fn fresh_id(&self) -> SegmentId {
+        let mut next = self.next_id.lock().unwrap_or_else(PoisonError::into_inner);
+        next()
+    }
+
+    /// Starts the next file and makes it the tail.
+    pub(super) fn begin_segment(&self, state: &mut State) -> Result<(), SpoolError> {
+        let number = state.segments.back().map_or(1, |last| last.number + 1);
+        let id = self.fresh_id();
+        let path = self.path(number);
+        let mut options = OpenOptions::new();
+        options.create_new(true).append(true);
+        let file = options
+            .open(&path)
+            .and_then(|mut file| {
+                file.write_all(&header(id, state.commit_number))
+                    .map(|()| file)
+            })
+            .map_err(|e| SpoolError::new(&path, "begun", e))?;
+        state.tail = Some(file);
+        state.segments.push_back(Segment {
+            id,
+            number,
+            len: HEADER_LEN,
+            released: HEADER_LEN,
+        });
+        Ok(())
+    }
+
+    /// Deletes what has been released; empties the tail when nothing is left in it.
+    pub(super) fn sweep(&self, state: &mut State) -> Result<(), SpoolError> {
+        while state.segments.len() > 1 {
+            let Some(first) = state.segments.front() else {
+                break;
+            };
+            if first.released < first.len {
+                break;
+            }
+            let path = self.path(first.number);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(SpoolError::new(&path, "removed", e));
+                }
+                _gone => state.segments.pop_front(),
+            };
+        }
+        let State {
+            segments,
+            tail,
+            commit_number,
+        } = state;
+        if let (Some(tail), Some(last)) = (tail, segments.back_mut())
+            && last.len > HEADER_LEN
+            && last.released >= last.len
+        {
+            let id = self.fresh_id();
+            tail.set_len(0)
+                .and_then(|()| tail.write_all(&header(id, *commit_number)))
+                .map_err(|e| SpoolError::new(self.path(last.number), "emptied", e))?;
+            *last = Segment {
+                id,
+                number: last.number,
+                len: HEADER_LEN,
+                released: HEADER_LEN,
+            };
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Bytes written and not yet released.
+    pub(super) fn pending(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|s| s.len.saturating_sub(s.released))
+            .sum()
+    }
+}
+
+fn header(id: SegmentId, commit_number: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&id.0.to_le_bytes());
+    bytes.extend_from_slice(&commit_number.to_le_bytes());
+    let crc = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn parse_header(bytes: &[u8; HEADER_BYTES]) -> Option<(SegmentId, u64)> {
+    let (content, crc) = bytes.split_last_chunk::<4>()?;
+    let (magic, rest) = content.split_first_chunk::<8>()?;
+    let (id, commit) = rest.split_first_chunk::<8>()?;
+    let commit = commit.first_chunk::<8>()?;
+    (magic == MAGIC && crc32fast::hash(content) == u32::from_le_bytes(*crc)).then(|| {
+        (
+            SegmentId(u64::from_le_bytes(*id)),
+            u64::from_le_bytes(*commit),
+        )
+    })
+}
+
+/// The segments of earlier processes, oldest first, and the highest commit number they know.
+fn find(dir: &Path) -> Result<(VecDeque<Segment>, u64), SpoolError> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| SpoolError::new(dir, "listed", e))? {
+        let path = entry.map_err(|e| SpoolError::new(dir, "listed", e))?.path();
+        if path.extension().is_some_and(|x| x == SUFFIX)
+            && let Some(number) = path
+                .file_stem()
+                .and_then(|s| s.to_str()?.parse::<u64>().ok())
+        {
+            numbers.push((number, path));
+        }
+    }
+    numbers.sort_unstable();
+    let mut segments = VecDeque::new();
+    let mut commit_number = 0;
+    for (number, path) in numbers {
+        let (id, commit, len) = inspect(&path).map_err(|e| SpoolError::new(&path, "read", e))?;
+        commit_number = commit_number.max(commit);
+        segments.push_back(Segment {
+            id,
+            number,
+            len,
+            released: HEADER_LEN.min(len),
+        });
+    }
+    Ok((segments, commit_number))
+}
+
+/// Reads a segment's header. A file without a whole header holds no frame: it was being begun
+/// or emptied when its process died, and it gets the id that no database can know.
+fn inspect(path: &Path) -> io::Result<(SegmentId, u64, u64)> {
+    let mut file = File::open(path)?;
+    let len = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = [0_u8; HEADER_BYTES];
+    let header = match file.read_exact(&mut bytes) {
+        Ok(()) => parse_header(&bytes),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => None,
+        Err(e) => return Err(e),
+    };
+    if let Some((id, commit)) = header {
+        return Ok((id, commit, len));
+    }
+    if len > HEADER_LEN {
+        let path = path.display();
+        tracing::error!(%path, bytes = len, "spool file has no valid header, its content is skipped");
+    }
+    Ok((SegmentId(0), 0, 0))
+}

@@ -1,0 +1,188 @@
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::model::{Batch, BatchBody, IngestMode, UnixNanos};
+
+fn ids(seed: u64) -> Box<dyn FnMut() -> SegmentId + Send> {
+    let mut next = seed;
+    Box::new(move || {
+        next += 1;
+        SegmentId(next)
+    })
+}
+
+fn batch(records: &[&str]) -> Batch {
+    Batch {
+        mode: IngestMode::Pop,
+        received: UnixNanos::new(1),
+        body: BatchBody::Records(
+            records
+                .iter()
+                .map(|r| Bytes::copy_from_slice(r.as_bytes()))
+                .collect(),
+        ),
+    }
+}
+
+fn drain(reader: &mut Reader) -> Vec<String> {
+    let mut out = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        let FrameBody::Record(bytes) = frame.body else {
+            panic!("not a record")
+        };
+        out.push(String::from_utf8(bytes.to_vec()).unwrap());
+    }
+    out
+}
+
+fn disk_bytes(dir: &Path) -> u64 {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().metadata().unwrap().len())
+        .sum()
+}
+
+fn last_file(dir: &Path) -> PathBuf {
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    files.sort();
+    files.pop().unwrap()
+}
+
+#[test]
+fn what_was_appended_is_read_in_order_and_shrinks_to_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    let empty = disk_bytes(dir.path());
+    for round in 0..3 {
+        writer.append(&batch(&["a", "b"])).unwrap();
+        writer.append(&batch(&["c"])).unwrap();
+        assert_eq!(drain(&mut reader), ["a", "b", "c"], "round {round}");
+        assert!(writer.pending_bytes() > 0);
+        reader.release(reader.position(), round).unwrap();
+        assert_eq!(writer.pending_bytes(), 0);
+        assert_eq!(disk_bytes(dir.path()), empty);
+    }
+}
+
+#[test]
+fn a_restart_replays_what_was_not_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a"])).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+    let committed = reader.position();
+    writer.append(&batch(&["b", "c"])).unwrap();
+    drop((writer, reader));
+
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(100)).unwrap();
+    reader.release(committed, 1).unwrap();
+    writer.append(&batch(&["d"])).unwrap();
+    assert_eq!(drain(&mut reader), ["b", "c", "d"]);
+    reader.release(reader.position(), 2).unwrap();
+    drop((writer, reader));
+
+    let (_writer, mut reader) = open(dir.path().into(), 1 << 20, ids(200)).unwrap();
+    assert_eq!(reader.commit_number(), 2);
+    assert!(drain(&mut reader).is_empty());
+}
+
+#[test]
+fn a_position_of_an_emptied_segment_hides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer
+        .append(&batch(&["a long one that moves the offset"]))
+        .unwrap();
+    drain(&mut reader);
+    let committed = reader.position();
+    reader.release(committed, 1).unwrap();
+    writer.append(&batch(&["b"])).unwrap();
+    drop((writer, reader));
+
+    let (_writer, mut reader) = open(dir.path().into(), 1 << 20, ids(100)).unwrap();
+    reader.release(committed, 1).unwrap();
+    assert_eq!(drain(&mut reader), ["b"]);
+}
+
+#[test]
+fn an_older_database_gets_the_rest_of_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a"])).unwrap();
+    drop((writer, drain(&mut reader)));
+    drop(reader);
+
+    let (_writer, mut reader) = open(dir.path().into(), 1 << 20, ids(100)).unwrap();
+    let unknown = Position {
+        segment: SegmentId(77),
+        offset: 1 << 40,
+    };
+    reader.release(unknown, 1).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+}
+
+#[test]
+fn a_torn_tail_loses_only_the_torn_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a", "b", "torn"])).unwrap();
+    drop(writer);
+    let path = last_file(dir.path());
+    let bytes = fs::read(&path).unwrap();
+    for cut in 1..=18 {
+        fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
+        let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(100)).unwrap();
+        writer.append(&batch(&["after"])).unwrap();
+        assert_eq!(drain(&mut reader), ["a", "b", "after"], "cut {cut}");
+        drop((writer, reader));
+        fs::remove_file(last_file(dir.path())).unwrap();
+    }
+}
+
+#[test]
+fn rewind_gives_unreleased_frames_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a"])).unwrap();
+    drain(&mut reader);
+    reader.release(reader.position(), 1).unwrap();
+    writer.append(&batch(&["b", "c"])).unwrap();
+    assert_eq!(drain(&mut reader), ["b", "c"]);
+    reader.rewind();
+    assert_eq!(drain(&mut reader), ["b", "c"]);
+    writer.append(&batch(&["d"])).unwrap();
+    assert_eq!(drain(&mut reader), ["d"]);
+}
+
+#[test]
+fn segments_rotate_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 30, ids(0)).unwrap();
+    let big = "x".repeat(3 * 1024 * 1024);
+    for _ in 0..10 {
+        writer.append(&batch(&[&big])).unwrap();
+    }
+    assert!(fs::read_dir(dir.path()).unwrap().count() > 2);
+    assert_eq!(drain(&mut reader).len(), 10);
+    reader.release(reader.position(), 1).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(writer.pending_bytes(), 0);
+}
+
+#[test]
+fn the_bound_is_a_question_and_never_a_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 100, ids(0)).unwrap();
+    assert!(writer.has_room(100));
+    writer.append(&batch(&[&"y".repeat(500)])).unwrap();
+    assert!(!writer.has_room(0));
+    drain(&mut reader);
+    reader.release(reader.position(), 1).unwrap();
+    assert!(writer.has_room(100));
+}

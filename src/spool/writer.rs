@@ -1,0 +1,74 @@
+use std::io::Write;
+
+use super::frame::{encode, encoded_len};
+use super::segment::Segments;
+use super::{SEGMENT_BYTES, SpoolError};
+use crate::model::Batch;
+
+/// Takes batches in. Owned by the source.
+#[derive(Debug)]
+pub struct Writer {
+    segments: Segments,
+    /// Reused between appends.
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn new(segments: Segments) -> Self {
+        Self {
+            segments,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Whether a reply of up to `bytes` may be asked for.
+    ///
+    /// The bound is kept by not asking: [`Self::append`] takes what has been received even when
+    /// it turned out larger than expected.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.pending_bytes().saturating_add(bytes) <= self.segments.limit()
+    }
+
+    /// Bytes that wait for their commit.
+    pub fn pending_bytes(&self) -> u64 {
+        self.segments.lock().pending()
+    }
+
+    pub fn limit_bytes(&self) -> u64 {
+        self.segments.limit()
+    }
+
+    /// Writes the batch; when it returns `Ok`, the operating system has every byte.
+    ///
+    /// After an error nothing of the batch is in the spool, and the same batch can be appended
+    /// again. The write goes to the page cache and is as short as a memory copy, which is why it
+    /// runs on the caller's thread.
+    pub fn append(&mut self, batch: &Batch) -> Result<(), SpoolError> {
+        self.buffer.clear();
+        self.buffer.reserve(encoded_len(batch));
+        encode(batch, &mut self.buffer);
+        let mut state = self.segments.lock();
+        let full = state.segments.back().is_none_or(|s| s.len >= SEGMENT_BYTES);
+        if full || state.tail.is_none() {
+            self.segments.begin_segment(&mut state)?;
+        }
+        let state = &mut *state;
+        let (Some(tail), Some(segment)) = (&mut state.tail, state.segments.back_mut()) else {
+            // `begin_segment` has just set both.
+            return Ok(());
+        };
+        if let Err(error) = tail.write_all(&self.buffer) {
+            // Part of it may be there. Cut it off, or let the next append begin a new file:
+            // readers stop at a torn tail.
+            if tail.set_len(segment.len).is_err() {
+                state.tail = None;
+            }
+            let path = self.segments.path(segment.number);
+            return Err(SpoolError::new(path, "written", error));
+        }
+        segment.len += self.buffer.len() as u64;
+        // One huge reply must not be held for ever.
+        self.buffer.shrink_to(4 * 1024 * 1024);
+        Ok(())
+    }
+}
