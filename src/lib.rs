@@ -4,6 +4,8 @@
 //!
 //! * [`model`]: the vocabulary every other module shares.
 //! * [`spool`]: raw batches on disk between pop and commit.
+//! * [`store`]: the SQLite database.
 
 pub mod model;
 pub mod spool;
+pub mod store;

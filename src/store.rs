@@ -1,0 +1,74 @@
+//! The SQLite database: events, rejects and the running totals behind the counters.
+//!
+//! One [`Store`] owns the only connection that writes. It is used from one thread and knows
+//! nothing of the spool's files, of JSON or of metrics; what it commits, it commits in one
+//! transaction together with the spool position, so that a crash at any point neither loses nor
+//! doubles a record.
+
+mod dimensions;
+mod error;
+mod ingest;
+mod names;
+mod open;
+mod rejects;
+mod stats;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+pub use dimensions::NewName;
+pub use error::{FailureClass, StoreError};
+pub use ingest::{Committed, Ingest, SpoolMark};
+pub use rejects::StoredReject;
+pub use stats::StoreStats;
+
+use dimensions::Interner;
+
+/// Name of the database within the storage directory.
+pub const DATABASE_FILE: &str = "cpa-exporter.db";
+
+/// The writing side of the database.
+#[derive(Debug)]
+pub struct Store {
+    conn: Connection,
+    path: PathBuf,
+    interner: Interner,
+    state: State,
+}
+
+/// The row of table `state`, kept in memory because this is its only writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    epoch: i64,
+    commits: u64,
+    events: u64,
+    mark: SpoolMark,
+}
+
+impl Store {
+    /// Position in the spool up to which everything is committed.
+    pub fn spool_mark(&self) -> SpoolMark {
+        self.state.mark
+    }
+
+    /// Number of the last ingest commit.
+    pub fn commits(&self) -> u64 {
+        self.state.commits
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Moves what is in the write-ahead log into the database file. Call before the end.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! Interning: text that repeats becomes a small number.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::Connection;
+
+use super::{StoreError, names};
+use crate::model::{DimId, Dimension};
+
+/// Most values of one dimension. What comes later shares [`OVERFLOW`]: whoever sends endless
+/// made-up model names shall fill neither memory nor disk.
+const MAX_VALUES: usize = 100_000;
+const OVERFLOW: &str = "(other)";
+
+/// The text that a label shows for an interned value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewName {
+    pub dimension: Dimension,
+    pub id: DimId,
+    pub label: String,
+}
+
+/// All interned values, in memory; the table is their copy on disk.
+///
+/// Ids handed out in a transaction that fails stay valid: their rows are written by the next
+/// one that commits.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    by_value: [HashMap<Box<str>, DimId>; Dimension::ALL.len()],
+    labels: [HashSet<Box<str>>; Dimension::ALL.len()],
+    unsaved: Vec<Row>,
+    new_names: Vec<NewName>,
+}
+
+#[derive(Debug)]
+struct Row {
+    dimension: Dimension,
+    id: DimId,
+    value: Box<str>,
+    label: Option<String>,
+}
+
+impl Interner {
+    pub(super) fn load(conn: &Connection) -> Result<Self, StoreError> {
+        let mut this = Self::default();
+        let mut statement = conn
+            .prepare("SELECT dimension, id, value, label FROM dimension ORDER BY dimension, id")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let dimension = Dimension::from_code(row.get(0)?)
+                .ok_or(StoreError::Content("unknown dimension"))?;
+            this.remember(&Row {
+                dimension,
+                id: DimId(row.get(1)?),
+                value: row.get(2)?,
+                label: row.get(3)?,
+            });
+        }
+        Ok(this)
+    }
+
+    /// The id of `value`, a new one if it was never seen. `provider` helps to name accounts.
+    pub(super) fn intern(&mut self, dimension: Dimension, value: &str, provider: &str) -> DimId {
+        if value.is_empty() {
+            return DimId::NONE;
+        }
+        let known = self.map(dimension);
+        if let Some(id) = known.get(value) {
+            return *id;
+        }
+        if known.len() >= MAX_VALUES && value != OVERFLOW {
+            return self.intern(dimension, OVERFLOW, provider);
+        }
+        // Ids count from 1; the cap keeps them far below the type's end.
+        let id = DimId(u32::try_from(known.len()).unwrap_or(u32::MAX - 1) + 1);
+        let labels = &self.labels;
+        let taken = |name: &str| {
+            labels
+                .get(slot(dimension))
+                .is_some_and(|l| l.contains(name))
+        };
+        let row = Row {
+            dimension,
+            id,
+            value: value.into(),
+            label: names::choose(dimension, value, provider, id, taken),
+        };
+        self.remember(&row);
+        self.unsaved.push(row);
+        id
+    }
+
+    /// Names given out since the last call, those of loaded values included.
+    pub(super) fn take_new_names(&mut self) -> Vec<NewName> {
+        std::mem::take(&mut self.new_names)
+    }
+
+    pub(super) fn has_new_names(&self) -> bool {
+        !self.new_names.is_empty()
+    }
+
+    /// Writes the rows that no committed transaction has written yet.
+    pub(super) fn save(&self, conn: &Connection) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO dimension (dimension, id, value, label) VALUES (?1, ?2, ?3, ?4)";
+        let mut statement = conn.prepare_cached(sql)?;
+        for row in &self.unsaved {
+            statement.execute((row.dimension.code(), row.id.0, &row.value, &row.label))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn saved(&mut self) {
+        self.unsaved.clear();
+    }
+
+    fn remember(&mut self, row: &Row) {
+        let at = slot(row.dimension);
+        if let (Some(values), Some(labels)) = (self.by_value.get_mut(at), self.labels.get_mut(at)) {
+            values.insert(row.value.clone(), row.id);
+            if let Some(label) = &row.label {
+                labels.insert(label.as_str().into());
+            }
+        }
+        self.new_names.push(NewName {
+            dimension: row.dimension,
+            id: row.id,
+            label: row.label.clone().unwrap_or_else(|| row.value.to_string()),
+        });
+    }
+
+    fn map(&self, dimension: Dimension) -> &HashMap<Box<str>, DimId> {
+        let [first, ..] = &self.by_value;
+        self.by_value.get(slot(dimension)).unwrap_or(first)
+    }
+}
+
+fn slot(dimension: Dimension) -> usize {
+    usize::from(dimension.code())
+}

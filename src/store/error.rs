@@ -1,0 +1,90 @@
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// What kept the database from taking or giving something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("sqlite")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("database file {0} could not be created")]
+    Create(PathBuf, #[source] std::io::Error),
+    /// Nothing has been touched.
+    #[error(
+        "database {path} has schema version {found}, this program knows versions up to {known}; \
+         use a newer cpa-exporter, or another storage path"
+    )]
+    Newer {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    /// Nothing has been touched.
+    #[error("{0} is a database of another program")]
+    Foreign(PathBuf),
+    #[error("database holds a value that this program never writes: {0}")]
+    Content(&'static str),
+}
+
+/// Classes of failures that are counted apart and told apart in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    Locked,
+    Full,
+    ReadOnly,
+    Corrupt,
+    Other,
+}
+
+impl FailureClass {
+    /// What the operator can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Locked => "another program holds a lock on the database; close it",
+            Self::Full => "the disk is full; make room",
+            Self::ReadOnly => {
+                "the database or its directory cannot be written; check owner and mode"
+            }
+            Self::Corrupt => {
+                "the database is damaged; stop the exporter, run `cpa-exporter storage set-aside` \
+                 and start it again"
+            }
+            Self::Other => "see the error",
+        }
+    }
+}
+
+impl StoreError {
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => FailureClass::Locked,
+                Some(ErrorCode::DiskFull) => FailureClass::Full,
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                    FailureClass::ReadOnly
+                }
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => FailureClass::Corrupt,
+                _ => FailureClass::Other,
+            },
+            Self::Create(_, error) => of_io(error.kind()),
+            Self::Content(_) => FailureClass::Corrupt,
+            Self::Newer { .. } | Self::Foreign(_) => FailureClass::Other,
+        }
+    }
+
+    /// Whether waiting cannot help: another version or another program's file.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::Foreign(_))
+    }
+}
+
+fn of_io(kind: ErrorKind) -> FailureClass {
+    if kind == ErrorKind::StorageFull {
+        FailureClass::Full
+    } else if [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem].contains(&kind) {
+        FailureClass::ReadOnly
+    } else {
+        FailureClass::Other
+    }
+}

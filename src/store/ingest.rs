@@ -1,0 +1,279 @@
+//! The one transaction that takes events, rejects, totals and the spool position.
+
+use std::fmt;
+
+use rusqlite::{CachedStatement, Connection, ToSql, params};
+
+use super::dimensions::{Interner, NewName};
+use super::{State, Store, StoreError, rejects, totals};
+use crate::model::{
+    AuthType, DimId, Dimension, Event, RejectReason, Route, Source, TokenQuality, TotalRow,
+    UnixNanos,
+};
+
+/// A spool position as the database keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolMark {
+    pub segment: u64,
+    pub offset: u64,
+}
+
+/// What a commit made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number; goes on over restarts.
+    pub number: u64,
+}
+
+const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event VALUES (\
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+    ?21, ?22, ?23, ?24, ?25, ?26)";
+
+/// An open transaction. Dropped without [`Ingest::commit`], it leaves no trace.
+pub struct Ingest<'s> {
+    conn: &'s Connection,
+    insert: CachedStatement<'s>,
+    interner: &'s mut Interner,
+    state: &'s mut State,
+    added: u64,
+    open: bool,
+}
+
+impl Store {
+    pub fn begin(&mut self) -> Result<Ingest<'_>, StoreError> {
+        let Self {
+            conn,
+            interner,
+            state,
+            ..
+        } = self;
+        let conn = &*conn;
+        let insert = conn.prepare_cached(INSERT_EVENT)?;
+        conn.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(Ingest {
+            conn,
+            insert,
+            interner,
+            state,
+            added: 0,
+            open: true,
+        })
+    }
+
+    /// Names of all values loaded or interned since the last call.
+    pub fn take_new_names(&mut self) -> Vec<NewName> {
+        self.interner.take_new_names()
+    }
+}
+
+impl Ingest<'_> {
+    /// Adds an event. The flag is false when the very same record is already there.
+    pub fn event(&mut self, event: &Event<'_>) -> Result<(Route, bool), StoreError> {
+        let route = intern(self.interner, event);
+        let [
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            unclassified,
+        ] = event.tokens.by_kind();
+        let failure = event.failure.as_ref();
+        let changed = self.insert.execute(params![
+            event.timestamp.get(),
+            event.digest.0,
+            route.provider.0,
+            route.executor.0,
+            route.model.0,
+            route.alias.0,
+            route.endpoint.0,
+            route.account.0,
+            route.source.0,
+            route.client.0,
+            route.service_tier.0,
+            route.response_service_tier.0,
+            route.reasoning_effort.0,
+            flags(event),
+            event.latency_ms,
+            event.ttft_ms,
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            unclassified,
+            request_id(&event.request_id),
+            failure.map(|f| f.status),
+            failure.map(|f| f.reason.code()),
+            failure
+                .map(|f| f.excerpt.as_ref())
+                .filter(|x| !x.is_empty()),
+        ])?;
+        self.added += changed as u64;
+        Ok((route, changed > 0))
+    }
+
+    /// Keeps a payload that is no record. The oldest rejects give way beyond a bound.
+    pub fn reject(
+        &mut self,
+        received: UnixNanos,
+        reason: RejectReason,
+        detail: &str,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        rejects::insert(self.conn, received, reason, detail, payload)
+    }
+
+    pub fn has_new_names(&self) -> bool {
+        self.interner.has_new_names()
+    }
+
+    /// Names interned since the last call.
+    pub fn take_new_names(&mut self) -> Vec<NewName> {
+        self.interner.take_new_names()
+    }
+
+    /// Makes everything durable together with the totals and the position behind it.
+    pub fn commit(
+        mut self,
+        totals: impl Iterator<Item = TotalRow>,
+        mark: SpoolMark,
+    ) -> Result<Committed, StoreError> {
+        self.interner.save(self.conn)?;
+        totals::save(self.conn, self.state.epoch, totals)?;
+        let next = State {
+            epoch: self.state.epoch,
+            commits: self.state.commits + 1,
+            events: self.state.events + self.added,
+            mark,
+        };
+        save_state(self.conn, next)?;
+        self.conn.execute_batch("COMMIT")?;
+        self.open = false;
+        self.interner.saved();
+        *self.state = next;
+        Ok(Committed {
+            number: next.commits,
+        })
+    }
+}
+
+impl fmt::Debug for Ingest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingest")
+            .field("added", &self.added)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Ingest<'_> {
+    fn drop(&mut self) {
+        // SQLite may have rolled back by itself, after a full disk for example.
+        if self.open
+            && !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "rollback failed");
+        }
+    }
+}
+
+pub(super) fn save_state(conn: &Connection, state: State) -> Result<(), StoreError> {
+    let sql = "UPDATE state SET epoch = ?1, commits = ?2, events = ?3, spool_segment = ?4, \
+               spool_offset = ?5";
+    conn.prepare_cached(sql)?.execute(params![
+        state.epoch,
+        state.commits,
+        state.events,
+        state.mark.segment.cast_signed(),
+        state.mark.offset,
+    ])?;
+    Ok(())
+}
+
+fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
+    let provider = event.provider.as_ref();
+    let mut id = |dimension, value: &str| interner.intern(dimension, value, provider);
+    Route {
+        provider: id(Dimension::Provider, provider),
+        executor: id(Dimension::Executor, &event.executor),
+        model: id(Dimension::Model, &event.model),
+        alias: id(Dimension::Alias, &event.alias),
+        endpoint: id(Dimension::Endpoint, &event.endpoint),
+        account: id(Dimension::Account, &event.auth_index),
+        client: match &event.client {
+            Some(key) => id(Dimension::Client, &key.to_string()),
+            None => DimId::NONE,
+        },
+        service_tier: id(Dimension::ServiceTier, &event.service_tier),
+        response_service_tier: id(Dimension::ServiceTier, &event.response_service_tier),
+        reasoning_effort: id(Dimension::ReasoningEffort, &event.reasoning_effort),
+        source: match &event.source {
+            Source::None => DimId::NONE,
+            Source::Email(text) | Source::Project(text) => id(Dimension::Source, text),
+            Source::Key(key) => id(Dimension::Source, &key.to_string()),
+        },
+    }
+}
+
+fn flags(event: &Event<'_>) -> u8 {
+    let auth_type = match event.auth_type {
+        AuthType::Unknown => 0,
+        AuthType::Oauth => 1,
+        AuthType::ApiKey => 2,
+    };
+    let quality = match event.quality {
+        TokenQuality::Complete => 0,
+        TokenQuality::Unclassified => 1,
+        TokenQuality::Inconsistent => 2,
+        TokenQuality::Absent => 3,
+    };
+    u8::from(event.failure.is_some())
+        | u8::from(!event.generate) << 1
+        | u8::from(event.stream) << 2
+        | auth_type << 3
+        | quality << 5
+}
+
+/// Half the size of the text for the two forms CPA uses: 8 hex digits and UUIDs.
+enum RequestId<'a> {
+    None,
+    Short([u8; 4]),
+    Uuid([u8; 16]),
+    Text(&'a str),
+}
+
+fn request_id(text: &str) -> RequestId<'_> {
+    let lower_hex = |s: &str| s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    match text.len() {
+        0 => RequestId::None,
+        8 if lower_hex(text) => match u32::from_str_radix(text, 16) {
+            Ok(number) => RequestId::Short(number.to_be_bytes()),
+            Err(_) => RequestId::Text(text),
+        },
+        36 => {
+            let digits = text.replace('-', "");
+            let canonical = digits.len() == 32
+                && lower_hex(&digits)
+                && [8, 13, 18, 23]
+                    .iter()
+                    .all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+            match u128::from_str_radix(&digits, 16) {
+                Ok(number) if canonical => RequestId::Uuid(number.to_be_bytes()),
+                _ => RequestId::Text(text),
+            }
+        }
+        _ => RequestId::Text(text),
+    }
+}
+
+impl ToSql for RequestId<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Self::None => Ok(rusqlite::types::Null.into()),
+            Self::Short(bytes) => Ok(bytes.as_slice().into()),
+            Self::Uuid(bytes) => Ok(bytes.as_slice().into()),
+            Self::Text(text) => text.to_sql(),
+        }
+    }
+}

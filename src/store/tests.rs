@@ -1,0 +1,237 @@
+use std::borrow::Cow;
+
+use super::*;
+use crate::model::{
+    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, RejectReason, Source,
+    TokenQuality, Tokens, TotalRow, UnixNanos,
+};
+
+fn event(ts: i64, digest: i64) -> Event<'static> {
+    Event {
+        timestamp: UnixNanos::new(ts),
+        latency_ms: 1500,
+        ttft_ms: 300,
+        provider: Cow::Borrowed("codex"),
+        executor: Cow::Borrowed("CodexExecutor"),
+        model: Cow::Borrowed("gpt-5.2"),
+        alias: Cow::Borrowed("gpt-5.2(high)"),
+        endpoint: Cow::Borrowed("POST /v1/responses"),
+        auth_type: AuthType::Oauth,
+        auth_index: Cow::Borrowed("37e10dbedbcae9c4"),
+        source: Source::Email(Cow::Borrowed("someone@example.com")),
+        client: Some(Masked::new("sk-...9f3x", 0x7c21_aaaa_bbbb_cccc)),
+        request_id: Cow::Borrowed("a1b2c3d4"),
+        reasoning_effort: Cow::Borrowed("high"),
+        service_tier: Cow::Borrowed("auto"),
+        response_service_tier: Cow::Borrowed("default"),
+        tokens: Tokens {
+            input: 200,
+            cache_read: 1000,
+            output: 180,
+            reasoning: 120,
+            ..Tokens::default()
+        },
+        quality: TokenQuality::Complete,
+        failure: None,
+        generate: true,
+        stream: true,
+        quota_headers: Vec::new(),
+        digest: EventDigest(digest),
+    }
+}
+
+fn row(family: u16, cells: &[u64]) -> TotalRow {
+    TotalRow {
+        family,
+        key: [1, 2, 3, 0, 0],
+        cells: cells.to_vec(),
+        shown: false,
+    }
+}
+
+const MARK: SpoolMark = SpoolMark {
+    segment: u64::MAX - 1,
+    offset: 99,
+};
+
+#[test]
+fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    let (route, new) = ingest.event(&event(5, 1)).unwrap();
+    assert!(new);
+    ingest
+        .commit([row(1, &[7, u64::MAX])].into_iter(), MARK)
+        .unwrap();
+    let mut ingest = store.begin().unwrap();
+    assert!(ingest.event(&event(6, 1)).unwrap().1);
+    drop(ingest);
+    assert_eq!(store.stats().unwrap().events, 1);
+    drop(store);
+
+    let mut store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.spool_mark(), MARK);
+    assert_eq!(store.commits(), 1);
+    assert_eq!(store.load_totals().unwrap(), [row(1, &[7, u64::MAX])]);
+    assert_eq!(store.stats().unwrap().oldest_event, Some(UnixNanos::new(5)));
+    let mut ingest = store.begin().unwrap();
+    assert_eq!(ingest.event(&event(7, 1)).unwrap().0, route);
+}
+
+#[test]
+fn a_redelivery_is_found_and_another_content_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    assert!(ingest.event(&event(5, 1)).unwrap().1);
+    assert!(!ingest.event(&event(5, 1)).unwrap().1);
+    assert!(ingest.event(&event(5, 2)).unwrap().1);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    let mut ingest = store.begin().unwrap();
+    assert!(!ingest.event(&event(5, 2)).unwrap().1);
+    drop(ingest);
+    assert_eq!(store.stats().unwrap().events, 2);
+}
+
+#[test]
+fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    let (lost, _) = ingest.event(&event(5, 1)).unwrap();
+    drop(ingest);
+    let mut ingest = store.begin().unwrap();
+    let (route, _) = ingest.event(&event(5, 1)).unwrap();
+    assert_eq!(route, lost);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    let names = store.take_new_names();
+    let label = |dimension| {
+        let name = names.iter().find(|n| n.dimension == dimension);
+        name.map(|n| n.label.as_str())
+    };
+    assert_eq!(label(Dimension::Account), Some("codex-37e10d"));
+    assert_eq!(label(Dimension::Client), Some("sk-...9f3x-7c21"));
+    assert_eq!(label(Dimension::Model), Some("gpt-5.2"));
+}
+
+#[test]
+fn an_older_copy_begins_an_epoch_at_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let ingest = store.begin().unwrap();
+    ingest.commit([row(1, &[7, 8])].into_iter(), MARK).unwrap();
+    assert!(!store.begin_epoch_if_older_than(1).unwrap());
+    assert!(store.begin_epoch_if_older_than(2).unwrap());
+    let zero = TotalRow {
+        shown: true,
+        ..row(1, &[0, 0])
+    };
+    assert_eq!(store.load_totals().unwrap(), [zero]);
+    assert!(!store.begin_epoch_if_older_than(2).unwrap());
+}
+
+#[test]
+fn a_newer_schema_and_a_strange_file_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let path = dir.path().join(DATABASE_FILE);
+    let conn = Connection::open(&path).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    drop(conn);
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 99, .. }),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    let other = tempfile::tempdir().unwrap();
+    let path = other.path().join(DATABASE_FILE);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    drop(conn);
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(
+        Store::open(other.path()).unwrap_err(),
+        StoreError::Foreign(_)
+    ));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn failures_have_a_class() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let other = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(store.begin().unwrap_err().class(), FailureClass::Locked);
+    other.execute_batch("COMMIT").unwrap();
+    drop((store, other));
+    std::fs::write(dir.path().join(DATABASE_FILE), "x".repeat(8192)).unwrap();
+    let error = Store::open(dir.path()).unwrap_err();
+    assert_eq!(error.class(), FailureClass::Corrupt, "{error:?}");
+}
+
+#[test]
+fn rejects_are_kept_in_order_and_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    for n in 0..10_010 {
+        let payload = format!("{n}");
+        ingest
+            .reject(
+                UnixNanos::new(n),
+                RejectReason::Json,
+                "at 0",
+                payload.as_bytes(),
+            )
+            .unwrap();
+    }
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(store.stats().unwrap().rejects, 10_000);
+    let first = store.rejects(0, 1).unwrap().remove(0);
+    assert_eq!(first.payload, b"10");
+    assert_eq!(first.reason, RejectReason::Json);
+    store.delete_reject(first.id).unwrap();
+    assert_eq!(store.rejects(0, 1).unwrap()[0].payload, b"11");
+}
+
+#[test]
+fn failed_attempts_keep_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    let failure = Failure {
+        status: 429,
+        reason: FailureReason::Quota,
+        excerpt: "usage limit reached".into(),
+    };
+    let failed = Event {
+        failure: Some(failure),
+        ..event(9, 9)
+    };
+    ingest.event(&failed).unwrap();
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let kept: (i64, i64, String, Vec<u8>) = conn
+        .query_row(
+            "SELECT flags & 1, status, excerpt, request_id FROM event",
+            [],
+            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)),
+        )
+        .unwrap();
+    assert_eq!(
+        kept,
+        (
+            1,
+            429,
+            "usage limit reached".into(),
+            vec![0xa1, 0xb2, 0xc3, 0xd4]
+        )
+    );
+}
