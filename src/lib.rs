@@ -4,8 +4,10 @@
 //!
 //! * [`model`]: the vocabulary every other module shares.
 //! * [`spool`]: raw batches on disk between pop and commit.
+//! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
 
+pub mod decode;
 pub mod model;
 pub mod spool;
 pub mod store;

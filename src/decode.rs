@@ -1,0 +1,163 @@
+//! Bytes to events: pure, total, and the place where secrets end.
+//!
+//! [`Decoder::decode`] takes one payload and says what it is: an event, one of the two control
+//! messages, or a reject. It does no I/O, reads no clock, and no input can make it panic or use
+//! memory out of proportion to the input's length.
+
+mod clean;
+mod digest;
+mod failure;
+mod headers;
+mod number;
+mod record;
+mod reject;
+mod secrets;
+mod split;
+mod timestamp;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use crate::model::{AuthType, Control, Event, Failure, RejectReason};
+
+pub use secrets::{HashKey, Secrets};
+pub use split::{NotAnArray, split_array};
+
+use clean::Labels;
+
+/// Longest payload that is looked at. The largest record seen has 230 KB.
+const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
+/// How much of a reject is kept.
+const MAX_KEPT: usize = 256 * 1024;
+
+/// What a payload turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded<'a> {
+    Event(Box<Event<'a>>),
+    Control(Control),
+    Reject(Reject),
+}
+
+/// A payload that is no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    pub reason: RejectReason,
+    /// Where and what; quotes nothing of the payload.
+    pub detail: String,
+    /// The payload with its secrets masked, whole up to 256 KiB. Decoding it again gives what
+    /// decoding the original would.
+    pub payload: Vec<u8>,
+}
+
+/// Decodes payloads; holds the key that hashes secrets.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    secrets: Secrets,
+}
+
+impl Decoder {
+    pub fn new(key: HashKey) -> Self {
+        Self {
+            secrets: Secrets::new(key),
+        }
+    }
+
+    pub fn decode<'a>(&self, payload: &'a [u8]) -> Decoded<'a> {
+        if let Some(control) = control(payload) {
+            return Decoded::Control(control);
+        }
+        match self.event(payload) {
+            Ok(event) => Decoded::Event(Box::new(event)),
+            Err((reason, detail)) => Decoded::Reject(Reject {
+                reason,
+                detail,
+                payload: reject::mask_payload(&self.secrets, payload, MAX_KEPT),
+            }),
+        }
+    }
+
+    fn event<'a>(&self, payload: &'a [u8]) -> Result<Event<'a>, (RejectReason, String)> {
+        if payload.len() > MAX_PAYLOAD {
+            let detail = format!("{} bytes", payload.len());
+            return Err((RejectReason::Size, detail));
+        }
+        let record = record::parse(payload)?;
+        let timestamp = timestamp::parse(record.timestamp.as_deref())
+            .ok_or_else(|| (RejectReason::Time, "at timestamp".to_owned()))?;
+        let digest = digest::of(&record, timestamp);
+        let identity = self.secrets.identity(&record);
+        let tokens = tokens::split(&record);
+        let headers = record.response_headers;
+        let clean = Labels::new(&self.secrets, &record.api_key, &record.source);
+        let failure = record.failed.then(|| {
+            let body = record.fail.body.as_ref();
+            let status = record.fail.status_code;
+            Failure {
+                status,
+                reason: failure::reason(status, body),
+                excerpt: clean.excerpt(body).into(),
+            }
+        });
+        Ok(Event {
+            timestamp,
+            latency_ms: record.latency_ms,
+            ttft_ms: record.ttft_ms,
+            auth_type: auth_type(&record.auth_type),
+            auth_index: clean.id(record.auth_index),
+            source: identity.source,
+            client: identity.client,
+            request_id: clean.request_id(record.request_id),
+            provider: clean.or_unknown(record.provider),
+            executor: clean.or_unknown(record.executor_type),
+            model: clean.or_unknown(record.model),
+            alias: clean.label(record.alias),
+            endpoint: clean.label(record.endpoint),
+            reasoning_effort: clean.label(record.reasoning_effort),
+            service_tier: clean.label(record.service_tier),
+            response_service_tier: clean.label(record.response_service_tier),
+            tokens: tokens.counts,
+            quality: tokens.quality,
+            failure,
+            generate: record.generate,
+            stream: headers.event_stream.unwrap_or(record.stream),
+            quota_headers: headers.quota,
+            digest,
+        })
+    }
+
+    /// `text` without secrets, for logs and errors.
+    pub fn mask_text(&self, text: &str) -> String {
+        Labels::new(&self.secrets, "", "").masked(text)
+    }
+}
+
+fn auth_type(text: &Cow<'_, str>) -> AuthType {
+    match text.as_ref() {
+        "oauth" => AuthType::Oauth,
+        "apikey" | "api_key" => AuthType::ApiKey,
+        _ => AuthType::Unknown,
+    }
+}
+
+/// The two known messages, whatever their white space; anything else is a record or damage.
+fn control(payload: &[u8]) -> Option<Control> {
+    // The longer of the two has 24 bytes; white space around its five tokens is all there can be
+    // more, and nobody sends much of it.
+    if payload.len() > 64 {
+        return None;
+    }
+    let mut text = [0_u8; 64];
+    let mut len = 0;
+    for byte in payload.iter().filter(|b| !b.is_ascii_whitespace()) {
+        *text.get_mut(len)? = *byte;
+        len += 1;
+    }
+    match text.get(..len)? {
+        br#"{"support_refresh":true}"# => Some(Control::SupportRefresh),
+        br#"{"refresh":true}"# => Some(Control::Refresh),
+        _ => None,
+    }
+}

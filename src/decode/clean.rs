@@ -1,0 +1,217 @@
+//! Texts that go on to labels and tables: short, printable, and free of secrets.
+
+use std::borrow::Cow;
+
+use super::secrets::{Secrets, looks_secret};
+
+/// Longest label value in bytes.
+const MAX_LABEL: usize = 128;
+/// Longest excerpt of an error text in bytes.
+const MAX_EXCERPT: usize = 256;
+/// How much of an error text is looked at for its excerpt.
+const MAX_BODY: usize = 16 * 1024;
+/// A known secret that is shorter is no secret worth searching every text for: it would hit
+/// ordinary words.
+const MIN_NEEDLE: usize = 6;
+
+/// Cleans the texts of one record, knowing that record's own secrets.
+pub(super) struct Labels<'s> {
+    secrets: &'s Secrets,
+    /// Values of this record that must not show up in another field.
+    needles: [&'s str; 2],
+}
+
+impl<'s> Labels<'s> {
+    pub(super) fn new(secrets: &'s Secrets, api_key: &'s str, source: &'s str) -> Self {
+        Self {
+            secrets,
+            needles: [api_key, source],
+        }
+    }
+
+    pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if self.is_secret(&text) {
+            return Cow::Owned(self.secrets.label(&text));
+        }
+        let printable = |b: &u8| !b.is_ascii_control();
+        if text.len() <= MAX_LABEL && (text.is_ascii() && text.as_bytes().iter().all(printable)) {
+            return text;
+        }
+        let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+        Cow::Owned(cut(&clean, MAX_LABEL).to_owned())
+    }
+
+    /// Like [`Self::label`]; an empty text is `unknown`, as CPA itself writes it.
+    pub(super) fn or_unknown<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        let clean = self.label(text);
+        if clean.is_empty() {
+            Cow::Borrowed("unknown")
+        } else {
+            clean
+        }
+    }
+
+    /// CPA's id of a credential: 16 hex digits, or another short word.
+    pub(super) fn id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if text.is_empty() || (is_word(&text) && !self.is_secret(&text)) {
+            text
+        } else {
+            Cow::Owned(format!("{:016x}", self.secrets.masked(&text).hash()))
+        }
+    }
+
+    /// Shown as an exemplar, so nothing but what an id can be.
+    pub(super) fn request_id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if is_word(&text) && !self.is_secret(&text) {
+            text
+        } else {
+            Cow::Borrowed("")
+        }
+    }
+
+    /// The start of an error text on one line. Of an HTML page only the title is of use.
+    pub(super) fn excerpt(&self, body: &str) -> String {
+        let body = cut(body, MAX_BODY);
+        let text = html_title(body).unwrap_or(body);
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let clean: String = self
+            .masked(&line)
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        cut(&clean, MAX_EXCERPT).to_owned()
+    }
+
+    /// `text` with every secret in it replaced by its mask, and queries of addresses cut off.
+    pub(super) fn masked(&self, text: &str) -> String {
+        let mut text = Cow::Borrowed(text);
+        for needle in self.needles.iter().filter(|n| n.len() >= MIN_NEEDLE) {
+            if text.contains(needle) {
+                text = Cow::Owned(text.replace(needle, &self.secrets.label(needle)));
+            }
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.as_ref();
+        let mut after_bearer = false;
+        while !rest.is_empty() {
+            let end = rest.find(is_delimiter).unwrap_or(rest.len());
+            let (word, tail) = rest.split_at(end);
+            if looks_secret(word) || (after_bearer && word.len() > 4) {
+                out.push_str(&self.secrets.label(word));
+            } else if let Some((address, _query)) =
+                word.split_once('?').filter(|(a, _)| a.contains("://"))
+            {
+                out.push_str(address);
+                out.push_str("?...");
+            } else {
+                out.push_str(word);
+            }
+            if !word.is_empty() {
+                after_bearer = word.eq_ignore_ascii_case("bearer");
+            }
+            let delimiter = tail.chars().next().map_or(0, char::len_utf8);
+            let (delimiter, tail) = tail.split_at(delimiter);
+            out.push_str(delimiter);
+            rest = tail;
+        }
+        out
+    }
+
+    fn is_secret(&self, text: &str) -> bool {
+        text.len() >= MIN_NEEDLE && (self.needles.contains(&text) || looks_secret(text))
+    }
+}
+
+/// What separates words in an error text. Not `?`, so that an address keeps its query.
+fn is_delimiter(c: char) -> bool {
+    c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
+}
+
+/// 1 to 64 letters, digits, `-` or `_`.
+fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// At most `max` bytes of `text`, whole characters.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
+fn html_title(body: &str) -> Option<&str> {
+    let start = body.trim_start();
+    let is_html = ["<!doctype html", "<html"].iter().any(|tag| {
+        start
+            .get(..tag.len())
+            .is_some_and(|s| s.eq_ignore_ascii_case(tag))
+    });
+    if !is_html {
+        return None;
+    }
+    let find = |text: &str, tag: &str| text.to_ascii_lowercase().find(tag);
+    let open = find(body, "<title")?;
+    let content = body.get(open..)?.split_once('>')?.1;
+    content.get(..find(content, "</title")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::secrets::HashKey;
+    use super::*;
+
+    fn with<T>(test: impl FnOnce(&Labels<'_>) -> T) -> T {
+        let secrets = Secrets::new(HashKey([7; 16]));
+        test(&Labels::new(&secrets, "ck-alice-01", "vk-fix-aa"))
+    }
+
+    #[test]
+    fn labels_are_short_printable_and_free_of_secrets() {
+        with(|labels| {
+            let label = |text: &str| labels.label(Cow::Owned(text.to_owned())).into_owned();
+            assert_eq!(label("meta/llama-4-70b"), "meta/llama-4-70b");
+            assert_eq!(label("router-café"), "router-café");
+            assert_eq!(label("a\u{7}b\nc"), "abc");
+            assert_eq!(label(&"é".repeat(100)).len(), 128);
+            assert!(label("ck-alice-01").starts_with("ck...01-"));
+            assert!(label("vk-fix-aa").starts_with("...-"));
+            assert!(label("someone@example.com").starts_with("som....com-"));
+            assert!(matches!(
+                labels.label(Cow::Borrowed("gpt-5")),
+                Cow::Borrowed(_)
+            ));
+        });
+    }
+
+    #[test]
+    fn ids_are_words_or_hashes() {
+        with(|labels| {
+            assert_eq!(labels.id("37e10dbedbcae9c4".into()), "37e10dbedbcae9c4");
+            assert_eq!(labels.id("../../etc/passwd".into()).len(), 16);
+            assert_eq!(labels.id("".into()), "");
+            assert_eq!(labels.request_id("a1b2c3d4".into()), "a1b2c3d4");
+            assert_eq!(labels.request_id("x y".into()), "");
+            assert_eq!(labels.request_id("ck-alice-01".into()), "");
+        });
+    }
+
+    #[test]
+    fn excerpts_lose_secrets_queries_and_markup() {
+        with(|labels| {
+            let body = "Post \"https://h/x?key=AIzaSecret123456&a=b\": bad\n key  ck-alice-01 \
+                        of someone@example.com, Authorization: Bearer abcdefgh";
+            let excerpt = labels.excerpt(body);
+            for secret in ["AIza", "ck-alice-01", "someone@", "abcdefgh"] {
+                assert!(!excerpt.contains(secret), "{excerpt}");
+            }
+            assert!(
+                excerpt.starts_with("Post \"https://h/x?...\": bad key "),
+                "{excerpt}"
+            );
+            let page = "<html><head><TITLE>502 Bad gateway</title></head><body>…";
+            assert_eq!(labels.excerpt(page), "502 Bad gateway");
+            assert!(labels.excerpt(&"ü".repeat(100_000)).len() <= MAX_EXCERPT);
+        });
+    }
+}

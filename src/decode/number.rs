@@ -1,0 +1,92 @@
+//! Numbers of the right kind and size, or none at all: a wrong one must never become 0.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+
+/// Starts the text of every error of this module, so that it can be told from a wrong shape.
+pub(super) const MARK: &str = "bad number";
+
+/// No request has more tokens, takes longer or has a larger status; and sums of a million such
+/// numbers still fit.
+const MAX: u64 = 1_000_000_000_000_000;
+
+/// A whole number from 0 to 10^15; `null` and a missing key are 0.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(Count)
+}
+
+/// An HTTP status, 0 to 999.
+pub(super) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let number = count(deserializer)?;
+    match u16::try_from(number) {
+        Ok(status) if status <= 999 => Ok(status),
+        _ => Err(wrong(number)),
+    }
+}
+
+fn wrong<E: Error>(what: impl fmt::Display) -> E {
+    E::custom(format_args!("{MARK} {what}"))
+}
+
+struct Count;
+
+impl<'de> Visitor<'de> for Count {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<u64, E> {
+        Ok(0)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<u64, E> {
+        if value <= MAX {
+            Ok(value)
+        } else {
+            Err(wrong(value))
+        }
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<u64, E> {
+        u64::try_from(value).map_or_else(|_negative| Err(wrong(value)), |v| self.visit_u64(v))
+    }
+
+    /// Another writer may print a whole number as `3.0` or `1e3`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "whole and within 0..=10^15, where a double is exact"
+    )]
+    fn visit_f64<E: Error>(self, value: f64) -> Result<u64, E> {
+        if value.fract() == 0.0 && value >= 0.0 && value <= MAX as f64 {
+            Ok(value as u64)
+        } else {
+            Err(wrong(value))
+        }
+    }
+
+    fn visit_str<E: Error>(self, _text: &str) -> Result<u64, E> {
+        // Not the text: it may be a secret that slipped into the wrong field.
+        Err(wrong("given as text"))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<u64, E> {
+        Err(wrong(Unexpected::Bool(value)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _map: A) -> Result<u64, A::Error> {
+        Err(wrong("given as an object"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _seq: A) -> Result<u64, A::Error> {
+        Err(wrong("given as an array"))
+    }
+}

@@ -1,0 +1,231 @@
+//! CPA's record as it stands in JSON, versions v6.9.38 to v8.
+//!
+//! Every key may be missing or `null`; unknown keys are skipped. Text borrows from the payload.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+
+use super::headers::{Headers, Text};
+use super::number::{self, MARK};
+use crate::model::RejectReason;
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct Record<'a> {
+    #[serde(borrow)]
+    pub(super) timestamp: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) latency_ms: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) ttft_ms: u64,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) source: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) auth_index: Cow<'a, str>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) tokens: FlatTokens,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) failed: bool,
+    #[serde(deserialize_with = "or_true")]
+    pub(super) generate: bool,
+    #[serde(borrow, deserialize_with = "or_default")]
+    pub(super) fail: Fail<'a>,
+    #[serde(borrow)]
+    pub(super) response_headers: Headers<'a>,
+    pub(super) token_breakdown: Option<Breakdown>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) provider: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) executor_type: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) model: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) alias: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) endpoint: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) auth_type: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) api_key: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) request_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) reasoning_effort: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) service_tier: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) response_service_tier: Cow<'a, str>,
+    /// v8: unique for each attempt.
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) execution_id: Cow<'a, str>,
+    /// v8.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) stream: bool,
+}
+
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Self {
+            timestamp: None,
+            latency_ms: 0,
+            ttft_ms: 0,
+            source: Cow::default(),
+            auth_index: Cow::default(),
+            tokens: FlatTokens::default(),
+            failed: false,
+            // CPA before v7.2.78 does not say; its records are generations.
+            generate: true,
+            fail: Fail::default(),
+            response_headers: Headers::default(),
+            token_breakdown: None,
+            provider: Cow::default(),
+            executor_type: Cow::default(),
+            model: Cow::default(),
+            alias: Cow::default(),
+            endpoint: Cow::default(),
+            auth_type: Cow::default(),
+            api_key: Cow::default(),
+            request_id: Cow::default(),
+            reasoning_effort: Cow::default(),
+            service_tier: Cow::default(),
+            response_service_tier: Cow::default(),
+            execution_id: Cow::default(),
+            stream: false,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Fail<'a> {
+    #[serde(deserialize_with = "number::status")]
+    pub(super) status_code: u16,
+    #[serde(borrow, deserialize_with = "text")]
+    pub(super) body: Cow<'a, str>,
+}
+
+/// What these numbers mean depends on the provider.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FlatTokens {
+    #[serde(deserialize_with = "number::count")]
+    pub(super) input_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) output_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) reasoning_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cached_tokens: u64,
+    /// Absent before v7.0.3.
+    #[serde(deserialize_with = "some_count")]
+    pub(super) cache_read_tokens: Option<u64>,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cache_creation_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) total_tokens: u64,
+}
+
+/// CPA's own disjoint split, since v7.2.97.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Breakdown {
+    #[serde(deserialize_with = "quality")]
+    pub(super) quality: Option<Quality>,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) total_tokens: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) input: InputBreakdown,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) output: OutputBreakdown,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) unclassified_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quality {
+    Complete,
+    Unclassified,
+    Inconsistent,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct InputBreakdown {
+    #[serde(deserialize_with = "number::count")]
+    pub(super) uncached_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cache_read_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cache_write_tokens: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OutputBreakdown {
+    #[serde(deserialize_with = "number::count")]
+    pub(super) non_reasoning_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) reasoning_tokens: u64,
+}
+
+/// Parses a payload, or says what kind of damage it has and where.
+pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)> {
+    if payload
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|b| *b != b'{')
+    {
+        // A valid value of another shape and plain noise are told apart.
+        let other = serde_json::from_slice::<serde::de::IgnoredAny>(payload);
+        let reason = match other {
+            Ok(_) => RejectReason::Shape,
+            Err(_) => RejectReason::Json,
+        };
+        return Err((reason, "not an object".to_owned()));
+    }
+    serde_json::from_slice(payload).map_err(|error| {
+        let text = error.to_string();
+        let reason = match error.classify() {
+            Category::Data if text.starts_with(MARK) => RejectReason::Number,
+            Category::Data => RejectReason::Shape,
+            // Nesting beyond serde_json's bound; its parser says so in this one way.
+            _ if text.starts_with("recursion limit") => RejectReason::Size,
+            Category::Syntax | Category::Eof | Category::Io => RejectReason::Json,
+        };
+        // Not serde's text: it can quote the value.
+        let at = format!("line {} column {}", error.line(), error.column());
+        (reason, at)
+    })
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    let text = Option::<Text<'de>>::deserialize(deserializer)?;
+    Ok(text.map(|text| text.0).unwrap_or_default())
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn or_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(true))
+}
+
+fn some_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    number::count(deserializer).map(Some)
+}
+
+/// A quality of a later version is not one to rely on.
+fn quality<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quality>, D::Error> {
+    let text = text(deserializer)?;
+    Ok(match text.as_ref() {
+        "" => None,
+        "complete" => Some(Quality::Complete),
+        "unclassified" => Some(Quality::Unclassified),
+        _ => Some(Quality::Inconsistent),
+    })
+}
