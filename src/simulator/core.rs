@@ -1,9 +1,10 @@
 //! The state that connections, routes and the handle share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::config::SimulatorConfig;
 use super::faults::Faults;
@@ -24,9 +25,11 @@ pub(crate) struct Core {
     generator: Mutex<Generator>,
     management: Mutex<Management>,
     statistics: AtomicBool,
-    /// Settings that management routes can change and nothing else reads.
-    pub(crate) debug: AtomicBool,
-    disabled: Mutex<Vec<bool>>,
+    /// Records that the traffic may still make by itself.
+    pub(crate) left: AtomicU64,
+    pub(crate) started: UnixNanos,
+    /// Asks for a restart from inside a connection.
+    pub(crate) restart: Notify,
 }
 
 impl Core {
@@ -50,8 +53,9 @@ impl Core {
             generator: Mutex::new(generator),
             management: Mutex::new(config.management),
             statistics: AtomicBool::new(config.usage_statistics),
-            debug: AtomicBool::new(false),
-            disabled: Mutex::new(vec![false; world.accounts.len()]),
+            left: AtomicU64::new(traffic.records.unwrap_or(u64::MAX)),
+            started: now,
+            restart: Notify::new(),
             faults: Faults::default(),
             world,
             config,
@@ -90,14 +94,8 @@ impl Core {
         self.statistics.store(on, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_disabled(&self, account: usize) -> bool {
-        lock(&self.disabled).get(account).copied().unwrap_or(false)
-    }
-
-    pub(crate) fn set_disabled(&self, account: usize, to: bool) {
-        if let Some(slot) = lock(&self.disabled).get_mut(account) {
-            *slot = to;
-        }
+    pub(crate) fn generator(&self) -> MutexGuard<'_, Generator> {
+        lock(&self.generator)
     }
 
     /// Publishes a record as it is, if records are being kept at all.
@@ -119,13 +117,13 @@ impl Core {
             left -= step;
             let now = self.now();
             let made: Vec<_> = {
-                let mut generator = lock(&self.generator);
+                let mut generator = self.generator();
                 (0..step).filter_map(|_| generator.make(now)).collect()
             };
             let recorded = self.records_usage();
             let mut queue = self.queue();
             for one in made {
-                queue.ledger.result(&one.mark);
+                queue.ledger.result(&one.mark, now);
                 if recorded {
                     queue.publish(one.payload, Some(one.mark), now, &self.faults);
                 } else {

@@ -8,7 +8,7 @@ mod headers;
 pub(crate) mod json;
 pub(crate) mod kinds;
 mod prng;
-mod quota;
+pub(crate) mod quota;
 mod record;
 pub(crate) mod usage;
 pub(crate) mod world;
@@ -66,6 +66,8 @@ pub(crate) struct Generator {
     style: Style,
     prng: Prng,
     quotas: Vec<Quota>,
+    /// Accounts that an operator switched off.
+    disabled: Vec<bool>,
     retry: Option<Retry>,
     made: u64,
     scratch: Vec<u8>,
@@ -93,6 +95,7 @@ impl Generator {
             })
             .collect();
         Self {
+            disabled: vec![false; world.accounts.len()],
             world,
             style: Style {
                 shape: RecordShape::of(version),
@@ -111,54 +114,18 @@ impl Generator {
     /// The next record, published at `now`.
     pub(crate) fn make(&mut self, now: UnixNanos) -> Option<Made> {
         let world = Arc::clone(&self.world);
-        let plan = self.retry.take().unwrap_or_else(|| self.draw(&world, now));
+        let plan = match self.retry.take() {
+            Some(retry) => retry,
+            None => self.draw(&world, now),
+        };
         let account = world.accounts.get(plan.account)?;
-        let model = account.models.get(plan.model)?;
-        let client = world.clients.get(plan.client)?;
         self.quotas.get_mut(plan.account)?.advance(now);
         let fault = self.fault(plan.account);
-        let quick = fault.is_some_and(|fault| fault != Fault::Cut);
-        let latency_ms = self.prng.log_between(64, if quick { 511 } else { 16_383 });
-        // Nanoseconds that count up keep records apart that are made at the same instant.
-        self.made += 1;
-        let ago = Duration::from_millis(latency_ms) + Duration::from_nanos(self.made % 999_983);
-        let started = UnixNanos::new(now.get() - i64::try_from(ago.as_nanos()).unwrap_or(0));
-        let stream = self.prng.chance(800);
         let usage = match fault {
             None => Usage::draw(account.kind, self.style.shape, &mut self.prng),
             Some(_) => Usage::NONE,
         };
-        let quota = self.quotas.get_mut(plan.account)?;
-        quota.spend(usage.tokens.total());
-        let record = Record {
-            account,
-            model,
-            client,
-            quota,
-            usage,
-            fault,
-            started,
-            latency_ms,
-            ttft_ms: self
-                .prng
-                .log_between(16, latency_ms.clamp(16, 2_047))
-                .min(latency_ms),
-            stream,
-            endpoint: self
-                .prng
-                .pick(account.kind.endpoints)
-                .copied()
-                .unwrap_or(""),
-            effort: self
-                .prng
-                .pick(&["", "", "medium", "high"])
-                .copied()
-                .unwrap_or(""),
-            tier: self.prng.pick(&["", "default"]).copied().unwrap_or(""),
-            request: plan.request,
-        };
-        self.scratch.clear();
-        record.write(&mut self.scratch, self.style, &mut self.prng);
+        self.write(&world, plan, fault, usage, now)?;
         let mark = Mark {
             series: account.first_series + u32::try_from(plan.model).unwrap_or(0),
             account: u32::try_from(plan.account).unwrap_or(0),
@@ -176,12 +143,52 @@ impl Generator {
         })
     }
 
+    /// Writes the record of one attempt into the scratch buffer.
+    fn write(
+        &mut self,
+        world: &World,
+        plan: Retry,
+        fault: Option<Fault>,
+        usage: Usage,
+        now: UnixNanos,
+    ) -> Option<()> {
+        let account = world.accounts.get(plan.account)?;
+        let quick = fault.is_some_and(|fault| fault != Fault::Cut);
+        let prng = &mut self.prng;
+        let latency_ms = prng.log_between(64, if quick { 511 } else { 16_383 });
+        // Nanoseconds that count up keep records apart that are made at the same instant.
+        self.made += 1;
+        let ago = Duration::from_millis(latency_ms) + Duration::from_nanos(self.made % 999_983);
+        let started = UnixNanos::new(now.get() - i64::try_from(ago.as_nanos()).unwrap_or(0));
+        let ttft_ms = prng.log_between(16, latency_ms.clamp(16, 2_047));
+        let quota = self.quotas.get_mut(plan.account)?;
+        quota.spend(usage.tokens.total());
+        let record = Record {
+            account,
+            model: account.models.get(plan.model)?,
+            client: world.clients.get(plan.client)?,
+            quota,
+            usage,
+            fault,
+            started,
+            latency_ms,
+            ttft_ms: ttft_ms.min(latency_ms),
+            stream: prng.chance(800),
+            endpoint: prng.pick(account.kind.endpoints).copied().unwrap_or(""),
+            effort: prng
+                .pick(&["", "", "medium", "high"])
+                .copied()
+                .unwrap_or(""),
+            tier: prng.pick(&["", "default"]).copied().unwrap_or(""),
+            request: plan.request,
+        };
+        self.scratch.clear();
+        record.write(&mut self.scratch, self.style, prng);
+        Some(())
+    }
+
     fn draw(&mut self, world: &World, now: UnixNanos) -> Retry {
-        let mut account = world.draw_account(&mut self.prng);
-        // CPA lets an account rest whose plan is used up, but tries it again now and then.
-        if self.is_used_up(account) && self.prng.chance(950) {
-            account = world.sibling(account);
-        }
+        let account = self.draw_account(world);
         let models = world.accounts.get(account).map_or(0, |a| a.models.len());
         // The first model of a list is the favourite.
         let model = self
@@ -197,6 +204,62 @@ impl Generator {
                 random: self.prng.next_u64(),
             },
         }
+    }
+
+    fn draw_account(&mut self, world: &World) -> usize {
+        let mut account = world.draw_account(&mut self.prng);
+        // With everything switched off CPA would refuse; here the last choice stands.
+        for _ in 0..16 {
+            let off = self.is_disabled(account);
+            // CPA lets an account rest whose plan is used up, but tries it again now and then.
+            let rests = self.is_used_up(account) && self.prng.chance(950);
+            if !off && !rests {
+                break;
+            }
+            account = if rests {
+                world.sibling(account)
+            } else {
+                world.draw_account(&mut self.prng)
+            };
+        }
+        account
+    }
+
+    pub(crate) fn is_disabled(&self, account: usize) -> bool {
+        self.disabled.get(account).copied().unwrap_or(false)
+    }
+
+    pub(crate) fn set_disabled(&mut self, account: usize, to: bool) {
+        if let Some(slot) = self.disabled.get_mut(account) {
+            *slot = to;
+        }
+    }
+
+    /// The account's windows as they stand at `now`.
+    pub(crate) fn quota(&mut self, account: usize, now: UnixNanos) -> Option<Quota> {
+        let quota = self.quotas.get_mut(account)?;
+        quota.advance(now);
+        Some(*quota)
+    }
+
+    /// The quota headers of the account's last answer, as a JSON object.
+    pub(crate) fn signals(&mut self, account: usize, now: UnixNanos) -> Option<Vec<u8>> {
+        let quota = self.quota(account, now)?;
+        let described = self.world.accounts.get(account)?;
+        let mut out = Vec::with_capacity(2048);
+        // Noise from a source of its own: looking must not change the records to come.
+        headers::Answer {
+            set: described.kind.headers,
+            stream: false,
+            html: false,
+            limited: quota.is_used_up(),
+            plan: described.plan,
+            quota: &quota,
+            now,
+            padding: 0,
+        }
+        .write(&mut out, &mut Prng::new(0));
+        Some(out)
     }
 
     fn fault(&mut self, account: usize) -> Option<Fault> {

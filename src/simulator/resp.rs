@@ -146,18 +146,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     async fn auth(&mut self, args: &[String]) -> io::Result<()> {
-        let key = match args {
-            [_, key] | [_, _, key] => key,
-            _ => {
-                // Counts as an attempt without a key, which only a ban answers differently.
-                let text = match self.core.check(&self.peer, "") {
-                    Err(ban @ Refusal::Banned(_)) => format!("ERR {ban}"),
-                    Ok(()) | Err(_) => {
-                        "ERR wrong number of arguments for 'auth' command".to_owned()
-                    }
-                };
-                return self.refuse(&text).await;
-            }
+        let ([_, key] | [_, _, key]) = args else {
+            // Counts as an attempt without a key, which only a ban answers differently.
+            let text = match self.core.check(&self.peer, "") {
+                Err(ban @ Refusal::Banned(_)) => format!("ERR {ban}"),
+                Ok(()) | Err(_) => "ERR wrong number of arguments for 'auth' command".to_owned(),
+            };
+            return self.refuse(&text).await;
         };
         let answer = self.core.check(&self.peer, key);
         if !matches!(answer, Err(Refusal::Banned(_))) {

@@ -40,6 +40,18 @@ impl Life {
             tasks: TaskTracker::new(),
         }
     }
+
+    pub(crate) fn cancel(&self) {
+        self.listening.cancel();
+        self.connected.cancel();
+    }
+
+    /// Cancels, and waits until every task has ended.
+    pub(crate) async fn end(&self) {
+        self.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 /// Accepts until the port is to be closed; a fault can close it for a while.

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::generator::Mark;
 use super::generator::world::World;
-use crate::model::{TokenKind, Tokens};
+use super::results::Results;
+use crate::model::{TokenKind, Tokens, UnixNanos};
 
 /// Records and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -113,13 +114,6 @@ struct Pair {
     handed_out: Counts,
 }
 
-/// Success and failure of one credential, as CPA counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Results {
-    pub(crate) success: u64,
-    pub(crate) failed: u64,
-}
-
 /// The counting side of [`Totals`], by dense numbers.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -153,14 +147,12 @@ impl Ledger {
     }
 
     /// Counts a result for the credential, whether or not a record comes of it.
-    pub(crate) fn result(&mut self, mark: &Mark) {
+    pub(crate) fn result(&mut self, mark: &Mark, now: UnixNanos) {
         let Some(results) = index(&mut self.results, mark.account) else {
             return;
         };
-        match (mark.counted, mark.failed) {
-            (false, _) => {}
-            (true, false) => results.success += 1,
-            (true, true) => results.failed += 1,
+        if mark.counted {
+            results.add(mark.failed, now);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lets made-up traffic flow at its rate.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -18,13 +19,12 @@ pub(crate) async fn flow(core: Arc<Core>) {
     let Some(rate) = traffic.rate.filter(|&rate| rate > 0) else {
         return;
     };
-    let mut left = traffic.records.unwrap_or(u64::MAX);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     // Thousandths of a record that are due.
     let mut due = 0;
-    while left > 0 {
+    loop {
         ticks.tick().await;
         let now = Instant::now();
         let passed = u64::try_from((now - last).as_micros()).unwrap_or(0);
@@ -35,9 +35,14 @@ pub(crate) async fn flow(core: Arc<Core>) {
             1000
         };
         due += rate * permille * passed / 1_000_000;
+        let left = core.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
         let count = (due / 1000).min(left);
         due -= count * 1000;
-        left -= count;
+        // Nobody else writes it; a restart goes on where the last run stopped.
+        core.left.store(left - count, Ordering::Relaxed);
         core.generate(usize::try_from(count).unwrap_or(usize::MAX));
     }
 }

@@ -60,9 +60,20 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// The `type` of an auth file or the kind in an `auth_index` seed.
+    /// Whether the credential is an auth file rather than a config entry.
     pub(crate) fn is_file(&self) -> bool {
         self.login == Login::Oauth
+    }
+
+    /// Whether one account can take over a request of the other.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.provider == other.provider && self.login == other.login
+    }
+
+    /// Name under which usage of keys is listed: the compat provider's own name, else the provider.
+    pub(crate) fn short_name(&self) -> &'static str {
+        let name = self.provider.strip_prefix("openai-compatible-");
+        name.unwrap_or(self.provider)
     }
 }
 
@@ -224,7 +235,7 @@ const XAI_KEY: Kind = Kind {
     ..XAI
 };
 
-const COMPAT: Kind = Kind {
+const COMPAT_KIND: Kind = Kind {
     provider: "openai-compatible-deepfake",
     executor: "OpenAICompatExecutor",
     login: Login::ApiKey,
@@ -248,11 +259,22 @@ const KEYLESS: Kind = Kind {
     key_prefix: "",
     models: &[("tiny-local", "tiny")],
     weight: 3,
-    ..COMPAT
+    ..COMPAT_KIND
 };
 
-/// The order in which accounts are dealt out; a pool of any size repeats it.
-pub(crate) static DEAL: [&Kind; 16] = [
+/// The kind of the account with a number; a pool of any size repeats the same order.
+pub(crate) fn deal(number: usize) -> &'static Kind {
+    let kind = DEAL.get(number % DEAL.len()).copied().unwrap_or(&COMPAT);
+    // A second keyless provider at the same address would have the same index.
+    if kind.login == Login::Keyless && number >= DEAL.len() {
+        return &COMPAT;
+    }
+    kind
+}
+
+static COMPAT: Kind = COMPAT_KIND;
+
+static DEAL: [&Kind; 16] = [
     &CODEX,
     &CLAUDE,
     &CODEX,

@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::kinds::{DEAL, Kind, Login};
+use super::kinds::{Kind, Login, deal};
 use super::prng::Prng;
 
 const PEOPLE: [&str; 8] = [
@@ -73,13 +73,9 @@ impl World {
     /// `models` is the number of models per account; 0 keeps each kind's own list.
     pub(crate) fn new(accounts: usize, models: usize, clients: usize) -> Self {
         let mut series = 0;
-        let accounts: Vec<Account> = DEAL
-            .iter()
-            .cycle()
-            .take(accounts.max(1))
-            .enumerate()
-            .map(|(number, kind)| {
-                let account = account(kind, number, models, series);
+        let accounts: Vec<Account> = (0..accounts.max(1))
+            .map(|number| {
+                let account = account(deal(number), number, models, series);
                 series += u32::try_from(account.models.len()).unwrap_or(0);
                 account
             })
@@ -123,7 +119,7 @@ impl World {
         let later = self.accounts.iter().enumerate().skip(number + 1);
         later
             .chain(self.accounts.iter().enumerate().take(number))
-            .find(|(_, other)| std::ptr::eq(other.kind, account.kind))
+            .find(|(_, other)| other.kind.is_like(account.kind))
             .map_or(number, |(other, _)| other)
     }
 }
@@ -168,9 +164,9 @@ fn account(kind: &'static Kind, number: usize, models: usize, first_series: u32)
         auth_index: format!("{:016x}", digest(&seed, 0)),
         email: (kind.is_file() && kind.provider != "kimi").then_some(email),
         token_sha256: kind.is_file().then(|| {
-            (1..=4)
-                .map(|part| format!("{:016x}", digest(&seed, part)))
-                .collect()
+            let part = |part| digest(&seed, part);
+            let (a, b, c, d) = (part(1), part(2), part(3), part(4));
+            format!("{a:016x}{b:016x}{c:016x}{d:016x}")
         }),
         file,
         key,

@@ -1,6 +1,5 @@
 //! Answers as Go's server frames them.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,8 +15,10 @@ const BUFFERED: usize = 2048;
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
-    json: bool,
+    content_type: Option<&'static str>,
     body: Bytes,
+    /// Break the body off in the middle.
+    cut: bool,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -25,8 +26,9 @@ impl Answer {
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
-            json: false,
+            content_type: None,
             body: Bytes::new(),
+            cut: false,
             headers: Vec::new(),
         }
     }
@@ -34,7 +36,15 @@ impl Answer {
     /// JSON text that is already written.
     pub(crate) fn raw_json(status: u16, body: impl Into<Bytes>) -> Self {
         Self {
-            json: true,
+            content_type: Some("application/json; charset=utf-8"),
+            body: body.into(),
+            ..Self::empty(status)
+        }
+    }
+
+    pub(crate) fn text(status: u16, content_type: &'static str, body: String) -> Self {
+        Self {
+            content_type: Some(content_type),
             body: body.into(),
             ..Self::empty(status)
         }
@@ -42,7 +52,13 @@ impl Answer {
 
     pub(crate) fn json(status: u16, value: &impl Serialize) -> Self {
         // Values here are plain data, which serde_json can always write.
-        Self::raw_json(status, serde_json::to_vec(value).unwrap_or_default())
+        let plain = serde_json::to_string(value).unwrap_or_default();
+        // Go escapes these three; outside of strings JSON has none of them.
+        let escaped = plain
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026");
+        Self::raw_json(status, escaped)
     }
 
     pub(crate) fn error(status: u16, text: &str) -> Self {
@@ -54,17 +70,25 @@ impl Answer {
         self
     }
 
+    /// The connection ends after half of the body, before the chunk that would end it.
+    pub(crate) fn cut(mut self) -> Self {
+        self.cut = true;
+        self
+    }
+
     pub(crate) fn into_response(self) -> Response<Body> {
+        let mut data = self.body;
+        let broken = self.cut.then(|| data.split_off(data.len() / 2));
         let mut response = Response::new(Body {
-            chunked: self.body.len() > BUFFERED,
-            data: Some(self.body).filter(|body| !body.is_empty()),
+            chunked: self.cut || data.len() > BUFFERED,
+            data: Some(data).filter(|data| !data.is_empty()),
+            broken: broken.is_some(),
         });
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        if self.json {
-            let json = HeaderValue::from_static("application/json; charset=utf-8");
-            headers.insert(CONTENT_TYPE, json);
+        if let Some(content_type) = self.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -80,21 +104,31 @@ impl Answer {
 pub(crate) struct Body {
     data: Option<Bytes>,
     chunked: bool,
+    broken: bool,
 }
+
+/// The body of a reply that a fault cut.
+#[derive(Debug, thiserror::Error)]
+#[error("cut by a fault")]
+pub(crate) struct Cut;
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let next = match self.data.take() {
+            Some(data) => Some(Ok(Frame::data(data))),
+            None => self.broken.then_some(Err(Cut)),
+        };
+        Poll::Ready(next)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none()
+        self.data.is_none() && !self.broken
     }
 
     fn size_hint(&self) -> SizeHint {
