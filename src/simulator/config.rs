@@ -73,6 +73,8 @@ pub struct TrafficConfig {
     /// Pad records to about so many bytes; 0 for none.
     pub size: usize,
     pub accounts: usize,
+    /// Only accounts of these providers, such as `codex`; empty for all. Unknown names match none.
+    pub providers: Vec<String>,
     /// Models per account; 0 keeps each provider's own list.
     pub models: usize,
     pub clients: usize,
@@ -91,6 +93,7 @@ impl Default for TrafficConfig {
             endless: false,
             size: 0,
             accounts: 16,
+            providers: Vec::new(),
             models: 0,
             clients: 4,
             utc_offset_minutes: 0,

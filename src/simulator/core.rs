@@ -35,11 +35,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: SimulatorConfig) -> Self {
         let traffic = &config.traffic;
-        let world = Arc::new(World::new(
-            traffic.accounts,
-            traffic.models,
-            traffic.clients,
-        ));
+        let world = Arc::new(World::new(traffic));
         let now = config.clock.now();
         let generator = Generator::new(traffic, config.version, Arc::clone(&world), now);
         let gate = Gate::new(

@@ -70,6 +70,10 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub accounts: usize,
 
+    /// Only accounts of these providers, such as codex,gemini
+    #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+
     /// Models per account; 0 for each provider's own
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub models: usize,
@@ -112,6 +116,7 @@ impl SimulateArgs {
                 endless: self.endless,
                 size: self.size,
                 accounts: self.accounts,
+                providers: self.providers,
                 models: self.models,
                 clients: self.clients,
                 utc_offset_minutes: self.utc_offset,

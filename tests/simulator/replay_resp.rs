@@ -306,7 +306,7 @@ async fn two_subscribers_each_get_a_copy() {
 
 #[tokio::test]
 async fn a_subscriber_takes_what_is_new_and_leaves_what_is_queued() {
-    let subscribes = Transcript::load("subscriber_and_popper.subscriber");
+    let listens = Transcript::load("subscriber_and_popper.subscriber");
     let pops = Transcript::load("subscriber_and_popper.popper");
     let queued = pops.popped();
     let simulator = start(config("subscriber_and_popper")).await;
@@ -314,12 +314,12 @@ async fn a_subscriber_takes_what_is_new_and_leaves_what_is_queued() {
     let mut popper = Player::connect(&simulator, &pops).await;
     popper.send().await;
     popper.expect(1).await;
-    let mut subscriber = Player::connect(&simulator, &subscribes).await;
+    let mut subscriber = Player::connect(&simulator, &listens).await;
     subscriber.send().await;
     subscriber.expect(1).await;
     subscriber.send().await;
     subscriber.expect(2).await;
-    simulator.push_many(subscribes.messages());
+    simulator.push_many(listens.messages());
     subscriber.expect(2).await;
     for _ in 0..2 {
         popper.send().await;
@@ -336,27 +336,27 @@ async fn a_subscriber_takes_what_is_new_and_leaves_what_is_queued() {
 #[tokio::test]
 async fn a_restart_loses_the_queue_and_ends_connections_without_a_line() {
     let pops = Transcript::load("restart.popper");
-    let subscribes = Transcript::load("restart.subscriber");
+    let listens = Transcript::load("restart.subscriber");
     let after = Transcript::load("restart.after");
     let simulator = start(config("restart")).await;
     simulator.push_many(pops.popped());
     simulator.push_many([b"{}".to_vec(), b"{}".to_vec()]);
     let mut popper = Player::connect(&simulator, &pops).await;
-    let mut subscriber = Player::connect(&simulator, &subscribes).await;
-    for (player, replies) in [(&mut popper, 1), (&mut subscriber, 2)] {
-        player.send().await;
-        player.expect(1).await;
-        player.send().await;
-        player.expect(replies).await;
+    let mut subscriber = Player::connect(&simulator, &listens).await;
+    for (side, replies) in [(&mut popper, 1), (&mut subscriber, 2)] {
+        side.send().await;
+        side.expect(1).await;
+        side.send().await;
+        side.expect(replies).await;
     }
     simulator.restart().await.unwrap();
     popper.expect_end().await;
     subscriber.expect_end().await;
     assert_eq!(simulator.totals().lost_in_restart, 2);
-    let mut player = Player::connect(&simulator, &after).await;
+    let mut again = Player::connect(&simulator, &after).await;
     for _ in 0..2 {
-        player.send().await;
-        player.expect(1).await;
+        again.send().await;
+        again.expect(1).await;
     }
 }
 
@@ -397,7 +397,7 @@ fn no_transcript_is_left_out() {
         .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
         .collect();
     names.sort_unstable();
-    let mut played: Vec<&str> = ALONE.into_iter().chain(SPECIAL).collect();
-    played.sort_unstable();
-    assert_eq!(names, played);
+    let mut replayed: Vec<&str> = ALONE.into_iter().chain(SPECIAL).collect();
+    replayed.sort_unstable();
+    assert_eq!(names, replayed);
 }

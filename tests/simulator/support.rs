@@ -1,6 +1,7 @@
 //! Clients that look at bytes, and waiting for a condition with a deadline.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub(crate) async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 pub(crate) fn command(words: &[&str]) -> Vec<u8> {
     let mut out = format!("*{}\r\n", words.len());
     for word in words {
-        out += &format!("${}\r\n{word}\r\n", word.len());
+        write!(out, "${}\r\n{word}\r\n", word.len()).unwrap();
     }
     out.into_bytes()
 }
@@ -194,9 +195,9 @@ pub(crate) async fn http(
     let mut client = Client::connect(addr).await;
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n");
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
-    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    write!(request, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     client.send(request.as_bytes()).await;
     parse_http(&client.rest().await)
 }

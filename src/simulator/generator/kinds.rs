@@ -262,14 +262,27 @@ const KEYLESS: Kind = Kind {
     ..COMPAT_KIND
 };
 
-/// The kind of the account with a number; a pool of any size repeats the same order.
-pub(crate) fn deal(number: usize) -> &'static Kind {
-    let kind = DEAL.get(number % DEAL.len()).copied().unwrap_or(&COMPAT);
-    // A second keyless provider at the same address would have the same index.
-    if kind.login == Login::Keyless && number >= DEAL.len() {
-        return &COMPAT;
-    }
-    kind
+/// The kinds of the first `count` accounts, of these providers only or of all if none is named.
+///
+/// A pool of any size repeats the same order.
+pub(crate) fn deal(count: usize, providers: &[String]) -> Vec<&'static Kind> {
+    let wanted = |kind: &&Kind| {
+        let mut names = providers.iter();
+        providers.is_empty() || names.any(|name| name == kind.provider || name == kind.short_name())
+    };
+    let kinds: Vec<&Kind> = DEAL.into_iter().filter(wanted).collect();
+    let dealt = kinds.iter().copied().cycle().take(count).enumerate();
+    dealt
+        .map(|(number, kind)| {
+            // A second keyless provider at the same address would have the same index.
+            let again = number >= kinds.len();
+            if kind.login == Login::Keyless && again {
+                &COMPAT
+            } else {
+                kind
+            }
+        })
+        .collect()
 }
 
 static COMPAT: Kind = COMPAT_KIND;

@@ -31,6 +31,11 @@ impl Window {
         self.length.as_secs() / 60
     }
 
+    pub(crate) fn start(&self) -> UnixNanos {
+        let length = i64::try_from(self.length.as_nanos()).unwrap_or(i64::MAX);
+        UnixNanos::new(self.reset.get() - length)
+    }
+
     pub(crate) fn reset_seconds(&self) -> u64 {
         u64::try_from(self.reset.get() / 1_000_000_000).unwrap_or(0)
     }

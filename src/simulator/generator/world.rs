@@ -6,6 +6,7 @@ use siphasher::sip::SipHasher13;
 
 use super::kinds::{Kind, Login, deal};
 use super::prng::Prng;
+use crate::simulator::config::TrafficConfig;
 
 const PEOPLE: [&str; 8] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi",
@@ -70,17 +71,19 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `models` is the number of models per account; 0 keeps each kind's own list.
-    pub(crate) fn new(accounts: usize, models: usize, clients: usize) -> Self {
+    pub(crate) fn new(config: &TrafficConfig) -> Self {
         let mut series = 0;
-        let accounts: Vec<Account> = (0..accounts.max(1))
-            .map(|number| {
-                let account = account(deal(number), number, models, series);
+        let models = config.models;
+        let accounts: Vec<Account> = deal(config.accounts.max(1), &config.providers)
+            .into_iter()
+            .enumerate()
+            .map(|(number, kind)| {
+                let account = account(kind, number, models, series);
                 series += u32::try_from(account.models.len()).unwrap_or(0);
                 account
             })
             .collect();
-        let clients: Vec<Client> = (0..clients.max(1)).map(client).collect();
+        let clients: Vec<Client> = (0..config.clients.max(1)).map(client).collect();
         Self {
             account_weights: cumulate(
                 accounts

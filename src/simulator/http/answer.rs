@@ -77,12 +77,15 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let mut data = self.body;
-        let broken = self.cut.then(|| data.split_off(data.len() / 2));
+        let (data, broken) = if self.cut {
+            (self.body.slice(..self.body.len() / 2), Broken::AfterPause)
+        } else {
+            (self.body, Broken::No)
+        };
         let mut response = Response::new(Body {
             chunked: self.cut || data.len() > BUFFERED,
             data: Some(data).filter(|data| !data.is_empty()),
-            broken: broken.is_some(),
+            broken,
         });
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -104,7 +107,15 @@ impl Answer {
 pub(crate) struct Body {
     data: Option<Bytes>,
     chunked: bool,
-    broken: bool,
+    broken: Broken,
+}
+
+/// Whether and when the body fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    No,
+    AfterPause,
+    Now,
 }
 
 /// The body of a reply that a fault cut.
@@ -118,17 +129,25 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let next = match self.data.take() {
-            Some(data) => Some(Ok(Frame::data(data))),
-            None => self.broken.then_some(Err(Cut)),
-        };
-        Poll::Ready(next)
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        match self.broken {
+            Broken::No => Poll::Ready(None),
+            // A pause lets hyper send what it has before it hears of the error.
+            Broken::AfterPause => {
+                self.broken = Broken::Now;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Broken::Now => Poll::Ready(Some(Err(Cut))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none() && !self.broken
+        self.data.is_none() && self.broken == Broken::No
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -125,7 +125,8 @@ fn upstream(url: &Url, account: &Account, quota: &Quota, now: UnixNanos) -> Opti
                 "has_claude_max": true, "has_claude_pro": false },
             "organization": { "uuid": "99999999-2222-4333-8444-555555555555",
                 "name": "Example Org", "organization_type": "claude_max",
-                "rate_limit_tier": "default_claude_max_5x" },
+                "rate_limit_tier": "default_claude_max_5x",
+                "has_extra_usage_enabled": false, "subscription_status": "active" },
         }),
         ("api.kimi.com", "/coding/v1/usages") => json!({
             "user": { "membership": { "level": "LEVEL_INTERMEDIATE" } },
@@ -175,16 +176,19 @@ fn google_bucket(id: &str, span: &str, window: &Window) -> Value {
 }
 
 fn xai(url: &Url, window: &Window) -> Value {
-    let end = rfc3339(window.reset);
+    let (start, end) = (rfc3339(window.start()), rfc3339(window.reset));
+    let percent = window.used_basis_points() / 100;
     if url.query() == Some("format=credits") {
         return json!({ "config": {
-            "currentPeriod": { "type": "weekly", "end": end },
-            "creditUsagePercent": window.used_basis_points() / 100,
+            "currentPeriod": { "type": "weekly", "start": start, "end": end },
+            "creditUsagePercent": percent,
+            "productUsage": [{ "product": "Grok Code", "usagePercent": percent }],
             "onDemandCap": { "val": 0 },
         } });
     }
     json!({ "config": {
-        "monthlyLimit": { "val": 20_000 }, "used": { "val": window.used_basis_points() * 2 },
-        "onDemandCap": { "val": 0 }, "onDemandUsed": { "val": 0 }, "billingPeriodEnd": end,
+        "monthlyLimit": { "val": 20_000 }, "used": { "val": percent * 200 },
+        "onDemandCap": { "val": 0 }, "onDemandUsed": { "val": 0 },
+        "billingPeriodStart": start, "billingPeriodEnd": end,
     } })
 }
