@@ -11,7 +11,7 @@ mod faults;
 mod gate;
 mod generator;
 mod http;
-pub mod options;
+mod options;
 mod queue;
 mod resp;
 mod results;
@@ -34,6 +34,7 @@ pub use self::clock::Clock;
 pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig};
 pub use self::faults::{FaultChange, Faults};
 pub use self::gate::Management;
+pub use self::options::SimulateArgs;
 pub use self::totals::{ClientTotal, Counts, Flow, SeriesTotal, Totals};
 pub use self::version::{CpaVersion, ParseVersionError};
 

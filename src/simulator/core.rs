@@ -112,12 +112,22 @@ impl Core {
             let step = left.min(64);
             left -= step;
             let now = self.now();
-            let made: Vec<_> = {
+            // Somebody who comes in between misses events of this step, as he would with CPA.
+            let watched = self.queue().subscribers(Channel::Errors) > 0;
+            let (made, events) = {
                 let mut generator = self.generator();
-                (0..step).filter_map(|_| generator.make(now)).collect()
+                let made: Vec<_> = (0..step).filter_map(|_| generator.make(now)).collect();
+                let failed = made.iter().filter(|one| watched && one.mark.failed);
+                let events: Vec<_> = failed
+                    .filter_map(|one| generator.error_event(one, now))
+                    .collect();
+                (made, events)
             };
             let recorded = self.records_usage();
             let mut queue = self.queue();
+            for event in &events {
+                queue.publish_error(event);
+            }
             for one in made {
                 queue.ledger.result(&one.mark, now);
                 if recorded {

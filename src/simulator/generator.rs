@@ -3,6 +3,7 @@
 //! Equal configurations and equal times give equal bytes. What a record holds by kind of token is
 //! handed out beside it, from the generator's own knowledge.
 
+mod event;
 mod failure;
 mod headers;
 pub(crate) mod json;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use self::event::ErrorEvent;
 use self::failure::Fault;
 use self::json::Civil;
 use self::prng::Prng;
@@ -49,6 +51,7 @@ pub(crate) struct Mark {
 pub(crate) struct Made {
     pub(crate) payload: Bytes,
     pub(crate) mark: Mark,
+    fault: Option<Fault>,
 }
 
 /// A failed request that waits for its next attempt.
@@ -140,6 +143,7 @@ impl Generator {
         Some(Made {
             payload: self.seal(),
             mark,
+            fault,
         })
     }
 
@@ -233,6 +237,24 @@ impl Generator {
         if let Some(slot) = self.disabled.get_mut(account) {
             *slot = to;
         }
+    }
+
+    /// What the `errors` channel says about a failed attempt. CPA is silent about aborted ones.
+    pub(crate) fn error_event(&mut self, of: &Made, now: UnixNanos) -> Option<Bytes> {
+        let fault = of.fault.filter(|&fault| fault != Fault::Canceled)?;
+        let number = usize::try_from(of.mark.account).ok()?;
+        let quota = self.quota(number, now)?;
+        let account = self.world.accounts.get(number)?;
+        let model = of.mark.series.checked_sub(account.first_series)?;
+        let event = ErrorEvent {
+            account,
+            model: account.models.get(usize::try_from(model).ok()?)?,
+            quota: &quota,
+            fault,
+            now,
+            offset_minutes: self.style.offset_minutes,
+        };
+        Some(event.write().into())
     }
 
     /// The account's windows as they stand at `now`.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -21,6 +22,9 @@ const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 
 /// Longest first line that is looked at before HTTP takes over.
 const FIRST_LINE: usize = 8 * 1024;
+
+/// Before something is tried again that failed for a reason outside.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// When to let go of what.
 #[derive(Clone, Debug)]
@@ -71,11 +75,12 @@ pub(crate) async fn listen(
         tokio::select! {
             () = life.listening.cancelled() => return,
             () = core.faults.changed.notified() => {}
-            accepted = accept(listener.as_ref()) => {
-                if let Ok((stream, peer)) = accepted {
-                    start(stream, peer, &core, &life);
-                }
-            }
+            accepted = accept(listener.as_ref()) => match accepted {
+                Ok((stream, peer)) => start(stream, peer, &core, &life),
+                // Out of descriptors, most likely; they come back as connections end.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
+            () = tokio::time::sleep(PAUSE), if listener.is_none() => {}
         }
     }
 }

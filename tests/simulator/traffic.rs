@@ -8,7 +8,9 @@ use cpa_exporter::simulator::{
 };
 use serde_json::Value;
 
-use super::support::{Client, bulks, eventually, fixtures, frames, frozen, get, http, start};
+use super::support::{
+    Client, bulks, command, eventually, fixtures, frames, frozen, get, http, start,
+};
 
 fn config(traffic: TrafficConfig) -> SimulatorConfig {
     SimulatorConfig {
@@ -365,4 +367,21 @@ async fn totals_are_served_without_a_key() {
     let totals = answer.json();
     assert_eq!(totals["queued"], 10);
     assert!(totals["series"][0]["produced"]["tokens"]["cache_read"].is_u64());
+}
+
+#[tokio::test]
+async fn failed_attempts_are_told_on_the_errors_channel() {
+    let simulator = start(config(TrafficConfig::default())).await;
+    let mut client = Client::authenticated(simulator.addr()).await;
+    client.send(&command(&["SUBSCRIBE", "errors"])).await;
+    client.frame().await;
+    // Usage statistics are of no matter to it.
+    simulator.set_usage_statistics(false);
+    simulator.generate(300);
+    let event = bulks(&client.frame().await).pop().expect("a payload");
+    let event: Value = serde_json::from_slice(&event).unwrap();
+    assert!(event["status_code"].as_u64().unwrap() >= 400);
+    assert_eq!(event["auth_status"]["status"], "error");
+    assert_eq!(event["auth_status"]["status_message"], event["body"]);
+    assert_eq!(event["auth_status"]["model"]["name"], event["model"]);
 }
