@@ -82,6 +82,14 @@ impl Core {
         lock(&self.gate).check(client, key, self.now())
     }
 
+    /// Takes the time that CPA needs to hash a key.
+    pub(crate) async fn hash_key(&self) {
+        // A timer would round even nothing up to its tick.
+        if !self.config.management_delay.is_zero() {
+            tokio::time::sleep(self.config.management_delay).await;
+        }
+    }
+
     pub(crate) fn statistics(&self) -> bool {
         self.statistics.load(Ordering::Relaxed)
     }

@@ -32,7 +32,7 @@ use crate::simulator::config::TrafficConfig;
 use crate::simulator::version::{CpaVersion, RecordShape};
 
 /// Tokens of an average request, by which a plan's size is chosen.
-const MEAN_TOKENS: u64 = 22_000;
+const MEAN_TOKENS: u64 = 18_000;
 const PAGE: usize = 256 * 1024;
 
 /// A record's truth, kept beside its bytes.
@@ -220,8 +220,9 @@ impl Generator {
             if !off && !rests {
                 break;
             }
-            account = if rests {
-                world.sibling(account)
+            let sibling = world.sibling(account);
+            account = if rests && !self.is_used_up(sibling) {
+                sibling
             } else {
                 world.draw_account(&mut self.prng)
             };

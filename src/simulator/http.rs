@@ -100,7 +100,7 @@ async fn managed(
     let checked = core.check(&client, &key);
     // The key is hashed only where it is looked at.
     if matches!(checked, Ok(()) | Err(Refusal::InvalidKey)) {
-        tokio::time::sleep(core.config.management_delay).await;
+        core.hash_key().await;
     }
     let answer = match checked {
         Ok(()) => then(core),

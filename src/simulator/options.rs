@@ -126,3 +126,31 @@ impl SimulateArgs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        simulate: SimulateArgs,
+    }
+
+    #[test]
+    fn options_become_a_configuration() {
+        Cli::command().debug_assert();
+        let words = "sim --cpa-version v8.0.10 --rate 0 --bcrypt-delay 62ms --providers codex,gemini \
+                     --utc-offset -90 --statistics-off";
+        let cli = Cli::parse_from(words.split_whitespace());
+        let config = cli.simulate.into_config(Clock::system());
+        assert_eq!(config.version, CpaVersion::new(8, 0, 10));
+        assert_eq!(config.management_delay, Duration::from_millis(62));
+        assert_eq!(config.traffic.rate, None);
+        assert_eq!(config.traffic.providers, ["codex", "gemini"]);
+        assert_eq!(config.traffic.utc_offset_minutes, -90);
+        assert!(!config.usage_statistics);
+    }
+}

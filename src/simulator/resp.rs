@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         let answer = self.core.check(&self.peer, key);
         if !matches!(answer, Err(Refusal::Banned(_))) {
-            tokio::time::sleep(self.core.config.management_delay).await;
+            self.core.hash_key().await;
         }
         match answer {
             Ok(()) => {

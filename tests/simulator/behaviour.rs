@@ -1,23 +1,11 @@
 //! What no transcript shows: time, versions, modes and the end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cpa_exporter::model::UnixNanos;
-use cpa_exporter::simulator::{
-    Clock, CpaVersion, Management, Simulator, SimulatorConfig, TrafficConfig,
-};
+use cpa_exporter::simulator::{CpaVersion, Management, Simulator, SimulatorConfig, TrafficConfig};
 
-use super::support::{Client, KEY, command, get, http, start};
-
-/// A clock that moves when it is told to.
-fn movable() -> (Arc<AtomicI64>, Clock) {
-    let millis = Arc::new(AtomicI64::new(1_795_322_231_000));
-    let read = Arc::clone(&millis);
-    let clock = Clock::new(move || UnixNanos::from_millis(read.load(Ordering::Relaxed)));
-    (millis, clock)
-}
+use super::support::{Client, KEY, command, get, http, movable, start};
 
 async fn of_version(major: u16, minor: u16, patch: u16) -> Simulator {
     start(SimulatorConfig {

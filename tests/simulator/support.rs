@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use cpa_exporter::model::UnixNanos;
@@ -25,6 +27,14 @@ pub(crate) fn fixtures(folder: &str) -> PathBuf {
 /// A clock that stands still, so that bans and records name equal times.
 pub(crate) fn frozen() -> Clock {
     Clock::new(|| UnixNanos::from_millis(1_795_322_231_674))
+}
+
+/// A clock that moves when it is told to.
+pub(crate) fn movable() -> (Arc<AtomicI64>, Clock) {
+    let millis = Arc::new(AtomicI64::new(1_795_322_231_000));
+    let read = Arc::clone(&millis);
+    let clock = Clock::new(move || UnixNanos::from_millis(read.load(Ordering::Relaxed)));
+    (millis, clock)
 }
 
 pub(crate) async fn start(config: SimulatorConfig) -> Simulator {
