@@ -9,7 +9,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::core::Core;
 use super::generator::daily_rhythm;
 
-const TICK: Duration = Duration::from_millis(10);
+/// Fine enough that records come one by one up to this rate, and seldom enough to cost nothing.
+const SLOW_TICK: Duration = Duration::from_millis(10);
+const FAST_TICK: Duration = Duration::from_millis(1);
+const FAST: u64 = 100;
+
+/// Records made before others get a turn: well below what a subscriber may be behind, so that only
+/// one that does not read is cut.
+const STEP: u64 = 64;
 
 /// Produces records until the configured number is reached; never ends without one.
 ///
@@ -19,7 +26,7 @@ pub(crate) async fn flow(core: Arc<Core>) {
     let Some(rate) = traffic.rate.filter(|&rate| rate > 0) else {
         return;
     };
-    let mut ticks = interval(TICK);
+    let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     // Thousandths of a record that are due.
@@ -43,6 +50,12 @@ pub(crate) async fn flow(core: Arc<Core>) {
         due -= count * 1000;
         // Nobody else writes it; a restart goes on where the last run stopped.
         core.left.store(left - count, Ordering::Relaxed);
-        core.generate(usize::try_from(count).unwrap_or(usize::MAX));
+        let mut due_now = count;
+        while due_now > 0 {
+            let step = due_now.min(STEP);
+            due_now -= step;
+            core.generate(usize::try_from(step).unwrap_or(0));
+            tokio::task::yield_now().await;
+        }
     }
 }

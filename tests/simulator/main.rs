@@ -9,6 +9,7 @@
 
 mod behaviour;
 mod faults;
+mod flow;
 mod quota;
 mod replay_http;
 mod replay_resp;
