@@ -6,8 +6,10 @@
 //! * [`spool`]: raw batches on disk between pop and commit.
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
+//! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
 pub mod decode;
 pub mod model;
+pub mod simulator;
 pub mod spool;
 pub mod store;

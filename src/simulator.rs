@@ -1,0 +1,236 @@
+//! A strict stand-in for CPA, in this process: RESP and HTTP on one port, with made-up traffic.
+//!
+//! It behaves as a real CPA was seen to behave, bans, limits and quirks included; transcripts of a
+//! real one are replayed against it. What it hands out it counts from its own knowledge, so that an
+//! exporter's figures can be compared with the truth. It holds no real account and calls nobody.
+
+mod clock;
+mod config;
+mod core;
+mod faults;
+mod gate;
+mod generator;
+mod http;
+mod options;
+mod queue;
+mod resp;
+mod results;
+mod rewind;
+mod server;
+mod totals;
+mod traffic;
+mod version;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+
+pub use self::clock::Clock;
+pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig};
+pub use self::faults::{FaultChange, Faults};
+pub use self::gate::Management;
+pub use self::options::SimulateArgs;
+pub use self::totals::{ClientTotal, Counts, Flow, SeriesTotal, Totals};
+pub use self::version::{CpaVersion, ParseVersionError};
+
+use self::core::Core;
+use self::queue::Channel;
+use self::server::Life;
+
+/// A running simulator. Dropping it ends its tasks and connections at once.
+#[derive(Debug)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+    /// The task that restarts it when a fault asks for it.
+    supervisor: Life,
+}
+
+#[derive(Debug)]
+struct Inner {
+    core: Arc<Core>,
+    addr: SocketAddr,
+    /// Of the current run; a restart brings a new one.
+    life: Mutex<Life>,
+}
+
+impl Simulator {
+    /// Binds the port, fills the backlog and lets the traffic flow.
+    pub async fn start(config: SimulatorConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let addr = listener.local_addr()?;
+        let core = Arc::new(Core::new(config));
+        core.generate(core.config.traffic.backlog);
+        let inner = Arc::new(Inner {
+            core,
+            addr,
+            life: Mutex::new(Life::new()),
+        });
+        inner.run(listener);
+        let supervisor = Life::new();
+        let (watched, stop) = (Arc::clone(&inner), supervisor.listening.clone());
+        supervisor.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = watched.supervise() => {}
+            }
+        });
+        Ok(Self { inner, supervisor })
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.inner.addr
+    }
+
+    pub fn management_key(&self) -> &str {
+        &self.core().config.management_key
+    }
+
+    /// Publishes a payload as it is, as if a request had just ended.
+    pub fn push(&self, payload: impl Into<Bytes>) {
+        self.core().push(payload.into());
+    }
+
+    pub fn push_many<P: Into<Bytes>>(&self, payloads: impl IntoIterator<Item = P>) {
+        for payload in payloads {
+            self.push(payload);
+        }
+    }
+
+    /// Serves `n` made-up requests now.
+    pub fn generate(&self, n: usize) {
+        self.core().generate(n);
+    }
+
+    /// Sends an event to the subscribers of `errors`.
+    pub fn push_error(&self, event: impl Into<Bytes>) {
+        self.core().queue().publish_error(&event.into());
+    }
+
+    /// Tells subscribers of `usage` that accounts or configuration changed.
+    pub fn refresh(&self) {
+        self.core().queue().refresh();
+    }
+
+    /// Drops all that is queued, as retention would.
+    pub fn expire_queue(&self) {
+        self.core().queue().expire_all();
+    }
+
+    pub fn totals(&self) -> Totals {
+        self.core().totals()
+    }
+
+    /// Live subscribers of `usage`, to wait for in tests.
+    pub fn subscribers(&self) -> usize {
+        self.core().queue().subscribers(Channel::Usage)
+    }
+
+    /// Live subscribers of `errors`.
+    pub fn error_subscribers(&self) -> usize {
+        self.core().queue().subscribers(Channel::Errors)
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.core().faults
+    }
+
+    pub fn set_usage_statistics(&self, on: bool) {
+        self.core().set_statistics(on);
+    }
+
+    pub fn set_retention(&self, to: Duration) {
+        self.core().queue().retention = to;
+    }
+
+    pub fn set_management(&self, to: Management) {
+        self.core().set_management(to);
+    }
+
+    /// Stops and starts again on the same port: queue, bans and counters are lost.
+    pub async fn restart(&self) -> io::Result<()> {
+        self.inner.restart().await
+    }
+
+    /// Whether the traffic has made all the records it was to make.
+    pub fn is_traffic_over(&self) -> bool {
+        self.core().left.load(Ordering::Relaxed) == 0
+    }
+
+    /// Stops as CPA does on SIGTERM: the port closes first, connections live a little longer.
+    pub async fn shutdown(self) {
+        self.shutdown_with_in_flight(0, Duration::ZERO).await;
+    }
+
+    /// Stops while `requests` are still being served, which end `after` the port has closed.
+    ///
+    /// Until then, and for the grace after it, connected poppers are served.
+    pub async fn shutdown_with_in_flight(self, requests: usize, after: Duration) {
+        self.supervisor.end().await;
+        let life = self.inner.life();
+        life.listening.cancel();
+        tokio::time::sleep(after).await;
+        self.generate(requests);
+        tokio::time::sleep(self.core().config.shutdown_grace).await;
+        life.end().await;
+    }
+
+    fn core(&self) -> &Core {
+        &self.inner.core
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.supervisor.cancel();
+        self.inner.life().cancel();
+    }
+}
+
+impl Inner {
+    fn life(&self) -> Life {
+        let life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        life.clone()
+    }
+
+    /// Serves the port and lets traffic flow until the current life ends.
+    fn run(&self, listener: TcpListener) {
+        let life = self.life();
+        let (core, addr) = (Arc::clone(&self.core), self.addr);
+        let listening = server::listen(Some(listener), addr, core, life.clone());
+        life.tasks.spawn(listening);
+        let (core, stop) = (Arc::clone(&self.core), life.listening.clone());
+        life.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = traffic::flow(core) => {}
+            }
+        });
+    }
+
+    async fn restart(&self) -> io::Result<()> {
+        let old = self.life();
+        old.listening.cancel();
+        tokio::time::sleep(self.core.config.shutdown_grace).await;
+        old.end().await;
+        self.core.forget();
+        let listener = TcpListener::bind(self.addr).await?;
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Life::new();
+        self.run(listener);
+        Ok(())
+    }
+
+    async fn supervise(&self) {
+        loop {
+            self.core.restart.notified().await;
+            if let Err(error) = self.restart().await {
+                tracing::error!(%error, addr = %self.addr, "the simulator could not be restarted");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The state that connections, routes and the handle share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::config::SimulatorConfig;
+use super::faults::Faults;
+use super::gate::{Gate, Management, Refusal};
+use super::generator::Generator;
+use super::generator::world::World;
+use super::queue::{Channel, Queue};
+use super::totals::{Ledger, Totals};
+use crate::model::UnixNanos;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: SimulatorConfig,
+    pub(crate) world: Arc<World>,
+    pub(crate) faults: Faults,
+    queue: Mutex<Queue>,
+    gate: Mutex<Gate>,
+    generator: Mutex<Generator>,
+    management: Mutex<Management>,
+    statistics: AtomicBool,
+    /// Records that the traffic may still make by itself.
+    pub(crate) left: AtomicU64,
+    pub(crate) started: UnixNanos,
+    /// Asks for a restart from inside a connection.
+    pub(crate) restart: Notify,
+}
+
+impl Core {
+    pub(crate) fn new(config: SimulatorConfig) -> Self {
+        let traffic = &config.traffic;
+        let world = Arc::new(World::new(traffic));
+        let now = config.clock.now();
+        let generator = Generator::new(traffic, config.version, Arc::clone(&world), now);
+        let gate = Gate::new(
+            config.management_key.clone(),
+            config.management != Management::KeyNotSet,
+            config.allow_remote,
+        );
+        Self {
+            queue: Mutex::new(Queue::new(config.retention, Ledger::new(&world))),
+            gate: Mutex::new(gate),
+            generator: Mutex::new(generator),
+            management: Mutex::new(config.management),
+            statistics: AtomicBool::new(config.usage_statistics),
+            left: AtomicU64::new(traffic.records.unwrap_or(u64::MAX)),
+            started: now,
+            restart: Notify::new(),
+            faults: Faults::default(),
+            world,
+            config,
+        }
+    }
+
+    pub(crate) fn now(&self) -> UnixNanos {
+        self.config.clock.now()
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+
+    pub(crate) fn management(&self) -> Management {
+        *lock(&self.management)
+    }
+
+    /// Switching management off empties the queue and ends subscriptions, as in CPA.
+    pub(crate) fn set_management(&self, to: Management) {
+        *lock(&self.management) = to;
+        if to == Management::Disabled {
+            self.queue().lose_all();
+        }
+    }
+
+    pub(crate) fn check(&self, client: &str, key: &str) -> Result<(), Refusal> {
+        lock(&self.gate).check(client, key, self.now())
+    }
+
+    /// Takes the time that CPA needs to hash a key.
+    pub(crate) async fn hash_key(&self) {
+        // A timer would round even nothing up to its tick.
+        if !self.config.management_delay.is_zero() {
+            tokio::time::sleep(self.config.management_delay).await;
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> bool {
+        self.statistics.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_statistics(&self, on: bool) {
+        self.statistics.store(on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn generator(&self) -> MutexGuard<'_, Generator> {
+        lock(&self.generator)
+    }
+
+    /// Publishes a record as it is, if records are being kept at all.
+    pub(crate) fn push(&self, payload: Bytes) {
+        if !self.records_usage() {
+            self.queue().ledger.sums.unrecorded += 1;
+            return;
+        }
+        let now = self.now();
+        self.queue().publish(payload, None, now, &self.faults);
+    }
+
+    /// Serves `count` made-up requests, whose records appear now.
+    pub(crate) fn generate(&self, count: usize) {
+        // Small steps, so that poppers get in between.
+        let mut left = count;
+        while left > 0 {
+            let step = left.min(64);
+            left -= step;
+            let now = self.now();
+            // Somebody who comes in between misses events of this step, as he would with CPA.
+            let watched = self.queue().subscribers(Channel::Errors) > 0;
+            let (made, events) = {
+                let mut generator = self.generator();
+                let made: Vec<_> = (0..step).filter_map(|_| generator.make(now)).collect();
+                let failed = made.iter().filter(|one| watched && one.mark.failed);
+                let events: Vec<_> = failed
+                    .filter_map(|one| generator.error_event(one, now))
+                    .collect();
+                (made, events)
+            };
+            let recorded = self.records_usage();
+            let mut queue = self.queue();
+            for event in &events {
+                queue.publish_error(event);
+            }
+            for one in made {
+                queue.ledger.result(&one.mark, now);
+                if recorded {
+                    queue.publish(one.payload, Some(one.mark), now, &self.faults);
+                } else {
+                    queue.ledger.sums.unrecorded += 1;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn pop(&self, count: usize) -> Vec<Bytes> {
+        if self.config.traffic.endless {
+            let (waiting, subscribed) = {
+                let queue = self.queue();
+                (queue.len(), queue.subscribers(Channel::Usage) > 0)
+            };
+            if !subscribed {
+                self.generate(count.min(10_000).saturating_sub(waiting));
+            }
+        }
+        let now = self.now();
+        self.queue().pop(count, now)
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let queue = self.queue();
+        queue.ledger.totals(&self.world, queue.len())
+    }
+
+    /// What a restart of CPA loses.
+    pub(crate) fn forget(&self) {
+        lock(&self.gate).forget();
+        let mut queue = self.queue();
+        queue.lose_all();
+        queue.ledger.forget_results();
+    }
+
+    fn records_usage(&self) -> bool {
+        self.statistics() && self.management() != Management::Disabled
+    }
+}
+
+/// No code here panics while it holds a lock, and a poisoned counter is still a counter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

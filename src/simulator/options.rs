@@ -1,0 +1,156 @@
+//! The command line of the simulator.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Clock, CpaVersion, DEFAULT_KEY, Management, SimulatorConfig, TrafficConfig};
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+/// Play a CLIProxyAPI with made-up traffic.
+#[derive(Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// Address of the one port that serves RESP and HTTP
+    #[arg(long, default_value = "127.0.0.1:8317", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// Management key that is accepted
+    #[arg(long, default_value = DEFAULT_KEY, value_name = "KEY")]
+    pub management_key: String,
+
+    /// CPA version to play; older ones lack routes and record keys
+    #[arg(long, default_value_t = CpaVersion::CAPTURED, value_name = "VERSION")]
+    pub cpa_version: CpaVersion,
+
+    /// Let clients manage that do not come from this machine
+    #[arg(long)]
+    pub allow_remote: bool,
+
+    /// Start with usage statistics off, as CPA does by default
+    #[arg(long)]
+    pub statistics_off: bool,
+
+    /// How long records wait in the queue
+    #[arg(long, default_value = "60s", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub retention: Duration,
+
+    /// What each HTTP management call costs; a real CPA needs about 62ms for its key hash
+    #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub bcrypt_delay: Duration,
+
+    /// Mean records per second; 0 for none
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub rate: u64,
+
+    /// Let the rate follow the time of day
+    #[arg(long)]
+    pub rhythm: bool,
+
+    /// Stop making records after so many
+    #[arg(long, value_name = "N")]
+    pub records: Option<u64>,
+
+    /// Records that wait in the queue from the start
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub backlog: usize,
+
+    /// Never run dry: make records as they are popped
+    #[arg(long)]
+    pub endless: bool,
+
+    /// Pad records to about so many bytes
+    #[arg(long, default_value_t = 0, value_name = "BYTES")]
+    pub size: usize,
+
+    /// Number of accounts in the pool
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub accounts: usize,
+
+    /// Only accounts of these providers, such as codex,gemini
+    #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+
+    /// Models per account; 0 for each provider's own
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub models: usize,
+
+    /// Number of client keys
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub clients: usize,
+
+    /// Equal seeds give equal traffic
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    pub seed: u64,
+
+    /// Minutes by which the server's zone is ahead of UTC
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "MINUTES",
+        allow_negative_numbers = true
+    )]
+    pub utc_offset: i16,
+}
+
+impl SimulateArgs {
+    pub fn into_config(self, clock: Clock) -> SimulatorConfig {
+        SimulatorConfig {
+            listen: self.listen,
+            management_key: self.management_key,
+            management: Management::Enabled,
+            allow_remote: self.allow_remote,
+            version: self.cpa_version,
+            usage_statistics: !self.statistics_off,
+            retention: self.retention,
+            management_delay: self.bcrypt_delay,
+            traffic: TrafficConfig {
+                seed: self.seed,
+                rate: Some(self.rate).filter(|&rate| rate > 0),
+                rhythm: self.rhythm,
+                records: self.records,
+                backlog: self.backlog,
+                endless: self.endless,
+                size: self.size,
+                accounts: self.accounts,
+                providers: self.providers,
+                models: self.models,
+                clients: self.clients,
+                utc_offset_minutes: self.utc_offset,
+            },
+            clock,
+            ..SimulatorConfig::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        simulate: SimulateArgs,
+    }
+
+    #[test]
+    fn options_become_a_configuration() {
+        Cli::command().debug_assert();
+        let words = "sim --cpa-version v8.0.10 --rate 0 --bcrypt-delay 62ms --providers codex,gemini \
+                     --utc-offset -90 --statistics-off";
+        let cli = Cli::parse_from(words.split_whitespace());
+        let config = cli.simulate.into_config(Clock::system());
+        assert_eq!(config.version, CpaVersion::new(8, 0, 10));
+        assert_eq!(config.management_delay, Duration::from_millis(62));
+        assert_eq!(config.traffic.rate, None);
+        assert_eq!(config.traffic.providers, ["codex", "gemini"]);
+        assert_eq!(config.traffic.utc_offset_minutes, -90);
+        assert!(!config.usage_statistics);
+    }
+}

@@ -1,0 +1,274 @@
+//! The RESP side of the port: login, pops and the way into a subscription.
+
+mod parse;
+mod subscription;
+mod write;
+
+use std::io;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use self::parse::{Parsed, parse};
+use super::core::Core;
+use super::gate::{Management, Refusal};
+use super::queue::Channel;
+
+/// A long reply goes out in pieces of this size, so that memory stays bounded.
+const PIECE: usize = 256 * 1024;
+
+/// First bytes by which CPA tells RESP from HTTP.
+pub(crate) fn is_first_byte(byte: u8) -> bool {
+    matches!(byte, b'*' | b'$' | b'+' | b'-' | b':')
+}
+
+/// Whether the connection goes on after a command.
+#[derive(Debug)]
+enum Next {
+    Continue,
+    Close,
+    Subscribe { channel: Channel, name: String },
+}
+
+/// Serves one connection until either side ends it.
+///
+/// Not cancel-safe: a reply that is being written is lost with the records in it, which is also
+/// what happens when CPA dies.
+pub(crate) async fn serve<S>(
+    stream: S,
+    buffered: BytesMut,
+    peer: String,
+    core: &Core,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut connection = Connection {
+        stream,
+        buffered,
+        peer,
+        core,
+        authenticated: false,
+        out: Vec::new(),
+    };
+    if !connection.open().await? {
+        return connection.close().await;
+    }
+    loop {
+        // Looked at before each command only: one that is being waited for is still answered.
+        if core.management() == Management::Disabled {
+            return connection.close().await;
+        }
+        let Some(args) = connection.command().await? else {
+            return connection.close().await;
+        };
+        core.faults.stalled().await;
+        match connection.execute(&args).await? {
+            Next::Continue => {}
+            Next::Close => return connection.close().await,
+            Next::Subscribe { channel, name } => {
+                return subscription::run(connection, channel, &name).await;
+            }
+        }
+    }
+}
+
+struct Connection<'a, S> {
+    stream: S,
+    buffered: BytesMut,
+    peer: String,
+    core: &'a Core,
+    authenticated: bool,
+    out: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    /// Says no at once where this CPA has no RESP output.
+    async fn open(&mut self) -> io::Result<bool> {
+        let version = self.core.config.version;
+        if version.resp_removed() {
+            self.refuse("ERR RESP AUTH disabled; use mTLS").await?;
+            return Ok(false);
+        }
+        if self.core.management() == Management::Home {
+            // Between 7.0.0 and 7.1.16 the connection just ended.
+            if version.has(7, 1, 18) {
+                self.refuse("ERR redis usage output disabled in home mode")
+                    .await?;
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The next command, or `None` when the connection is over.
+    async fn command(&mut self) -> io::Result<Option<Vec<String>>> {
+        loop {
+            match parse(&self.buffered) {
+                Parsed::Command { args, used } => {
+                    self.buffered.advance(used);
+                    return Ok(Some(args));
+                }
+                Parsed::ProtocolError => {
+                    self.refuse("ERR protocol error").await?;
+                    return Ok(None);
+                }
+                Parsed::Incomplete { inside_bulk } => {
+                    self.buffered.reserve(4096);
+                    if self.stream.read_buf(&mut self.buffered).await? > 0 {
+                        continue;
+                    }
+                    if inside_bulk {
+                        self.refuse("ERR unexpected EOF").await?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn execute(&mut self, args: &[String]) -> io::Result<Next> {
+        let Some(name) = args.first() else {
+            self.refuse("ERR empty command").await?;
+            return Ok(Next::Continue);
+        };
+        let name = name.trim().to_uppercase();
+        match name.as_str() {
+            "AUTH" => self.auth(args).await?,
+            _ if !self.authenticated => self.unauthenticated().await?,
+            "LPOP" | "RPOP" => return self.pop(&name, args).await,
+            "SUBSCRIBE" if self.core.config.version.has(7, 0, 7) => {
+                return self.subscribe(args).await;
+            }
+            _ => self.unknown(&name).await?,
+        }
+        Ok(Next::Continue)
+    }
+
+    async fn auth(&mut self, args: &[String]) -> io::Result<()> {
+        let ([_, key] | [_, _, key]) = args else {
+            // Counts as an attempt without a key, which only a ban answers differently.
+            let text = match self.core.check(&self.peer, "") {
+                Err(ban @ Refusal::Banned(_)) => format!("ERR {ban}"),
+                Ok(()) | Err(_) => "ERR wrong number of arguments for 'auth' command".to_owned(),
+            };
+            return self.refuse(&text).await;
+        };
+        let answer = self.core.check(&self.peer, key);
+        if !matches!(answer, Err(Refusal::Banned(_))) {
+            self.core.hash_key().await;
+        }
+        match answer {
+            Ok(()) => {
+                self.authenticated = true;
+                write::ok(&mut self.out);
+                self.flush().await
+            }
+            Err(refusal) => self.refuse(&format!("ERR {refusal}")).await,
+        }
+    }
+
+    /// Costs a strike, as CPA asks its key check about the missing key.
+    async fn unauthenticated(&mut self) -> io::Result<()> {
+        match self.core.check(&self.peer, "") {
+            Err(ban @ Refusal::Banned(_)) => self.refuse(&format!("ERR {ban}")).await,
+            Ok(()) | Err(_) => self.refuse("NOAUTH Authentication required.").await,
+        }
+    }
+
+    async fn pop(&mut self, name: &str, args: &[String]) -> io::Result<Next> {
+        let (key, count) = match args {
+            [_, key] => (key, None),
+            [_, key, count] => (key, Some(count.trim().parse::<i64>().unwrap_or(0))),
+            _ => {
+                let name = name.to_lowercase();
+                let text = format!("ERR wrong number of arguments for '{name}' command");
+                self.refuse(&text).await?;
+                return Ok(Next::Continue);
+            }
+        };
+        if count.is_some_and(|count| count <= 0) {
+            self.refuse("ERR value is not an integer or out of range")
+                .await?;
+            return Ok(Next::Continue);
+        }
+        let strict = self.core.config.version.has(7, 1, 44);
+        if strict && !key.trim().eq_ignore_ascii_case("usage") {
+            let text = format!("ERR unsupported channel '{}'", key.trim());
+            self.refuse(&text).await?;
+            return Ok(Next::Continue);
+        }
+        let wanted = usize::try_from(count.unwrap_or(1)).unwrap_or(usize::MAX);
+        let records = self.core.pop(wanted);
+        match (count, records.first()) {
+            (None, None) => write::nil(&mut self.out),
+            (None, Some(record)) => write::bulk(&mut self.out, record),
+            (Some(_), _) => return self.send_array(&records).await,
+        }
+        self.send_records(!records.is_empty()).await
+    }
+
+    async fn send_array(&mut self, records: &[Bytes]) -> io::Result<Next> {
+        write::array(&mut self.out, records.len());
+        for record in records {
+            write::bulk(&mut self.out, record);
+            if self.out.len() >= PIECE
+                && let Next::Close = self.send_records(true).await?
+            {
+                return Ok(Next::Close);
+            }
+        }
+        self.send_records(!records.is_empty()).await
+    }
+
+    /// Sends what is ready, or half of it where a fault wants the connection cut.
+    async fn send_records(&mut self, any: bool) -> io::Result<Next> {
+        if any && self.core.faults.take_cut() {
+            self.out.truncate(self.out.len() / 2);
+            self.flush().await?;
+            return Ok(Next::Close);
+        }
+        self.flush().await?;
+        Ok(Next::Continue)
+    }
+
+    async fn subscribe(&mut self, args: &[String]) -> io::Result<Next> {
+        let [_, name] = args else {
+            self.refuse("ERR wrong number of arguments for 'subscribe' command")
+                .await?;
+            return Ok(Next::Continue);
+        };
+        let name = name.trim();
+        let channel = match name.to_lowercase().as_str() {
+            "usage" => Channel::Usage,
+            "errors" if self.core.config.version.has(7, 1, 44) => Channel::Errors,
+            _ => {
+                let text = format!("ERR unsupported channel '{name}'");
+                self.refuse(&text).await?;
+                return Ok(Next::Continue);
+            }
+        };
+        let name = name.to_owned();
+        Ok(Next::Subscribe { channel, name })
+    }
+
+    async fn unknown(&mut self, name: &str) -> io::Result<()> {
+        let text = format!("ERR unknown command '{}'", name.to_lowercase());
+        self.refuse(&text).await
+    }
+
+    async fn refuse(&mut self, message: &str) -> io::Result<()> {
+        write::error(&mut self.out, message);
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.out).await?;
+        self.out.clear();
+        self.stream.flush().await
+    }
+
+    async fn close(mut self) -> io::Result<()> {
+        self.stream.shutdown().await
+    }
+}

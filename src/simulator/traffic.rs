@@ -1,0 +1,61 @@
+//! Lets made-up traffic flow at its rate.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::core::Core;
+use super::generator::daily_rhythm;
+
+/// Fine enough that records come one by one up to this rate, and seldom enough to cost nothing.
+const SLOW_TICK: Duration = Duration::from_millis(10);
+const FAST_TICK: Duration = Duration::from_millis(1);
+const FAST: u64 = 100;
+
+/// Records made before others get a turn: well below what a subscriber may be behind, so that only
+/// one that does not read is cut.
+const STEP: u64 = 64;
+
+/// Produces records until the configured number is reached; never ends without one.
+///
+/// Cancel-safe: a record is made and published in one step.
+pub(crate) async fn flow(core: Arc<Core>) {
+    let traffic = core.config.traffic.clone();
+    let Some(rate) = traffic.rate.filter(|&rate| rate > 0) else {
+        return;
+    };
+    let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut last = Instant::now();
+    // Thousandths of a record that are due.
+    let mut due = 0;
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        let passed = u64::try_from((now - last).as_micros()).unwrap_or(0);
+        last = now;
+        let permille = if traffic.rhythm {
+            daily_rhythm(core.now(), traffic.utc_offset_minutes)
+        } else {
+            1000
+        };
+        due += rate * permille * passed / 1_000_000;
+        let left = core.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        let count = (due / 1000).min(left);
+        due -= count * 1000;
+        // Nobody else writes it; a restart goes on where the last run stopped.
+        core.left.store(left - count, Ordering::Relaxed);
+        let mut due_now = count;
+        while due_now > 0 {
+            let step = due_now.min(STEP);
+            due_now -= step;
+            core.generate(usize::try_from(step).unwrap_or(0));
+            tokio::task::yield_now().await;
+        }
+    }
+}
