@@ -6,9 +6,11 @@
 //! * [`spool`]: raw batches on disk between pop and commit.
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
+//! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
 pub mod decode;
+pub mod metrics;
 pub mod model;
 pub mod simulator;
 pub mod spool;

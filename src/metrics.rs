@@ -1,0 +1,28 @@
+//! What Prometheus reads.
+//!
+//! * [`catalogue`] is the one table of families.
+//! * [`Ledger`] counts events into totals by internal ids. It belongs to the ingest thread; what it
+//!   has staged becomes public with the commit of the same transaction.
+//! * [`Exposition`] is what a scrape reads: an immutable snapshot, rendered once a version, and
+//!   the [`Handles`] through which the other parts tell facts about themselves.
+
+pub mod catalogue;
+mod encode;
+mod exposition;
+mod handles;
+mod labels;
+mod ledger;
+mod restored;
+mod snapshot;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use encode::Dialect;
+pub use exposition::{Busy, Exposition, Page};
+pub use handles::{
+    BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, SourceMetrics, StoreMetrics, StoreSizes,
+};
+pub use labels::{Aliases, Caps};
+pub use ledger::{Ledger, LedgerConfig};

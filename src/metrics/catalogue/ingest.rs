@@ -1,0 +1,228 @@
+//! Ingest and CPA.
+
+use super::Kind::{Counter, Gauge, Histogram};
+use super::{Buckets, Family, family};
+
+/// Milliseconds.
+const LAG: Buckets = Buckets {
+    bounds: &[
+        50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 3_600_000,
+    ],
+    scale: 1000,
+};
+/// Microseconds.
+const COMMIT: Buckets = Buckets {
+    bounds: &[
+        1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        10_000_000,
+    ],
+    scale: 1_000_000,
+};
+
+/// In the order of the page.
+pub(super) static ALL: &[&Family] = &[
+    &INGEST_RECORDS,
+    &INGEST_BYTES,
+    &INGEST_DUPLICATES,
+    &INGEST_PREWARM,
+    &INGEST_REJECTS,
+    &INGEST_CONTROL,
+    &INGEST_LAG,
+    &INGEST_LAST_EVENT,
+    &UP,
+    &INFO,
+    &ACCESS_REFUSED,
+    &USAGE_STATISTICS_ENABLED,
+    &CLOCK_SKEW,
+    &INGEST_MODE,
+    &INGEST_BATCHES,
+    &INGEST_FULL_POLLS,
+    &INGEST_RECONNECTS,
+    &INGEST_CUTS,
+    &INGEST_GAP,
+    &INGEST_STARVED,
+    &INGEST_COMPLETE,
+    &STORE_EVENTS,
+    &STORE_REJECTS,
+    &STORE_FREE,
+    &STORE_OLDEST,
+    &STORE_SIZE,
+    &STORE_COMMIT,
+    &STORE_COMMIT_FAILURES,
+    &SPOOL_PENDING,
+    &SPOOL_LIMIT,
+];
+
+pub(in crate::metrics) static INGEST_RECORDS: Family = family(
+    "cpa_ingest_records_total",
+    Counter,
+    &[],
+    "Payloads received from CPA, whatever became of them.",
+);
+pub(in crate::metrics) static INGEST_BYTES: Family = family(
+    "cpa_ingest_bytes_total",
+    Counter,
+    &[],
+    "Bytes of all payloads received from CPA.",
+);
+pub(in crate::metrics) static INGEST_DUPLICATES: Family = family(
+    "cpa_ingest_duplicates_total",
+    Counter,
+    &[],
+    "Records that were there already, identical in key and content; not counted again.",
+);
+pub(in crate::metrics) static INGEST_PREWARM: Family = family(
+    "cpa_ingest_prewarm_total",
+    Counter,
+    &[],
+    "Records of requests that generate nothing; not counted as requests.",
+);
+pub(in crate::metrics) static INGEST_REJECTS: Family = family(
+    "cpa_ingest_rejects_total",
+    Counter,
+    &["reason"],
+    "Payloads that are no records; they are kept and can be replayed.",
+);
+pub(in crate::metrics) static INGEST_CONTROL: Family = family(
+    "cpa_ingest_control_messages_total",
+    Counter,
+    &["message"],
+    "Messages among the records of a subscription.",
+);
+pub(in crate::metrics) static INGEST_LAG: Family = family(
+    "cpa_ingest_lag_seconds",
+    Histogram(LAG),
+    &[],
+    "Time from the end of a request to the commit of its record.",
+);
+pub(in crate::metrics) static INGEST_LAST_EVENT: Family = family(
+    "cpa_ingest_last_event_timestamp_seconds",
+    Gauge,
+    &[],
+    "Start of the latest request known.",
+);
+
+pub(in crate::metrics) static UP: Family = family(
+    "cpa_up",
+    Gauge,
+    &[],
+    "Whether the last contact with CPA succeeded.",
+);
+pub(in crate::metrics) static INFO: Family = family(
+    "cpa_info",
+    Gauge,
+    &["version", "api"],
+    "Version of CPA and generation of its management API; always 1.",
+);
+pub(in crate::metrics) static ACCESS_REFUSED: Family = family(
+    "cpa_access_refused",
+    Gauge,
+    &["reason"],
+    "Why CPA lets the exporter in no more: 1 for the reason that holds.",
+);
+pub(in crate::metrics) static USAGE_STATISTICS_ENABLED: Family = family(
+    "cpa_usage_statistics_enabled",
+    Gauge,
+    &[],
+    "Whether CPA builds usage records at all.",
+);
+pub(in crate::metrics) static CLOCK_SKEW: Family = family(
+    "cpa_clock_skew_seconds",
+    Gauge,
+    &[],
+    "CPA's clock minus the exporter's, to half a second.",
+);
+pub(in crate::metrics) static INGEST_MODE: Family = family(
+    "cpa_ingest_mode",
+    Gauge,
+    &["mode"],
+    "How records are taken: 1 for the mode in use.",
+);
+pub(in crate::metrics) static INGEST_BATCHES: Family = family(
+    "cpa_ingest_batches_total",
+    Counter,
+    &["mode"],
+    "Replies and groups of messages that brought records, since the start of the exporter.",
+);
+pub(in crate::metrics) static INGEST_FULL_POLLS: Family = family(
+    "cpa_ingest_full_polls_total",
+    Counter,
+    &[],
+    "Polls that brought as many records as were asked for, since the start of the exporter.",
+);
+pub(in crate::metrics) static INGEST_RECONNECTS: Family = family(
+    "cpa_ingest_reconnects_total",
+    Counter,
+    &["reason"],
+    "Times that the taking of records was begun anew, since the start of the exporter.",
+);
+pub(in crate::metrics) static INGEST_CUTS: Family = family(
+    "cpa_ingest_subscriber_cuts_total",
+    Counter,
+    &[],
+    "Subscriptions that CPA cut because they fell behind, since the start of the exporter.",
+);
+pub(in crate::metrics) static INGEST_GAP: Family = family(
+    "cpa_ingest_gap_seconds_total",
+    Counter,
+    &[],
+    "Time in which records can have expired in CPA unseen, since the start of the exporter.",
+);
+pub(in crate::metrics) static INGEST_STARVED: Family = family(
+    "cpa_ingest_starved",
+    Gauge,
+    &[],
+    "Whether CPA counts requests while none arrives here.",
+);
+pub(in crate::metrics) static INGEST_COMPLETE: Family = family(
+    "cpa_ingest_complete",
+    Gauge,
+    &[],
+    "Whether nothing is known to be missing from the last hour: no gap, cut, reject or starvation.",
+);
+pub(in crate::metrics) static STORE_EVENTS: Family =
+    family("cpa_store_events", Gauge, &[], "Events in the database.");
+pub(in crate::metrics) static STORE_REJECTS: Family =
+    family("cpa_store_rejects", Gauge, &[], "Rejects in the database.");
+pub(in crate::metrics) static STORE_FREE: Family = family(
+    "cpa_store_free_bytes",
+    Gauge,
+    &[],
+    "Room left on the disk of the storage directory.",
+);
+pub(in crate::metrics) static STORE_OLDEST: Family = family(
+    "cpa_store_oldest_event_timestamp_seconds",
+    Gauge,
+    &[],
+    "Start of the oldest request in the database.",
+);
+pub(in crate::metrics) static STORE_SIZE: Family = family(
+    "cpa_store_size_bytes",
+    Gauge,
+    &["file"],
+    "Size of the exporter's files.",
+);
+pub(in crate::metrics) static STORE_COMMIT: Family = family(
+    "cpa_store_commit_seconds",
+    Histogram(COMMIT),
+    &[],
+    "Time from the first record of a transaction to its commit, since the start of the exporter.",
+);
+pub(in crate::metrics) static STORE_COMMIT_FAILURES: Family = family(
+    "cpa_store_commit_failures_total",
+    Counter,
+    &["reason"],
+    "Transactions that failed; their records wait in the spool. Since the start of the exporter.",
+);
+pub(in crate::metrics) static SPOOL_PENDING: Family = family(
+    "cpa_spool_pending_bytes",
+    Gauge,
+    &[],
+    "Bytes received and not yet committed.",
+);
+pub(in crate::metrics) static SPOOL_LIMIT: Family = family(
+    "cpa_spool_limit_bytes",
+    Gauge,
+    &[],
+    "Pending bytes at which no more records are taken.",
+);

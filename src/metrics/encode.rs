@@ -1,0 +1,244 @@
+//! Text 0.0.4 and OpenMetrics 1.0 from one encoder.
+
+use super::catalogue::{Buckets, Family, Kind};
+use super::restored::Cells;
+use super::snapshot::{Entry, Exemplar, FamilySnapshot};
+
+/// The two ways to write a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `text/plain; version=0.0.4`.
+    Text,
+    OpenMetrics,
+}
+
+impl Dialect {
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+            }
+        }
+    }
+}
+
+/// Nanoseconds in a second.
+const NANOS: u64 = 1_000_000_000;
+
+/// `a="x"` with a comma before it unless it is the first; the value escaped.
+pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str(name);
+    out.push_str("=\"");
+    for c in value.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Writes a page.
+pub(super) struct Encoder<'a> {
+    out: &'a mut String,
+    dialect: Dialect,
+}
+
+impl<'a> Encoder<'a> {
+    pub(super) fn new(out: &'a mut String, dialect: Dialect) -> Self {
+        Self { out, dialect }
+    }
+
+    /// HELP, TYPE and UNIT.
+    pub(super) fn head(&mut self, family: &Family) {
+        let name = match (self.dialect, family.kind) {
+            (Dialect::OpenMetrics, Kind::Counter) => {
+                family.name.strip_suffix("_total").unwrap_or(family.name)
+            }
+            _ => family.name,
+        };
+        self.push(&["# HELP ", name, " "]);
+        for c in family.help.chars() {
+            match (c, self.dialect) {
+                ('\\', _) => self.out.push_str("\\\\"),
+                ('\n', _) => self.out.push_str("\\n"),
+                ('"', Dialect::OpenMetrics) => self.out.push_str("\\\""),
+                (c, _) => self.out.push(c),
+            }
+        }
+        self.push(&["\n# TYPE ", name, " ", family.kind.as_str(), "\n"]);
+        if self.dialect == Dialect::OpenMetrics
+            && let Some(unit) = ["seconds", "bytes"].into_iter().find(|u| name.ends_with(u))
+        {
+            self.push(&["# UNIT ", name, " ", unit, "\n"]);
+        }
+    }
+
+    /// A restored family with all its series.
+    pub(super) fn snapshot(&mut self, snapshot: &FamilySnapshot) {
+        if snapshot.entries.is_empty() {
+            return;
+        }
+        let family = snapshot.def.family;
+        self.head(family);
+        match snapshot.def.cells {
+            Cells::One => self.counters(snapshot, family),
+            Cells::Kinds(values) => self.kinds(snapshot, family, &values()),
+            Cells::Buckets(buckets) => {
+                for entry in &*snapshot.entries {
+                    let (cells, exemplars) =
+                        (snapshot.cells(entry.at), snapshot.exemplars(entry.at));
+                    self.histogram(family, &entry.labels, buckets, cells, exemplars);
+                }
+            }
+            Cells::Summary => self.summaries(snapshot, family),
+            Cells::Time => self.times(snapshot, family),
+        }
+    }
+
+    fn counters(&mut self, snapshot: &FamilySnapshot, family: &Family) {
+        for Entry { labels, at } in &*snapshot.entries {
+            let value = snapshot.cells(*at).first().copied().unwrap_or_default();
+            self.name(family.name, "", labels);
+            self.integer(value);
+        }
+    }
+
+    fn kinds(&mut self, snapshot: &FamilySnapshot, family: &Family, kinds: &[&str]) {
+        let label = family.labels.last().copied().unwrap_or_default();
+        let suffixes: Vec<String> = kinds
+            .iter()
+            .map(|kind| format!("{label}=\"{kind}\"}} "))
+            .collect();
+        for Entry { labels, at } in &*snapshot.entries {
+            for (suffix, value) in suffixes.iter().zip(snapshot.cells(*at)) {
+                let comma = if labels.is_empty() { "" } else { "," };
+                self.push(&[family.name, "{", labels, comma, suffix]);
+                self.integer(*value);
+            }
+        }
+    }
+
+    /// `cells` are the counts of each bucket, not cumulative, and the sum in raw units.
+    pub(super) fn histogram(
+        &mut self,
+        family: &Family,
+        labels: &str,
+        buckets: Buckets,
+        cells: &[u64],
+        exemplars: &[Option<Exemplar>],
+    ) {
+        let Some((sum, counts)) = cells.split_last() else {
+            return;
+        };
+        let comma = if labels.is_empty() { "" } else { "," };
+        let mut total = 0;
+        for (at, count) in counts.iter().enumerate() {
+            total += count;
+            self.push(&[family.name, "_bucket{", labels, comma, "le=\""]);
+            match buckets.bounds.get(at) {
+                Some(bound) => self.decimal(*bound, buckets.scale, 1),
+                None => self.out.push_str("+Inf"),
+            }
+            self.out.push_str("\"} ");
+            self.out.push_str(itoa::Buffer::new().format(total));
+            let exemplar = exemplars.get(at).and_then(Option::as_ref);
+            if let Some(exemplar) = exemplar.filter(|_| *count > 0) {
+                self.exemplar(exemplar, buckets.scale);
+            }
+            self.out.push('\n');
+        }
+        self.name(family.name, "_sum", labels);
+        self.decimal(*sum, buckets.scale, 0);
+        self.out.push('\n');
+        self.name(family.name, "_count", labels);
+        self.integer(total);
+    }
+
+    fn exemplar(&mut self, exemplar: &Exemplar, scale: u64) {
+        if self.dialect != Dialect::OpenMetrics {
+            return;
+        }
+        self.push(&[" # {request_id=\"", &exemplar.request_id, "\"} "]);
+        self.decimal(exemplar.value, scale, 1);
+        self.out.push(' ');
+        let millis = u64::try_from(exemplar.at.as_millis()).unwrap_or_default();
+        self.decimal(millis, 1000, 1);
+    }
+
+    fn summaries(&mut self, snapshot: &FamilySnapshot, family: &Family) {
+        for Entry { labels, at } in &*snapshot.entries {
+            let [sum, count] = snapshot.cells(*at) else {
+                continue;
+            };
+            self.name(family.name, "_sum", labels);
+            self.decimal(*sum, 1000, 0);
+            self.out.push('\n');
+            self.name(family.name, "_count", labels);
+            self.integer(*count);
+        }
+    }
+
+    fn times(&mut self, snapshot: &FamilySnapshot, family: &Family) {
+        for Entry { labels, at } in &*snapshot.entries {
+            let nanos = snapshot.cells(*at).first().copied().unwrap_or_default();
+            // A time that is not known yet is left out: 0 would be 1970.
+            if nanos > 0 {
+                self.name(family.name, "", labels);
+                self.decimal(nanos, NANOS, 0);
+                self.out.push('\n');
+            }
+        }
+    }
+
+    /// One sample of a family that is no histogram.
+    pub(super) fn sample(&mut self, family: &Family, labels: &str, value: f64) {
+        self.name(family.name, "", labels);
+        // Rust prints the shortest text that reads back as the same number.
+        let text = if value == f64::INFINITY {
+            "+Inf".to_owned()
+        } else {
+            value.to_string()
+        };
+        self.push(&[&text, "\n"]);
+    }
+
+    fn name(&mut self, name: &str, suffix: &str, labels: &str) {
+        if labels.is_empty() {
+            self.push(&[name, suffix, " "]);
+        } else {
+            self.push(&[name, suffix, "{", labels, "} "]);
+        }
+    }
+
+    fn integer(&mut self, value: u64) {
+        self.out.push_str(itoa::Buffer::new().format(value));
+        self.out.push('\n');
+    }
+
+    /// `raw / scale`, exactly, with at least `digits` digits behind the point.
+    fn decimal(&mut self, raw: u64, scale: u64, digits: usize) {
+        let mut buffer = itoa::Buffer::new();
+        self.out.push_str(buffer.format(raw / scale));
+        let places = scale.ilog10() as usize;
+        let fraction = format!("{:0places$}", raw % scale);
+        let significant = fraction.trim_end_matches('0').len().max(digits);
+        if significant > 0 {
+            self.out.push('.');
+            self.out
+                .push_str(fraction.get(..significant).unwrap_or("0"));
+        }
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.out.push_str(part);
+        }
+    }
+}

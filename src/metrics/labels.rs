@@ -1,0 +1,262 @@
+//! Label values: the texts of internal ids, aliases, and the caps.
+
+use std::collections::HashMap;
+
+use super::restored::failure_reason;
+use crate::model::{DimId, Dimension};
+
+/// What a label of a restored family holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub(super) enum LabelKind {
+    Provider,
+    Model,
+    Account,
+    Client,
+    Endpoint,
+    Executor,
+    Tier,
+    Effort,
+    /// HTTP status.
+    Code,
+    /// A closed set: needs no cap.
+    Reason,
+}
+
+const KINDS: usize = 10;
+
+impl LabelKind {
+    const fn of(dimension: Dimension) -> Option<Self> {
+        match dimension {
+            Dimension::Provider => Some(Self::Provider),
+            Dimension::Model => Some(Self::Model),
+            Dimension::Account => Some(Self::Account),
+            Dimension::Client => Some(Self::Client),
+            Dimension::Endpoint => Some(Self::Endpoint),
+            Dimension::Executor => Some(Self::Executor),
+            Dimension::ServiceTier => Some(Self::Tier),
+            Dimension::ReasoningEffort => Some(Self::Effort),
+            Dimension::Alias | Dimension::Source => None,
+        }
+    }
+
+    /// Label name in `cpa_exporter_label_overflows_total`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Account => "account",
+            Self::Client => "client",
+            Self::Endpoint => "endpoint",
+            Self::Executor => "executor",
+            Self::Tier => "service_tier",
+            Self::Effort => "reasoning_effort",
+            Self::Code => "code",
+            Self::Reason => "reason",
+        }
+    }
+
+    const ALL: [Self; KINDS] = [
+        Self::Provider,
+        Self::Model,
+        Self::Account,
+        Self::Client,
+        Self::Endpoint,
+        Self::Executor,
+        Self::Tier,
+        Self::Effort,
+        Self::Code,
+        Self::Reason,
+    ];
+}
+
+/// Most values of each label, and most time series born from records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    pub account: usize,
+    pub model: usize,
+    pub client: usize,
+    pub endpoint: usize,
+    pub code: usize,
+    /// Providers, executors, tiers and efforts: CPA's own words, so few.
+    pub word: usize,
+    pub series: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            account: 1000,
+            model: 200,
+            client: 200,
+            endpoint: 20,
+            code: 40,
+            word: 50,
+            series: 200_000,
+        }
+    }
+}
+
+impl Caps {
+    const fn of(&self, kind: LabelKind) -> usize {
+        match kind {
+            LabelKind::Account => self.account,
+            LabelKind::Model => self.model,
+            LabelKind::Client => self.client,
+            LabelKind::Endpoint => self.endpoint,
+            LabelKind::Code => self.code,
+            LabelKind::Provider | LabelKind::Executor | LabelKind::Tier | LabelKind::Effort => {
+                self.word
+            }
+            LabelKind::Reason => usize::MAX,
+        }
+    }
+}
+
+/// Names that the configuration gives to accounts and clients, by stored value or by the name
+/// that they would have without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases {
+    pub accounts: HashMap<String, String>,
+    pub clients: HashMap<String, String>,
+}
+
+/// The id that stands for all values beyond a cap.
+pub(super) const OTHER: u32 = u32::MAX;
+/// Value of a label for everything beyond its cap.
+const OTHER_TEXT: &str = "other";
+/// Longest label value in bytes.
+const MAX_VALUE: usize = 128;
+
+/// Texts by id, and which ids are shown as themselves.
+#[derive(Debug)]
+pub(super) struct LabelTexts {
+    caps: Caps,
+    aliases: Aliases,
+    kinds: [Values; KINDS],
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    texts: HashMap<u32, Box<str>>,
+    /// The id whose series a text belongs to: two ids with one text share their series, because
+    /// a page with a series twice is refused as a whole.
+    owners: HashMap<Box<str>, u32>,
+    /// What an id is shown as: its text's owner, or [`OTHER`].
+    shown: HashMap<u32, u32>,
+    admitted: usize,
+    overflows: u64,
+}
+
+impl LabelTexts {
+    pub(super) fn new(caps: Caps, aliases: Aliases) -> Self {
+        let mut this = Self {
+            caps,
+            aliases,
+            kinds: Default::default(),
+        };
+        for kind in LabelKind::ALL {
+            let absent = match kind {
+                LabelKind::Provider | LabelKind::Model | LabelKind::Executor => "unknown",
+                _ => "none",
+            };
+            let values = this.values_mut(kind);
+            values.owners.insert(OTHER_TEXT.into(), OTHER);
+            values.texts.insert(OTHER, OTHER_TEXT.into());
+            if !matches!(kind, LabelKind::Code | LabelKind::Reason) {
+                values.owners.insert(absent.into(), 0);
+                values.texts.insert(0, absent.into());
+                values.shown.insert(0, 0);
+            }
+        }
+        this
+    }
+
+    /// Registers the text of an interned value. `value` is its stored form, `label` its name.
+    pub(super) fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
+        let Some(kind) = LabelKind::of(dimension) else {
+            return;
+        };
+        let aliases = match kind {
+            LabelKind::Account => Some(&self.aliases.accounts),
+            LabelKind::Client => Some(&self.aliases.clients),
+            _ => None,
+        };
+        let alias = aliases
+            .and_then(|a| a.get(value).or_else(|| a.get(label)))
+            .cloned();
+        let values = self.values_mut(kind);
+        let taken = |text: &str| values.owners.get(text).is_some_and(|owner| *owner != id.0);
+        let text = match alias {
+            // Clients may share a name, and then share their series; accounts may not.
+            Some(alias) if kind == LabelKind::Account && taken(&alias) => {
+                tracing::warn!(alias, name = label, "alias is another one's name; not used");
+                label.to_owned()
+            }
+            Some(alias) => alias,
+            None => label.to_owned(),
+        };
+        let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+        let text = clean
+            .get(..clean.floor_char_boundary(MAX_VALUE))
+            .unwrap_or_default();
+        values.owners.entry(text.into()).or_insert(id.0);
+        values.texts.insert(id.0, text.into());
+    }
+
+    /// What `id` is shown as: an id with a text, or [`OTHER`]. The first to come are admitted.
+    pub(super) fn shown(&mut self, kind: LabelKind, id: u32) -> u32 {
+        let cap = self.caps.of(kind);
+        let values = self.values_mut(kind);
+        if let Some(shown) = values.shown.get(&id) {
+            return *shown;
+        }
+        let text = match kind {
+            LabelKind::Code => id.to_string().into(),
+            LabelKind::Reason => failure_reason(id).into(),
+            _ => values
+                .texts
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| format!("id-{id}").into()),
+        };
+        let owner = *values.owners.entry(text.clone()).or_insert(id);
+        values.texts.entry(id).or_insert(text);
+        let is_new = owner == id && owner != OTHER;
+        let shown = if is_new && values.admitted >= cap {
+            values.overflows += 1;
+            OTHER
+        } else if is_new {
+            values.admitted += 1;
+            id
+        } else if owner == OTHER {
+            OTHER
+        } else {
+            self.shown(kind, owner)
+        };
+        self.values_mut(kind).shown.insert(id, shown);
+        shown
+    }
+
+    /// The text of an id that [`Self::shown`] gave.
+    pub(super) fn text(&self, kind: LabelKind, shown: u32) -> &str {
+        #[expect(clippy::indexing_slicing, reason = "one entry for each kind")]
+        let values = &self.kinds[kind as usize];
+        values.texts.get(&shown).map_or(OTHER_TEXT, |text| text)
+    }
+
+    /// Values beyond their cap, by label.
+    pub(super) fn overflows(&self) -> Vec<(&'static str, u64)> {
+        LabelKind::ALL
+            .into_iter()
+            .filter(|kind| *kind != LabelKind::Reason)
+            .zip(&self.kinds)
+            .map(|(kind, values)| (kind.name(), values.overflows))
+            .collect()
+    }
+
+    fn values_mut(&mut self, kind: LabelKind) -> &mut Values {
+        #[expect(clippy::indexing_slicing, reason = "one entry for each kind")]
+        &mut self.kinds[kind as usize]
+    }
+}

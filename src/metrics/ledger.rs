@@ -1,0 +1,466 @@
+//! The working state behind the counters, owned by the ingest thread. No locks inside.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exposition::Exposition;
+use super::labels::{Aliases, Caps, LabelTexts};
+use super::restored::{RESTORED, at};
+use super::snapshot::{Exemplar, FamilySnapshot, Snapshot};
+use super::table::{Birth, Key, Table};
+use crate::model::{
+    Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
+};
+
+/// Routes whose slots are remembered; a hostile variety of them must not fill memory.
+const MAX_ROUTES: usize = 65_536;
+const NO_SLOT: u32 = u32::MAX;
+
+/// How the counters are shown.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
+    pub caps: Caps,
+    pub aliases: Aliases,
+    /// How long a new series stays at zero after a scrape has seen it.
+    pub zero_hold: Duration,
+    pub exemplars: bool,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self {
+            caps: Caps::default(),
+            aliases: Aliases::default(),
+            zero_hold: Duration::from_secs(15),
+            exemplars: true,
+        }
+    }
+}
+
+/// Counts events into totals and publishes what is committed.
+#[derive(Debug)]
+pub struct Ledger {
+    config: LedgerConfig,
+    texts: LabelTexts,
+    tables: Vec<Table>,
+    routes: HashMap<RouteKey, RouteSlots>,
+    held: Vec<Held>,
+    lines: usize,
+    dropped: Vec<u64>,
+    version: u64,
+    exposition: Exposition,
+}
+
+/// A series at zero.
+#[derive(Debug)]
+struct Held {
+    table: usize,
+    series: u32,
+    /// First version that shows it; known at its publication.
+    born: Option<u64>,
+    /// End of the hold, once a scrape has seen it.
+    until: Option<UnixNanos>,
+    /// Its release waits for a commit.
+    released: bool,
+}
+
+/// The parts of a route that labels are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RouteKey([u32; 8]);
+
+/// Where the totals of a route are; those that not every record touches are found later.
+#[derive(Clone, Copy, Debug)]
+struct RouteSlots {
+    requests: u32,
+    tokens: u32,
+    endpoint: u32,
+    tier: u32,
+    client_requests: u32,
+    client_tokens: u32,
+    quality: u32,
+    last_request: u32,
+    duration: u32,
+    first_token: u32,
+    output_token: u32,
+    account_duration: u32,
+}
+
+impl Ledger {
+    pub fn new(config: LedgerConfig, exposition: Exposition) -> Self {
+        let mut this = Self {
+            texts: LabelTexts::new(config.caps, config.aliases.clone()),
+            tables: RESTORED.iter().map(Table::new).collect(),
+            routes: HashMap::new(),
+            held: Vec::new(),
+            lines: 0,
+            dropped: vec![0; RESTORED.len()],
+            version: 0,
+            config,
+            exposition,
+        };
+        for (table, def) in RESTORED.iter().enumerate() {
+            if def.key.is_empty() {
+                this.slot(table, Key::default());
+            }
+        }
+        this
+    }
+
+    /// Registers the text of an interned value: its stored form and its name in labels.
+    pub fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
+        self.texts.name(dimension, id, value, label);
+    }
+
+    /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
+    pub fn restore(&mut self, rows: &[TotalRow]) {
+        self.admit_in_order(rows);
+        for row in rows {
+            let Some(table) = RESTORED.iter().position(|def| def.id == row.family) else {
+                // Written by a later version; it stays in the database.
+                continue;
+            };
+            let slot = self.slot_with(table, row.key, row.shown);
+            self.tables_at(table).restore(slot, &row.cells);
+        }
+        self.commit();
+    }
+
+    /// Caps admit the values first seen first, whatever the order of the rows.
+    fn admit_in_order(&mut self, rows: &[TotalRow]) {
+        let mut ids = Vec::new();
+        for row in rows {
+            let def = RESTORED.iter().find(|def| def.id == row.family);
+            for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
+                ids.push((id, *kind));
+            }
+        }
+        ids.sort_unstable_by_key(|(id, kind)| (*id, *kind as usize));
+        ids.dedup();
+        for (id, kind) in ids {
+            self.texts.shown(kind, id);
+        }
+    }
+
+    /// Counts a new event.
+    pub fn count(&mut self, event: &Event<'_>, route: &Route) {
+        let mut slots = self.route_slots(route);
+        self.raise(at::LAST_EVENT, 0, event.timestamp);
+        self.add_tokens(event, &slots);
+        if !event.generate {
+            self.add(at::PREWARM, 0, 0, 1);
+            return;
+        }
+        self.add(at::REQUESTS, slots.requests, 0, 1);
+        self.add(at::ENDPOINT, slots.endpoint, 0, 1);
+        self.add(at::TIER, slots.tier, 0, 1);
+        self.add(at::CLIENT_REQUESTS, slots.client_requests, 0, 1);
+        if slots.last_request != NO_SLOT {
+            self.raise(at::LAST_REQUEST, slots.last_request, event.timestamp);
+        }
+        match &event.failure {
+            Some(failure) => {
+                let (code, reason) = (u32::from(failure.status), u32::from(failure.reason.code()));
+                let Route {
+                    provider,
+                    model,
+                    account,
+                    client,
+                    ..
+                } = *route;
+                let slot = self.slot(at::FAILURES, [provider.0, model.0, account.0, code, reason]);
+                self.add(at::FAILURES, slot, 0, 1);
+                let slot = self.slot(at::CLIENT_FAILURES, [client.0, model.0, reason, 0, 0]);
+                self.add(at::CLIENT_FAILURES, slot, 0, 1);
+            }
+            None => self.observe_times(event, route, &mut slots),
+        }
+    }
+
+    fn add_tokens(&mut self, event: &Event<'_>, slots: &RouteSlots) {
+        for (kind, n) in event.tokens.by_kind().into_iter().enumerate() {
+            if n > 0 {
+                self.add(at::TOKENS, slots.tokens, kind, n);
+                self.add(at::CLIENT_TOKENS, slots.client_tokens, kind, n);
+            }
+        }
+        let quality = TokenQuality::ALL.iter().position(|q| *q == event.quality);
+        self.add(at::QUALITY, slots.quality, quality.unwrap_or_default(), 1);
+    }
+
+    /// The times of a successful attempt.
+    fn observe_times(&mut self, event: &Event<'_>, route: &Route, slots: &mut RouteSlots) {
+        let key = [route.provider.0, route.model.0, 0, 0, 0];
+        let before = *slots;
+        if slots.duration == NO_SLOT {
+            slots.duration = self.slot(at::DURATION, key);
+            let key = [route.provider.0, route.account.0, 0, 0, 0];
+            slots.account_duration = self.slot(at::ACCOUNT_DURATION, key);
+        }
+        self.observe(at::DURATION, slots.duration, event.latency_ms, event);
+        self.add(
+            at::ACCOUNT_DURATION,
+            slots.account_duration,
+            0,
+            event.latency_ms,
+        );
+        self.add(at::ACCOUNT_DURATION, slots.account_duration, 1, 1);
+        if event.stream && event.ttft_ms > 0 {
+            if slots.first_token == NO_SLOT {
+                slots.first_token = self.slot(at::FIRST_TOKEN, key);
+            }
+            self.observe(at::FIRST_TOKEN, slots.first_token, event.ttft_ms, event);
+            let after_first = event.tokens.generated().saturating_sub(1);
+            let micros = event
+                .latency_ms
+                .saturating_sub(event.ttft_ms)
+                .saturating_mul(1000);
+            if let Some(per_token) = micros.checked_div(after_first) {
+                if slots.output_token == NO_SLOT {
+                    slots.output_token = self.slot(at::OUTPUT_TOKEN, key);
+                }
+                self.observe(at::OUTPUT_TOKEN, slots.output_token, per_token, event);
+            }
+        }
+        if before.duration != slots.duration
+            || before.first_token != slots.first_token
+            || before.output_token != slots.output_token
+        {
+            self.routes.insert(RouteKey::new(route), *slots);
+        }
+    }
+
+    fn observe(&mut self, table: usize, slot: u32, value: u64, event: &Event<'_>) {
+        let bucket = self.tables_at(table).observe(slot, value);
+        if self.config.exemplars && is_exemplar_id(&event.request_id) {
+            let exemplar = Exemplar {
+                request_id: event.request_id.as_ref().into(),
+                value,
+                at: event.finished(),
+            };
+            self.tables_at(table).set_exemplar(slot, bucket, exemplar);
+        }
+    }
+
+    /// A payload has come, whatever it is.
+    pub fn received(&mut self, bytes: usize) {
+        self.add(at::RECORDS, 0, 0, 1);
+        self.add(at::BYTES, 0, 0, bytes as u64);
+    }
+
+    pub fn duplicate(&mut self) {
+        self.add(at::DUPLICATES, 0, 0, 1);
+    }
+
+    pub fn reject(&mut self, reason: RejectReason) {
+        self.add(at::REJECTS, 0, reason as usize, 1);
+    }
+
+    pub fn control(&mut self, control: Control) {
+        self.add(at::CONTROL, 0, control as usize, 1);
+    }
+
+    /// Time from the end of a request to the commit that is about to happen.
+    pub fn observe_lag(&mut self, lag: Duration) {
+        let millis = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+        self.tables_at(at::LAG).observe(0, millis);
+    }
+
+    /// Whether the database should be told something.
+    pub fn is_dirty(&self) -> bool {
+        self.tables.iter().any(Table::is_dirty)
+    }
+
+    /// Every total that has changed since the last commit, with its new value.
+    pub fn staged_rows(&self) -> impl Iterator<Item = TotalRow> {
+        self.tables.iter().flat_map(Table::staged_rows)
+    }
+
+    /// The transaction with the staged rows stands.
+    pub fn commit(&mut self) {
+        self.tables.iter_mut().for_each(Table::commit);
+        self.held.retain(|held| !held.released);
+    }
+
+    /// The transaction failed: as if nothing had been counted since the last commit.
+    pub fn rollback(&mut self) {
+        self.tables.iter_mut().for_each(Table::rollback);
+    }
+
+    /// Shows what is committed. False when nothing has changed since the last time.
+    pub fn publish(&mut self, now: UnixNanos) -> bool {
+        self.end_holds(now);
+        let mut changed = self.version == 0;
+        for table in &mut self.tables {
+            changed |= table.refresh();
+        }
+        if !changed {
+            return false;
+        }
+        self.version += 1;
+        for held in self.held.iter_mut().filter(|held| held.born.is_none()) {
+            held.born = Some(self.version);
+        }
+        let families = self.tables.iter().map(|table| {
+            let (entries, chunks) = table.published();
+            FamilySnapshot {
+                def: table.def,
+                entries,
+                chunks,
+            }
+        });
+        let dropped = RESTORED.iter().zip(&self.dropped).filter(|(_, n)| **n > 0);
+        self.exposition.publish(Arc::new(Snapshot {
+            version: self.version,
+            families: families.collect(),
+            series: self.lines as u64,
+            overflows: self.texts.overflows(),
+            dropped: dropped.map(|(def, n)| (def.family.name, *n)).collect(),
+        }));
+        true
+    }
+
+    /// When [`Self::publish`] should be called again though nothing is counted.
+    pub fn next_deadline(&self) -> Option<UnixNanos> {
+        self.held
+            .iter()
+            .filter(|held| !held.released)
+            .filter_map(|held| held.until)
+            .min()
+    }
+
+    /// Begins the holds of series that a scrape has seen, and marks those whose hold is over for
+    /// the next commit. Their value shows only once the database knows that their zero was seen:
+    /// after a crash they would otherwise go back to zero.
+    fn end_holds(&mut self, now: UnixNanos) {
+        let seen = self.exposition.seen();
+        for held in self.held.iter_mut().filter(|held| !held.released) {
+            if held.until.is_none() && held.born.is_some_and(|born| born <= seen.version) {
+                held.until = Some(seen.at.saturating_add(self.config.zero_hold));
+            }
+            if held.until.is_some_and(|until| until <= now) {
+                held.released = true;
+                if let Some(table) = self.tables.get_mut(held.table) {
+                    table.release(held.series);
+                }
+            }
+        }
+    }
+
+    fn route_slots(&mut self, route: &Route) -> RouteSlots {
+        let key = RouteKey::new(route);
+        if let Some(slots) = self.routes.get(&key) {
+            return *slots;
+        }
+        let [
+            provider,
+            executor,
+            model,
+            endpoint,
+            account,
+            client,
+            tier,
+            effort,
+        ] = key.0;
+        let slots = RouteSlots {
+            requests: self.slot(at::REQUESTS, [provider, model, account, 0, 0]),
+            tokens: self.slot(at::TOKENS, [provider, model, account, 0, 0]),
+            endpoint: self.slot(at::ENDPOINT, [provider, endpoint, executor, 0, 0]),
+            tier: self.slot(at::TIER, [provider, tier, effort, 0, 0]),
+            client_requests: self.slot(at::CLIENT_REQUESTS, [client, model, 0, 0, 0]),
+            client_tokens: self.slot(at::CLIENT_TOKENS, [client, model, 0, 0, 0]),
+            quality: self.slot(at::QUALITY, [provider, 0, 0, 0, 0]),
+            last_request: match account {
+                0 => NO_SLOT,
+                account => self.slot(at::LAST_REQUEST, [account, 0, 0, 0, 0]),
+            },
+            duration: NO_SLOT,
+            first_token: NO_SLOT,
+            output_token: NO_SLOT,
+            account_duration: NO_SLOT,
+        };
+        if self.routes.len() >= MAX_ROUTES {
+            self.routes.clear();
+        }
+        self.routes.insert(key, slots);
+        slots
+    }
+
+    fn slot(&mut self, table: usize, key: Key) -> u32 {
+        self.slot_with(table, key, false)
+    }
+
+    fn slot_with(&mut self, table: usize, key: Key, shown: bool) -> u32 {
+        if let Some(slot) = self.tables_at(table).slot(&key) {
+            return slot;
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "tables are made from RESTORED, see `new`"
+        )]
+        let target = &mut self.tables[table];
+        let lines = target.def.lines();
+        let before = target.series_count();
+        let may_add = self.lines + lines <= self.config.caps.series;
+        let (slot, birth) = target.insert(key, shown, &mut self.texts, may_add);
+        if target.series_count() > before {
+            self.lines += lines;
+        }
+        match birth {
+            Birth::Held(series) => self.held.push(Held {
+                table,
+                series,
+                born: None,
+                until: None,
+                released: false,
+            }),
+            Birth::Dropped => {
+                if let Some(dropped) = self.dropped.get_mut(table) {
+                    *dropped += 1;
+                }
+            }
+            Birth::Open => {}
+        }
+        slot
+    }
+
+    fn add(&mut self, table: usize, slot: u32, cell: usize, n: u64) {
+        self.tables_at(table).add(slot, cell, n);
+    }
+
+    fn raise(&mut self, table: usize, slot: u32, to: UnixNanos) {
+        let nanos = u64::try_from(to.get()).unwrap_or_default();
+        self.tables_at(table).raise(slot, nanos);
+    }
+
+    fn tables_at(&mut self, table: usize) -> &mut Table {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "tables are made from RESTORED, see `new`"
+        )]
+        &mut self.tables[table]
+    }
+}
+
+impl RouteKey {
+    fn new(route: &Route) -> Self {
+        Self([
+            route.provider.0,
+            route.executor.0,
+            route.model.0,
+            route.endpoint.0,
+            route.account.0,
+            route.client.0,
+            route.service_tier.0,
+            route.reasoning_effort.0,
+        ])
+    }
+}
+
+/// What CPA's ids look like: hex digits or a UUID. Anything else could be somebody's text.
+fn is_exemplar_id(id: &str) -> bool {
+    (1..=36).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
+}

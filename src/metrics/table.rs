@@ -1,0 +1,393 @@
+//! One restored family at work: totals by internal ids, series by label values.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::labels::{LabelTexts, OTHER};
+use super::restored::{Cells, Restored};
+use super::snapshot::{CHUNK, Chunk, Entry, Exemplar};
+use crate::model::{TOTAL_KEY_LEN, TotalRow};
+
+pub(super) type Key = [u32; TOTAL_KEY_LEN];
+
+/// A slot whose series is not exposed.
+const DROPPED: u32 = u32::MAX;
+
+/// Totals that are staged while a transaction is open, and the series made of committed ones.
+///
+/// A *slot* is a total by internal ids, as the database keeps it. A *series* is what a page shows:
+/// mostly one slot, or several that share the label value `other`.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) def: &'static Restored,
+    width: usize,
+    slots: HashMap<Key, u32>,
+    keys: Vec<Key>,
+    /// `width` numbers a slot: with the open transaction, and without.
+    staged: Vec<u64>,
+    committed: Vec<u64>,
+    dirty: Vec<u32>,
+    slot_state: Vec<SlotState>,
+    by_labels: HashMap<Key, u32>,
+    series: Vec<Series>,
+    /// `width` numbers a series: sums over committed slots.
+    values: Vec<u64>,
+    exemplars: Vec<Option<Exemplar>>,
+    /// What was published last; chunks without a change are shared with the next snapshot.
+    chunks: Vec<Arc<Chunk>>,
+    stale: Vec<bool>,
+    entries: Arc<[Entry]>,
+    grown: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SlotState {
+    series: u32,
+    dirty: bool,
+    /// As the database has it, or will have it after the next commit.
+    shown: bool,
+}
+
+#[derive(Debug)]
+struct Series {
+    labels: Arc<str>,
+    /// Exposed at zero for the time being.
+    held: bool,
+}
+
+/// What became of a new slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Birth {
+    /// It has a series of its own, which is held at zero.
+    Held(u32),
+    /// Shown with its value at once: part of a known series, or nothing that needs a zero.
+    Open,
+    /// Beyond a cap.
+    Dropped,
+}
+
+impl Table {
+    pub(super) fn new(def: &'static Restored) -> Self {
+        Self {
+            def,
+            width: def.width(),
+            slots: HashMap::new(),
+            keys: Vec::new(),
+            staged: Vec::new(),
+            committed: Vec::new(),
+            dirty: Vec::new(),
+            slot_state: Vec::new(),
+            by_labels: HashMap::new(),
+            series: Vec::new(),
+            values: Vec::new(),
+            exemplars: Vec::new(),
+            chunks: Vec::new(),
+            stale: Vec::new(),
+            entries: Arc::new([]),
+            grown: false,
+        }
+    }
+
+    pub(super) fn slot(&self, key: &Key) -> Option<u32> {
+        self.slots.get(key).copied()
+    }
+
+    /// Adds a slot for a key that has none. `may_add` tells whether one more series is allowed.
+    pub(super) fn insert(
+        &mut self,
+        key: Key,
+        shown: bool,
+        texts: &mut LabelTexts,
+        may_add: bool,
+    ) -> (u32, Birth) {
+        let slot = u32::try_from(self.keys.len()).unwrap_or(DROPPED);
+        self.slots.insert(key, slot);
+        self.keys.push(key);
+        self.staged.resize(self.staged.len() + self.width, 0);
+        self.committed.resize(self.committed.len() + self.width, 0);
+        let (series, birth) = self.series_for(key, shown, texts, may_add);
+        // A slot that joins a held series is held with it.
+        let held = self.series.get(series as usize).is_some_and(|series| series.held);
+        self.slot_state.push(SlotState {
+            series,
+            dirty: false,
+            shown: !held,
+        });
+        self.touch(slot);
+        (slot, birth)
+    }
+
+    fn series_for(
+        &mut self,
+        key: Key,
+        shown: bool,
+        texts: &mut LabelTexts,
+        may_add: bool,
+    ) -> (u32, Birth) {
+        let mut labels = [0; TOTAL_KEY_LEN];
+        for ((label, id), kind) in labels.iter_mut().zip(key).zip(self.def.key) {
+            *label = texts.shown(*kind, id);
+        }
+        let beyond = labels
+            .iter()
+            .take(self.def.key.len())
+            .any(|label| *label == OTHER);
+        if beyond && self.def.is_latest() {
+            return (DROPPED, Birth::Dropped);
+        }
+        if let Some(series) = self.by_labels.get(&labels) {
+            return (*series, Birth::Open);
+        }
+        if !may_add {
+            return (DROPPED, Birth::Dropped);
+        }
+        let held = self.def.zero_first && !shown;
+        let series = u32::try_from(self.series.len()).unwrap_or(DROPPED);
+        self.by_labels.insert(labels, series);
+        self.series.push(Series {
+            labels: self.label_text(labels, texts),
+            held,
+        });
+        self.values.resize(self.values.len() + self.width, 0);
+        if let Cells::Buckets(buckets) = self.def.cells {
+            let buckets = buckets.bounds.len() + 1;
+            self.exemplars
+                .resize_with(self.exemplars.len() + buckets, || None);
+        }
+        self.grown = true;
+        mark_stale(&mut self.stale, series);
+        (
+            series,
+            if held {
+                Birth::Held(series)
+            } else {
+                Birth::Open
+            },
+        )
+    }
+
+    /// `a="x",b="y"`, escaped.
+    fn label_text(&self, labels: Key, texts: &LabelTexts) -> Arc<str> {
+        let mut out = String::new();
+        for ((name, kind), shown) in self.def.family.labels.iter().zip(self.def.key).zip(labels) {
+            super::encode::push_label(&mut out, name, texts.text(*kind, shown));
+        }
+        out.into()
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, slot: u32, cell: usize, n: u64) {
+        self.touch(slot);
+        if let Some(value) = self.staged.get_mut(slot as usize * self.width + cell) {
+            *value = value.wrapping_add(n);
+        }
+    }
+
+    /// For families that show the latest value.
+    pub(super) fn raise(&mut self, slot: u32, to: u64) {
+        self.touch(slot);
+        if let Some(value) = self.staged.get_mut(slot as usize * self.width) {
+            *value = to.max(*value);
+        }
+    }
+
+    /// Counts an observation in raw units. Returns its bucket.
+    pub(super) fn observe(&mut self, slot: u32, value: u64) -> usize {
+        let Cells::Buckets(buckets) = self.def.cells else {
+            return 0;
+        };
+        let bucket = buckets.bounds.partition_point(|bound| *bound < value);
+        self.add(slot, bucket, 1);
+        self.add(slot, self.width - 1, value);
+        bucket
+    }
+
+    pub(super) fn set_exemplar(&mut self, slot: u32, bucket: usize, exemplar: Exemplar) {
+        let Some(state) = self.slot_state.get(slot as usize) else {
+            return;
+        };
+        let at = state.series as usize * (self.width - 1) + bucket;
+        if let Some(place) = self.exemplars.get_mut(at) {
+            *place = Some(exemplar);
+        }
+    }
+
+    #[inline]
+    fn touch(&mut self, slot: u32) {
+        if let Some(state) = self.slot_state.get_mut(slot as usize)
+            && !state.dirty
+        {
+            state.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The dirty slots with their absolute values, as the database shall have them.
+    pub(super) fn staged_rows(&self) -> impl Iterator<Item = TotalRow> {
+        self.dirty.iter().filter_map(|slot| {
+            let at = *slot as usize;
+            Some(TotalRow {
+                family: self.def.id,
+                key: *self.keys.get(at)?,
+                cells: self
+                    .staged
+                    .get(at * self.width..(at + 1) * self.width)?
+                    .to_vec(),
+                shown: self.slot_state.get(at)?.shown,
+            })
+        })
+    }
+
+    /// The transaction stands: what was staged becomes public.
+    pub(super) fn commit(&mut self) {
+        for slot in std::mem::take(&mut self.dirty) {
+            let at = slot as usize;
+            let Some(state) = self.slot_state.get_mut(at) else {
+                continue;
+            };
+            state.dirty = false;
+            let (series, shown) = (state.series, state.shown);
+            let cells = at * self.width..(at + 1) * self.width;
+            let (Some(staged), Some(committed)) = (
+                self.staged.get(cells.clone()),
+                self.committed.get_mut(cells),
+            ) else {
+                continue;
+            };
+            let from = series as usize * self.width;
+            if let Some(values) = self.values.get_mut(from..from + self.width) {
+                for ((value, new), old) in values.iter_mut().zip(staged).zip(&*committed) {
+                    *value = if self.def.is_latest() {
+                        (*value).max(*new)
+                    } else {
+                        value.wrapping_add(new.wrapping_sub(*old))
+                    };
+                }
+                // The zero has been seen, and that is on disk: now the value may be seen.
+                if shown && let Some(series) = self.series.get_mut(series as usize) {
+                    series.held = false;
+                }
+                mark_stale(&mut self.stale, series);
+            }
+            committed.copy_from_slice(staged);
+        }
+    }
+
+    /// The transaction failed: as if nothing had been counted. Slots and their zeros stay, and
+    /// so does the news that a zero has been seen.
+    pub(super) fn rollback(&mut self) {
+        for slot in &self.dirty {
+            let cells = *slot as usize * self.width..(*slot as usize + 1) * self.width;
+            if let (Some(staged), Some(committed)) = (
+                self.staged.get_mut(cells.clone()),
+                self.committed.get(cells),
+            ) {
+                staged.copy_from_slice(committed);
+            }
+        }
+    }
+
+    /// Takes over a total from the database.
+    pub(super) fn restore(&mut self, slot: u32, cells: &[u64]) {
+        let at = slot as usize * self.width;
+        if let Some(staged) = self.staged.get_mut(at..at + self.width) {
+            // A histogram whose buckets were changed by a release keeps what fits.
+            for (cell, value) in staged.iter_mut().zip(cells) {
+                *cell = *value;
+            }
+        }
+        self.touch(slot);
+    }
+
+    /// Lets a held series go at the next commit, which makes that durable first.
+    pub(super) fn release(&mut self, series: u32) {
+        let members: Vec<u32> = (0..)
+            .zip(&self.slot_state)
+            .filter(|(_, state)| state.series == series && !state.shown)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in members {
+            if let Some(state) = self.slot_state.get_mut(slot as usize) {
+                state.shown = true;
+            }
+            self.touch(slot);
+        }
+    }
+
+    pub(super) fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
+    /// True when something has changed since the last snapshot.
+    pub(super) fn refresh(&mut self) -> bool {
+        let mut changed = false;
+        for at in 0..self.stale.len() {
+            if !self.stale.get_mut(at).is_some_and(std::mem::take) {
+                continue;
+            }
+            changed = true;
+            let chunk = Arc::new(self.chunk(at));
+            match self.chunks.get_mut(at) {
+                Some(place) => *place = chunk,
+                None => self.chunks.push(chunk),
+            }
+        }
+        if std::mem::take(&mut self.grown) {
+            changed = true;
+            let mut entries: Vec<Entry> = (0..)
+                .zip(&self.series)
+                .map(|(at, series)| Entry {
+                    labels: Arc::clone(&series.labels),
+                    at,
+                })
+                .collect();
+            entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+            self.entries = entries.into();
+        }
+        changed
+    }
+
+    fn chunk(&self, at: usize) -> Chunk {
+        let range = at * CHUNK..((at + 1) * CHUNK).min(self.series.len());
+        let cells = self
+            .values
+            .get(range.start * self.width..range.end * self.width);
+        let mut cells: Box<[u64]> = cells.unwrap_or_default().into();
+        for (series, cells) in self
+            .series
+            .iter()
+            .skip(range.start)
+            .zip(cells.chunks_mut(self.width))
+        {
+            if series.held {
+                cells.fill(0);
+            }
+        }
+        let per_series = self.width - 1;
+        let exemplars = self
+            .exemplars
+            .get(range.start * per_series..range.end * per_series);
+        Chunk {
+            cells,
+            exemplars: exemplars.unwrap_or_default().into(),
+        }
+    }
+
+    pub(super) fn published(&self) -> (Arc<[Entry]>, Vec<Arc<Chunk>>) {
+        (Arc::clone(&self.entries), self.chunks.clone())
+    }
+}
+
+fn mark_stale(stale: &mut Vec<bool>, series: u32) {
+    let chunk = series as usize / CHUNK;
+    if stale.len() <= chunk {
+        stale.resize(chunk + 1, true);
+    }
+    if let Some(stale) = stale.get_mut(chunk) {
+        *stale = true;
+    }
+}
