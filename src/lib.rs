@@ -3,5 +3,13 @@
 //! Modules in the order a record passes them:
 //!
 //! * [`model`]: the vocabulary every other module shares.
+//!
+//! What carries them:
+//!
+//! * [`lifecycle`]: owns every task, turns signals into a stop.
+//! * [`clock`], [`platform`]: time, and what only one platform has.
 
+pub mod clock;
+pub mod lifecycle;
 pub mod model;
+pub mod platform;
