@@ -17,7 +17,7 @@ mod value;
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
@@ -114,7 +114,7 @@ pub struct Log {
 }
 
 /// What the command line says: values by path of the key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     pub config_file: Option<PathBuf>,
     values: BTreeMap<String, String>,
@@ -124,6 +124,16 @@ impl Flags {
     /// `path` is that of the key, `cpa.poll_interval`.
     pub fn set(&mut self, path: impl Into<String>, value: impl Into<String>) {
         self.values.insert(path.into(), value.into());
+    }
+}
+
+/// Names only: a value may be a secret when a program and not a person sets it.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags")
+            .field("config_file", &self.config_file)
+            .field("given", &self.values.keys().collect::<Vec<_>>())
+            .finish()
     }
 }
 

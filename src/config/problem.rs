@@ -68,7 +68,9 @@ impl fmt::Display for Problem {
         if self.origin != Origin::Default {
             write!(f, "{}: ", self.origin)?;
         }
-        if let Some(key) = &self.key {
+        // Flags and variables are named after their key.
+        let named = matches!(self.origin, Origin::Flag(_) | Origin::Environment(_));
+        if let Some(key) = self.key.as_ref().filter(|_| !named) {
             write!(f, "{key}: ")?;
         }
         f.write_str(&self.text)

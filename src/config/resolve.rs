@@ -85,8 +85,8 @@ impl<'a> Resolver<'a> {
         match checked {
             Ok(value) => Some(value),
             Err(text) => {
-                let quote = quote::<T>(key, &given.raw);
-                self.problem(given.origin, key, format!("{quote}{text}"));
+                let found = found::<T>(key, &given.raw);
+                self.problem(given.origin, key, format!("{text}{found}"));
                 None
             }
         }
@@ -192,19 +192,20 @@ fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
     Ok(value)
 }
 
-/// The wrong value, if it may be shown and is short enough to help.
-fn quote<T: Value>(key: &Key, raw: &Raw) -> String {
-    let text = match raw {
-        Raw::Text(text) | Raw::Untyped(text) if text.chars().count() <= 40 => text.clone(),
-        Raw::Integer(number) => number.to_string(),
-        Raw::Text(_) | Raw::Untyped(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
-            return String::new();
+/// What stands there instead: the value if it may be shown and is short enough to help, else what
+/// kind of value it is, unless that is no surprise.
+fn found<T: Value>(key: &Key, raw: &Raw) -> String {
+    let shown = T::QUOTED && !key.secret;
+    match raw {
+        Raw::Text(text) | Raw::Untyped(text) if shown && text.chars().count() <= 40 => {
+            format!(", found {text:?}")
         }
-    };
-    if key.secret || !T::QUOTED {
-        return String::new();
+        Raw::Integer(number) if shown => format!(", found {number}"),
+        Raw::Text(_) | Raw::Untyped(_) => String::new(),
+        Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
+            format!(", found {}", raw.kind())
+        }
     }
-    format!("{text:?}: ")
 }
 
 /// Who writes the key where its file's path belongs must not find it in the log.

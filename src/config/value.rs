@@ -18,7 +18,7 @@ pub(super) fn text<'a>(raw: &'a Raw, expected: &str) -> Result<&'a str, String> 
     match raw {
         Raw::Text(text) | Raw::Untyped(text) => Ok(text),
         Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
-            Err(format!("{expected}, found {}", raw.kind()))
+            Err(expected.to_owned())
         }
     }
 }
