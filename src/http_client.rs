@@ -85,3 +85,59 @@ pub async fn read_bounded(mut response: Response, limit: usize) -> Result<Bytes,
     }
     Ok(body.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        task::JoinSet,
+    };
+
+    use super::*;
+
+    /// Answers one request with `answer`; gives back the URL and, at its end, the request.
+    async fn server(answer: &'static str) -> (String, JoinSet<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let length = stream.read(&mut buffer).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        });
+        (url, tasks)
+    }
+
+    fn client() -> Client {
+        build(Limits::default(), Proxy::Never, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let answer = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\
+                      content-length: 0\r\n\r\n";
+        let (url, mut tasks) = server(answer).await;
+        let response = client().get(url).send().await.unwrap();
+        assert_eq!(response.status(), 302);
+        let request = tasks.join_next().await.unwrap().unwrap();
+        assert!(request.contains(USER_AGENT), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        for (limit, fits) in [(5, true), (4, false)] {
+            let (url, _tasks) = server("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
+            let response = client().get(url).send().await.unwrap();
+            assert_eq!(read_bounded(response, limit).await.is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn a_ca_file_without_certificate_is_refused() {
+        let built = build(Limits::default(), Proxy::FromEnvironment, Some(b"no PEM"));
+        assert!(matches!(built, Err(ClientError::NoAuthority)), "{built:?}");
+    }
+}
