@@ -1,6 +1,10 @@
 //! Tells the program what it was built from: git revision and compiler.
 
-use std::{ffi::OsString, process::Command};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::Command,
+};
 
 fn main() {
     println!("cargo::rerun-if-env-changed=GIT_REVISION");
@@ -15,7 +19,9 @@ fn revision() -> String {
         return given;
     }
     for watched in ["HEAD", "logs/HEAD"] {
-        if let Some(path) = output("git", &["rev-parse", "--git-path", watched]) {
+        let path = output("git", &["rev-parse", "--git-path", watched]);
+        // A watched file that does not exist would mean a rebuild every time.
+        if let Some(path) = path.filter(|path| Path::new(path).exists()) {
             println!("cargo::rerun-if-changed={path}");
         }
     }
@@ -39,7 +45,7 @@ fn rustc() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn output(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Option<String> {
+fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
