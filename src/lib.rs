@@ -7,11 +7,28 @@
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
 //! * [`metrics`]: totals, and what Prometheus reads.
+//! * [`http`]: the web side.
+//!
+//! What puts them together and what they stand on:
+//!
+//! * [`cli`]: the command line; [`app`]: the one place that sees every part.
+//! * [`config`]: what the user wrote, and what the program may rely on.
+//! * [`lifecycle`], [`telemetry`], [`clock`], [`platform`], [`http_client`], [`version`].
 //! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod decode;
+pub mod http;
+pub mod http_client;
+pub mod lifecycle;
 pub mod metrics;
 pub mod model;
+pub mod platform;
 pub mod simulator;
 pub mod spool;
 pub mod store;
+pub mod telemetry;
+pub mod version;

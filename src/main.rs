@@ -1,3 +1,10 @@
 //! The `cpa-exporter` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cpa_exporter::{cli::Cli, config::Env};
+
+fn main() -> ExitCode {
+    Cli::parse().execute(&Env::of_process()).into()
+}

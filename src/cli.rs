@@ -1,0 +1,102 @@
+//! The command line: what can be asked of the program, and what it answers to the shell.
+//!
+//! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
+//! what it does; nothing outside this module depends on it.
+
+mod check_config;
+mod completions;
+mod exit;
+mod flags;
+mod healthcheck;
+mod man;
+mod rejects;
+mod run;
+
+use std::io::{self, Write as _};
+
+use clap::{Parser, Subcommand};
+
+pub use self::{exit::Exit, flags::ConfigFlags};
+use crate::{config::Env, version};
+
+const AFTER_HELP: &str = "\
+Every flag is also a key of the configuration file and an environment variable:
+  --cpa.poll-interval 1s     on the command line wins over
+  CPA_EXPORTER_CPA_POLL_INTERVAL=1s  in the environment, which wins over
+  [cpa] poll_interval = \"1s\" in the file. An empty variable counts as not set.
+
+The management key is given by file or environment, never on the command line:
+  CPA_MANAGEMENT_KEY, CPA_MANAGEMENT_KEY_FILE or --cpa.management-key-file.
+
+Exit codes:
+  0  done; the exporter was asked to stop and finished what was in hand
+  1  failed
+  2  wrong command line or configuration
+  3  stopped before everything in hand was finished; the next start resumes it";
+
+/// A Prometheus exporter for CLIProxyAPI (CPA).
+///
+/// Takes every usage record from the CPA's queue, keeps it in SQLite and serves counters,
+/// histograms and gauges per account and model.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cpa-exporter",
+    version = version::LONG,
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Commands (none: run the exporter)",
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    flags: ConfigFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration and report everything that is wrong with it
+    CheckConfig(check_config::Args),
+    /// Ask a running exporter whether it is alive, for container health checks
+    Healthcheck(healthcheck::Args),
+    /// Look at records that could not be decoded, or decode them again
+    Rejects(rejects::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(man::Args),
+}
+
+impl Cli {
+    /// Does what was asked and says how it went; problems are written to stderr.
+    pub fn execute(self, env: &Env) -> Exit {
+        let done = match self.command {
+            None => run::execute(self.flags.into_flags(), env),
+            Some(Command::CheckConfig(args)) => check_config::execute(args, env),
+            Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
+            Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Completions(args)) => completions::execute(&args),
+            Some(Command::Man(args)) => man::execute(&args),
+        };
+        done.unwrap_or_else(|error| exit::report(&error))
+    }
+}
+
+/// Writes to stdout; a reader that has gone away wants no more, which is no error.
+fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a line to stderr. Should even that fail, there is nowhere left to say so.
+fn complain(line: &str) {
+    writeln!(io::stderr().lock(), "{line}").ok();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::{Cli, Exit, print};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    shell: Shell,
+}
+
+pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
+    // Not straight to stdout: clap_complete panics when the reader goes away.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "cpa-exporter", &mut script);
+    print(&script)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,79 @@
+//! The configuration's flags, made from the table of keys so that none can be forgotten.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+
+use crate::config::{
+    Flags,
+    keys::{ALL, Key},
+};
+
+const CONFIG_FILE: &str = "config.file";
+
+/// One flag per key, and `--config.file`.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFlags(Flags);
+
+impl ConfigFlags {
+    pub fn into_flags(self) -> Flags {
+        self.0
+    }
+}
+
+impl Args for ConfigFlags {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new(CONFIG_FILE)
+            .long(CONFIG_FILE)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Configuration file [env: CPA_EXPORTER_CONFIG_FILE] [default: none]")
+            .help_heading("Configuration");
+        let flags = ALL.iter().filter_map(|key| flag(key));
+        command.arg(file).args(flags)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(key: &'static Key) -> Option<Arg> {
+    let default = key
+        .default
+        .map_or_else(String::new, |text| format!(" [default: {text}]"));
+    let flag = Arg::new(key.path)
+        .long(key.flag?)
+        .value_name(key.value_name)
+        .help(format!("{}{default}", key.help))
+        .help_heading(key.heading);
+    Some(match (key.value_name, key.table) {
+        // `--web.enable-lifecycle` alone means yes, `=false` takes back what a file says.
+        ("BOOL", _) => flag
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        (_, true) => flag.action(ArgAction::Append),
+        _ => flag,
+    })
+}
+
+impl FromArgMatches for ConfigFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Flags::default();
+        flags.config_file = matches.get_one(CONFIG_FILE).cloned();
+        for key in ALL.iter().filter(|key| key.flag.is_some()) {
+            let Some(values) = matches.get_many::<String>(key.path) else {
+                continue;
+            };
+            let values: Vec<&str> = values.map(String::as_str).collect();
+            flags.set(key.path, values.join(","));
+        }
+        Ok(Self(flags))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

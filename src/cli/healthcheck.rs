@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::runtime;
+
+use super::{ConfigFlags, Exit, print};
+use crate::{
+    config::{self, Env},
+    http_client::{self, Limits},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+/// Needs nothing but the listen address, so it works where the management key is not given.
+pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+    let web = config::load_web(&args.flags.into_flags(), env)?.value;
+    let url = format!("http://{}/-/healthy", web.listen_address.reach_at());
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(ask(&url, args.timeout))?;
+    print(b"healthy\n")?;
+    Ok(Exit::Success)
+}
+
+async fn ask(url: &str, timeout: Duration) -> anyhow::Result<()> {
+    let limits = Limits {
+        connect: timeout,
+        total: timeout,
+    };
+    let client = http_client::build(limits, http_client::Proxy::Never, None)?;
+    let response = client
+        .get(url)
+        .send()
+        .await
+        .with_context(|| format!("{url} does not answer"))?;
+    if !response.status().is_success() {
+        bail!("{url} answered {}", response.status());
+    }
+    Ok(())
+}

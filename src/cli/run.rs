@@ -1,0 +1,41 @@
+use anyhow::Context as _;
+use tokio::runtime;
+
+use super::Exit;
+use crate::{
+    app::{self, Setup},
+    config::{self, Env, Flags},
+    lifecycle::{Cause, Drain, Ended},
+    telemetry::Telemetry,
+};
+
+pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
+    let loaded = config::load(&flags, env)?;
+    let log = loaded.value.log;
+    let telemetry = Telemetry::init(log.level, log.format)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(%warning, "the configuration is valid, but");
+    }
+    let setup = Setup {
+        config: loaded.value,
+        flags,
+        env: env.clone(),
+        telemetry,
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(app::run(setup));
+    // Whatever still runs has had its time; waiting for it is what was just given up.
+    runtime.shutdown_background();
+    Ok(exit(ended?))
+}
+
+fn exit(ended: Ended) -> Exit {
+    match (ended.cause, ended.drain) {
+        (Cause::TaskDied(_), _) => Exit::Failed,
+        (Cause::Asked, Drain::Complete) => Exit::Success,
+        (Cause::Asked, Drain::TimedOut | Drain::Hurried) => Exit::Unfinished,
+    }
+}

@@ -1,0 +1,108 @@
+use std::{fs, path::PathBuf};
+
+use clap::{CommandFactory as _, error::ErrorKind};
+
+use super::*;
+use crate::config::{self, keys::ALL};
+
+fn help(path: &[&str]) -> String {
+    let mut command = Cli::command();
+    command.build();
+    let mut found = &mut command;
+    for name in path {
+        found = found.find_subcommand_mut(name).unwrap();
+    }
+    // A width of its own, so that the terminal of whoever runs the test does not matter.
+    found.clone().term_width(100).render_long_help().to_string()
+}
+
+fn flags(line: &str) -> config::Flags {
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    cli.flags.into_flags()
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn help_reads_well() {
+    insta::assert_snapshot!("help", help(&[]));
+    insta::assert_snapshot!("help_rejects", help(&["rejects"]));
+    let own = |text: String| text.split("Configuration:\n").next().unwrap().to_owned();
+    insta::assert_snapshot!("help_rejects_list", own(help(&["rejects", "list"])));
+    insta::assert_snapshot!("help_rejects_replay", own(help(&["rejects", "replay"])));
+    insta::assert_snapshot!("help_healthcheck", own(help(&["healthcheck"])));
+}
+
+#[test]
+fn every_key_but_the_secret_has_a_flag() {
+    let command = Cli::command();
+    for key in ALL {
+        let argument = command.get_arguments().find(|arg| arg.get_id() == key.path);
+        assert_eq!(
+            argument.is_some(),
+            !key.path.ends_with("management_key"),
+            "{}",
+            key.path
+        );
+    }
+}
+
+#[test]
+fn flags_reach_the_configuration() {
+    let given = flags(
+        "cpa-exporter --config.file=a.toml --cpa.poll-interval 1s --web.enable-lifecycle \
+         --metrics.exemplars=false --aliases.accounts a=one --aliases.accounts b=two",
+    );
+    let mut expected = config::Flags::default();
+    expected.config_file = Some(PathBuf::from("a.toml"));
+    expected.set("cpa.poll_interval", "1s");
+    expected.set("web.enable_lifecycle", "true");
+    expected.set("metrics.exemplars", "false");
+    expected.set("aliases.accounts", "a=one,b=two");
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn flags_before_a_subcommand_are_refused_rather_than_ignored() {
+    let line = ["cpa-exporter", "--log.level", "debug", "check-config"];
+    let error = Cli::try_parse_from(line).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+}
+
+#[test]
+fn the_version_says_what_was_built() {
+    let error = Cli::try_parse_from(["cpa-exporter", "--version"]).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text, format!("cpa-exporter {}\n", version::LONG));
+    assert!(
+        text.contains("(revision ") && text.contains("rustc 1."),
+        "{text}"
+    );
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    let cli = Cli::try_parse_from(["cpa-exporter", "man", "--dir", path]).unwrap();
+    assert_eq!(cli.execute(&Env::default()), Exit::Success);
+    let page = fs::read_to_string(dir.path().join("cpa-exporter.1")).unwrap();
+    assert!(page.contains("cpa.management"), "{page}");
+}
+
+#[test]
+fn a_wrong_configuration_is_exit_code_2_and_a_failure_1() {
+    let run = |line: &str| {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        cli.execute(&Env::default()).code()
+    };
+    assert_eq!(run("cpa-exporter check-config"), 2);
+    assert_eq!(run("cpa-exporter --cpa.mode pull"), 2);
+    assert_eq!(
+        run("cpa-exporter healthcheck --web.listen-address 127.0.0.1:1"),
+        1
+    );
+}

@@ -1,0 +1,228 @@
+//! What the user wants, as a [`Config`] that holds only valid values.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults.
+//! [`load`] either gives a whole `Config` or all [`Problems`] at once. It reads the file, the
+//! secret files once to see that they are there, and nothing else; it does not watch them.
+
+mod address;
+mod env;
+pub mod keys;
+mod names;
+mod problem;
+mod raw;
+mod resolve;
+mod secret;
+mod sections;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use address::{CpaUrl, ListenAddress, TelemetryPath};
+pub use env::Env;
+pub use problem::{Origin, Problem, Problems};
+pub use secret::{Secret, SecretError};
+pub use value::{ByteSize, LogFormat, LogLevel, Mode};
+
+use self::{
+    raw::Layer,
+    resolve::Resolver,
+    sections::{aliases, cpa, log, metrics, storage, web},
+};
+
+/// Everything that can be configured, valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub cpa: Cpa,
+    pub storage: Storage,
+    pub web: Web,
+    pub metrics: Metrics,
+    pub aliases: Aliases,
+    pub log: Log,
+}
+
+/// The CPA and how records are taken from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cpa {
+    pub url: CpaUrl,
+    pub management_key: Secret,
+    pub mode: Mode,
+    pub poll_interval: Duration,
+    pub http_poll_interval: Duration,
+    pub check_interval: Duration,
+    pub pop_bytes: ByteSize,
+    pub manage_usage_statistics: bool,
+    pub tls_ca_file: Option<PathBuf>,
+}
+
+/// Where records are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storage {
+    pub path: PathBuf,
+    pub spool_limit: ByteSize,
+    pub commit_interval: Duration,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Web {
+    pub listen_address: ListenAddress,
+    pub telemetry_path: TelemetryPath,
+    pub enable_lifecycle: bool,
+    pub max_connections: NonZeroU32,
+    pub scrape_in_flight: NonZeroU32,
+}
+
+/// What is shown on the telemetry path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    pub zero_hold: Duration,
+    pub exemplars: bool,
+    pub caps: Caps,
+}
+
+/// Most values per label, and most series in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    pub account: NonZeroU32,
+    pub model: NonZeroU32,
+    pub client: NonZeroU32,
+    pub endpoint: NonZeroU32,
+    pub code: NonZeroU32,
+    pub limit: NonZeroU32,
+    pub series: NonZeroU32,
+}
+
+/// Names instead of default labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aliases {
+    /// By `auth_index` or default label; no two accounts share a name.
+    pub accounts: BTreeMap<String, String>,
+    /// By masked label; keys that belong together may share a name.
+    pub clients: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+/// What the command line says: values by path of the key.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    pub config_file: Option<PathBuf>,
+    values: BTreeMap<String, String>,
+}
+
+impl Flags {
+    /// `path` is that of the key, `cpa.poll_interval`.
+    pub fn set(&mut self, path: impl Into<String>, value: impl Into<String>) {
+        self.values.insert(path.into(), value.into());
+    }
+}
+
+/// Names only: a value may be a secret when a program and not a person sets it.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags")
+            .field("config_file", &self.config_file)
+            .field("given", &self.values.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// A valid value and what is worth saying about it all the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded<T> {
+    pub value: T,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads everything: what the exporter runs on.
+pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
+    resolve(flags, env, |resolver| {
+        let (cpa, storage) = (cpa(resolver), storage(resolver));
+        let (web, metrics) = (web(resolver), metrics(resolver));
+        let (aliases, log) = (aliases(resolver), log(resolver));
+        let config = Config {
+            cpa: cpa?,
+            storage: storage?,
+            web: web?,
+            metrics: metrics?,
+            aliases: aliases?,
+            log: log?,
+        };
+        resolver.check_together(&config);
+        Some(config)
+    })
+}
+
+/// Reads only `[web]`: enough to ask a running exporter for its health, without its key.
+pub fn load_web(flags: &Flags, env: &Env) -> Result<Loaded<Web>, Problems> {
+    resolve(flags, env, web)
+}
+
+/// Reads only `[storage]`: enough for commands that work on the stored data.
+pub fn load_storage(flags: &Flags, env: &Env) -> Result<Loaded<Storage>, Problems> {
+    resolve(flags, env, storage)
+}
+
+/// Reads only `[log]`: enough to start logging.
+pub fn load_log(flags: &Flags, env: &Env) -> Result<Loaded<Log>, Problems> {
+    resolve(flags, env, log)
+}
+
+/// The file that `load` reads, if any: the flag's, else that of `CPA_EXPORTER_CONFIG_FILE`.
+pub fn file_path(flags: &Flags, env: &Env) -> Option<PathBuf> {
+    let from_env = || {
+        env.get(raw::CONFIG_FILE_ENV)
+            .filter(|path| !path.is_empty())
+    };
+    flags
+        .config_file
+        .clone()
+        .or_else(|| from_env().map(PathBuf::from))
+}
+
+fn resolve<T>(
+    flags: &Flags,
+    env: &Env,
+    build: impl FnOnce(&mut Resolver<'_>) -> Option<T>,
+) -> Result<Loaded<T>, Problems> {
+    let pairs = flags.values.iter();
+    let on_command_line = raw::flags(pairs.map(|(path, value)| (path.as_str(), value.as_str())));
+    let in_file = file_path(flags, env).map_or_else(Layer::default, |path| read(&path));
+    let mut resolver = Resolver::new([on_command_line, raw::environment(env), in_file], env);
+    let whole = build(&mut resolver);
+    let (mut problems, warnings) = resolver.finish();
+    match whole {
+        Some(value) if problems.0.is_empty() => Ok(Loaded { value, warnings }),
+        _ => {
+            problems.sort();
+            Err(problems)
+        }
+    }
+}
+
+fn read(path: &Path) -> Layer {
+    match fs::read_to_string(path) {
+        Ok(text) => raw::file(path, &text),
+        Err(error) => {
+            let origin = Origin::Path(path.to_path_buf());
+            let text = format!("the configuration file cannot be read: {error}");
+            Layer {
+                problems: vec![Problem::general(origin, text)],
+                ..Layer::default()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

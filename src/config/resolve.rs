@@ -1,0 +1,218 @@
+//! One value out of the layers: the first layer that gives it decides, and what is wrong with it
+//! is collected, so that no problem hides the next.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Config, Env, Problem, Problems, Secret,
+    keys::{self, Key},
+    problem::Origin,
+    raw::{Given, Layer, Raw},
+    value::Value,
+};
+
+/// Collects problems while values are taken from the layers, first layer first.
+pub(super) struct Resolver<'a> {
+    layers: [Layer; 3],
+    pub(super) env: &'a Env,
+    pub(super) problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+/// The value is wrong and the problem is noted.
+pub(super) struct Reported;
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(mut layers: [Layer; 3], env: &'a Env) -> Self {
+        let take = |of: fn(&mut Layer) -> &mut Vec<Problem>, layers: &mut [Layer; 3]| {
+            layers
+                .iter_mut()
+                .flat_map(|layer| std::mem::take(of(layer)))
+                .collect()
+        };
+        Self {
+            problems: take(|layer| &mut layer.problems, &mut layers),
+            warnings: take(|layer| &mut layer.warnings, &mut layers),
+            layers,
+            env,
+        }
+    }
+
+    pub(super) fn finish(self) -> (Problems, Vec<Problem>) {
+        (Problems(self.problems), self.warnings)
+    }
+
+    /// Limits that only make sense against each other.
+    pub(super) fn check_together(&mut self, config: &Config) {
+        let least = config.cpa.pop_bytes.get().saturating_mul(4);
+        if config.storage.spool_limit.get() < least {
+            let origin = self.origin(&keys::STORAGE_SPOOL_LIMIT);
+            let text = format!(
+                "{} has no room for four pops of cpa.pop_bytes = {}",
+                config.storage.spool_limit, config.cpa.pop_bytes
+            );
+            self.problem(origin, &keys::STORAGE_SPOOL_LIMIT, text);
+        }
+    }
+
+    pub(super) fn given(&self, key: &Key) -> Option<&Given> {
+        let mut layers = self.layers.iter();
+        layers.find_map(|layer| layer.values.get(key.path))
+    }
+
+    pub(super) fn origin(&self, key: &Key) -> Origin {
+        self.given(key)
+            .map_or(Origin::Default, |given| given.origin.clone())
+    }
+
+    pub(super) fn problem(&mut self, origin: Origin, key: &Key, text: impl Into<String>) {
+        self.problems.push(Problem::new(origin, key.path, text));
+    }
+
+    /// What was given, or the default; `None` after a problem, or for a key without default.
+    pub(super) fn value<T: Value>(&mut self, key: &Key) -> Option<T> {
+        let given = self.given(key).cloned().or_else(|| {
+            let raw = Raw::Untyped(key.default?.to_owned());
+            let origin = Origin::Default;
+            Some(Given { raw, origin })
+        })?;
+        let checked = T::parse(&given.raw)
+            .map_err(|expected| format!("expected {expected}"))
+            .and_then(|value| within(value, key));
+        match checked {
+            Ok(value) => Some(value),
+            Err(text) => {
+                let found = found::<T>(key, &given.raw);
+                self.problem(given.origin, key, format!("{text}{found}"));
+                None
+            }
+        }
+    }
+
+    /// A path that stands in a file is meant relative to that file.
+    pub(super) fn path(&mut self, key: &Key) -> Option<PathBuf> {
+        let path: PathBuf = self.value(key)?;
+        match self.origin(key) {
+            Origin::File { path: file, .. } => {
+                Some(file.parent().map_or(path.clone(), |dir| dir.join(&path)))
+            }
+            Origin::Path(_) | Origin::Environment(_) | Origin::Flag(_) | Origin::Default => {
+                Some(path)
+            }
+        }
+    }
+
+    /// A file that, if given, must be readable now.
+    pub(super) fn readable_file(&mut self, key: &Key) -> Result<Option<PathBuf>, Reported> {
+        if self.given(key).is_none() {
+            return Ok(None);
+        }
+        let path = self.path(key).ok_or(Reported)?;
+        if let Err(error) = File::open(&path) {
+            let text = format!("{} cannot be read: {error}", path.display());
+            self.problem(self.origin(key), key, text);
+            return Err(Reported);
+        }
+        Ok(Some(path))
+    }
+
+    /// The first layer that gives either key decides; both in one layer contradict each other.
+    pub(super) fn management_key(&mut self) -> Option<Secret> {
+        let (value, file) = (&keys::CPA_MANAGEMENT_KEY, &keys::CPA_MANAGEMENT_KEY_FILE);
+        let lookup = |layer: &Layer, key: &Key| layer.values.get(key.path).cloned();
+        let first = self.layers.iter().find_map(|layer| {
+            let given = (lookup(layer, value), lookup(layer, file));
+            (given != (None, None)).then_some(given)
+        });
+        match first {
+            None => {
+                let text = "no management key: give cpa.management_key_file in the file, \
+                            --cpa.management-key-file, CPA_MANAGEMENT_KEY_FILE or \
+                            CPA_MANAGEMENT_KEY";
+                self.problem(Origin::Default, value, text);
+                None
+            }
+            Some((Some(given), Some(_))) => {
+                let text = "management_key and management_key_file exclude each other";
+                self.problem(given.origin, value, text);
+                None
+            }
+            Some((Some(given), None)) => self.secret_value(value, given),
+            Some((None, _)) => self.secret_file(file),
+        }
+    }
+
+    fn secret_value(&mut self, key: &Key, given: Given) -> Option<Secret> {
+        let (Raw::Text(text) | Raw::Untyped(text)) = given.raw else {
+            let text = format!("expected text, found {}", given.raw.kind());
+            self.problem(given.origin, key, text);
+            return None;
+        };
+        if let Origin::File { path, .. } = &given.origin {
+            self.warn_if_exposed(&Secret::from_file(&**path), given.origin.clone(), key);
+        }
+        Secret::from_value(text)
+            .map_err(|error| self.problem(given.origin, key, error.to_string()))
+            .ok()
+    }
+
+    fn secret_file(&mut self, key: &Key) -> Option<Secret> {
+        let secret = Secret::from_file(self.path(key)?);
+        let origin = self.origin(key);
+        self.warn_if_exposed(&secret, origin.clone(), key);
+        if let Err(error) = secret.read() {
+            let cause = std::error::Error::source(&error)
+                .map_or_else(String::new, |cause| format!(": {cause}"));
+            let place = secret.file().map_or_else(String::new, place);
+            self.problem(origin, key, format!("{place}{error}{cause}"));
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn warn_if_exposed(&mut self, secret: &Secret, origin: Origin, key: &Key) {
+        if secret.is_world_readable() {
+            let text = "everybody on this machine can read the file; chmod 600 helps";
+            self.warnings.push(Problem::new(origin, key.path, text));
+        }
+    }
+}
+
+fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
+    let bound = |text: &str| T::parse(&Raw::Untyped(text.to_owned()));
+    if let Some((low, high)) = key.bounds {
+        let (least, most) = (bound(low)?, bound(high)?);
+        if value < least || value > most {
+            return Err(format!("must be between {low} and {high}"));
+        }
+    }
+    Ok(value)
+}
+
+/// What stands there instead: the value if it may be shown and is short enough to help, else what
+/// kind of value it is, unless that is no surprise.
+fn found<T: Value>(key: &Key, raw: &Raw) -> String {
+    let shown = T::QUOTED && !key.secret;
+    match raw {
+        Raw::Text(text) | Raw::Untyped(text) if shown && text.chars().count() <= 40 => {
+            format!(", found {text:?}")
+        }
+        Raw::Integer(number) if shown => format!(", found {number}"),
+        Raw::Text(_) | Raw::Untyped(_) => String::new(),
+        Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
+            format!(", found {}", raw.kind())
+        }
+    }
+}
+
+/// Who writes the key where its file's path belongs must not find it in the log.
+fn place(path: &Path) -> String {
+    if path.components().count() > 1 {
+        format!("{}: ", path.display())
+    } else {
+        String::new()
+    }
+}

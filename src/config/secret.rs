@@ -1,0 +1,181 @@
+//! A value that must not be seen: where it comes from, and how to read it again.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::platform;
+
+/// Longest secret that a file may hold; more is the wrong file.
+const MAX_LEN: u64 = 4096;
+
+/// A secret, or the file in which it stands.
+///
+/// A file is read anew by each [`Secret::read`], so that a rotated key is picked up.
+#[derive(Clone)]
+pub struct Secret(Source);
+
+#[derive(Clone)]
+enum Source {
+    Value(SecretString),
+    File(PathBuf),
+}
+
+/// Why a secret cannot be used. Never contains it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error("the secret is empty")]
+    Empty,
+    #[error("the secret holds a line break or another control character")]
+    Control,
+    #[error("the secret is longer than {MAX_LEN} bytes")]
+    TooLong,
+    #[error("the secret file is not valid UTF-8")]
+    Encoding,
+    #[error("the secret file cannot be read")]
+    Io(#[source] io::Error),
+}
+
+impl Secret {
+    pub fn from_value(value: impl Into<String>) -> Result<Self, SecretError> {
+        Ok(Self(Source::Value(checked(value.into())?)))
+    }
+
+    pub fn from_file(path: impl Into<PathBuf>) -> Self {
+        Self(Source::File(path.into()))
+    }
+
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        match &self.0 {
+            Source::Value(value) => Ok(value.clone()),
+            Source::File(path) => read_file(path),
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Source::File(path) => Some(path),
+            Source::Value(_) => None,
+        }
+    }
+
+    /// Whether everybody on this machine may read the file.
+    pub fn is_world_readable(&self) -> bool {
+        self.file()
+            .and_then(|path| path.metadata().ok())
+            .is_some_and(|metadata| platform::is_world_readable(&metadata))
+    }
+}
+
+fn read_file(path: &Path) -> Result<SecretString, SecretError> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_LEN + 1).read_to_string(&mut text))
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidData {
+                SecretError::Encoding
+            } else {
+                SecretError::Io(error)
+            }
+        })?;
+    // Editors and `echo` end a file with one line break that is not part of the secret.
+    let kept = text.strip_suffix('\n').unwrap_or(&text);
+    let kept = kept.strip_suffix('\r').unwrap_or(kept).len();
+    text.truncate(kept);
+    checked(text)
+}
+
+fn checked(text: String) -> Result<SecretString, SecretError> {
+    if text.is_empty() {
+        return Err(SecretError::Empty);
+    }
+    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_LEN) {
+        return Err(SecretError::TooLong);
+    }
+    // It travels in an HTTP header and in a RESP command.
+    if text.chars().any(char::is_control) {
+        return Err(SecretError::Control);
+    }
+    Ok(text.into())
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Source::Value(a), Source::Value(b)) => a.expose_secret() == b.expose_secret(),
+            (Source::File(a), Source::File(b)) => a == b,
+            (Source::Value(_), Source::File(_)) | (Source::File(_), Source::Value(_)) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Value(_) => f.write_str("Secret(value)"),
+            Source::File(path) => write!(f, "Secret(file {})", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn file(content: &[u8]) -> (tempfile::TempDir, Secret) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, content).unwrap();
+        (dir, Secret::from_file(path))
+    }
+
+    #[test]
+    fn one_line_break_at_the_end_is_not_part_of_the_secret() {
+        for content in ["hunter2", "hunter2\n", "hunter2\r\n"] {
+            let (_dir, secret) = file(content.as_bytes());
+            assert_eq!(secret.read().unwrap().expose_secret(), "hunter2");
+        }
+        let (_dir, secret) = file(b"hunter2\n\n");
+        assert!(matches!(secret.read(), Err(SecretError::Control)));
+    }
+
+    #[test]
+    fn a_rotated_file_is_read_again() {
+        let (dir, secret) = file(b"first");
+        assert_eq!(secret.read().unwrap().expose_secret(), "first");
+        fs::write(dir.path().join("key"), "second\n").unwrap();
+        assert_eq!(secret.read().unwrap().expose_secret(), "second");
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_is_refused() {
+        let absent = Secret::from_file("/nonexistent/key");
+        assert!(matches!(absent.read(), Err(SecretError::Io(_))));
+        let (_dir, secret) = file(b"\n");
+        assert!(matches!(secret.read(), Err(SecretError::Empty)));
+        let (_dir, secret) = file(&[0xff, 0xfe]);
+        assert!(matches!(secret.read(), Err(SecretError::Encoding)));
+        let (_dir, secret) = file(&[b'a'; 5000]);
+        assert!(matches!(secret.read(), Err(SecretError::TooLong)));
+        assert!(matches!(
+            Secret::from_value("a\nb"),
+            Err(SecretError::Control)
+        ));
+    }
+
+    #[test]
+    fn it_is_never_printed() {
+        let secret = Secret::from_value("hunter2").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(value)");
+        let error = Secret::from_value("hunter2\u{7}").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}

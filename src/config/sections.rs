@@ -1,0 +1,132 @@
+//! The tables of the file, each as a whole: all keys are looked at before any is missed.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Aliases, Caps, Cpa, Env, Log, Metrics, Storage, Web, keys, names::Shared, resolve::Resolver,
+};
+
+pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
+    let url = resolver.value(&keys::CPA_URL);
+    let management_key = resolver.management_key();
+    let mode = resolver.value(&keys::CPA_MODE);
+    let poll_interval = resolver.value(&keys::CPA_POLL_INTERVAL);
+    let http_poll_interval = resolver.value(&keys::CPA_HTTP_POLL_INTERVAL);
+    let check_interval = resolver.value(&keys::CPA_CHECK_INTERVAL);
+    let pop_bytes = resolver.value(&keys::CPA_POP_BYTES);
+    let manage_usage_statistics = resolver.value(&keys::CPA_MANAGE_USAGE_STATISTICS);
+    let tls_ca_file = resolver.readable_file(&keys::CPA_TLS_CA_FILE);
+    Some(Cpa {
+        url: url?,
+        management_key: management_key?,
+        mode: mode?,
+        poll_interval: poll_interval?,
+        http_poll_interval: http_poll_interval?,
+        check_interval: check_interval?,
+        pop_bytes: pop_bytes?,
+        manage_usage_statistics: manage_usage_statistics?,
+        tls_ca_file: tls_ca_file.ok()?,
+    })
+}
+
+pub(super) fn storage(resolver: &mut Resolver<'_>) -> Option<Storage> {
+    let path = if resolver.given(&keys::STORAGE_PATH).is_some() {
+        resolver.path(&keys::STORAGE_PATH)
+    } else {
+        Some(default_directory(resolver.env))
+    };
+    let spool_limit = resolver.value(&keys::STORAGE_SPOOL_LIMIT);
+    let commit_interval = resolver.value(&keys::STORAGE_COMMIT_INTERVAL);
+    Some(Storage {
+        path: path?,
+        spool_limit: spool_limit?,
+        commit_interval: commit_interval?,
+    })
+}
+
+/// Under systemd the unit's state directory; else where the platform keeps a user's data; else
+/// below the working directory.
+fn default_directory(env: &Env) -> PathBuf {
+    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    if let Some(listed) = set("STATE_DIRECTORY") {
+        // systemd separates several of them by colons.
+        let first = listed.to_str().and_then(|all| all.split(':').next());
+        return first.map_or_else(|| PathBuf::from(listed), PathBuf::from);
+    }
+    let (base, below) = if cfg!(windows) {
+        (set("LOCALAPPDATA"), "cpa-exporter")
+    } else if cfg!(target_os = "macos") {
+        (set("HOME"), "Library/Application Support/cpa-exporter")
+    } else if let Some(data) = set("XDG_DATA_HOME") {
+        (Some(data), "cpa-exporter")
+    } else {
+        (set("HOME"), ".local/share/cpa-exporter")
+    };
+    base.map_or_else(
+        || PathBuf::from("cpa-exporter-data"),
+        |base| Path::new(base).join(below),
+    )
+}
+
+pub(super) fn web(resolver: &mut Resolver<'_>) -> Option<Web> {
+    let listen_address = resolver.value(&keys::WEB_LISTEN_ADDRESS);
+    let telemetry_path = resolver.value(&keys::WEB_TELEMETRY_PATH);
+    let enable_lifecycle = resolver.value(&keys::WEB_ENABLE_LIFECYCLE);
+    let max_connections = resolver.value(&keys::WEB_MAX_CONNECTIONS);
+    let scrape_in_flight = resolver.value(&keys::WEB_SCRAPE_IN_FLIGHT);
+    Some(Web {
+        listen_address: listen_address?,
+        telemetry_path: telemetry_path?,
+        enable_lifecycle: enable_lifecycle?,
+        max_connections: max_connections?,
+        scrape_in_flight: scrape_in_flight?,
+    })
+}
+
+pub(super) fn metrics(resolver: &mut Resolver<'_>) -> Option<Metrics> {
+    let zero_hold = resolver.value(&keys::METRICS_ZERO_HOLD);
+    let exemplars = resolver.value(&keys::METRICS_EXEMPLARS);
+    let caps = caps(resolver);
+    Some(Metrics {
+        zero_hold: zero_hold?,
+        exemplars: exemplars?,
+        caps: caps?,
+    })
+}
+
+fn caps(resolver: &mut Resolver<'_>) -> Option<Caps> {
+    let account = resolver.value(&keys::CAPS_ACCOUNT);
+    let model = resolver.value(&keys::CAPS_MODEL);
+    let client = resolver.value(&keys::CAPS_CLIENT);
+    let endpoint = resolver.value(&keys::CAPS_ENDPOINT);
+    let code = resolver.value(&keys::CAPS_CODE);
+    let limit = resolver.value(&keys::CAPS_LIMIT);
+    let series = resolver.value(&keys::CAPS_SERIES);
+    Some(Caps {
+        account: account?,
+        model: model?,
+        client: client?,
+        endpoint: endpoint?,
+        code: code?,
+        limit: limit?,
+        series: series?,
+    })
+}
+
+pub(super) fn aliases(resolver: &mut Resolver<'_>) -> Option<Aliases> {
+    let accounts = resolver.names(&keys::ALIASES_ACCOUNTS, Shared::No);
+    let clients = resolver.names(&keys::ALIASES_CLIENTS, Shared::Yes);
+    Some(Aliases {
+        accounts: accounts?,
+        clients: clients?,
+    })
+}
+
+pub(super) fn log(resolver: &mut Resolver<'_>) -> Option<Log> {
+    let level = resolver.value(&keys::LOG_LEVEL);
+    let format = resolver.value(&keys::LOG_FORMAT);
+    Some(Log {
+        level: level?,
+        format: format?,
+    })
+}

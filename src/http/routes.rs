@@ -1,0 +1,78 @@
+//! Which path is answered by what.
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+
+use super::{Readiness, ReloadHandle, page};
+use crate::config::TelemetryPath;
+
+/// What the routes are made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Answers the telemetry path; its handler sits at `/`.
+    pub telemetry: Router,
+    pub telemetry_path: TelemetryPath,
+    pub readiness: Readiness,
+    /// `None` unless `web.enable_lifecycle` is set.
+    pub reload: Option<ReloadHandle>,
+}
+
+pub fn router(parts: Parts) -> Router {
+    let Parts {
+        telemetry,
+        telemetry_path,
+        readiness,
+        reload,
+    } = parts;
+    let landing = page::landing(telemetry_path.as_str());
+    Router::new()
+        .route("/", get(async move || page::html(landing.clone())))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready).with_state(readiness))
+        .route("/-/reload", post(do_reload).with_state(reload))
+        .nest(telemetry_path.as_str(), telemetry)
+        .fallback(not_found)
+}
+
+/// The process answers, so it is alive; whether its work goes well is the metrics' business.
+async fn healthy() -> Response {
+    page::text(StatusCode::OK, "healthy")
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    match readiness.reason() {
+        None => page::text(StatusCode::OK, "ready"),
+        Some(reason) => {
+            let text = format!("not ready: {reason}");
+            page::text(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+async fn do_reload(State(reload): State<Option<ReloadHandle>>) -> Response {
+    let Some(reload) = reload else {
+        let text = "reload over HTTP is off: --web.enable-lifecycle switches it on, SIGHUP always \
+                    works";
+        return page::text(StatusCode::FORBIDDEN, text);
+    };
+    match reload.reload().await {
+        Ok(()) => page::text(StatusCode::OK, "reloaded"),
+        Err(problem) => {
+            let text = format!("not reloaded, the old configuration stays:\n{problem}");
+            page::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+    }
+}
+
+async fn not_found() -> Response {
+    page::text(StatusCode::NOT_FOUND, "not found")
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

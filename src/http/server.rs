@@ -1,0 +1,164 @@
+//! Connections: how many, how long they may dawdle, how they end.
+
+use std::{io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ListenAddress;
+
+/// Time a client gets to send its request head, and to send the next one on the same connection.
+///
+/// Longer than the usual scrape intervals, so that Prometheus keeps its connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Largest request head.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// Time that open requests get after the stop.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Pause after a failed accept; the usual cause is a lack of file descriptors, which takes time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens the first of the address's sockets that the system has.
+pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for socket in address.bind_to() {
+        match TcpListener::bind(&socket).await {
+            Ok(listener) => return Ok(listener),
+            // The other address family would only hide what is wrong.
+            Err(error) if is_final(error.kind()) => return Err(error),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn is_final(kind: io::ErrorKind) -> bool {
+    kind == io::ErrorKind::AddrInUse || kind == io::ErrorKind::PermissionDenied
+}
+
+/// Serves until `stop`; then finishes open requests, within a bound, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    max_connections: NonZeroU32,
+    stop: CancellationToken,
+) {
+    let places = usize::try_from(max_connections.get()).unwrap_or(usize::MAX);
+    let mut server = Server {
+        router,
+        places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+        graceful: GracefulShutdown::new(),
+        connections: JoinSet::new(),
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(ended) = server.connections.join_next() => {
+                if let Err(error) = ended {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "a connection's task failed");
+                }
+            }
+            accepted = accept(&listener, &server.places) => match accepted {
+                Ok((stream, peer, place)) => server.spawn(stream, peer, place),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if timeout(DRAIN, server.drain()).await.is_err() {
+        tracing::debug!("connections were cut at the stop");
+    }
+}
+
+/// Takes a place before the connection, so that more clients than places wait in the backlog.
+///
+/// Cancel-safe: both waits are, and a permit that is dropped goes back.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+struct Server {
+    router: Router,
+    places: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+}
+
+impl Server {
+    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "no TCP_NODELAY");
+        }
+        let connection = Connection {
+            stream,
+            peer,
+            router: self.router.clone(),
+            watcher: self.graceful.watcher(),
+            _place: place,
+        };
+        self.connections.spawn(connection.serve());
+    }
+
+    async fn drain(self) {
+        let Self {
+            graceful,
+            mut connections,
+            ..
+        } = self;
+        graceful.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(self) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(
+                TokioIo::new(self.stream),
+                TowerToHyperService::new(self.router),
+            );
+        if let Err(error) = self.watcher.watch(connection).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(peer = %self.peer, error, "a connection ended early");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+use std::{io, num::NonZeroU32, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+    routing::get,
+};
+use http_body_util::BodyExt as _;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{super::*, *};
+use crate::config::{Env, Flags, load_web};
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+fn parts(path: &str) -> Parts {
+    let mut flags = Flags::default();
+    flags.set("web.telemetry_path", path);
+    let web = load_web(&flags, &Env::default()).unwrap().value;
+    Parts {
+        telemetry: Router::new().route("/", get(async || "up 1\n")),
+        telemetry_path: web.telemetry_path,
+        readiness: Readiness::waiting_for("counters are being restored"),
+        reload: None,
+    }
+}
+
+async fn ask(router: &Router, method: Method, path: &str) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty())
+        .unwrap();
+    let service = TowerToHyperService::new(router.clone());
+    let response = service.call(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+async fn get_text(router: &Router, path: &str) -> (u16, String) {
+    let answer = ask(router, Method::GET, path).await;
+    (answer.status.as_u16(), answer.body)
+}
+
+#[tokio::test]
+async fn the_landing_page_names_what_there_is() {
+    let router = router(parts("/deep/metrics"));
+    let answer = ask(&router, Method::GET, "/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.headers[header::CONTENT_TYPE],
+        "text/html; charset=utf-8"
+    );
+    let policy = answer.headers[header::CONTENT_SECURITY_POLICY]
+        .to_str()
+        .unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let page = answer.body.replace(crate::version::REVISION, "REVISION");
+    let page = page.replace(crate::version::VERSION, "VERSION");
+    insta::assert_snapshot!("landing", page);
+}
+
+#[tokio::test]
+async fn telemetry_is_served_on_its_path_only() {
+    let router = router(parts("/deep/metrics"));
+    assert_eq!(
+        get_text(&router, "/deep/metrics").await,
+        (200, "up 1\n".to_owned())
+    );
+    assert_eq!(get_text(&router, "/deep/metrics?name=a").await.0, 200);
+    let head = ask(&router, Method::HEAD, "/deep/metrics").await;
+    assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""));
+    for absent in ["/metrics", "/deep", "/deep/metrics/more"] {
+        assert_eq!(
+            get_text(&router, absent).await,
+            (404, "not found\n".to_owned()),
+            "{absent}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn health_does_not_depend_on_readiness() {
+    let parts = parts("/metrics");
+    let readiness = parts.readiness.clone();
+    let router = router(parts);
+    assert_eq!(
+        get_text(&router, "/-/healthy").await,
+        (200, "healthy\n".to_owned())
+    );
+    let waiting = (503, "not ready: counters are being restored\n".to_owned());
+    assert_eq!(get_text(&router, "/-/ready").await, waiting);
+    readiness.set_ready();
+    assert_eq!(
+        get_text(&router, "/-/ready").await,
+        (200, "ready\n".to_owned())
+    );
+    readiness.set_waiting_for("stopping");
+    assert_eq!(get_text(&router, "/-/ready").await.0, 503);
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_one() {
+    let router = router(parts("/metrics"));
+    for (method, path, allowed) in [
+        (Method::GET, "/-/reload", "POST"),
+        (Method::POST, "/metrics", "GET,HEAD"),
+        (Method::DELETE, "/-/healthy", "GET,HEAD"),
+        (Method::PUT, "/", "GET,HEAD"),
+    ] {
+        let answer = ask(&router, method, path).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(answer.headers[header::ALLOW], allowed, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn reload_is_off_unless_switched_on() {
+    let answer = ask(&router(parts("/metrics")), Method::POST, "/-/reload").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(
+        answer.body.contains("--web.enable-lifecycle"),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn reload_answers_with_its_outcome() {
+    let (handle, mut requests) = reload_channel();
+    let mut parts = parts("/metrics");
+    parts.reload = Some(handle);
+    let router = router(parts);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        requests.next().await.unwrap().finish(Ok(()));
+        let problem = Err("config.toml:1:1: colour: unknown key".to_owned());
+        requests.next().await.unwrap().finish(problem);
+    });
+    let first = ask(&router, Method::POST, "/-/reload").await;
+    assert_eq!(
+        (first.status.as_u16(), first.body.as_str()),
+        (200, "reloaded\n")
+    );
+    let second = ask(&router, Method::POST, "/-/reload").await;
+    let expected = "not reloaded, the old configuration stays:\n\
+                    config.toml:1:1: colour: unknown key\n";
+    assert_eq!(
+        (second.status.as_u16(), second.body.as_str()),
+        (500, expected)
+    );
+    tasks.join_next().await;
+    let stopping = ask(&router, Method::POST, "/-/reload").await;
+    assert_eq!(stopping.status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+struct Served {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+async fn served(router: Router, max_connections: u32) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let places = NonZeroU32::new(max_connections).unwrap();
+    tasks.spawn(serve(listener, router, places, stop.clone()));
+    Served {
+        address,
+        stop,
+        tasks,
+    }
+}
+
+async fn request(address: std::net::SocketAddr, path: &str) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    Ok(stream)
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let length = stream.read(&mut buffer).await.unwrap();
+    String::from_utf8(buffer[..length].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn an_open_request_is_answered_before_the_stop() {
+    let slow = Router::new().route(
+        "/slow",
+        get(async || {
+            sleep(Duration::from_millis(200)).await;
+            "done"
+        }),
+    );
+    let mut served = served(slow, 8).await;
+    let mut stream = request(served.address, "/slow").await.unwrap();
+    // Until the request is inside, the stop would rightly refuse it.
+    sleep(Duration::from_millis(50)).await;
+    served.stop.cancel();
+    assert!(answer(&mut stream).await.ends_with("done"));
+    let ended = timeout(Duration::from_secs(2), served.tasks.join_next()).await;
+    ended.unwrap().unwrap().unwrap();
+    assert!(request(served.address, "/slow").await.is_err());
+}
+
+#[tokio::test]
+async fn more_connections_than_places_wait_for_one() {
+    let served = served(router(parts("/metrics")), 1).await;
+    let mut first = request(served.address, "/-/healthy").await.unwrap();
+    assert!(answer(&mut first).await.starts_with("HTTP/1.1 200"));
+    let mut second = request(served.address, "/-/healthy").await.unwrap();
+    let early = timeout(Duration::from_millis(100), answer(&mut second)).await;
+    assert!(early.is_err(), "answered without a place: {early:?}");
+    drop(first);
+    assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error_and_every_interface_can_be_bound() {
+    let address = |text: &str| {
+        let mut flags = Flags::default();
+        flags.set("web.listen_address", text);
+        load_web(&flags, &Env::default())
+            .unwrap()
+            .value
+            .listen_address
+    };
+    let held = bind(&address("127.0.0.1:0")).await.unwrap();
+    let taken = address(&held.local_addr().unwrap().to_string());
+    let error = bind(&taken).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    bind(&address(":0")).await.unwrap();
+}

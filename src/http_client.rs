@@ -1,0 +1,143 @@
+//! The only place that makes an HTTP client: with time limits, without redirects, under our name.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Certificate, Client, Response, redirect};
+
+use crate::version::USER_AGENT;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Until the whole answer is there.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            total: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Whether the proxies that the environment names are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    FromEnvironment,
+    /// For a server on this machine, which a proxy elsewhere cannot reach.
+    Never,
+}
+
+/// Why there is no client, or no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("the CA file holds no usable certificate")]
+    Authorities(#[source] reqwest::Error),
+    #[error("the CA file holds no certificate")]
+    NoAuthority,
+    #[error("the HTTP client cannot be made")]
+    Build(#[source] reqwest::Error),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("the answer broke off")]
+    Read(#[source] reqwest::Error),
+}
+
+/// With `authorities` (PEM) only servers they vouch for are trusted, else those the system trusts.
+pub fn build(
+    limits: Limits,
+    proxy: Proxy,
+    authorities: Option<&[u8]>,
+) -> Result<Client, ClientError> {
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(limits.connect)
+        .timeout(limits.total)
+        // A redirect would carry our key to a place nobody configured.
+        .redirect(redirect::Policy::none())
+        .referer(false);
+    if proxy == Proxy::Never {
+        builder = builder.no_proxy();
+    }
+    if let Some(pem) = authorities {
+        let trusted = Certificate::from_pem_bundle(pem).map_err(ClientError::Authorities)?;
+        if trusted.is_empty() {
+            return Err(ClientError::NoAuthority);
+        }
+        builder = builder.tls_certs_only(trusted);
+    }
+    builder.build().map_err(ClientError::Build)
+}
+
+/// The body, unless it is longer than `limit` bytes; nothing beyond the limit is kept in memory.
+pub async fn read_bounded(mut response: Response, limit: usize) -> Result<Bytes, ClientError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(ClientError::Read)? {
+        if body.len() + chunk.len() > limit {
+            return Err(ClientError::TooLong(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        task::JoinSet,
+    };
+
+    use super::*;
+
+    /// Answers one request with `answer`; gives back the URL and, at its end, the request.
+    async fn server(answer: &'static str) -> (String, JoinSet<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let length = stream.read(&mut buffer).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        });
+        (url, tasks)
+    }
+
+    fn client() -> Client {
+        build(Limits::default(), Proxy::Never, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let answer = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\n\
+                      content-length: 0\r\n\r\n";
+        let (url, mut tasks) = server(answer).await;
+        let response = client().get(url).send().await.unwrap();
+        assert_eq!(response.status(), 302);
+        let request = tasks.join_next().await.unwrap().unwrap();
+        assert!(request.contains(USER_AGENT), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        for (limit, fits) in [(5, true), (4, false)] {
+            let (url, _tasks) = server("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
+            let response = client().get(url).send().await.unwrap();
+            assert_eq!(read_bounded(response, limit).await.is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn a_ca_file_without_certificate_is_refused() {
+        let built = build(Limits::default(), Proxy::FromEnvironment, Some(b"no PEM"));
+        assert!(matches!(built, Err(ClientError::NoAuthority)), "{built:?}");
+    }
+}

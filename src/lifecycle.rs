@@ -1,0 +1,197 @@
+//! Owns every task of the process: who is spawned, what stops them, how long that may take.
+//!
+//! Two tokens order the end. *Soft* asks: close the inlet, finish what is in hand, return. *Hard*
+//! comes when the grace period is over: drop what you do. It knows nothing about what tasks do.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::platform::Signal;
+
+/// Time that tasks get between the soft and the hard stop.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// Time that tasks get to notice the hard stop before the process leaves without them.
+const AFTER_HARD: Duration = Duration::from_millis(500);
+
+/// Spawns tasks and stops them together.
+#[derive(Debug)]
+pub struct Lifecycle {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tasks: TaskTracker,
+    died: Arc<OnceLock<&'static str>>,
+}
+
+/// Why the process stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A signal asked for it.
+    Asked,
+    /// The named essential task ended though nobody had asked it to.
+    TaskDied(&'static str),
+}
+
+/// How far the tasks got until the process stopped waiting for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// All tasks had returned.
+    Complete,
+    /// The grace period was over.
+    TimedOut,
+    /// A second signal: somebody is in a hurry.
+    Hurried,
+}
+
+/// What [`Lifecycle::run`] saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub cause: Cause,
+    pub drain: Drain,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lifecycle {
+    pub fn new() -> Self {
+        let hard = CancellationToken::new();
+        Self {
+            soft: hard.child_token(),
+            hard,
+            tasks: TaskTracker::new(),
+            died: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// Cancelled when tasks shall finish what they have in hand and return.
+    pub fn soft(&self) -> CancellationToken {
+        self.soft.clone()
+    }
+
+    /// Cancelled when the grace period is over.
+    pub fn hard(&self) -> CancellationToken {
+        self.hard.clone()
+    }
+
+    /// Spawns a task without which the process makes no sense: when it ends, by return or by
+    /// panic, before it was asked to, the whole process stops.
+    pub fn spawn_essential<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let guard = EssentialGuard {
+            name,
+            soft: self.soft.clone(),
+            died: Arc::clone(&self.died),
+        };
+        self.tasks.spawn(async move {
+            let _guard = guard;
+            task.await;
+        });
+    }
+
+    /// Spawns a task that may end early; the stop waits for it all the same.
+    pub fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(async move {
+            task.await;
+            tracing::debug!(task = name, "task ended");
+        });
+    }
+
+    /// Waits for a stop signal or for the death of an essential task, then drains.
+    ///
+    /// `next_signal` must be cancel-safe. `on_reload` is called for each [`Signal::Reload`] and
+    /// must not block: hand the work to a task.
+    pub async fn run(
+        self,
+        mut next_signal: impl AsyncFnMut() -> Signal,
+        mut on_reload: impl FnMut(),
+        grace: Duration,
+    ) -> Ended {
+        let cause = loop {
+            tokio::select! {
+                biased;
+                () = self.soft.cancelled() => break self.cause(),
+                signal = next_signal() => match signal {
+                    Signal::Stop => break Cause::Asked,
+                    Signal::Reload => on_reload(),
+                },
+            }
+        };
+        match cause {
+            Cause::Asked => tracing::info!("stopping: finishing what is in hand"),
+            Cause::TaskDied(task) => tracing::error!(task, "stopping: an essential task ended"),
+        }
+        self.soft.cancel();
+        self.tasks.close();
+        let drain = self.drain(&mut next_signal, grace).await;
+        match drain {
+            Drain::Complete => tracing::info!("stopped: everything in hand is finished"),
+            Drain::TimedOut => tracing::warn!(?grace, "stopped: the grace period is over"),
+            Drain::Hurried => tracing::warn!("stopped at once: second signal"),
+        }
+        Ended { cause, drain }
+    }
+
+    async fn drain(&self, next_signal: &mut impl AsyncFnMut() -> Signal, grace: Duration) -> Drain {
+        let hurry = async {
+            // A reload during the stop has nothing left to reload.
+            while next_signal().await != Signal::Stop {}
+        };
+        let in_time = tokio::select! {
+            biased;
+            waited = timeout(grace, self.tasks.wait()) => waited.is_ok(),
+            () = hurry => {
+                self.hard.cancel();
+                return Drain::Hurried;
+            }
+        };
+        if in_time {
+            return Drain::Complete;
+        }
+        self.hard.cancel();
+        if timeout(AFTER_HARD, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "tasks left behind");
+        }
+        Drain::TimedOut
+    }
+
+    fn cause(&self) -> Cause {
+        self.died
+            .get()
+            .map_or(Cause::Asked, |name| Cause::TaskDied(name))
+    }
+}
+
+/// Tells the others when the task that holds it ends, also when that is by panic.
+struct EssentialGuard {
+    name: &'static str,
+    soft: CancellationToken,
+    died: Arc<OnceLock<&'static str>>,
+}
+
+impl Drop for EssentialGuard {
+    fn drop(&mut self) {
+        if !self.soft.is_cancelled() {
+            // Only the first death is the cause; later ones follow from it.
+            self.died.get_or_init(|| self.name);
+            self.soft.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle/tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! What only one platform has, behind functions that exist on all of them: signals, file modes,
+//! the directory lock, the service manager's socket, free disk space.
+//!
+//! Where a platform lacks a thing, the function says so (`None`, an empty answer) and the caller
+//! does without.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+    process,
+};
+
+#[cfg(not(unix))]
+#[path = "platform/other.rs"]
+mod imp;
+#[cfg(unix)]
+#[path = "platform/unix.rs"]
+mod imp;
+
+pub use imp::{Notifier, Signals, free_space, is_world_readable};
+
+/// Name of the file whose lock says that a directory is in use.
+const LOCK_FILE: &str = "lock";
+
+/// What the outside can ask of a running process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM, SIGINT, ctrl-c.
+    Stop,
+    /// SIGHUP; never on Windows.
+    Reload,
+}
+
+/// What the service manager is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Ready,
+    Reloading,
+    Stopping,
+}
+
+/// Creates `path` and its missing parents; what it creates only the owner may enter.
+///
+/// An existing directory keeps its mode: whoever made it may have had reasons.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    imp::make_dir_private(&mut builder);
+    builder.create(path)
+}
+
+/// Adds to `options` that a file they create is for the owner only.
+pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    imp::make_file_private(options);
+    options
+}
+
+/// Creates a file of mode 0600 that must not exist yet.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
+}
+
+/// Exclusive use of a directory, given back on drop and when the process dies, however it dies.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+/// Why a directory could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error(
+        "{} is in use by another process{}; one directory serves one exporter: stop the other \
+         one or choose another --storage.path",
+        dir.display(),
+        holder(*pid)
+    )]
+    InUse { dir: PathBuf, pid: Option<u32> },
+    #[error("cannot lock {}", file.display())]
+    Io { file: PathBuf, source: io::Error },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+impl DirLock {
+    /// Locks `dir`, which must exist.
+    pub fn acquire(dir: &Path) -> Result<Self, LockError> {
+        let path = dir.join(LOCK_FILE);
+        let failed = |source| LockError::Io {
+            file: path.clone(),
+            source,
+        };
+        // Not truncated here: until the lock is ours the content is the holder's.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = private(&mut options).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = read_pid(&mut file);
+                let dir = dir.to_path_buf();
+                return Err(LockError::InUse { dir, pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        write_pid(&mut file).map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The pid is a courtesy for the message; the lock itself decides.
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", process::id())
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_is_refused_and_says_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DirLock::acquire(dir.path()).unwrap();
+        let error = DirLock::acquire(dir.path()).unwrap_err();
+        let expected = format!(
+            "{} is in use by another process (pid {}); one directory serves one exporter: stop \
+             the other one or choose another --storage.path",
+            dir.path().display(),
+            process::id()
+        );
+        assert_eq!(error.to_string(), expected);
+        drop(lock);
+        DirLock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = DirLock::acquire(&dir.path().join("absent")).unwrap_err();
+        assert!(matches!(error, LockError::Io { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("absent/lock"), "{error}");
+    }
+
+    #[test]
+    fn a_private_file_is_created_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        create_private_file(&path).unwrap();
+        let again = create_private_file(&path).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

@@ -1,0 +1,55 @@
+use std::{
+    ffi::OsString,
+    fs::{DirBuilder, Metadata, OpenOptions},
+    io,
+    path::Path,
+};
+
+use super::{Signal, State};
+
+/// A new directory inherits the access list of its parent; the profile folders are private.
+pub(super) fn make_dir_private(_builder: &mut DirBuilder) {}
+
+pub(super) fn make_file_private(_options: &mut OpenOptions) {}
+
+/// There are no file modes to read; never a reason for a warning.
+pub fn is_world_readable(_metadata: &Metadata) -> bool {
+    false
+}
+
+/// Not known without foreign calls.
+pub fn free_space(_path: &Path) -> Option<u64> {
+    None
+}
+
+/// Ctrl-c only.
+#[derive(Debug)]
+pub struct Signals;
+
+impl Signals {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Cancel-safe.
+    pub async fn next(&mut self) -> Signal {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "ctrl-c is not available");
+            std::future::pending::<()>().await;
+        }
+        Signal::Stop
+    }
+}
+
+/// There is no service manager that waits for messages.
+#[derive(Clone, Debug)]
+pub struct Notifier;
+
+impl Notifier {
+    pub fn new(_socket: Option<OsString>) -> Self {
+        Self
+    }
+
+    pub fn notify(&self, _state: State) {}
+}

@@ -1,0 +1,195 @@
+use std::{
+    ffi::OsString,
+    fs::{DirBuilder, Metadata, OpenOptions},
+    io,
+    os::unix::{
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+        net::{SocketAddr, UnixDatagram},
+    },
+    path::Path,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use super::{Signal, State};
+
+pub(super) fn make_dir_private(builder: &mut DirBuilder) {
+    builder.mode(0o700);
+}
+
+pub(super) fn make_file_private(options: &mut OpenOptions) {
+    options.mode(0o600);
+}
+
+/// Whether anybody on the machine may read the file.
+pub fn is_world_readable(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o004 != 0
+}
+
+/// Bytes that an unprivileged process can still write below `path`.
+pub fn free_space(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
+/// The signals of this process, from the moment it was made.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Stream,
+    interrupt: Stream,
+    hangup: Stream,
+}
+
+impl Signals {
+    /// Takes the signals over: from here on they no longer kill the process.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Cancel-safe: a signal that arrives while nobody waits is kept for the next call.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Signal::Stop,
+            Some(()) = self.interrupt.recv() => Signal::Stop,
+            Some(()) = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}
+
+/// Speaks systemd's readiness protocol; silent where no service manager listens.
+#[derive(Clone, Debug)]
+pub struct Notifier {
+    socket: Option<OsString>,
+}
+
+impl Notifier {
+    /// `socket` is the value of `NOTIFY_SOCKET`.
+    pub fn new(socket: Option<OsString>) -> Self {
+        let socket = socket.filter(|name| !name.is_empty());
+        Self { socket }
+    }
+
+    /// A service manager that cannot be reached is logged and otherwise no reason to stop.
+    pub fn notify(&self, state: State) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = send(socket, &message(state)) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, ?state, "the service manager could not be told");
+        }
+    }
+}
+
+fn send(socket: &OsString, message: &str) -> io::Result<()> {
+    let address = address(socket)?;
+    UnixDatagram::unbound()?
+        .send_to_addr(message.as_bytes(), &address)
+        .map(drop)
+}
+
+/// A leading `@` stands for the abstract namespace, which only Linux has.
+fn address(socket: &OsString) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::{linux::net::SocketAddrExt as _, unix::ffi::OsStrExt as _};
+        if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
+            return SocketAddr::from_abstract_name(name);
+        }
+    }
+    SocketAddr::from_pathname(socket)
+}
+
+fn message(state: State) -> String {
+    match state {
+        State::Ready => "READY=1\n".to_owned(),
+        State::Stopping => "STOPPING=1\n".to_owned(),
+        State::Reloading => {
+            // `Type=notify-reload` accepts the message only with the time of the reload.
+            let now = clock_gettime(ClockId::Monotonic);
+            let micros = now.tv_sec.saturating_mul(1_000_000) + now.tv_nsec / 1_000;
+            format!("RELOADING=1\nMONOTONIC_USEC={micros}\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::{
+        super::{create_private_dir, create_private_file},
+        *,
+    };
+
+    fn receive(socket: &UnixDatagram) -> String {
+        socket
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_service_manager_hears_of_each_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::new(Some(path.into_os_string()));
+        notifier.notify(State::Ready);
+        assert_eq!(receive(&manager), "READY=1\n");
+        notifier.notify(State::Reloading);
+        let reloading = receive(&manager);
+        let micros = reloading
+            .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
+            .unwrap();
+        assert!(micros.trim_end().parse::<u64>().unwrap() > 0, "{reloading}");
+        notifier.notify(State::Stopping);
+        assert_eq!(receive(&manager), "STOPPING=1\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_abstract_socket_is_reached() {
+        use std::os::linux::net::SocketAddrExt as _;
+        let name = format!("cpa-exporter-test-{}", std::process::id());
+        let manager =
+            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        Notifier::new(Some(format!("@{name}").into())).notify(State::Ready);
+        assert_eq!(receive(&manager), "READY=1\n");
+    }
+
+    #[test]
+    fn without_a_service_manager_nothing_happens() {
+        Notifier::new(None).notify(State::Ready);
+        Notifier::new(Some(OsString::new())).notify(State::Ready);
+        Notifier::new(Some("/nonexistent/notify".into())).notify(State::Ready);
+    }
+
+    #[test]
+    fn what_is_created_private_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let created = dir.path().join("a/b");
+        create_private_dir(&created).unwrap();
+        create_private_dir(&created).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&created), 0o700);
+        let file = created.join("key");
+        create_private_file(&file).unwrap();
+        assert_eq!(mode(&file), 0o600);
+        assert!(!is_world_readable(&fs::metadata(&file).unwrap()));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(is_world_readable(&fs::metadata(&file).unwrap()));
+    }
+
+    #[test]
+    fn free_space_is_known_for_an_existing_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(free_space(dir.path()).is_some_and(|bytes| bytes > 0));
+        assert_eq!(free_space(&dir.path().join("absent")), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! The binary as a shell or a service manager sees it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "test code; clippy.toml covers only test functions"
+)]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use assert_cmd::cargo::cargo_bin;
+
+fn exporter(arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_bin!("cpa-exporter"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("CPA_MANAGEMENT_KEY", "never-print-me");
+    command
+}
+
+fn output(arguments: &[&str]) -> (i32, String, String) {
+    let output = exporter(arguments).output().unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn a_valid_configuration_is_said_to_be_valid() {
+    let file = "--config.file=tests/fixtures/config/good.toml";
+    let (code, stdout, _stderr) = output(&["check-config", file]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        stdout,
+        "The configuration is valid: tests/fixtures/config/good.toml\n"
+    );
+}
+
+#[test]
+fn all_problems_are_on_stderr_and_the_code_is_2() {
+    let file = "--config.file=tests/fixtures/config/bad-values.toml";
+    let (code, stdout, stderr) = output(&["check-config", file]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.contains("bad-values.toml:32:1: log.format: "),
+        "{stderr}"
+    );
+    assert!(
+        stderr.ends_with("the configuration has 20 problems\n"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("never-print-me"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2_and_help_is_0() {
+    assert_eq!(output(&["--cpa.ulr=x"]).0, 2);
+    assert_eq!(output(&["--help"]).0, 0);
+    assert_eq!(output(&["--version"]).0, 0);
+}
+
+#[test]
+fn completions_know_the_flags() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (code, stdout, _stderr) = output(&["completions", shell]);
+        assert_eq!(code, 0, "{shell}");
+        assert!(stdout.contains("cpa.management-key-file"), "{shell}");
+    }
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([name, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_a_running_exporter_with_code_0() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = dir.path().to_str().unwrap();
+    let mut child = exporter(&[
+        "--web.listen-address=127.0.0.1:0",
+        "--storage.path",
+        storage,
+    ])
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let serving = lines.find(|line| line.as_ref().unwrap().contains("\"serving\""));
+    let serving = serving.unwrap().unwrap();
+    let address = serving.split("\"address\":\"").nth(1).unwrap();
+    let address = address.split('"').next().unwrap();
+    let (code, stdout, _stderr) = output(&["healthcheck", "--web.listen-address", address]);
+    assert_eq!((code, stdout.as_str()), (0, "healthy\n"));
+    signal(&child, "-HUP");
+    assert!(lines.any(|line| line.unwrap().contains("configuration reloaded")));
+    signal(&child, "-TERM");
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert!(
+        rest.iter()
+            .any(|line| line.contains("everything in hand is finished")),
+        "{rest:?}"
+    );
+}
