@@ -5,19 +5,21 @@
 
 mod check_config;
 mod completions;
+mod demo;
 mod exit;
 mod flags;
 mod healthcheck;
 mod man;
 mod rejects;
 mod run;
+mod simulate;
 
 use std::io::{self, Write as _};
 
 use clap::{Parser, Subcommand};
 
 pub use self::{exit::Exit, flags::ConfigFlags};
-use crate::{config::Env, version};
+use crate::{config::Env, simulator::SimulateArgs, version};
 
 const AFTER_HELP: &str = "\
 Every flag is also a key of the configuration file and an environment variable:
@@ -63,6 +65,10 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Show it all with made-up traffic, without a CPA
+    Demo(demo::Args),
+    /// Play a CLIProxyAPI with made-up traffic, for trying things out
+    Simulate(SimulateArgs),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page
@@ -77,6 +83,8 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Demo(args)) => demo::execute(&args),
+            Some(Command::Simulate(args)) => simulate::execute(args),
             Some(Command::Completions(args)) => completions::execute(&args),
             Some(Command::Man(args)) => man::execute(&args),
         };

@@ -6,6 +6,7 @@
 mod control;
 mod page;
 mod routes;
+pub mod scrape;
 mod server;
 
 pub use control::{Readiness, ReloadHandle, ReloadRequest, ReloadRequests, reload_channel};

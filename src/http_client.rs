@@ -1,9 +1,14 @@
 //! The only place that makes an HTTP client: with time limits, without redirects, under our name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Certificate, Client, Response, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::version::USER_AGENT;
 
@@ -40,6 +45,8 @@ pub enum ClientError {
     Authorities(#[source] reqwest::Error),
     #[error("the CA file holds no certificate")]
     NoAuthority,
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
     #[error("the HTTP client cannot be made")]
     Build(#[source] reqwest::Error),
     #[error("the answer is longer than {0} bytes")]
@@ -72,6 +79,27 @@ pub fn build(
         builder = builder.tls_certs_only(trusted);
     }
     builder.build().map_err(ClientError::Build)
+}
+
+/// The same trust as [`build`], for connections that are not HTTP. Offers no ALPN.
+pub fn tls_config(authorities: Option<&[u8]>) -> Result<Arc<ClientConfig>, ClientError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(ClientError::Tls)?;
+    let config = match authorities {
+        Some(pem) => {
+            let mut roots = RootCertStore::empty();
+            let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+            let (added, _ignored) = roots.add_parsable_certificates(certificates);
+            if added == 0 {
+                return Err(ClientError::NoAuthority);
+            }
+            builder.with_root_certificates(roots)
+        }
+        None => builder.with_platform_verifier().map_err(ClientError::Tls)?,
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
 }
 
 /// The body, unless it is longer than `limit` bytes; nothing beyond the limit is kept in memory.

@@ -3,7 +3,9 @@
 //! Modules in the order a record passes them:
 //!
 //! * [`model`]: the vocabulary every other module shares.
+//! * [`source`]: taking records from CPA.
 //! * [`spool`]: raw batches on disk between pop and commit.
+//! * [`ingest`]: the one thread through which every record passes.
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
 //! * [`metrics`]: totals, and what Prometheus reads.
@@ -23,11 +25,13 @@ pub mod config;
 pub mod decode;
 pub mod http;
 pub mod http_client;
+pub mod ingest;
 pub mod lifecycle;
 pub mod metrics;
 pub mod model;
 pub mod platform;
 pub mod simulator;
+pub mod source;
 pub mod spool;
 pub mod store;
 pub mod telemetry;

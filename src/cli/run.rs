@@ -32,7 +32,7 @@ pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
     Ok(exit(ended?))
 }
 
-fn exit(ended: Ended) -> Exit {
+pub(super) fn exit(ended: Ended) -> Exit {
     match (ended.cause, ended.drain) {
         (Cause::TaskDied(_), _) => Exit::Failed,
         (Cause::Asked, Drain::Complete) => Exit::Success,

@@ -107,7 +107,10 @@ impl Table {
         self.committed.resize(self.committed.len() + self.width, 0);
         let (series, birth) = self.series_for(key, shown, texts, may_add);
         // A slot that joins a held series is held with it.
-        let held = self.series.get(series as usize).is_some_and(|series| series.held);
+        let held = self
+            .series
+            .get(series as usize)
+            .is_some_and(|series| series.held);
         self.slot_state.push(SlotState {
             series,
             dirty: false,

@@ -83,38 +83,46 @@ impl Reader {
         self.segments.lock().pending()
     }
 
+    /// Bytes of all segment files.
+    pub fn file_bytes(&self) -> u64 {
+        self.segments.lock().segments.iter().map(|s| s.len).sum()
+    }
+
+    /// Whether something that was appended has not been given out yet.
+    pub fn has_frame(&mut self) -> Result<bool, SpoolError> {
+        Ok(self.ready()?.is_some())
+    }
+
     /// The next frame, or `None` when all that was appended has been given out.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SpoolError> {
+        let Some(len) = self.ready()? else {
+            return Ok(None);
+        };
+        let from = self.at;
+        let bytes = self.buffer.get(from..from + len).unwrap_or_default();
+        let Some(frame) = view(bytes) else {
+            // Written by a later version: not ours to skip.
+            let path = self.segments.path(self.number);
+            let unknown = io::Error::other("frame of an unknown type");
+            return Err(SpoolError::new(path, "understood", unknown));
+        };
+        self.at += len;
+        Ok(Some(frame))
+    }
+
+    /// Makes the next frame whole in the buffer and gives its length there.
+    fn ready(&mut self) -> Result<Option<usize>, SpoolError> {
         loop {
             if self.file.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            match check(self.buffer.get(self.at..).unwrap_or_default()) {
-                Checked::Frame(len) => {
-                    let range = self.at..self.at + len;
-                    if self
-                        .buffer
-                        .get(range.clone())
-                        .is_some_and(|f| view(f).is_some())
-                    {
-                        self.at += len;
-                        return Ok(self.buffer.get(range).and_then(view));
-                    }
-                    // Written by a later version: not ours to skip.
-                    let path = self.segments.path(self.number);
-                    let unknown = io::Error::other("frame of an unknown type");
-                    return Err(SpoolError::new(path, "understood", unknown));
-                }
-                Checked::Short(want) => {
-                    if !self.fill(want)? && !self.leave_segment(false) {
-                        return Ok(None);
-                    }
-                }
-                Checked::Damaged => {
-                    if !self.leave_segment(true) {
-                        return Ok(None);
-                    }
-                }
+            let goes_on = match check(self.buffer.get(self.at..).unwrap_or_default()) {
+                Checked::Frame(len) => return Ok(Some(len)),
+                Checked::Short(want) => self.fill(want)? || self.leave_segment(false),
+                Checked::Damaged => self.leave_segment(true),
+            };
+            if !goes_on {
+                return Ok(None);
             }
         }
     }

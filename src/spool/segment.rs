@@ -77,7 +77,8 @@ impl Segments {
         limit: u64,
         next_id: Box<dyn FnMut() -> SegmentId + Send>,
     ) -> Result<Self, SpoolError> {
-        fs::create_dir_all(&dir).map_err(|e| SpoolError::new(&dir, "created", e))?;
+        crate::platform::create_private_dir(&dir)
+            .map_err(|e| SpoolError::new(&dir, "created", e))?;
         let (segments, commit_number) = find(&dir)?;
         let this = Self {
             dir: dir.into(),
@@ -119,7 +120,7 @@ impl Segments {
         let path = self.path(number);
         let mut options = OpenOptions::new();
         options.create_new(true).append(true);
-        let file = options
+        let file = crate::platform::private(&mut options)
             .open(&path)
             .and_then(|mut file| {
                 file.write_all(&header(id, state.commit_number))

@@ -17,6 +17,8 @@ const OVERFLOW: &str = "(other)";
 pub struct NewName {
     pub dimension: Dimension,
     pub id: DimId,
+    /// As stored.
+    pub value: Box<str>,
     pub label: String,
 }
 
@@ -124,6 +126,7 @@ impl Interner {
         self.new_names.push(NewName {
             dimension: row.dimension,
             id: row.id,
+            value: row.value.clone(),
             label: row.label.clone().unwrap_or_else(|| row.value.to_string()),
         });
     }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
 use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError};
+use crate::platform;
 
 /// Numbered by position: the schema version after it. Append only.
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_events.sql")];
@@ -47,7 +48,7 @@ impl Store {
 fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).append(true);
-    options
+    platform::private(&mut options)
         .open(path)
         .map(drop)
         .map_err(|e| StoreError::Create(path.into(), e))

@@ -1,0 +1,97 @@
+//! The one thread through which every record passes: spool → decode → store → counters.
+//!
+//! It reads what the source has spooled, and for each round commits events, rejects, totals and
+//! spool position in one transaction. Only what is committed is counted in public, so a crash at
+//! any point neither loses nor doubles a record. When the database fails, everything of the round
+//! is taken back, and the round is read from the spool again later.
+
+mod round;
+mod signal;
+mod worker;
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::decode::Decoder;
+use crate::metrics::{Ledger, Losses, StoreMetrics};
+use crate::spool::Reader;
+use crate::store::StoreError;
+
+pub use signal::Signal;
+
+use worker::Worker;
+
+/// What the thread works with.
+pub struct Parts {
+    /// Directory of the database.
+    pub directory: PathBuf,
+    pub reader: Reader,
+    pub decoder: Decoder,
+    pub ledger: Ledger,
+    pub metrics: StoreMetrics,
+    /// Told of payloads that are no records.
+    pub losses: Losses,
+    pub clock: Clock,
+    /// Longest time from the first uncommitted record to its commit.
+    pub commit_interval: Duration,
+    /// Told when the database has been restored and the spool's rest replayed.
+    pub ready: Box<dyn FnOnce() + Send>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the thread cannot go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error("database cannot be used")]
+    Store(#[from] StoreError),
+    #[error("thread could not be started")]
+    Spawn(#[source] std::io::Error),
+    #[error("thread ended by a bug")]
+    Panicked,
+}
+
+/// Owner's side of the thread.
+#[derive(Debug)]
+pub struct Ingest {
+    signal: Signal,
+    thread: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Ingest {
+    /// Starts the thread. `ended` is cancelled when it ends, for whatever reason.
+    pub fn start(
+        parts: Parts,
+        signal: Signal,
+        ended: CancellationToken,
+    ) -> Result<Self, IngestError> {
+        let worker_signal = signal.clone();
+        let thread = std::thread::Builder::new()
+            .name("ingest".to_owned())
+            .spawn(move || {
+                let _tell = ended.drop_guard();
+                Worker::new(parts, worker_signal).run()
+            })
+            .map_err(IngestError::Spawn)?;
+        Ok(Self { signal, thread })
+    }
+
+    /// Lets the thread commit what the spool holds and waits for its end. Blocks.
+    pub fn finish(self) -> Result<(), IngestError> {
+        self.signal.stop();
+        match self.thread.join() {
+            Ok(result) => Ok(result?),
+            Err(_panic) => Err(IngestError::Panicked),
+        }
+    }
+}

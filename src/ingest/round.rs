@@ -1,0 +1,161 @@
+//! One round: from the spool's next frames to one commit.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::decode::{Decoded, Decoder, Reject, split_array};
+use crate::metrics::{Ledger, Losses};
+use crate::model::UnixNanos;
+use crate::spool::{Frame, FrameBody, Reader, SpoolError};
+use crate::store::{Ingest, SpoolMark, Store, StoreError};
+
+/// Bounds the memory of a transaction when records come faster than any clock tells.
+const MAX_RECORDS: usize = 50_000;
+
+/// What stopped a round; nothing of it is left behind.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoundError {
+    #[error("database")]
+    Store(#[from] StoreError),
+    #[error("spool")]
+    Spool(#[from] SpoolError),
+}
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// There was nothing to do.
+    Idle,
+    Committed {
+        /// The spool holds more.
+        more: bool,
+    },
+}
+
+/// The parts a round works on.
+pub(super) struct Round<'a> {
+    pub(super) reader: &'a mut Reader,
+    pub(super) decoder: &'a Decoder,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) losses: &'a Losses,
+    pub(super) clock: &'a Clock,
+    pub(super) limit: Duration,
+}
+
+impl Round<'_> {
+    /// Takes what the spool holds, for at most `limit`, and commits it.
+    pub(super) fn run(mut self, store: &mut Store) -> Result<Outcome, RoundError> {
+        // The end of a hold makes the ledger dirty by itself: it must be on disk before the value
+        // behind it is shown.
+        if !self.reader.has_frame()? && !self.ledger.is_dirty() {
+            return Ok(Outcome::Idle);
+        }
+        let began = self.clock.now();
+        let mut open = Open {
+            store: store.begin()?,
+            finished: Vec::new(),
+            records: 0,
+        };
+        let mut more = false;
+        while !more && let Some(frame) = self.reader.next_frame()? {
+            open.take(&frame, self.decoder, self.ledger, self.losses)?;
+            more = open.records >= MAX_RECORDS || self.clock.now().since(began) >= self.limit;
+        }
+        self.commit(open)?;
+        Ok(Outcome::Committed { more })
+    }
+
+    fn commit(&mut self, round: Open<'_>) -> Result<(), RoundError> {
+        let now = self.clock.now();
+        for finished in round.finished {
+            self.ledger.observe_lag(now.since(finished));
+        }
+        let position = self.reader.position();
+        let mark = SpoolMark {
+            segment: position.segment.0,
+            offset: position.offset,
+        };
+        let committed = round.store.commit(self.ledger.staged_rows(), mark)?;
+        self.ledger.commit();
+        if let Err(error) = self.reader.release(position, committed.number) {
+            // The records are safe in the database; only their room in the spool is not free yet.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "spool could not be cleared"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A round that has begun.
+struct Open<'s> {
+    store: Ingest<'s>,
+    /// When the new events were published, for their lag at the commit.
+    finished: Vec<UnixNanos>,
+    records: usize,
+}
+
+impl Open<'_> {
+    fn take(
+        &mut self,
+        frame: &Frame<'_>,
+        decoder: &Decoder,
+        ledger: &mut Ledger,
+        losses: &Losses,
+    ) -> Result<(), StoreError> {
+        match frame.body {
+            FrameBody::Record(payload) => {
+                self.record(payload, frame.received, decoder, ledger, losses)
+            }
+            FrameBody::JsonArray(body) => match split_array(body) {
+                Ok(payloads) => {
+                    for payload in payloads {
+                        self.record(&payload, frame.received, decoder, ledger, losses)?;
+                    }
+                    Ok(())
+                }
+                Err(_damage) => self.record(body, frame.received, decoder, ledger, losses),
+            },
+        }
+    }
+
+    fn record(
+        &mut self,
+        payload: &[u8],
+        received: UnixNanos,
+        decoder: &Decoder,
+        ledger: &mut Ledger,
+        losses: &Losses,
+    ) -> Result<(), StoreError> {
+        self.records += 1;
+        ledger.received(payload.len());
+        match decoder.decode(payload) {
+            Decoded::Event(event) => {
+                let (route, new) = self.store.event(&event)?;
+                if self.store.has_new_names() {
+                    for name in self.store.take_new_names() {
+                        ledger.name(name.dimension, name.id, &name.value, &name.label);
+                    }
+                }
+                if new {
+                    ledger.count(&event, &route);
+                    self.finished.push(event.finished());
+                } else {
+                    ledger.duplicate();
+                }
+            }
+            Decoded::Control(control) => ledger.control(control),
+            Decoded::Reject(Reject {
+                reason,
+                detail,
+                payload,
+            }) => {
+                losses.note();
+                ledger.reject(reason);
+                self.store.reject(received, reason, &detail, &payload)?;
+            }
+        }
+        Ok(())
+    }
+}

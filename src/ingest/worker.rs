@@ -1,0 +1,278 @@
+//! The thread's life: restore, catch up, go on, finish.
+
+use std::time::Duration;
+
+use super::Parts;
+use super::round::{Outcome, Round, RoundError};
+use super::signal::Signal;
+use crate::metrics::StoreSizes;
+use crate::model::UnixNanos;
+use crate::platform;
+use crate::spool::{Position, SegmentId};
+use crate::store::{FailureClass, Store, StoreError};
+
+/// Least time between two commits, so that a trickle of records does not mean a disk flush for
+/// each. In step with the source's pops.
+const COMMIT_SPACING: Duration = Duration::from_millis(200);
+/// Least time between two publications of the counters.
+const PUBLISH_SPACING: Duration = Duration::from_millis(250);
+/// Longest nap, so that gauges move while nothing else does.
+const NAP: Duration = Duration::from_secs(1);
+/// Pauses after a failure.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The same while the program ends.
+const LAST_RETRY: Duration = Duration::from_millis(100);
+/// Time for the last rounds of a database that fails while the program ends. What is not
+/// committed stays in the spool.
+const LAST_TRIES: Duration = Duration::from_secs(4);
+
+pub(super) struct Worker {
+    parts: Parts,
+    signal: Signal,
+    retry: Duration,
+    /// The failure that the log has told.
+    failing: Option<FailureClass>,
+    committed: UnixNanos,
+    published: UnixNanos,
+    /// Something has been committed since the last publication.
+    unpublished: bool,
+    measured: UnixNanos,
+    ready: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Worker {
+    pub(super) fn new(mut parts: Parts, signal: Signal) -> Self {
+        let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
+        Self {
+            parts,
+            signal,
+            retry: RETRY_FIRST,
+            failing: None,
+            committed: UnixNanos::default(),
+            published: UnixNanos::default(),
+            unpublished: false,
+            measured: UnixNanos::default(),
+            ready: Some(ready),
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), StoreError> {
+        let Some(mut store) = self.open()? else {
+            return Ok(());
+        };
+        let mut stop_by = None;
+        loop {
+            let more = match self.round(&mut store) {
+                Ok(Outcome::Idle) => {
+                    self.caught_up();
+                    false
+                }
+                Ok(Outcome::Committed { more }) => {
+                    self.committed = self.parts.clock.now();
+                    self.unpublished = true;
+                    more
+                }
+                Err(failure) => {
+                    self.failed(&failure);
+                    true
+                }
+            };
+            self.measure(&store);
+            self.publish();
+            let now = self.parts.clock.now();
+            if self.signal.is_stopping() {
+                let by = *stop_by.get_or_insert(now.saturating_add(LAST_TRIES));
+                if (!more && self.parts.reader.pending_bytes() == 0) || now >= by {
+                    break;
+                }
+            } else if !more {
+                self.wait(now);
+            }
+        }
+        self.close(&store);
+        Ok(())
+    }
+
+    /// Opens the database and restores the counters. `None` when told to stop before.
+    fn open(&mut self) -> Result<Option<Store>, StoreError> {
+        loop {
+            match self.try_open() {
+                Ok(store) => {
+                    self.recovered();
+                    return Ok(Some(store));
+                }
+                Err(RoundError::Store(error)) if error.is_permanent() => return Err(error),
+                Err(error) => self.failed(&error),
+            }
+            self.publish();
+            if self.signal.is_stopping() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn try_open(&mut self) -> Result<Store, RoundError> {
+        let mut store = Store::open(&self.parts.directory)?;
+        let known = self.parts.reader.commit_number();
+        if store.begin_epoch_if_older_than(known)? && store.stats()?.events > 0 {
+            tracing::warn!(
+                commits = store.commits(),
+                "the database is older than the spool: an earlier copy was put back; counters \
+                 begin again at zero, because Prometheus would take a lower value for new growth"
+            );
+        }
+        let mark = store.spool_mark();
+        let position = Position {
+            segment: SegmentId(mark.segment),
+            offset: mark.offset,
+        };
+        self.parts.reader.release(position, store.commits())?;
+        for name in store.take_new_names() {
+            self.parts
+                .ledger
+                .name(name.dimension, name.id, &name.value, &name.label);
+        }
+        self.parts.ledger.restore(&store.load_totals()?);
+        Ok(store)
+    }
+
+    fn round(&mut self, store: &mut Store) -> Result<Outcome, RoundError> {
+        let round = Round {
+            reader: &mut self.parts.reader,
+            decoder: &self.parts.decoder,
+            ledger: &mut self.parts.ledger,
+            losses: &self.parts.losses,
+            clock: &self.parts.clock,
+            limit: self.parts.commit_interval,
+        };
+        let began = self.parts.clock.now();
+        let outcome = round.run(store)?;
+        if outcome != Outcome::Idle {
+            self.parts
+                .metrics
+                .observe_commit(self.parts.clock.now().since(began));
+            self.recovered();
+        }
+        Ok(outcome)
+    }
+
+    /// Takes everything back, says so once, and waits a little.
+    fn failed(&mut self, failure: &RoundError) {
+        self.parts.ledger.rollback();
+        self.parts.reader.rewind();
+        let class = match failure {
+            RoundError::Store(error) => error.class(),
+            RoundError::Spool(_) => FailureClass::Other,
+        };
+        self.parts.metrics.commit_failed(class.as_str());
+        if self.failing != Some(class) {
+            self.failing = Some(class);
+            tracing::error!(
+                error = failure as &dyn std::error::Error,
+                class = class.as_str(),
+                "records cannot be stored and wait in the spool: {}",
+                class.remedy()
+            );
+        }
+        if self.signal.is_stopping() {
+            std::thread::sleep(LAST_RETRY);
+        } else {
+            self.signal.pause(self.retry);
+        }
+        self.retry = (self.retry * 2).min(RETRY_MAX);
+    }
+
+    fn recovered(&mut self) {
+        self.retry = RETRY_FIRST;
+        if self.failing.take().is_some() {
+            tracing::info!("records are stored again; nothing was lost");
+        }
+    }
+
+    /// The first time that nothing is left to replay, the counters may be shown.
+    fn caught_up(&mut self) {
+        if let Some(ready) = self.ready.take() {
+            self.published = UnixNanos::default();
+            self.publish_now();
+            ready();
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = self.parts.clock.now();
+        // Before the replay is over the counters are lower than what was shown before a crash.
+        if self.ready.is_none() && now.since(self.published) >= PUBLISH_SPACING {
+            self.publish_now();
+        }
+    }
+
+    fn publish_now(&mut self) {
+        let now = self.parts.clock.now();
+        self.unpublished = false;
+        if self.parts.ledger.publish(now) {
+            self.published = now;
+        }
+    }
+
+    fn measure(&mut self, store: &Store) {
+        let now = self.parts.clock.now();
+        if now.since(self.measured) < NAP {
+            return;
+        }
+        self.measured = now;
+        let reader = &self.parts.reader;
+        match store.stats() {
+            Ok(stats) => self.parts.metrics.set_sizes(&StoreSizes {
+                events: stats.events,
+                rejects: stats.rejects,
+                oldest_event: stats.oldest_event,
+                database_bytes: stats.database_bytes,
+                wal_bytes: stats.wal_bytes,
+                spool_pending_bytes: reader.pending_bytes(),
+                spool_file_bytes: reader.file_bytes(),
+                free_bytes: platform::free_space(&self.parts.directory),
+            }),
+            Err(error) => {
+                self.parts
+                    .metrics
+                    .set_spool(reader.pending_bytes(), reader.file_bytes());
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "store not measured"
+                );
+            }
+        }
+    }
+
+    /// Waits for something to do; not before the next commit and publication may come.
+    fn wait(&self, now: UnixNanos) {
+        let spacing = COMMIT_SPACING.saturating_sub(now.since(self.committed));
+        if !spacing.is_zero() {
+            self.signal.pause(spacing);
+        }
+        let hold = self.parts.ledger.next_deadline().map(|at| at.since(now));
+        let publication = PUBLISH_SPACING.saturating_sub(now.since(self.published));
+        let due = hold
+            .into_iter()
+            .chain(self.unpublished.then_some(publication));
+        self.signal.wait(due.fold(NAP, Duration::min));
+    }
+
+    fn close(&mut self, store: &Store) {
+        self.publish_now();
+        if let Err(error) = store.checkpoint() {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "checkpoint failed"
+            );
+        }
+        let pending = self.parts.reader.pending_bytes();
+        if pending > 0 {
+            tracing::warn!(
+                bytes = pending,
+                "records wait in the spool for the next start"
+            );
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Who may knock, and when: one management key, and the pause after a refusal.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::refusal::Refusal;
+use crate::metrics::SourceMetrics;
+
+/// Reads the key anew each time, so that a rotated key file is seen.
+pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
+
+/// How often a refused key's file is looked at for another key.
+const KEY_LOOK: Duration = Duration::from_secs(10);
+
+/// The only way to get the key. Everything that talks to CPA asks here first, so that one
+/// refusal stops all of it: five failed logins ban the address, RESP and HTTP counted together.
+pub struct Access {
+    read: KeyReader,
+    metrics: SourceMetrics,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Nothing is known against this key.
+    key: Option<SecretString>,
+    /// And CPA has accepted it.
+    admitted: bool,
+    refused: Option<Refused>,
+    /// Failed logins since the last good one.
+    strikes: u32,
+}
+
+struct Refused {
+    reason: Refusal,
+    until: Instant,
+    key: Option<SecretString>,
+}
+
+impl Access {
+    pub fn new(read: KeyReader, metrics: SourceMetrics) -> Self {
+        Self {
+            read,
+            metrics,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The key, as soon as CPA may be asked. `None` when `stop` came first.
+    pub async fn key(&self, stop: &CancellationToken) -> Option<SecretString> {
+        loop {
+            if let Some(key) = self.try_key() {
+                return Some(key);
+            }
+            let look = Instant::now() + KEY_LOOK;
+            let until = self
+                .lock()
+                .refused
+                .as_ref()
+                .map_or(look, |r| r.until.min(look));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = self.changed.notified() => {}
+                () = sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// The key once CPA has accepted it. `None` when `stop` came first.
+    ///
+    /// For those who watch from the side: they never spend a login of their own on an unproven
+    /// key.
+    pub async fn admitted_key(&self, stop: &CancellationToken) -> Option<SecretString> {
+        loop {
+            let admitted = {
+                let state = self.lock();
+                state.key.clone().filter(|_| state.admitted)
+            };
+            if admitted.is_some() {
+                return admitted;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = self.changed.notified() => {}
+                () = sleep_until(Instant::now() + KEY_LOOK) => {}
+            }
+        }
+    }
+
+    fn try_key(&self) -> Option<SecretString> {
+        if let Some(key) = &self.lock().key {
+            return Some(key.clone());
+        }
+        let key = match (self.read)() {
+            Ok(key) => key,
+            Err(error) => {
+                tracing::error!(%error, "management key cannot be read; trying again");
+                return None;
+            }
+        };
+        let mut state = self.lock();
+        if let Some(refused) = &state.refused {
+            let same = refused
+                .key
+                .as_ref()
+                .is_some_and(|old| old.expose_secret() == key.expose_secret());
+            let other_key = refused.reason.concerns_key() && !same;
+            if Instant::now() < refused.until && !other_key {
+                return None;
+            }
+            if other_key {
+                tracing::info!("the management key has changed; trying it");
+            }
+        }
+        state.refused = None;
+        state.key = Some(key.clone());
+        Some(key)
+    }
+
+    /// CPA let us in.
+    pub(super) fn admitted(&self) {
+        let mut state = self.lock();
+        state.strikes = 0;
+        state.admitted = true;
+        drop(state);
+        self.metrics.set_refused(None);
+        self.changed.notify_waiters();
+    }
+
+    /// CPA did not. Nobody gets the key again before the pause is over or the key has changed.
+    pub(super) fn refused(&self, reason: Refusal) {
+        let mut state = self.lock();
+        if reason.concerns_key() {
+            state.strikes += 1;
+        }
+        let wait = reason.wait(state.strikes);
+        let key = state.key.take();
+        state.admitted = false;
+        state.refused = Some(Refused {
+            reason,
+            until: Instant::now() + wait,
+            key,
+        });
+        drop(state);
+        self.metrics.set_refused(Some(reason.as_str()));
+        tracing::error!(
+            reason = reason.as_str(),
+            next_try = %humantime::format_duration(wait),
+            "{}", reason.remedy()
+        );
+    }
+
+    /// The operator has changed something: forget the key and the pause.
+    pub fn reload(&self) {
+        let mut state = self.lock();
+        *state = State::default();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! Once a minute: CPA's switches, its clock, and whether its own counters grow while nothing
+//! arrives here.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::access::Access;
+use super::context::{Settings, Shared, with_causes};
+use super::management::{Api, HttpFailure, Management, Server};
+use crate::metrics::SourceMetrics;
+
+/// Records that CPA has counted may still be on their way to us.
+const ARRIVAL_GRACE: Duration = Duration::from_secs(3);
+/// A clock that is off by less needs no word.
+const SKEW_WORTH_A_WORD: f64 = 5.0;
+
+#[derive(Debug)]
+pub(super) struct Checks {
+    pub(super) settings: Settings,
+    pub(super) management: Management,
+    pub(super) access: Arc<Access>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: SourceMetrics,
+    pub(super) stop: CancellationToken,
+    pub(super) known: Known,
+}
+
+/// What the last round found, so that the log speaks of changes only.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    server: Option<Server>,
+    statistics: Option<bool>,
+    retention: Option<Duration>,
+    skewed: bool,
+    unreachable: bool,
+    /// CPA's successes and our arrivals at the last round.
+    counts: Option<(u64, u64)>,
+}
+
+impl Checks {
+    /// Runs until the program stops.
+    pub(super) async fn run(mut self) {
+        loop {
+            let Some(key) = self.access.admitted_key(&self.stop).await else {
+                return;
+            };
+            match self.round(&key).await {
+                Ok(()) => self.known.unreachable = false,
+                Err(HttpFailure::Refused(refusal)) => self.access.refused(refusal),
+                Err(failure) => self.say_unreachable(&failure),
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = sleep(self.settings.check_interval) => {}
+            }
+        }
+    }
+
+    async fn round(&mut self, key: &SecretString) -> Result<(), HttpFailure> {
+        let server = self.management.detect(key).await?;
+        if self.known.server.as_ref() != Some(&server) {
+            tracing::info!(version = %server.version, api = server.api.as_str(), "CPA found");
+            self.metrics
+                .set_server(&server.version, server.api.as_str());
+            // Another program: what its counters said before means nothing now.
+            self.known.counts = None;
+        }
+        let api = server.api;
+        self.known.server = Some(server);
+        self.look_at_clock();
+        let on = self.look_at_statistics(api, key).await?;
+        self.look_at_retention(api, key).await?;
+        self.look_for_starvation(api, key, on).await
+    }
+
+    fn look_at_clock(&mut self) {
+        let Some(skew) = self.management.clock_skew() else {
+            return;
+        };
+        self.metrics.set_clock_skew(skew);
+        let skewed = skew.abs() > SKEW_WORTH_A_WORD;
+        if skewed && !self.known.skewed {
+            tracing::warn!(
+                seconds = skew,
+                "the clocks of CPA and of this machine differ: lag and last-request times are off \
+                 by as much; synchronise both by NTP"
+            );
+        }
+        self.known.skewed = skewed;
+    }
+
+    /// True when CPA builds records.
+    async fn look_at_statistics(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+    ) -> Result<bool, HttpFailure> {
+        let mut on = self.management.statistics_enabled(api, key).await?;
+        if on == Some(false) && self.settings.manage_usage_statistics {
+            self.management.enable_statistics(api, key).await?;
+            tracing::info!("CPA's usage statistics were off; switched them on");
+            on = Some(true);
+        }
+        if on == Some(false) && self.known.statistics != Some(false) {
+            tracing::error!(
+                "CPA builds no usage records: set `usage-statistics-enabled: true` in its \
+                 configuration, or `cpa.manage_usage_statistics = true` here"
+            );
+        }
+        if let Some(on) = on {
+            self.metrics.set_statistics_enabled(on);
+        }
+        self.known.statistics = on;
+        Ok(on != Some(false))
+    }
+
+    async fn look_at_retention(&mut self, api: Api, key: &SecretString) -> Result<(), HttpFailure> {
+        let retention = self.management.retention(api, key).await?;
+        self.shared.set_retention(retention);
+        let poll = self
+            .settings
+            .poll_interval
+            .max(self.settings.http_poll_interval);
+        if self.known.retention != Some(retention) && retention < poll * 4 {
+            tracing::warn!(
+                retention = %humantime::format_duration(retention),
+                "CPA keeps records so briefly that a short interruption loses some; raise \
+                 `redis-usage-queue-retention-seconds` in CPA (up to 3600)"
+            );
+        }
+        self.known.retention = Some(retention);
+        Ok(())
+    }
+
+    async fn look_for_starvation(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+        statistics_on: bool,
+    ) -> Result<(), HttpFailure> {
+        let before = self.arrived();
+        let successes = self.management.successes(api, key).await?;
+        let last = self.known.counts.replace((successes, before));
+        let Some((old_successes, old_arrived)) = last else {
+            return Ok(());
+        };
+        // A counter that went down has been reset by a restart of CPA.
+        let grew = successes > old_successes && statistics_on;
+        if grew && before == old_arrived {
+            sleep(ARRIVAL_GRACE).await;
+        }
+        if self.arrived() > old_arrived {
+            self.metrics.set_starved(false);
+        } else if grew {
+            self.metrics.set_starved(true);
+            self.shared.starved.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                requests = successes - old_successes,
+                "CPA counts requests and none arrives here: another collector takes the records"
+            );
+        }
+        Ok(())
+    }
+
+    fn arrived(&self) -> u64 {
+        self.shared.received.load(Ordering::Relaxed)
+    }
+
+    /// RESP may work all the same; so this is worth one line, and no more until it has worked.
+    fn say_unreachable(&mut self, failure: &HttpFailure) {
+        if !std::mem::replace(&mut self.known.unreachable, true) {
+            tracing::warn!(
+                error = with_causes(failure),
+                "CPA's management API gives no answer; its switches and counters go unwatched"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Popping over HTTP: for a CPA whose RESP cannot be reached.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::context::{Context, End, Interrupts, with_causes};
+use super::management::{Api, HttpFailure, Management};
+use super::sizing::Sizing;
+use crate::model::{BatchBody, IngestMode};
+
+/// Bytes that one call should bring: larger than over RESP, because each costs CPA 62 ms.
+const CALL_BYTES: u64 = 2 * 1024 * 1024;
+const MAX_COUNT: u64 = 5000;
+/// However short CPA's retention is, calls do not come faster unless records wait.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(
+    context: &mut Context,
+    management: &mut Management,
+    until: Option<Instant>,
+) -> End {
+    match poll_on(context, management, until).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    }
+}
+
+async fn poll_on(
+    context: &mut Context,
+    management: &mut Management,
+    until: Option<Instant>,
+) -> Result<std::convert::Infallible, End> {
+    let Some(key) = context.access.key(&context.soft).await else {
+        return Err(End::Stopped);
+    };
+    let detecting = management.detect(&key);
+    let server = context.patiently(detecting).await??;
+    context.access.admitted();
+    context.metrics.set_up(true);
+    context
+        .metrics
+        .set_server(&server.version, server.api.as_str());
+    context.metrics.set_mode(Some(IngestMode::Http));
+    let mut sizing = Sizing::with_max_count(CALL_BYTES, MAX_COUNT);
+    let interrupts = Interrupts::new(context, until);
+    loop {
+        if let Some(end) = interrupts.check(context) {
+            return Err(end);
+        }
+        if poll_once(context, management, server.api, &mut sizing).await? {
+            context.metrics.full_poll();
+        } else if !context.pause(pause(context)).await {
+            return Err(End::Stopped);
+        }
+    }
+}
+
+fn pause(context: &Context) -> Duration {
+    let quarter = context.shared.retention() / 4;
+    context
+        .settings
+        .http_poll_interval
+        .min(quarter)
+        .max(MIN_PAUSE)
+}
+
+/// One call into the spool; true when it was full. Not cancel-safe.
+async fn poll_once(
+    context: &mut Context,
+    management: &mut Management,
+    api: Api,
+    sizing: &mut Sizing,
+) -> Result<bool, End> {
+    if !context
+        .inlet
+        .wait_for_room(sizing.reserve(), &context.soft)
+        .await
+    {
+        return Err(End::Stopped);
+    }
+    let Some(key) = context.access.key(&context.soft).await else {
+        return Err(End::Stopped);
+    };
+    let count = sizing.count();
+    let body = context
+        .patiently(management.pop(api, &key, count))
+        .await??;
+    let Some(body) = body else {
+        let why = "this CPA release serves the queue neither over RESP nor over HTTP";
+        return Err(End::Down(why.to_owned()));
+    };
+    context.touch();
+    if body.trim_ascii() == b"[]" {
+        return Ok(false);
+    }
+    context
+        .put(IngestMode::Http, BatchBody::JsonArray(body.clone()))
+        .await?;
+    // Only now that it is safe: how many were there? Damage is for the decoder to report.
+    let records = serde_json::from_slice::<Vec<&RawValue>>(&body).map_or(0, |v| v.len()) as u64;
+    sizing.observe(records, body.len() as u64);
+    Ok(records >= count)
+}
+
+impl From<HttpFailure> for End {
+    fn from(failure: HttpFailure) -> Self {
+        match failure {
+            HttpFailure::Refused(refusal) => Self::Refused(refusal),
+            HttpFailure::Unreachable(_)
+            | HttpFailure::Status(_)
+            | HttpFailure::TooLarge(_)
+            | HttpFailure::Content => Self::Down(with_causes(&failure)),
+        }
+    }
+}

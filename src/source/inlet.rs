@@ -1,0 +1,116 @@
+//! The way into the spool: room first, then the batch, then a word to the ingest thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Batch, BatchBody};
+use crate::spool::Writer;
+
+/// How often a full spool is looked at again.
+const ROOM_LOOK: Duration = Duration::from_millis(50);
+/// Pause before a batch that could not be written is tried again.
+const WRITE_RETRY: Duration = Duration::from_millis(500);
+
+/// Told that the spool has grown.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+pub struct Inlet {
+    writer: Writer,
+    wake: Wake,
+    received: Arc<AtomicU64>,
+    said_full: bool,
+}
+
+/// The batch could not be written before the program had to end.
+#[derive(Debug, thiserror::Error)]
+#[error("records that had been taken from CPA could not be written to the spool")]
+pub struct Lost;
+
+impl Inlet {
+    pub fn new(writer: Writer, wake: Wake) -> Self {
+        Self {
+            writer,
+            wake,
+            received: Arc::default(),
+            said_full: false,
+        }
+    }
+
+    /// Counts records received; shared with whoever compares it with CPA's counters.
+    pub fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    /// Waits until a reply of `bytes` may be asked for. False when `stop` came first.
+    ///
+    /// Cancel-safe: it holds no data.
+    pub async fn wait_for_room(&mut self, bytes: u64, stop: &CancellationToken) -> bool {
+        // A small spool must still let something through when it is empty.
+        let bytes = bytes.min(self.writer.limit_bytes());
+        while !self.writer.has_room(bytes) {
+            if !self.said_full {
+                self.said_full = true;
+                tracing::error!(
+                    pending = self.writer.pending_bytes(),
+                    limit = self.writer.limit_bytes(),
+                    "the spool is full because the database takes nothing: records stay in CPA, \
+                     which drops them after its retention"
+                );
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return false,
+                () = sleep(ROOM_LOOK) => {}
+            }
+        }
+        if std::mem::take(&mut self.said_full) {
+            tracing::info!("the spool has room again; taking records");
+        }
+        true
+    }
+
+    /// Writes the batch, however long that takes: CPA keeps no copy. Gives up at `hard`, which
+    /// means that the process must end. Not cancel-safe.
+    pub async fn put(&mut self, batch: &Batch, hard: &CancellationToken) -> Result<(), Lost> {
+        let mut said = false;
+        while let Err(error) = self.writer.append(batch) {
+            if !said {
+                said = true;
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "spool cannot be written; holding what was received and trying again"
+                );
+            }
+            tokio::select! {
+                biased;
+                () = hard.cancelled() => return Err(Lost),
+                () = sleep(WRITE_RETRY) => {}
+            }
+        }
+        if said {
+            tracing::info!("spool can be written again; nothing was lost");
+        }
+        // An array's records are not counted before it is parsed: one is enough to know that
+        // something arrives.
+        let records = match &batch.body {
+            BatchBody::Records(records) => records.len() as u64,
+            BatchBody::JsonArray(_) => 1,
+        };
+        self.received.fetch_add(records, Ordering::Relaxed);
+        (self.wake)();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Inlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inlet")
+            .field("writer", &self.writer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,344 @@
+//! CPA's management API over HTTP: which generation it is, its switches, its own counters, and
+//! the queue for servers whose RESP cannot be reached.
+//!
+//! Each call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap};
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::refusal::Refusal;
+use crate::clock::Clock;
+use crate::model::UnixNanos;
+
+/// Answers other than the queue's; the largest, a list of many accounts, has a few MiB.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+/// Retention that CPA has unless told otherwise.
+const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
+
+/// Generation of the management API. Decided by what is served, never by a version number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    V0,
+    V8,
+}
+
+impl Api {
+    /// The value of the label `api`.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::V0 => "v0",
+            Self::V8 => "v8",
+        }
+    }
+
+    const fn queue(self) -> &'static str {
+        match self {
+            Self::V0 => "v0/management/usage-queue",
+            Self::V8 => "v8/management/observability/usage/queue",
+        }
+    }
+
+    const fn accounts(self) -> &'static str {
+        match self {
+            Self::V0 => "v0/management/auth-files",
+            Self::V8 => "v8/management/credentials",
+        }
+    }
+
+    const fn key_usage(self) -> &'static str {
+        match self {
+            Self::V0 => "v0/management/api-key-usage",
+            Self::V8 => "v8/management/observability/usage/api-keys",
+        }
+    }
+
+    const fn statistics(self) -> &'static str {
+        match self {
+            Self::V0 => "v0/management/usage-statistics-enabled",
+            Self::V8 => "v8/management/config/observability/usage/usage-statistics-enabled",
+        }
+    }
+
+    const fn retention(self) -> &'static str {
+        match self {
+            Self::V0 => "v0/management/config",
+            Self::V8 => {
+                "v8/management/config/observability/usage/redis-usage-queue-retention-seconds"
+            }
+        }
+    }
+}
+
+/// What a first contact tells about the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) api: Api,
+    /// As the server states it, without a leading `v`; own builds say `dev`.
+    pub(super) version: String,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpFailure {
+    #[error("refused: {}", .0.as_str())]
+    Refused(Refusal),
+    #[error("request failed")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error("answer has more than {0} bytes")]
+    TooLarge(usize),
+    #[error("answer is not what the API promises")]
+    Content,
+}
+
+/// An answer with status 200 or 404.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    version: Option<String>,
+}
+
+/// Client of one server. Calls take the key each time, so that nothing outlives a refusal.
+#[derive(Debug)]
+pub(super) struct Management {
+    client: Client,
+    base: Url,
+    clock: Clock,
+    /// Server's clock minus ours, from the latest answer; to half a second.
+    skew: Option<f64>,
+}
+
+impl Management {
+    pub(super) fn new(client: Client, base: Url, clock: Clock) -> Self {
+        Self {
+            client,
+            base,
+            clock,
+            skew: None,
+        }
+    }
+
+    /// Server's clock minus ours in seconds, as far as an answer has told it.
+    pub(super) fn clock_skew(&self) -> Option<f64> {
+        self.skew
+    }
+
+    /// Finds out which generation is served. Never asks for the queue, which would take records.
+    ///
+    /// A v7 answers anything outside `/v0` with a bare 404 before it looks at the key, so the
+    /// first call costs no failed login there.
+    pub(super) async fn detect(&mut self, key: &SecretString) -> Result<Server, HttpFailure> {
+        let path = "v8/management/credentials?page=1&page_size=1";
+        let probe = self.call(Method::GET, path, key, None).await;
+        let (api, version) = match probe {
+            Ok(Answer {
+                status: StatusCode::OK,
+                version: Some(version),
+                ..
+            }) => (Api::V8, Some(version)),
+            Ok(_) | Err(HttpFailure::Refused(Refusal::ManagementOff) | HttpFailure::Content) => {
+                let answer = self
+                    .call(Method::GET, "v0/management/debug", key, None)
+                    .await?;
+                (Api::V0, answer.version)
+            }
+            Err(failure) => return Err(failure),
+        };
+        let version = version.unwrap_or_else(|| "unknown".to_owned());
+        Ok(Server {
+            api,
+            version: version.trim_start_matches('v').chars().take(64).collect(),
+        })
+    }
+
+    /// Whether CPA builds usage records at all. `None` when this release has no such switch.
+    pub(super) async fn statistics_enabled(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+    ) -> Result<Option<bool>, HttpFailure> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            #[serde(rename = "usage-statistics-enabled")]
+            enabled: bool,
+        }
+        let answer = self.call(Method::GET, api.statistics(), key, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            // v8 says 404 for a switch that stands at its default, which is off.
+            return Ok((api == Api::V8).then_some(false));
+        }
+        let enabled = match api {
+            Api::V0 => parse::<Envelope>(&answer.body)?.enabled,
+            Api::V8 => parse::<bool>(&answer.body)?,
+        };
+        Ok(Some(enabled))
+    }
+
+    pub(super) async fn enable_statistics(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+    ) -> Result<(), HttpFailure> {
+        let body = match api {
+            Api::V0 => r#"{"value":true}"#,
+            Api::V8 => "true",
+        };
+        let answer = self
+            .call(Method::PUT, api.statistics(), key, Some(body))
+            .await?;
+        match answer.status {
+            StatusCode::OK => Ok(()),
+            status => Err(HttpFailure::Status(status)),
+        }
+    }
+
+    /// How long CPA keeps a record that nobody takes.
+    pub(super) async fn retention(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+    ) -> Result<Duration, HttpFailure> {
+        // The v0 answer is the whole configuration with raw keys in it; only this is looked at.
+        #[derive(Deserialize)]
+        struct Config {
+            #[serde(rename = "redis-usage-queue-retention-seconds", default)]
+            retention: u64,
+        }
+        let answer = self.call(Method::GET, api.retention(), key, None).await?;
+        let seconds = match (answer.status, api) {
+            (StatusCode::NOT_FOUND, _) => 0,
+            (_, Api::V0) => parse::<Config>(&answer.body)?.retention,
+            (_, Api::V8) => parse::<u64>(&answer.body)?,
+        };
+        Ok(match seconds {
+            0 => DEFAULT_RETENTION,
+            seconds => Duration::from_secs(seconds.min(3600)),
+        })
+    }
+
+    /// Requests that CPA's credentials have served well since CPA's start.
+    pub(super) async fn successes(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+    ) -> Result<u64, HttpFailure> {
+        #[derive(Deserialize)]
+        struct Counts {
+            #[serde(default)]
+            success: u64,
+        }
+        #[derive(Deserialize)]
+        struct Files {
+            #[serde(default)]
+            files: Vec<Counts>,
+        }
+        let answer = self.call(Method::GET, api.accounts(), key, None).await?;
+        let files = parse::<Files>(&answer.body)?;
+        let of_files: u64 = files.files.iter().map(|f| f.success).sum();
+        // Keys from the configuration are not among the files. The map's keys hold raw upstream
+        // keys; they are dropped with the answer.
+        let answer = self.call(Method::GET, api.key_usage(), key, None).await?;
+        let of_keys = match answer.status {
+            StatusCode::OK => parse::<HashMap<String, HashMap<String, Counts>>>(&answer.body)?
+                .values()
+                .flat_map(HashMap::values)
+                .map(|c| c.success)
+                .sum(),
+            _ => 0,
+        };
+        Ok(of_files + of_keys)
+    }
+
+    /// Takes up to `count` records: a JSON array, not looked at. Must not be cancelled.
+    ///
+    /// `None` when this release serves no queue over HTTP.
+    pub(super) async fn pop(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+        count: u64,
+    ) -> Result<Option<Bytes>, HttpFailure> {
+        let path = format!("{}?count={count}", api.queue());
+        let answer = self.call(Method::GET, &path, key, None).await?;
+        Ok((answer.status == StatusCode::OK).then_some(answer.body))
+    }
+
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        key: &SecretString,
+        body: Option<&'static str>,
+    ) -> Result<Answer, HttpFailure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self
+            .client
+            .request(method, url)
+            .bearer_auth(key.expose_secret());
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
+        }
+        let sent = self.clock.now();
+        let mut response = request.send().await.map_err(HttpFailure::Unreachable)?;
+        self.skew = skew(response.headers(), sent, self.clock.now()).or(self.skew);
+        let status = response.status();
+        let version = response
+            .headers()
+            .get("x-cpa-version")
+            .and_then(|v| Some(v.to_str().ok()?.to_owned()));
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(HttpFailure::Unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > MAX_BODY && !path.contains("queue") {
+                return Err(HttpFailure::TooLarge(MAX_BODY));
+            }
+        }
+        let text = String::from_utf8_lossy(bytes.get(..512).unwrap_or(&bytes));
+        if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, version.is_some()) {
+            return Err(HttpFailure::Refused(refusal));
+        }
+        match status {
+            StatusCode::OK | StatusCode::NOT_FOUND => Ok(Answer {
+                status,
+                body: bytes.into(),
+                version,
+            }),
+            status => Err(HttpFailure::Status(status)),
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, HttpFailure> {
+    // The error's text could quote the body.
+    serde_json::from_slice(body).map_err(|_quotes_the_body| HttpFailure::Content)
+}
+
+/// Server's clock minus ours. The header is cut to whole seconds, hence the half.
+fn skew(headers: &HeaderMap, sent: UnixNanos, received: UnixNanos) -> Option<f64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let theirs = DateTimeParser::new().parse_timestamp(text).ok()?;
+    let ours = sent.as_millis().midpoint(received.as_millis());
+    let millis = theirs
+        .as_millisecond()
+        .checked_add(500)?
+        .checked_sub(ours)?;
+    // Far below 2^52: exact.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of a plausible skew are exact"
+    )]
+    let seconds = millis as f64 / 1000.0;
+    Some(seconds)
+}

@@ -1,0 +1,266 @@
+//! Why CPA lets nobody in, told apart from its answers.
+
+use std::time::Duration;
+
+/// A refusal that concerns every way of access, RESP and HTTP alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    WrongKey,
+    MissingKey,
+    /// Too many failed logins from our address; the rest of the ban as CPA stated it.
+    Banned(Option<Duration>),
+    /// Logins from other machines are switched off.
+    RemoteDisabled,
+    /// CPA has no management key configured, so none can be right.
+    NoKeySet,
+    /// CPA hands its records to another machine.
+    HomeMode,
+    /// Management is switched off: connections close without a reply, HTTP answers bare 404.
+    ManagementOff,
+}
+
+/// What one RESP error line means for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RespError {
+    Refused(Refusal),
+    /// This server does not hand out the queue over RESP; HTTP may still do it.
+    Unavailable(&'static str),
+    /// Anything else, as sent.
+    Other(String),
+}
+
+/// Pauses after the first refusals of a key. The fifth failed login bans the address for half an
+/// hour, and CPA forgets failed logins after two quiet hours: so the fourth is followed by more.
+const WRONG_KEY_WAITS: [Duration; 3] = [
+    Duration::from_mins(5),
+    Duration::from_mins(10),
+    Duration::from_mins(20),
+];
+const WRONG_KEY_LAST_WAIT: Duration = Duration::from_mins(130);
+/// A ban without a readable rest: its full length.
+const BAN: Duration = Duration::from_mins(30);
+/// Added to a stated rest, which CPA rounds to seconds.
+const BAN_MARGIN: Duration = Duration::from_secs(5);
+/// Refusals that cost nothing to ask about again.
+const FREE_WAIT: Duration = Duration::from_secs(30);
+
+impl Refusal {
+    /// The value of the label `reason`.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongKey => "wrong_key",
+            Self::MissingKey => "missing_key",
+            Self::Banned(_) => "banned",
+            Self::RemoteDisabled => "remote_disabled",
+            Self::NoKeySet => "no_key_set",
+            Self::HomeMode => "home_mode",
+            Self::ManagementOff => "management_off",
+        }
+    }
+
+    /// How long to leave CPA alone, unless the key changes meanwhile. `strikes` counts the failed
+    /// logins in a row, this one included.
+    pub(super) fn wait(self, strikes: u32) -> Duration {
+        match self {
+            Self::WrongKey | Self::MissingKey => {
+                let at = usize::try_from(strikes.saturating_sub(1)).unwrap_or(usize::MAX);
+                WRONG_KEY_WAITS
+                    .get(at)
+                    .copied()
+                    .unwrap_or(WRONG_KEY_LAST_WAIT)
+            }
+            Self::Banned(rest) => rest.unwrap_or(BAN) + BAN_MARGIN,
+            Self::RemoteDisabled | Self::NoKeySet | Self::HomeMode | Self::ManagementOff => {
+                FREE_WAIT
+            }
+        }
+    }
+
+    /// Whether another key could change the answer at once.
+    pub(super) const fn concerns_key(self) -> bool {
+        matches!(self, Self::WrongKey | Self::MissingKey)
+    }
+
+    /// What the operator can do about it.
+    pub(super) const fn remedy(self) -> &'static str {
+        match self {
+            Self::WrongKey => {
+                "CPA refused the management key; put the plain text of \
+                 `remote-management.secret-key` (or MANAGEMENT_PASSWORD) into the key file"
+            }
+            Self::MissingKey => "CPA got an empty management key; configure one",
+            Self::Banned(_) => {
+                "CPA has banned this address after five failed logins; find who uses a wrong key \
+                 from here, or restart CPA"
+            }
+            Self::RemoteDisabled => {
+                "CPA admits management from its own machine only; set \
+                 `remote-management.allow-remote: true` or run the exporter beside it"
+            }
+            Self::NoKeySet => "CPA has no management key; set `remote-management.secret-key`",
+            Self::HomeMode => {
+                "CPA runs in Home mode and hands its records to another machine; point the \
+                 exporter there"
+            }
+            Self::ManagementOff => {
+                "CPA's management is switched off; set `remote-management.secret-key` or \
+                 MANAGEMENT_PASSWORD in CPA"
+            }
+        }
+    }
+
+    /// The refusals whose text RESP and HTTP share.
+    fn from_text(text: &str) -> Option<Self> {
+        let known = [
+            ("invalid management key", Self::WrongKey),
+            ("missing management key", Self::MissingKey),
+            ("remote management disabled", Self::RemoteDisabled),
+            ("remote management key not set", Self::NoKeySet),
+            ("redis usage output disabled in home mode", Self::HomeMode),
+        ];
+        if text.contains("IP banned") {
+            let rest = text.rsplit_once("Try again in ");
+            return Some(Self::Banned(rest.and_then(|(_, rest)| go_duration(rest))));
+        }
+        known
+            .into_iter()
+            .find(|(start, _)| text.starts_with(start))
+            .map(|(_, refusal)| refusal)
+    }
+
+    /// What an HTTP answer of the management API refuses, if it does.
+    ///
+    /// `from_cpa` tells whether the answer carried CPA's version header: a bare 404 without it
+    /// means that nobody listens behind the path at all.
+    pub(super) fn from_http(status: u16, body: &str, from_cpa: bool) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Error {
+            error: String,
+        }
+        match status {
+            401 | 403 => {
+                let error = serde_json::from_str::<Error>(body).map(|e| e.error);
+                Self::from_text(error.as_deref().unwrap_or(body).trim())
+            }
+            404 if !from_cpa && body.is_empty() => Some(Self::ManagementOff),
+            _ => None,
+        }
+    }
+}
+
+impl RespError {
+    /// Sorts an error line, given without its leading `-`.
+    pub(super) fn from_line(line: &str) -> Self {
+        let text = line.strip_prefix("ERR ").unwrap_or(line).trim();
+        if let Some(refusal) = Refusal::from_text(text) {
+            Self::Refused(refusal)
+        } else if line.starts_with("NOAUTH") {
+            Self::Refused(Refusal::MissingKey)
+        } else if text.starts_with("RESP AUTH disabled") {
+            Self::Unavailable("this CPA release (v7.1.17) serves no RESP")
+        } else if text.starts_with("unsupported channel") {
+            Self::Unavailable("CPA does not know the channel `usage`")
+        } else if text.starts_with("unknown command") {
+            Self::Unavailable("CPA does not know the command")
+        } else {
+            Self::Other(text.chars().take(200).collect())
+        }
+    }
+}
+
+/// Go's way to print a duration, rounded to seconds: `29m58s`, `1h0m3s`, `58s`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let text = text.trim().trim_end_matches('.');
+    let mut seconds = 0_u64;
+    let mut number = None;
+    for c in text.chars() {
+        if let Some(digit) = c.to_digit(10) {
+            number = Some(number.unwrap_or(0_u64).checked_mul(10)? + u64::from(digit));
+            continue;
+        }
+        let factor = match c {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.take()?.checked_mul(factor)?)?;
+    }
+    // A ban lasts half an hour; nothing may keep us away for longer than a day.
+    (number.is_none() && !text.is_empty() && seconds <= 86_400)
+        .then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_line_of_the_protocol_is_told_apart() {
+        use Refusal::{Banned, HomeMode, MissingKey, NoKeySet, RemoteDisabled, WrongKey};
+        let minutes = |m: u64, s: u64| Some(Duration::from_secs(m * 60 + s));
+        let table = [
+            ("ERR invalid management key", WrongKey),
+            ("ERR missing management key", MissingKey),
+            ("NOAUTH Authentication required.", MissingKey),
+            ("ERR remote management disabled", RemoteDisabled),
+            ("ERR remote management key not set", NoKeySet),
+            ("ERR redis usage output disabled in home mode", HomeMode),
+            (
+                "ERR IP banned due to too many failed attempts. Try again in 29m58s",
+                Banned(minutes(29, 58)),
+            ),
+            ("ERR IP banned for a while", Banned(None)),
+        ];
+        for (line, refusal) in table {
+            assert_eq!(
+                RespError::from_line(line),
+                RespError::Refused(refusal),
+                "{line}"
+            );
+        }
+        for line in [
+            "ERR RESP AUTH disabled; use mTLS",
+            "ERR unsupported channel 'usage'",
+            "ERR unknown command 'subscribe'",
+        ] {
+            assert!(
+                matches!(RespError::from_line(line), RespError::Unavailable(_)),
+                "{line}"
+            );
+        }
+        assert_eq!(
+            RespError::from_line("ERR protocol error"),
+            RespError::Other("protocol error".to_owned())
+        );
+    }
+
+    #[test]
+    fn http_answers_are_told_apart() {
+        let wrong = r#"{"error":"invalid management key"}"#;
+        assert_eq!(
+            Refusal::from_http(401, wrong, true),
+            Some(Refusal::WrongKey)
+        );
+        let banned = r#"{"error":"IP banned due to too many failed attempts. Try again in 30m0s"}"#;
+        assert_eq!(
+            Refusal::from_http(403, banned, true),
+            Some(Refusal::Banned(Some(Duration::from_mins(30))))
+        );
+        assert_eq!(
+            Refusal::from_http(404, "", false),
+            Some(Refusal::ManagementOff)
+        );
+        assert_eq!(Refusal::from_http(404, "", true), None);
+        assert_eq!(Refusal::from_http(503, "", false), None);
+    }
+
+    #[test]
+    fn go_durations() {
+        assert_eq!(go_duration("1h0m3s"), Some(Duration::from_secs(3603)));
+        assert_eq!(go_duration("58s"), Some(Duration::from_secs(58)));
+        for bad in ["", "s", "5", "5x", "99999999999999999999s", "48h"] {
+            assert_eq!(go_duration(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One RESP2 connection to CPA: connect, log in, send commands, read replies.
+//!
+//! The `redis` crate packs commands and parses replies. Its connections are not used, because
+//! they send commands of their own, hide the text of a refused login, and read on into an
+//! unbounded buffer when nobody takes the messages.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{RedisError, Value};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::refusal::RespError;
+
+/// For the name look-up, the TCP handshake and the TLS handshake together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the reply to a login. bcrypt takes CPA about 60 ms, several times that on a small board.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// Replies are a few hundred KiB; fewer system calls for them.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Where and how to connect.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// `Some` for `https` base URLs. Must offer no ALPN: CPA then looks at the first byte.
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Why a connection could not be had or ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RespFailure {
+    /// CPA answered with an error line.
+    #[error("CPA answered {0:?}")]
+    Answer(RespError),
+    #[error("connection failed")]
+    Connect(#[source] io::Error),
+    #[error("no reply within {0:?}")]
+    Timeout(Duration),
+    /// Closed by CPA between two replies, or in the middle of one.
+    #[error("connection ended")]
+    Ended(#[source] Option<io::Error>),
+    /// Closed before the first reply: management is off, or it is no CPA.
+    #[error("connection closed without a reply to the login")]
+    ClosedAtLogin,
+    /// What came is not RESP2, or not what was asked for.
+    #[error("not a RESP reply: {0}")]
+    Protocol(String),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+type Decoder = combine::stream::Decoder<
+    combine::parser::combinator::AnySendSyncPartialState,
+    combine::stream::PointerOffset<[u8]>,
+>;
+
+/// One reply or message, as far as CPA's protocol goes.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Ok,
+    Nil,
+    Bulk(Bytes),
+    Array(Vec<Reply>),
+    Other,
+}
+
+/// The side that sends commands.
+pub(super) struct Commands(WriteHalf<Box<dyn Stream>>);
+
+/// The side that reads replies and messages.
+pub(super) struct Replies {
+    stream: BufReader<ReadHalf<Box<dyn Stream>>>,
+    decoder: Decoder,
+}
+
+/// A connection that has logged in.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) commands: Commands,
+    pub(super) replies: Replies,
+}
+
+impl Connection {
+    /// Connects and logs in. `AUTH` is the first command; nothing else is sent before its reply,
+    /// because CPA counts every command before a good login as a failed one.
+    pub(super) async fn open(endpoint: &Endpoint, key: &str) -> Result<Self, RespFailure> {
+        let stream = timeout(CONNECT_TIMEOUT, connect(endpoint))
+            .await
+            .map_err(|_elapsed| RespFailure::Timeout(CONNECT_TIMEOUT))?
+            .map_err(RespFailure::Connect)?;
+        let (read, write) = tokio::io::split(stream);
+        let mut this = Self {
+            commands: Commands(write),
+            replies: Replies {
+                stream: BufReader::with_capacity(READ_BUFFER, read),
+                decoder: Decoder::new(),
+            },
+        };
+        this.log_in(key).await?;
+        Ok(this)
+    }
+
+    async fn log_in(&mut self, key: &str) -> Result<(), RespFailure> {
+        let sent = self.commands.send(redis::cmd("AUTH").arg(key)).await;
+        let reply = match sent {
+            Ok(()) => self.replies.next_within(LOGIN_TIMEOUT).await,
+            Err(failure) => Err(failure),
+        };
+        match reply {
+            Ok(Reply::Ok) => Ok(()),
+            Ok(other) => Err(other.unexpected()),
+            Err(RespFailure::Ended(_)) => Err(RespFailure::ClosedAtLogin),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl Commands {
+    pub(super) async fn send(&mut self, command: &redis::Cmd) -> Result<(), RespFailure> {
+        let ended = |e| RespFailure::Ended(Some(e));
+        let bytes = command.get_packed_command();
+        self.0.write_all(&bytes).await.map_err(ended)?;
+        self.0.flush().await.map_err(ended)
+    }
+}
+
+impl Replies {
+    /// Reads one reply or message to its end. Must not be cancelled: a reply that was begun and
+    /// not finished is lost, and CPA keeps no copy.
+    pub(super) async fn next(&mut self) -> Result<Reply, RespFailure> {
+        let value = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream).await;
+        Reply::from_value(value.map_err(|error| failure(&error))?)
+    }
+
+    /// Like [`Self::next`]; after the time-out the connection is good for nothing any more.
+    pub(super) async fn next_within(&mut self, limit: Duration) -> Result<Reply, RespFailure> {
+        match timeout(limit, self.next()).await {
+            Ok(reply) => reply,
+            Err(_elapsed) => Err(RespFailure::Timeout(limit)),
+        }
+    }
+}
+
+impl Reply {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "RESP3's kinds, present and future, are all equally unexpected"
+    )]
+    fn from_value(value: Value) -> Result<Self, RespFailure> {
+        match value {
+            Value::Okay => Ok(Self::Ok),
+            Value::Nil => Ok(Self::Nil),
+            Value::Int(_) | Value::SimpleString(_) => Ok(Self::Other),
+            Value::BulkString(bytes) => Ok(Self::Bulk(bytes.into())),
+            Value::Array(items) => {
+                let items: Result<_, _> = items.into_iter().map(Self::from_value).collect();
+                items.map(Self::Array)
+            }
+            Value::ServerError(error) => {
+                let line = match error.details() {
+                    Some(details) => format!("{} {details}", error.code()),
+                    None => error.code().to_owned(),
+                };
+                Err(RespFailure::Answer(RespError::from_line(&line)))
+            }
+            _ => Err(RespFailure::Protocol("a value of RESP3".to_owned())),
+        }
+    }
+
+    /// For a reply of the wrong kind. Says the kind only: the content may be a record.
+    pub(super) fn unexpected(&self) -> RespFailure {
+        let kind = match self {
+            Self::Ok => "OK",
+            Self::Nil => "nil",
+            Self::Bulk(_) => "bulk string",
+            Self::Array(_) => "array",
+            Self::Other => "status or integer",
+        };
+        RespFailure::Protocol(format!("unexpected {kind}"))
+    }
+
+    /// The content of a bulk string.
+    pub(super) fn into_bytes(self) -> Result<Bytes, RespFailure> {
+        if let Self::Bulk(bytes) = self {
+            Ok(bytes)
+        } else {
+            Err(self.unexpected())
+        }
+    }
+}
+
+fn failure(error: &RedisError) -> RespFailure {
+    if !error.is_io_error() {
+        // The text of a parse error can quote bytes that came in.
+        return RespFailure::Protocol("bytes that are no RESP2".to_owned());
+    }
+    let source = std::error::Error::source(error).and_then(|s| s.downcast_ref::<io::Error>());
+    RespFailure::Ended(source.map(|s| io::Error::new(s.kind(), s.to_string())))
+}
+
+async fn connect(endpoint: &Endpoint) -> io::Result<Box<dyn Stream>> {
+    let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await?;
+    tcp.set_nodelay(true)?;
+    let Some(tls) = &endpoint.tls else {
+        return Ok(Box::new(tcp));
+    };
+    let name = rustls::pki_types::ServerName::try_from(endpoint.host.clone())
+        .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    let stream = TlsConnector::from(Arc::clone(tls))
+        .connect(name, tcp)
+        .await?;
+    Ok(Box::new(stream))
+}
+
+impl std::fmt::Debug for Commands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Commands").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Replies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replies").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! Subscribing over RESP: for a CPA whose records another subscriber takes.
+//!
+//! CPA gives every subscriber a copy, keeps at most 256 records for each, and hangs up without a
+//! word on one that falls behind. What comes while nobody subscribes goes to the queue.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::context::{Context, End, Interrupts};
+use super::resp::{Commands, Connection, Replies, Reply, RespFailure};
+use super::resp_pop::pop_once;
+use super::sizing::Sizing;
+use crate::model::{BatchBody, IngestMode};
+
+/// For the confirmation of a subscription.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(15);
+/// A silent connection is asked whether it still lives.
+const PING_AFTER: Duration = Duration::from_secs(20);
+/// And given up when not even that is answered. A half-open one would swallow records.
+const DEAD_AFTER: Duration = Duration::from_secs(50);
+/// For the records still on their way after the subscription was ended.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
+/// Messages between the reader and the spool; what does not fit stays in the socket.
+const AHEAD: usize = 1024;
+/// Bytes that one write to the spool takes at most.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// What the reading task hands over.
+enum Arrival {
+    Record(Bytes),
+    /// An answer to a ping.
+    Alive,
+}
+
+type Arrivals = mpsc::Receiver<Result<Arrival, RespFailure>>;
+
+pub(super) async fn run(context: &mut Context) -> End {
+    match subscribe(context).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    }
+}
+
+async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
+    let perhaps_cut = std::mem::take(&mut context.perhaps_cut);
+    let Connection {
+        mut commands,
+        mut replies,
+    } = context.connect().await?;
+    commands.send(redis::cmd("SUBSCRIBE").arg("usage")).await?;
+    confirm(replies.next_within(CONFIRM_TIMEOUT).await?)?;
+    if perhaps_cut {
+        // CPA answers again at once, so it was not a restart: we had fallen behind.
+        context.metrics.cut();
+        tracing::warn!("CPA cut the subscription because records came faster than they were read");
+    }
+    context.metrics.set_mode(Some(IngestMode::Subscribe));
+    let (sender, arrivals) = mpsc::channel(AHEAD);
+    let mut reader = JoinSet::new();
+    reader.spawn(read_on(replies, sender));
+    // From the confirmation on nothing new is queued, so what is there can be taken without
+    // missing or doubling anything.
+    match drain_queue(context).await {
+        // What the subscription has brought meanwhile is taken in any case.
+        Ok(()) | Err(End::Stopped) => {}
+        Err(end) => tracing::warn!(?end, "what was queued before the subscription waits in CPA"),
+    }
+    let outcome = take_on(context, &mut commands, arrivals).await;
+    context.perhaps_cut = matches!(outcome, Err(End::Down(_)));
+    outcome
+}
+
+fn confirm(reply: Reply) -> Result<(), RespFailure> {
+    let Reply::Array(items) = reply else {
+        return Err(reply.unexpected());
+    };
+    let kind = items
+        .into_iter()
+        .next()
+        .map(Reply::into_bytes)
+        .transpose()?;
+    if kind.as_deref() == Some(b"subscribe") {
+        Ok(())
+    } else {
+        Err(RespFailure::Protocol(
+            "no confirmation of a subscription".to_owned(),
+        ))
+    }
+}
+
+/// Takes what was queued before the subscription, on a connection of its own.
+async fn drain_queue(context: &mut Context) -> Result<(), End> {
+    let mut connection = context.connect().await?;
+    let mut sizing = Sizing::new(context.settings.pop_bytes);
+    while pop_once(context, &mut connection, &mut sizing).await? {}
+    Ok(())
+}
+
+/// Reads messages until the connection ends. Never cancelled in the middle of one while the
+/// other side still listens.
+async fn read_on(mut replies: Replies, sender: mpsc::Sender<Result<Arrival, RespFailure>>) {
+    loop {
+        let arrival = match replies.next().await {
+            Ok(value) => arrival(value),
+            Err(failure) => Err(failure),
+        };
+        let last = arrival.is_err();
+        if sender.send(arrival).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+fn arrival(message: Reply) -> Result<Arrival, RespFailure> {
+    let Reply::Array(items) = message else {
+        return Err(message.unexpected());
+    };
+    let mut items = items.into_iter();
+    let kind = items
+        .next()
+        .map(Reply::into_bytes)
+        .transpose()?
+        .unwrap_or_default();
+    match (kind.as_ref(), items.nth(1)) {
+        (b"message", Some(record)) => record.into_bytes().map(Arrival::Record),
+        // After UNSUBSCRIBE the connection closes by itself.
+        (b"pong" | b"unsubscribe", _) => Ok(Arrival::Alive),
+        _ => Err(RespFailure::Protocol("unexpected message".to_owned())),
+    }
+}
+
+/// Moves what arrives into the spool until something ends it.
+async fn take_on(
+    context: &mut Context,
+    commands: &mut Commands,
+    mut arrivals: Arrivals,
+) -> Result<Infallible, End> {
+    let interrupts = Interrupts::new(context, None);
+    let mut heard = Instant::now();
+    let mut pinged = false;
+    loop {
+        context.touch();
+        if let Some(end) = interrupts.check(context) {
+            leave(context, commands, arrivals).await?;
+            return Err(end);
+        }
+        if !context
+            .inlet
+            .wait_for_room(2 * WRITE_BYTES as u64, &context.soft)
+            .await
+        {
+            continue;
+        }
+        let wake = heard + if pinged { DEAD_AFTER } else { PING_AFTER };
+        let tick = Instant::now() + Duration::from_secs(1);
+        tokio::select! {
+            biased;
+            () = context.soft.cancelled() => {}
+            first = arrivals.recv() => {
+                heard = Instant::now();
+                pinged = false;
+                take(context, first, &mut arrivals).await?;
+            }
+            () = sleep_until(wake) => {
+                if pinged {
+                    return Err(RespFailure::Timeout(DEAD_AFTER).into());
+                }
+                pinged = true;
+                ask(commands, "PING").await;
+            }
+            () = sleep_until(tick) => {}
+        }
+    }
+}
+
+/// Writes `first` and whatever has arrived behind it.
+async fn take(
+    context: &mut Context,
+    first: Option<Result<Arrival, RespFailure>>,
+    arrivals: &mut Arrivals,
+) -> Result<(), End> {
+    let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    let mut failure = None;
+    while let Some(arrival) = next.take() {
+        match arrival {
+            Ok(Arrival::Record(record)) => {
+                bytes += record.len();
+                records.push(record);
+            }
+            Ok(Arrival::Alive) => {}
+            Err(ended) => failure = Some(ended),
+        }
+        if failure.is_none() && bytes < WRITE_BYTES {
+            next = arrivals.try_recv().ok();
+        }
+    }
+    if !records.is_empty() {
+        context
+            .put(IngestMode::Subscribe, BatchBody::Records(records))
+            .await?;
+    }
+    failure.map_or(Ok(()), |ended| Err(ended.into()))
+}
+
+/// Sends a command whose failure the reading side will notice as well, after everything that
+/// had arrived before.
+async fn ask(commands: &mut Commands, command: &str) {
+    if let Err(failure) = commands.send(&redis::cmd(command)).await {
+        tracing::debug!(
+            command,
+            error = &failure as &dyn std::error::Error,
+            "not sent"
+        );
+    }
+}
+
+/// Ends the subscription and takes what was still on its way. From here on CPA queues again.
+async fn leave(
+    context: &mut Context,
+    commands: &mut Commands,
+    mut arrivals: Arrivals,
+) -> Result<(), End> {
+    ask(commands, "UNSUBSCRIBE").await;
+    let end = Instant::now() + LAST_RECORDS;
+    while let Ok(Some(arrival)) = timeout(
+        end.saturating_duration_since(Instant::now()),
+        arrivals.recv(),
+    )
+    .await
+    {
+        if arrival.is_err() {
+            break;
+        }
+        let taken = take(context, Some(arrival), &mut arrivals).await;
+        // The closed connection is what was waited for.
+        if matches!(taken, Err(End::Down(_))) {
+            break;
+        }
+        taken?;
+    }
+    Ok(())
+}

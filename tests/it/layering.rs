@@ -1,0 +1,143 @@
+//! Who may see whom, read from the `use` lines and paths of the source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module → modules it may use. `model` may be used by all; nobody uses `cli` or `app`, except
+/// that `cli` starts `app`.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &[]),
+    ("decode", &[]),
+    ("spool", &["platform"]),
+    ("store", &["platform"]),
+    ("metrics", &[]),
+    ("source", &["clock", "metrics", "spool"]),
+    ("ingest", &["clock", "decode", "metrics", "platform", "spool", "store"]),
+    ("http", &["clock", "config", "metrics", "version"]),
+    ("http_client", &["version"]),
+    ("platform", &[]),
+    ("lifecycle", &["platform"]),
+    ("telemetry", &["config"]),
+    ("config", &["platform"]),
+    ("simulator", &[]),
+    ("version", &[]),
+];
+/// These see all parts.
+const COMPOSERS: &[&str] = &["app", "cli"];
+
+#[test]
+fn modules_use_only_what_they_may() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
+    let mut problems = Vec::new();
+    for file in rust_files(&src) {
+        let module = module_of(&src, &file);
+        if ["lib", "main"].contains(&module.as_str()) {
+            continue;
+        }
+        for used in uses(&fs::read_to_string(&file).unwrap()) {
+            let may = used == module
+                || used == "model"
+                || (COMPOSERS.contains(&module.as_str()) && (used != "cli" || module == "cli"))
+                || allowed
+                    .get(module.as_str())
+                    .is_some_and(|may| may.contains(&used.as_str()));
+            if !may {
+                problems.push(format!("{} uses {used}", file.display()));
+            }
+        }
+        if !COMPOSERS.contains(&module.as_str()) && !allowed.contains_key(module.as_str()) {
+            problems.push(format!("{module} is not in the table"));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn pure_modules_do_nothing_but_compute() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let forbidden = [
+        "tokio",
+        "std::fs",
+        "std::net",
+        "SystemTime",
+        "Instant",
+        "rusqlite",
+        "reqwest",
+    ];
+    let mut problems = Vec::new();
+    for file in rust_files(&src) {
+        let module = module_of(&src, &file);
+        if !["model", "decode"].contains(&module.as_str()) {
+            continue;
+        }
+        for line in code_lines(&fs::read_to_string(&file).unwrap()) {
+            if let Some(word) = forbidden.iter().find(|word| line.contains(**word)) {
+                problems.push(format!("{}: {word}", file.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|x| x == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// `src/store/ingest.rs` → `store`.
+fn module_of(src: &Path, file: &Path) -> String {
+    let first = file.strip_prefix(src).unwrap().components().next().unwrap();
+    first
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+/// Lines without comments.
+fn code_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.split("//").next().unwrap())
+}
+
+/// Top-level modules named by `crate::name` outside comments, `use crate::{a, b}` included.
+fn uses(text: &str) -> BTreeSet<String> {
+    let code: String = code_lines(text).collect::<Vec<_>>().join("\n");
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap().split(',').collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let name: String = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            if !name.is_empty() {
+                found.insert(name);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_reader_of_use_lines_reads_them() {
+    let text = "use crate::model::Event;\nuse crate::{clock, spool::Writer};\n// crate::store\n";
+    let found: Vec<String> = uses(text).into_iter().collect();
+    assert_eq!(found, ["clock", "model", "spool"]);
+}
