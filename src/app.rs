@@ -2,12 +2,16 @@
 
 mod records;
 mod reload;
+pub(crate) mod storage;
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 
 use crate::clock::Clock;
-use crate::config::{Config, Env, Flags};
-use crate::http::{self, Parts, Readiness};
+use crate::config::{self, Config, Env, Flags};
+use crate::http::{self, Parts, Readiness, ReloadHandle, ReloadRequests};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{BuildInfo, Exposition, Handles};
 use crate::platform::{DirLock, Notifier, Signals, State, create_private_dir};
@@ -29,78 +33,16 @@ pub struct Setup {
 
 /// Runs the exporter until it is asked to stop or an essential part fails.
 pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
-    let Setup {
-        config,
-        flags,
-        env,
-        telemetry,
-    } = setup;
     let mut signals = Signals::new().context("cannot listen for signals")?;
-    let notifier = Notifier::new(env.get("NOTIFY_SOCKET").map(Into::into));
-    let clock = Clock::system();
-    let life = Lifecycle::new();
-    let readiness = Readiness::waiting_for("the counters are being restored");
-    let (reload, requests) = http::reload_channel();
-
-    let storage = &config.storage.path;
+    let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
+    let storage = &setup.config.storage.path;
     create_private_dir(storage)
         .with_context(|| format!("cannot create the storage directory {}", storage.display()))?;
     let lock = DirLock::acquire(storage)?;
 
-    let counts = telemetry.counts();
-    let handles = Handles::new(
-        build_info(),
-        std::sync::Arc::new(move || counts.read().to_vec()),
-    );
-    let in_flight = config.web.scrape_in_flight.get() as usize;
-    let exposition = Exposition::new(handles.clone(), in_flight);
-
-    // Bound before anything is taken from CPA: a taken port must cost no record.
-    let address = &config.web.listen_address;
-    let listener = http::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
-    let router = http::router(Parts {
-        telemetry: http::scrape::router(exposition.clone(), clock.clone()),
-        telemetry_path: config.web.telemetry_path.clone(),
-        readiness: readiness.clone(),
-        reload: config.web.enable_lifecycle.then(|| reload.clone()),
-    });
-    tracing::info!(
-        address = %listener.local_addr()?,
-        metrics = config.web.telemetry_path.as_str(),
-        "serving"
-    );
-    life.spawn_essential(
-        "http",
-        http::serve(listener, router, config.web.max_connections, life.soft()),
-    );
-
-    let records = Records::build(
-        &config,
-        &handles,
-        exposition,
-        &clock,
-        readiness.clone(),
-        &life,
-    )?;
-    let reloader = Reloader::new(
-        config,
-        flags,
-        env,
-        telemetry,
-        records.access(),
-        &handles,
-        clock,
-    )
-    .with_source(records.shared())
-    .with_notifier(notifier.clone());
-    life.spawn_essential("records", records.run());
-    let soft = life.soft();
-    life.spawn_essential("reload", async move {
-        soft.run_until_cancelled(reloader.run(requests)).await;
-    });
-
+    let life = Lifecycle::new();
+    let (reload, requests) = http::reload_channel();
+    let readiness = build(setup, &life, &reload, requests, &notifier).await?;
     notifier.notify(State::Ready);
     let soft = life.soft();
     life.spawn("stop notice", async move {
@@ -112,6 +54,57 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
     let ended = life.run(next_signal, || reload.request(), GRACE).await;
     drop(lock);
     Ok(ended)
+}
+
+/// Makes the parts and sets them going.
+async fn build(
+    setup: Setup,
+    life: &Lifecycle,
+    reload: &ReloadHandle,
+    requests: ReloadRequests,
+    notifier: &Notifier,
+) -> anyhow::Result<Readiness> {
+    let config = &setup.config;
+    let clock = Clock::system();
+    let counts = setup.telemetry.counts();
+    let handles = Handles::new(build_info(), Arc::new(move || counts.read().to_vec()));
+    let in_flight = config.web.scrape_in_flight.get() as usize;
+    let exposition = Exposition::new(handles.clone(), in_flight);
+    let readiness = Readiness::waiting_for("the counters are being restored");
+
+    // Bound before anything is taken from CPA: a taken port must cost no record.
+    let router = http::router(Parts {
+        telemetry: http::scrape::router(exposition.clone(), clock.clone()),
+        telemetry_path: config.web.telemetry_path.clone(),
+        readiness: readiness.clone(),
+        reload: config.web.enable_lifecycle.then(|| reload.clone()),
+    });
+    serve(&config.web, router, life).await?;
+
+    let ready = readiness.clone();
+    let records = Records::build(config, &handles, exposition, &clock, ready, life)?;
+    let reloader = Reloader::new(setup, &records, &handles, clock, notifier.clone());
+    life.spawn_essential("records", records.run());
+    let soft = life.soft();
+    life.spawn_essential("reload", async move {
+        soft.run_until_cancelled(reloader.run(requests)).await;
+    });
+    Ok(readiness)
+}
+
+async fn serve(web: &config::Web, router: Router, life: &Lifecycle) -> anyhow::Result<()> {
+    let address = &web.listen_address;
+    let listener = http::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(
+        address = %listener.local_addr()?,
+        metrics = web.telemetry_path.as_str(),
+        "serving"
+    );
+    let serving = http::serve(listener, router, web.max_connections, life.soft());
+    life.spawn_essential("http", serving);
+    Ok(())
 }
 
 fn build_info() -> BuildInfo {

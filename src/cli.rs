@@ -13,6 +13,7 @@ mod man;
 mod rejects;
 mod run;
 mod simulate;
+mod storage;
 
 use std::io::{self, Write as _};
 
@@ -65,6 +66,8 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Set a damaged database aside
+    Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
     Demo(demo::Args),
     /// Play a CLIProxyAPI with made-up traffic, for trying things out
@@ -83,6 +86,7 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),
             Some(Command::Completions(args)) => completions::execute(&args),

@@ -10,21 +10,19 @@ mod error;
 mod ingest;
 mod names;
 mod open;
+mod read;
 mod rejects;
 mod stats;
 mod totals;
 
-#[cfg(test)]
-mod tests;
-
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
 pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
-pub use rejects::StoredReject;
+pub use read::{Reader, StoredReject};
 pub use stats::StoreStats;
 
 use dimensions::Interner;
@@ -61,10 +59,6 @@ impl Store {
         self.state.commits
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Moves what is in the write-ahead log into the database file. Call before the end.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.conn
@@ -72,3 +66,6 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,34 +1,29 @@
 //! From CPA to the counters: source, spool and ingest thread put together.
 
+use std::fs;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use std::{fs, io};
 
 use anyhow::Context as _;
-use rustls::crypto::CryptoProvider;
 use tokio_util::sync::CancellationToken;
 
+use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::decode::{Decoder, HashKey};
+use crate::decode::Decoder;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
 use crate::ingest::{self, Ingest, Signal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
-use crate::platform::create_private_file;
 use crate::source::{self, Access, Inlet, Settings, Shared, Source, Wish};
-use crate::spool::{self, SegmentId};
 
-/// Key of this installation's hashes of secrets.
-const HASH_KEY_FILE: &str = "hash.key";
-const SPOOL_DIRECTORY: &str = "spool";
 /// A pop's answer may take its time; what CPA has taken out of its queue is lost when we hang up.
 const CPA_LIMITS: Limits = Limits {
     connect: Duration::from_secs(10),
-    total: Duration::from_secs(60),
+    total: Duration::from_mins(1),
 };
 
 /// The parts that records pass, ready to run.
@@ -80,10 +75,8 @@ impl Records {
         life: &Lifecycle,
     ) -> anyhow::Result<Self> {
         let storage = &config.storage;
-        let random = random_bytes()?;
-        let spool_dir = storage.path.join(SPOOL_DIRECTORY);
         let limit = storage.spool_limit.get();
-        let (writer, reader) = spool::open(spool_dir, limit, segment_ids(random))?;
+        let (writer, reader) = open_spool(&storage.path, limit)?;
         handles.store.set_spool_limit(limit);
 
         let signal = Signal::default();
@@ -112,9 +105,10 @@ impl Records {
             .as_deref()
             .map(read_authorities)
             .transpose()?;
-        let proxy = match config.cpa.url.is_loopback() {
-            true => Proxy::Never,
-            false => Proxy::FromEnvironment,
+        let proxy = if config.cpa.url.is_loopback() {
+            Proxy::Never
+        } else {
+            Proxy::FromEnvironment
         };
         let source = Source::new(source::Parts {
             settings: settings(config, authorities.as_deref())?,
@@ -196,10 +190,11 @@ fn settings(config: &Config, authorities: Option<&[u8]>) -> anyhow::Result<Setti
         check_interval: cpa.check_interval,
         pop_bytes: cpa.pop_bytes.get(),
         manage_usage_statistics: cpa.manage_usage_statistics,
-        tls: match cpa.url.is_tls() {
-            true => Some(http_client::tls_config(authorities)?),
-            false => None,
-        },
+        tls: cpa
+            .url
+            .is_tls()
+            .then(|| http_client::tls_config(authorities))
+            .transpose()?,
     })
 }
 
@@ -226,62 +221,4 @@ fn ledger_config(config: &Config) -> LedgerConfig {
 
 fn read_authorities(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read the CA file {}", path.display()))
-}
-
-/// Made at the first start. Without the file equal keys would hash to something new, and every
-/// client would look like another one; so a damaged file is an error and not replaced.
-fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
-    let path = directory.join(HASH_KEY_FILE);
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let key = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_wrong_length| {
-                anyhow::anyhow!(
-                    "{} does not hold 16 bytes; put it back from a copy, or remove it to let every \
-                     client key get a new name",
-                    path.display()
-                )
-            })?;
-            Ok(HashKey(key))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random_bytes()?;
-            create_private_file(&path)
-                .and_then(|mut file| {
-                    io::Write::write_all(&mut file, &key)?;
-                    file.sync_all()
-                })
-                .with_context(|| format!("cannot create {}", path.display()))?;
-            Ok(HashKey(key))
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-fn random_bytes() -> anyhow::Result<[u8; 16]> {
-    let mut bytes = [0; 16];
-    provider()
-        .secure_random
-        .fill(&mut bytes)
-        .map_err(|_no_detail| anyhow::anyhow!("the system gives no random bytes"))?;
-    Ok(bytes)
-}
-
-fn provider() -> CryptoProvider {
-    rustls::crypto::aws_lc_rs::default_provider()
-}
-
-/// Ids that differ between processes and within one: a random start, then counting on.
-fn segment_ids(random: [u8; 16]) -> Box<dyn FnMut() -> SegmentId + Send> {
-    let mut next = u128::from_le_bytes(random);
-    Box::new(move || {
-        next = next
-            .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
-            .wrapping_add(1);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the upper half is the random one"
-        )]
-        let id = (next >> 64) as u64;
-        SegmentId(id | 1)
-    })
 }

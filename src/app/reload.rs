@@ -2,79 +2,55 @@
 
 use std::sync::Arc;
 
-use super::records::KeyedAccess;
+use super::Setup;
+use super::records::{KeyedAccess, Records};
 use crate::clock::Clock;
-use crate::config::{self, Config, Env, Flags};
+use crate::config::{self, Config};
 use crate::http::ReloadRequests;
 use crate::metrics::{ExporterMetrics, Handles};
 use crate::platform::{Notifier, State};
 use crate::source::Shared;
-use crate::telemetry::Telemetry;
 
 pub(super) struct Reloader {
-    /// What runs now.
-    config: Config,
-    flags: Flags,
-    env: Env,
-    telemetry: Telemetry,
+    /// What runs now, and how it was read.
+    setup: Setup,
     access: KeyedAccess,
+    source: Arc<Shared>,
     metrics: ExporterMetrics,
     clock: Clock,
-    source: Option<Arc<Shared>>,
-    notifier: Option<Notifier>,
+    notifier: Notifier,
 }
 
 impl Reloader {
     pub(super) fn new(
-        config: Config,
-        flags: Flags,
-        env: Env,
-        telemetry: Telemetry,
-        access: KeyedAccess,
+        setup: Setup,
+        records: &Records,
         handles: &Handles,
         clock: Clock,
+        notifier: Notifier,
     ) -> Self {
         handles.exporter.configuration_read(Ok(clock.now()));
         Self {
-            config,
-            flags,
-            env,
-            telemetry,
-            access,
+            setup,
+            access: records.access(),
+            source: records.shared(),
             metrics: handles.exporter.clone(),
             clock,
-            source: None,
-            notifier: None,
+            notifier,
         }
     }
 
-    pub(super) fn with_source(mut self, source: Arc<Shared>) -> Self {
-        self.source = Some(source);
-        self
-    }
-
-    pub(super) fn with_notifier(mut self, notifier: Notifier) -> Self {
-        self.notifier = Some(notifier);
-        self
-    }
-
-    pub(super) async fn run(mut self, mut requests: ReloadRequests) {
+    pub(super) async fn run(self, mut requests: ReloadRequests) {
         while let Some(request) = requests.next().await {
-            self.notify(State::Reloading);
+            self.notifier.notify(State::Reloading);
             let outcome = self.reload();
-            self.notify(State::Ready);
+            self.notifier.notify(State::Ready);
             request.finish(outcome);
         }
     }
 
-    fn notify(&self, state: State) {
-        if let Some(notifier) = &self.notifier {
-            notifier.notify(state);
-        }
-    }
-
-    fn reload(&mut self) -> Result<(), String> {
-        let loaded = match config::load(&self.flags, &self.env) {
+    fn reload(&self) -> Result<(), String> {
+        let loaded = match config::load(&self.setup.flags, &self.setup.env) {
             Ok(loaded) => loaded,
             Err(problems) => {
                 self.metrics.configuration_read(Err(()));
@@ -86,13 +62,11 @@ impl Reloader {
             tracing::warn!(%warning, "the configuration is valid, but");
         }
         let new = loaded.value;
-        self.telemetry.set_level(new.log.level);
+        self.setup.telemetry.set_level(new.log.level);
         self.access.replace(new.cpa.management_key.clone());
-        if let Some(source) = &self.source {
-            source.reload();
-        }
+        self.source.reload();
         self.metrics.configuration_read(Ok(self.clock.now()));
-        let waiting = waiting_for_restart(&self.config, &new);
+        let waiting = waiting_for_restart(&self.setup.config, &new);
         if waiting.is_empty() {
             tracing::info!("configuration reloaded");
         } else {

@@ -1,8 +1,18 @@
-use anyhow::bail;
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFlags, Exit};
+use super::{ConfigFlags, Exit, complain, print};
+use crate::app::storage::{hash_key, open_spool};
 use crate::config::{self, Env, Storage};
+use crate::decode::{Decoded, Decoder};
+use crate::model::{Batch, BatchBody, IngestMode};
+use crate::platform::DirLock;
+use crate::store::{Reader, Store, StoredReject};
+
+/// Characters of a payload that the list for humans shows.
+const PAYLOAD_SHOWN: usize = 160;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -14,7 +24,7 @@ pub(super) struct Args {
 enum Action {
     /// List what could not be decoded, newest first
     List(List),
-    /// Decode again: what now decodes becomes events, the rest stays
+    /// Decode again: what now decodes becomes events at the next start, the rest stays
     Replay(Replay),
 }
 
@@ -66,14 +76,97 @@ fn storage(flags: ConfigFlags, env: &Env) -> anyhow::Result<Storage> {
     Ok(config::load_storage(&flags.into_flags(), env)?.value)
 }
 
-fn list(storage: &Storage, _limit: u32, _format: Format) -> anyhow::Result<Exit> {
-    no_store(storage)
+fn list(storage: &Storage, limit: u32, format: Format) -> anyhow::Result<Exit> {
+    let rejects = Reader::open(&storage.path)
+        .and_then(|reader| reader.rejects(limit))
+        .with_context(|| format!("cannot read the database in {}", storage.path.display()))?;
+    let mut out = String::new();
+    for reject in &rejects {
+        match format {
+            Format::Text => write_text(&mut out, reject)?,
+            Format::Json => write_json(&mut out, reject)?,
+        }
+    }
+    if rejects.is_empty() {
+        complain("there are no rejects");
+    }
+    print(out.as_bytes())?;
+    Ok(Exit::Success)
 }
 
-fn replay(storage: &Storage, _ids: &[i64], _dry_run: bool) -> anyhow::Result<Exit> {
-    no_store(storage)
+fn write_text(out: &mut String, reject: &StoredReject) -> anyhow::Result<()> {
+    let received = jiff::Timestamp::from_millisecond(reject.received.as_millis())?;
+    let payload = String::from_utf8_lossy(&reject.payload);
+    let shown: String = payload.chars().take(PAYLOAD_SHOWN).collect();
+    writeln!(
+        out,
+        "{}  {received}  {}: {}\n    {}",
+        reject.id,
+        reject.reason.as_str(),
+        reject.detail,
+        shown.escape_debug()
+    )?;
+    Ok(())
 }
 
-fn no_store(storage: &Storage) -> anyhow::Result<Exit> {
-    bail!("there is no store in {} yet", storage.path.display())
+fn write_json(out: &mut String, reject: &StoredReject) -> anyhow::Result<()> {
+    let line = serde_json::json!({
+        "id": reject.id,
+        "received": jiff::Timestamp::from_millisecond(reject.received.as_millis())?,
+        "reason": reject.reason.as_str(),
+        "detail": reject.detail,
+        "payload": String::from_utf8_lossy(&reject.payload),
+    });
+    writeln!(out, "{line}")?;
+    Ok(())
+}
+
+/// What decodes by now goes through the spool, the way every record goes, at the next start.
+fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit> {
+    let _lock = DirLock::acquire(&storage.path).context(
+        "the exporter must be stopped for a replay; it picks the records up when started",
+    )?;
+    let reader = Reader::open(&storage.path)?;
+    let wanted = |reject: &StoredReject| ids.is_empty() || ids.contains(&reject.id);
+    let decoder = Decoder::new(hash_key(&storage.path)?);
+    let mut rejects = reader.rejects(u32::MAX)?;
+    // In the order in which they came.
+    rejects.reverse();
+    let (ready, rest): (Vec<_>, Vec<_>) = rejects
+        .into_iter()
+        .filter(wanted)
+        .partition(|r| !matches!(decoder.decode(&r.payload), Decoded::Reject(_)));
+    if !dry_run && !ready.is_empty() {
+        spool_again(storage, &ready)?;
+    }
+    let verb = if dry_run {
+        "would be replayed"
+    } else {
+        "are replayed at the next start"
+    };
+    print(
+        format!(
+            "{} {verb}, {} still cannot be decoded\n",
+            ready.len(),
+            rest.len()
+        )
+        .as_bytes(),
+    )?;
+    Ok(Exit::Success)
+}
+
+/// First into the spool, then out of the table: a crash between the two leaves a reject behind
+/// whose record is known already, and a second replay of it is found to be a duplicate.
+fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()> {
+    let (mut writer, _reader) = open_spool(&storage.path, storage.spool_limit.get())?;
+    let mut store = Store::open(&storage.path)?;
+    for reject in rejects {
+        writer.append(&Batch {
+            mode: IngestMode::Pop,
+            received: reject.received,
+            body: BatchBody::Records(vec![reject.payload.clone().into()]),
+        })?;
+        store.delete_reject(reject.id)?;
+    }
+    Ok(())
 }

@@ -8,38 +8,8 @@ use crate::model::{RejectReason, UnixNanos};
 /// Most rejects that are kept; a source gone mad shall not fill the disk.
 const MAX_REJECTS: i64 = 10_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredReject {
-    pub id: i64,
-    pub received: UnixNanos,
-    pub reason: RejectReason,
-    pub detail: String,
-    /// Secrets masked.
-    pub payload: Vec<u8>,
-}
-
 impl Store {
-    /// Up to `limit` rejects after the one with id `after`, oldest first.
-    pub fn rejects(&self, after: i64, limit: u32) -> Result<Vec<StoredReject>, StoreError> {
-        let sql = "SELECT id, received, reason, detail, payload FROM reject WHERE id > ?1 \
-                   ORDER BY id LIMIT ?2";
-        let mut statement = self.conn.prepare(sql)?;
-        let rows = statement.query_and_then(params![after, limit], |row| {
-            let reason: u8 = row.get(2)?;
-            Ok(StoredReject {
-                id: row.get(0)?,
-                received: UnixNanos::new(row.get(1)?),
-                reason: RejectReason::ALL
-                    .get(usize::from(reason))
-                    .copied()
-                    .ok_or(StoreError::Content("reason of a reject"))?,
-                detail: row.get(3)?,
-                payload: row.get(4)?,
-            })
-        })?;
-        rows.collect()
-    }
-
+    /// Call once the payload is safe elsewhere.
     pub fn delete_reject(&mut self, id: i64) -> Result<(), StoreError> {
         self.conn
             .execute("DELETE FROM reject WHERE id = ?1", [id])?;

@@ -194,11 +194,14 @@ fn rejects_are_kept_in_order_and_bounded() {
     }
     ingest.commit(std::iter::empty(), MARK).unwrap();
     assert_eq!(store.stats().unwrap().rejects, 10_000);
-    let first = store.rejects(0, 1).unwrap().remove(0);
-    assert_eq!(first.payload, b"10");
-    assert_eq!(first.reason, RejectReason::Json);
-    store.delete_reject(first.id).unwrap();
-    assert_eq!(store.rejects(0, 1).unwrap()[0].payload, b"11");
+    let reader = Reader::open(dir.path()).unwrap();
+    let kept = reader.rejects(u32::MAX).unwrap();
+    assert_eq!(kept.len(), 10_000);
+    assert_eq!(kept[0].payload, b"10009");
+    assert_eq!(kept[9_999].payload, b"10");
+    assert_eq!(kept[0].reason, RejectReason::Json);
+    store.delete_reject(kept[0].id).unwrap();
+    assert_eq!(reader.rejects(1).unwrap()[0].payload, b"10008");
 }
 
 #[test]

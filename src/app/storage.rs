@@ -1,0 +1,69 @@
+//! What lies in the storage directory besides the database: the spool and the hash key.
+
+use std::path::Path;
+use std::{fs, io};
+
+use anyhow::Context as _;
+
+use crate::decode::HashKey;
+use crate::platform::create_private_file;
+use crate::spool::{self, Reader, SegmentId, Writer};
+
+/// Key of this installation's hashes of secrets.
+const HASH_KEY_FILE: &str = "hash.key";
+const SPOOL_DIRECTORY: &str = "spool";
+
+/// Opens the spool of a storage directory that is locked for us.
+pub(crate) fn open_spool(storage: &Path, limit: u64) -> anyhow::Result<(Writer, Reader)> {
+    let ids = segment_ids(random_bytes()?);
+    Ok(spool::open(storage.join(SPOOL_DIRECTORY), limit, ids)?)
+}
+
+/// Made at the first start. Without the file equal keys would hash to something new, and every
+/// client would look like another one; so a damaged file is an error and not replaced.
+pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
+    let path = directory.join(HASH_KEY_FILE);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let key = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_wrong_length| {
+                anyhow::anyhow!(
+                    "{} does not hold 16 bytes; put it back from a copy, or remove it to let every \
+                     client key get a new name",
+                    path.display()
+                )
+            })?;
+            Ok(HashKey(key))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = random_bytes()?;
+            create_private_file(&path)
+                .and_then(|mut file| {
+                    io::Write::write_all(&mut file, &key)?;
+                    file.sync_all()
+                })
+                .with_context(|| format!("cannot create {}", path.display()))?;
+            Ok(HashKey(key))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn random_bytes() -> anyhow::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    rustls::crypto::aws_lc_rs::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .map_err(|_no_detail| anyhow::anyhow!("the system gives no random bytes"))?;
+    Ok(bytes)
+}
+
+/// Ids that differ between processes and within one: a random start, then counting on.
+fn segment_ids(random: [u8; 16]) -> Box<dyn FnMut() -> SegmentId + Send> {
+    let mut next = u128::from_le_bytes(random);
+    Box::new(move || {
+        next = next
+            .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+            .wrapping_add(1);
+        SegmentId((next >> 64) as u64 | 1)
+    })
+}

@@ -1,0 +1,54 @@
+//! The reading side: a connection of its own that can change nothing.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{DATABASE_FILE, StoreError};
+use crate::model::{RejectReason, UnixNanos};
+
+/// Reads the database, beside a running exporter if need be.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+}
+
+/// A payload that was no record when it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredReject {
+    pub id: i64,
+    pub received: UnixNanos,
+    pub reason: RejectReason,
+    pub detail: String,
+    /// Secrets masked.
+    pub payload: Vec<u8>,
+}
+
+impl Reader {
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(directory.join(DATABASE_FILE), flags)?;
+        Ok(Self { conn })
+    }
+
+    /// The newest rejects, newest first.
+    pub fn rejects(&self, limit: u32) -> Result<Vec<StoredReject>, StoreError> {
+        let sql = "SELECT id, received, reason, detail, payload FROM reject \
+                   ORDER BY id DESC LIMIT ?1";
+        let mut statement = self.conn.prepare(sql)?;
+        let rows = statement.query_and_then(params![limit], |row| {
+            let reason: u8 = row.get(2)?;
+            Ok(StoredReject {
+                id: row.get(0)?,
+                received: UnixNanos::new(row.get(1)?),
+                reason: RejectReason::ALL
+                    .get(usize::from(reason))
+                    .copied()
+                    .ok_or(StoreError::Content("reason of a reject"))?,
+                detail: row.get(3)?,
+                payload: row.get(4)?,
+            })
+        })?;
+        rows.collect()
+    }
+}
