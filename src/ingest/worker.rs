@@ -251,6 +251,10 @@ impl Worker {
         if !spacing.is_zero() {
             self.signal.pause(spacing);
         }
+        // A hold has ended: that wants a commit, and the value behind it a publication.
+        if self.parts.ledger.is_dirty() {
+            return;
+        }
         let hold = self.parts.ledger.next_deadline().map(|at| at.since(now));
         let publication = PUBLISH_SPACING.saturating_sub(now.since(self.published));
         let due = hold

@@ -16,6 +16,9 @@ use crate::metrics::SourceMetrics;
 
 /// Records that CPA has counted may still be on their way to us.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(3);
+/// Rounds after which the server's generation and retention are asked again, though nothing
+/// failed: each call costs CPA.
+const ROUNDS_KNOWN: u32 = 10;
 /// A clock that is off by less needs no word.
 const SKEW_WORTH_A_WORD: f64 = 5.0;
 
@@ -38,6 +41,8 @@ pub(super) struct Known {
     retention: Option<Duration>,
     skewed: bool,
     unreachable: bool,
+    /// Rounds for which the server is taken to be the same.
+    fresh_for: u32,
     /// CPA's successes and our arrivals at the last round.
     counts: Option<(u64, u64)>,
 }
@@ -51,8 +56,15 @@ impl Checks {
             };
             match self.round(&key).await {
                 Ok(()) => self.known.unreachable = false,
-                Err(HttpFailure::Refused(refusal)) => self.access.refused(refusal),
-                Err(failure) => self.say_unreachable(&failure),
+                Err(failure) => {
+                    // It may be another program by now.
+                    self.known.fresh_for = 0;
+                    if let HttpFailure::Refused(refusal) = failure {
+                        self.access.refused(refusal);
+                    } else {
+                        self.say_unreachable(&failure);
+                    }
+                }
             }
             tokio::select! {
                 biased;
@@ -63,20 +75,33 @@ impl Checks {
     }
 
     async fn round(&mut self, key: &SecretString) -> Result<(), HttpFailure> {
+        let api = self.server(key).await?;
+        let on = self.look_at_statistics(api, key).await?;
+        self.look_for_starvation(api, key, on).await?;
+        self.look_at_clock();
+        Ok(())
+    }
+
+    /// The server's generation, asked for now and then.
+    async fn server(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
+        if let Some(server) = &self.known.server
+            && self.known.fresh_for > 0
+        {
+            self.known.fresh_for -= 1;
+            return Ok(server.api);
+        }
         let server = self.management.detect(key).await?;
+        let api = server.api;
         if self.known.server.as_ref() != Some(&server) {
-            tracing::info!(version = %server.version, api = server.api.as_str(), "CPA found");
-            self.metrics
-                .set_server(&server.version, server.api.as_str());
+            tracing::info!(version = %server.version, api = api.as_str(), "CPA found");
+            self.metrics.set_server(&server.version, api.as_str());
             // Another program: what its counters said before means nothing now.
             self.known.counts = None;
         }
-        let api = server.api;
         self.known.server = Some(server);
-        self.look_at_clock();
-        let on = self.look_at_statistics(api, key).await?;
         self.look_at_retention(api, key).await?;
-        self.look_for_starvation(api, key, on).await
+        self.known.fresh_for = ROUNDS_KNOWN;
+        Ok(api)
     }
 
     fn look_at_clock(&mut self) {
