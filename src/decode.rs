@@ -19,12 +19,10 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
-use crate::model::{AuthType, Control, Event, Failure, RejectReason};
+use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason};
 
 pub use secrets::{HashKey, Secrets};
-pub use split::{NotAnArray, split_array};
+pub use split::split_array;
 
 use clean::Labels;
 
@@ -87,7 +85,6 @@ impl Decoder {
         let record = record::parse(payload)?;
         let timestamp = timestamp::parse(record.timestamp.as_deref())
             .ok_or_else(|| (RejectReason::Time, "at timestamp".to_owned()))?;
-        let digest = digest::of(&record, timestamp);
         let identity = self.secrets.identity(&record);
         let tokens = tokens::split(&record);
         let headers = record.response_headers;
@@ -101,7 +98,8 @@ impl Decoder {
                 excerpt: clean.excerpt(body).into(),
             }
         });
-        Ok(Event {
+        let execution_id = clean.id(record.execution_id);
+        let mut event = Event {
             timestamp,
             latency_ms: record.latency_ms,
             ttft_ms: record.ttft_ms,
@@ -124,8 +122,10 @@ impl Decoder {
             generate: record.generate,
             stream: headers.event_stream.unwrap_or(record.stream),
             quota_headers: headers.quota,
-            digest,
-        })
+            digest: EventDigest(0),
+        };
+        event.digest = digest::of(&event, &record.tokens, &execution_id);
+        Ok(event)
     }
 
     /// `text` without secrets, for logs and errors.
@@ -134,8 +134,8 @@ impl Decoder {
     }
 }
 
-fn auth_type(text: &Cow<'_, str>) -> AuthType {
-    match text.as_ref() {
+fn auth_type(text: &str) -> AuthType {
+    match text {
         "oauth" => AuthType::Oauth,
         "apikey" | "api_key" => AuthType::ApiKey,
         _ => AuthType::Unknown,
@@ -151,9 +151,13 @@ fn control(payload: &[u8]) -> Option<Control> {
     }
     let mut text = [0_u8; 64];
     let mut len = 0;
-    for byte in payload.iter().filter(|b| !b.is_ascii_whitespace()) {
-        *text.get_mut(len)? = *byte;
-        len += 1;
+    let mut in_text = false;
+    for byte in payload {
+        in_text ^= *byte == b'"';
+        if in_text || !byte.is_ascii_whitespace() {
+            *text.get_mut(len)? = *byte;
+            len += 1;
+        }
     }
     match text.get(..len)? {
         br#"{"support_refresh":true}"# => Some(Control::SupportRefresh),

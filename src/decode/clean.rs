@@ -9,7 +9,7 @@ const MAX_LABEL: usize = 128;
 /// Longest excerpt of an error text in bytes.
 const MAX_EXCERPT: usize = 256;
 /// How much of an error text is looked at for its excerpt.
-const MAX_BODY: usize = 16 * 1024;
+const MAX_BODY: usize = 2048;
 /// A known secret that is shorter is no secret worth searching every text for: it would hit
 /// ordinary words.
 const MIN_NEEDLE: usize = 6;
@@ -32,6 +32,9 @@ impl<'s> Labels<'s> {
     pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if self.is_secret(&text) {
             return Cow::Owned(self.secrets.label(&text));
+        }
+        if text.len() >= MIN_NEEDLE && self.holds_secret(&text) {
+            return Cow::Owned(cut(&self.masked(&text), MAX_LABEL).to_owned());
         }
         let printable = |b: &u8| !b.is_ascii_control();
         if text.len() <= MAX_LABEL && (text.is_ascii() && text.as_bytes().iter().all(printable)) {
@@ -71,8 +74,7 @@ impl<'s> Labels<'s> {
 
     /// The start of an error text on one line. Of an HTML page only the title is of use.
     pub(super) fn excerpt(&self, body: &str) -> String {
-        let body = cut(body, MAX_BODY);
-        let text = html_title(body).unwrap_or(body);
+        let text = html_title(cut(body, MAX_BODY)).unwrap_or_else(|| whole_words(body, MAX_BODY));
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let clean: String = self
             .masked(&line)
@@ -82,7 +84,8 @@ impl<'s> Labels<'s> {
         cut(&clean, MAX_EXCERPT).to_owned()
     }
 
-    /// `text` with every secret in it replaced by its mask, and queries of addresses cut off.
+    /// `text` with every secret in it replaced by its mask, and what addresses carry besides
+    /// host and path cut off.
     pub(super) fn masked(&self, text: &str) -> String {
         let mut text = Cow::Borrowed(text);
         for needle in self.needles.iter().filter(|n| n.len() >= MIN_NEEDLE) {
@@ -91,40 +94,92 @@ impl<'s> Labels<'s> {
             }
         }
         let mut out = String::with_capacity(text.len());
-        let mut rest = text.as_ref();
-        let mut after_bearer = false;
-        while !rest.is_empty() {
-            let end = rest.find(is_delimiter).unwrap_or(rest.len());
-            let (word, tail) = rest.split_at(end);
-            if looks_secret(word) || (after_bearer && word.len() > 4) {
+        let mut after_scheme = false;
+        for part in text.split_inclusive(is_delimiter) {
+            let word = part.trim_end_matches(is_delimiter);
+            if after_scheme && word.len() > 4 {
                 out.push_str(&self.secrets.label(word));
-            } else if let Some((address, _query)) =
-                word.split_once('?').filter(|(a, _)| a.contains("://"))
-            {
-                out.push_str(address);
-                out.push_str("?...");
             } else {
-                out.push_str(word);
+                self.push_word(&mut out, word);
             }
             if !word.is_empty() {
-                after_bearer = word.eq_ignore_ascii_case("bearer");
+                let is = |scheme| word.eq_ignore_ascii_case(scheme);
+                after_scheme = is("bearer") || is("basic");
             }
-            let delimiter = tail.chars().next().map_or(0, char::len_utf8);
-            let (delimiter, tail) = tail.split_at(delimiter);
-            out.push_str(delimiter);
-            rest = tail;
+            out.push_str(part.get(word.len()..).unwrap_or_default());
         }
         out
     }
 
+    /// A word without white space; it may be an address with keys in it.
+    fn push_word(&self, out: &mut String, word: &str) {
+        if looks_secret(word) {
+            out.push_str(&self.secrets.label(word));
+            return;
+        }
+        let (word, query) = match word.split_once('?') {
+            Some((path, query)) if path.contains('/') && query.contains('=') => (path, "?..."),
+            _ => (word, ""),
+        };
+        let word = match word.split_once("://").zip(word.rsplit_once('@')) {
+            Some(((scheme, _), (_, host))) => {
+                out.push_str(scheme);
+                out.push_str("://...@");
+                host
+            }
+            None => word,
+        };
+        for part in word.split_inclusive(is_joint) {
+            let name = part.trim_end_matches(is_joint);
+            if looks_secret(name) {
+                out.push_str(&self.secrets.label(name));
+            } else {
+                out.push_str(name);
+            }
+            out.push_str(part.get(name.len()..).unwrap_or_default());
+        }
+        out.push_str(query);
+    }
+
+    /// Whether `text` is one of this record's own secrets.
+    pub(super) fn knows(&self, text: &str) -> bool {
+        !text.is_empty() && self.needles.contains(&text)
+    }
+
     fn is_secret(&self, text: &str) -> bool {
-        text.len() >= MIN_NEEDLE && (self.needles.contains(&text) || looks_secret(text))
+        self.knows(text) || (text.len() >= MIN_NEEDLE && looks_secret(text))
+    }
+
+    /// Whether a part of `text` is a secret.
+    fn holds_secret(&self, text: &str) -> bool {
+        let of_record = |n: &&&str| n.len() >= MIN_NEEDLE && text.contains(**n);
+        self.needles.iter().any(|n| of_record(&n))
+            || text
+                .split(|c| is_delimiter(c) || is_joint(c))
+                .any(looks_secret)
     }
 }
 
-/// What separates words in an error text. Not `?`, so that an address keeps its query.
+/// What separates words in a text.
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
+}
+
+/// What joins names to one word.
+fn is_joint(c: char) -> bool {
+    "/=:&?#".contains(c)
+}
+
+/// The start of `text`, cut between words: half a key would escape every test.
+fn whole_words(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let start = cut(text, max);
+    start
+        .rfind(char::is_whitespace)
+        .and_then(|at| start.get(..at))
+        .unwrap_or_default()
 }
 
 /// 1 to 64 letters, digits, `-` or `_`.
@@ -211,7 +266,7 @@ mod tests {
             );
             let page = "<html><head><TITLE>502 Bad gateway</title></head><body>…";
             assert_eq!(labels.excerpt(page), "502 Bad gateway");
-            assert!(labels.excerpt(&"ü".repeat(100_000)).len() <= MAX_EXCERPT);
+            assert!(labels.excerpt(&"ü ".repeat(100_000)).len() <= MAX_EXCERPT);
         });
     }
 }

@@ -4,38 +4,37 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::record::Record;
-use crate::model::{EventDigest, UnixNanos};
+use super::record::FlatTokens;
+use crate::model::{Event, EventDigest};
 
-/// Over identity and content. Leaves out whatever is secret or masked on the way, so that a
-/// replayed reject has the digest of its original.
-pub(super) fn of(record: &Record<'_>, timestamp: UnixNanos) -> EventDigest {
+/// Over identity and content, both cleaned: a replayed reject has the digest of its original.
+/// `execution_id` is empty before v8.
+pub(super) fn of(event: &Event<'_>, flat: &FlatTokens, execution_id: &str) -> EventDigest {
     let mut hasher = SipHasher13::new_with_keys(0x6370_615f_6578_706f, 0x7274_6572_5f76_3031);
     // v8 gives each attempt an id; before, these four together were unique in every capture.
-    if record.execution_id.is_empty() {
-        text(&mut hasher, &record.request_id);
-        text(&mut hasher, &record.auth_index);
+    if execution_id.is_empty() {
+        text(&mut hasher, &event.request_id);
+        text(&mut hasher, &event.auth_index);
     } else {
-        text(&mut hasher, &record.execution_id);
+        text(&mut hasher, execution_id);
     }
-    text(&mut hasher, &record.model);
-    hasher.write_i64(timestamp.get());
+    text(&mut hasher, &event.model);
+    hasher.write_i64(event.timestamp.get());
     for part in [
-        &record.provider,
-        &record.executor_type,
-        &record.alias,
-        &record.endpoint,
-        &record.auth_type,
-        &record.reasoning_effort,
-        &record.service_tier,
-        &record.response_service_tier,
+        &event.provider,
+        &event.executor,
+        &event.alias,
+        &event.endpoint,
+        &event.reasoning_effort,
+        &event.service_tier,
+        &event.response_service_tier,
     ] {
         text(&mut hasher, part);
     }
-    let flat = &record.tokens;
+    let failure = event.failure.as_ref();
     for number in [
-        record.latency_ms,
-        record.ttft_ms,
+        event.latency_ms,
+        event.ttft_ms,
         flat.input_tokens,
         flat.output_tokens,
         flat.reasoning_tokens,
@@ -43,9 +42,10 @@ pub(super) fn of(record: &Record<'_>, timestamp: UnixNanos) -> EventDigest {
         flat.cache_read_tokens.unwrap_or_default(),
         flat.cache_creation_tokens,
         flat.total_tokens,
-        u64::from(record.failed),
-        u64::from(record.fail.status_code),
-        u64::from(record.generate),
+        u64::from(failure.is_some()),
+        failure.map_or(0, |failure| u64::from(failure.status)),
+        u64::from(event.generate),
+        event.auth_type as u64,
     ] {
         hasher.write_u64(number);
     }

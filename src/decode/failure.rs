@@ -1,20 +1,15 @@
 //! Why an attempt failed, from its status and the upstream's words.
 
+use super::clean::cut;
 use crate::model::FailureReason;
 
 /// How much of a body is searched for words; error texts say what they mean early.
 const LOOKED_AT: usize = 4096;
 
 /// Words of a plan that is used up, as opposed to a rate that is too high.
-const QUOTA: [&str; 7] = [
-    "usage_limit_reached",
-    "usage limit",
-    "insufficient_quota",
-    "exceeded your current quota",
-    "credential_quota",
-    "quota exceeded",
-    "quota_exceeded",
-];
+const QUOTA: [&str; 3] = ["usage_limit", "usage limit", "quota"];
+/// Google calls its rates quotas, too.
+const RATE: [&str; 2] = ["per minute", "per second"];
 const BILLING: [&str; 5] = [
     "billing",
     "payment",
@@ -23,7 +18,7 @@ const BILLING: [&str; 5] = [
     "past due",
 ];
 /// Go's texts for a connection that failed before or during the answer.
-const NETWORK: [&str; 9] = [
+const NETWORK: [&str; 14] = [
     "connection refused",
     "connection reset",
     "no such host",
@@ -33,36 +28,41 @@ const NETWORK: [&str; 9] = [
     "tls:",
     "proxyconnect",
     "unexpected eof",
+    "websocket: close",
+    "goaway",
+    "x509:",
+    "stream disconnected",
+    "stream closed",
 ];
 const TIMEOUT: [&str; 3] = ["deadline exceeded", "timeout awaiting", "i/o timeout"];
 
 pub(super) fn reason(status: u16, body: &str) -> FailureReason {
-    let start = body
-        .char_indices()
-        .take_while(|(at, _)| *at < LOOKED_AT)
-        .map(|(_, c)| c);
-    let text: String = start.map(|c| c.to_ascii_lowercase()).collect();
+    let text = cut(body, LOOKED_AT).to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let says_quota = || says(&QUOTA) && !says(&RATE);
+    let says_network = || says(&NETWORK) || text.ends_with("eof");
     match status {
-        429 if says(&QUOTA) => FailureReason::Quota,
+        429 if says_quota() => FailureReason::Quota,
         429 => FailureReason::RateLimit,
         402 => FailureReason::Billing,
         401 | 403 if says(&BILLING) => FailureReason::Billing,
-        403 if says(&QUOTA) => FailureReason::Quota,
+        403 if says_quota() => FailureReason::Quota,
         401 | 403 => FailureReason::Auth,
         499 => FailureReason::Client,
-        408 | 504 => FailureReason::Timeout,
-        400..=428 | 430..=498 if says(&QUOTA) => FailureReason::Quota,
+        // How CPA reports a stream that ended early.
+        408 if says_network() => FailureReason::Network,
+        408 | 504 | 524 => FailureReason::Timeout,
+        400..=498 if says_quota() => FailureReason::Quota,
         400 if says(&BILLING) => FailureReason::Billing,
-        400..=428 | 430..=498 => FailureReason::Invalid,
+        400..=498 => FailureReason::Invalid,
         529 => FailureReason::Overloaded,
-        500..=599 if says(&TIMEOUT) => FailureReason::Timeout,
-        500..=599 if says(&NETWORK) || text.ends_with("eof") => FailureReason::Network,
+        0 | 500..=599 if says(&TIMEOUT) => FailureReason::Timeout,
+        0 | 500..=599 if says_network() => FailureReason::Network,
         503 => FailureReason::Overloaded,
         500..=599 if says(&["overloaded"]) => FailureReason::Overloaded,
         500..=599 => FailureReason::Upstream,
         // CPA had already sent its own 200 when it failed.
-        200 => FailureReason::Interrupted,
+        200..=299 => FailureReason::Interrupted,
         _ => FailureReason::Other,
     }
 }
@@ -71,6 +71,7 @@ pub(super) fn reason(status: u16, body: &str) -> FailureReason {
 mod tests {
     use super::*;
 
+    #[expect(clippy::too_many_lines, reason = "a table")]
     #[test]
     fn captured_answers_have_the_right_reason() {
         use FailureReason as R;
@@ -116,7 +117,7 @@ mod tests {
             (
                 408,
                 "stream error: stream disconnected before completion",
-                R::Timeout,
+                R::Network,
             ),
             (499, "context canceled", R::Client),
             (
@@ -153,6 +154,15 @@ mod tests {
             ),
             (200, "unexpected EOF", R::Interrupted),
             (0, "", R::Other),
+            (0, "dial tcp 127.0.0.1:1: connection refused", R::Network),
+            (
+                500,
+                "websocket: close 1011 (internal server error)",
+                R::Network,
+            ),
+            (524, "", R::Timeout),
+            (206, "", R::Interrupted),
+            (429, "Quota exceeded for requests per minute", R::RateLimit),
         ];
         for (status, body, expected) in table {
             assert_eq!(reason(status, body), expected, "{status} {body}");

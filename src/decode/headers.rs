@@ -68,7 +68,8 @@ impl<'de> Visitor<'de> for HeadersVisitor {
                 None => drop(map.next_value::<IgnoredAny>()?),
                 Some(Wanted::ContentType) => {
                     let First(value) = map.next_value()?;
-                    let stream = value.trim_start().starts_with("text/event-stream");
+                    let media = value.split(';').next().unwrap_or_default().trim();
+                    let stream = media.eq_ignore_ascii_case("text/event-stream");
                     headers.event_stream = Some(stream);
                 }
                 Some(Wanted::Quota) => {

@@ -16,6 +16,14 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     deserializer.deserialize_any(Count)
 }
 
+/// Milliseconds up to 10^12, thirty years.
+pub(super) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match count(deserializer)? {
+        millis @ 0..=1_000_000_000_000 => Ok(millis),
+        more => Err(wrong(more)),
+    }
+}
+
 /// An HTTP status, 0 to 999.
 pub(super) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let number = count(deserializer)?;

@@ -3,7 +3,11 @@
 //! Every key may be missing or `null`; unknown keys are skipped. Text borrows from the payload.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
@@ -16,24 +20,25 @@ use crate::model::RejectReason;
 pub(super) struct Record<'a> {
     #[serde(borrow)]
     pub(super) timestamp: Option<Cow<'a, str>>,
-    #[serde(deserialize_with = "number::count")]
+    #[serde(deserialize_with = "number::millis")]
     pub(super) latency_ms: u64,
-    #[serde(deserialize_with = "number::count")]
+    #[serde(deserialize_with = "number::millis")]
     pub(super) ttft_ms: u64,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) source: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) auth_index: Cow<'a, str>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) tokens: FlatTokens,
     #[serde(deserialize_with = "or_default")]
     pub(super) failed: bool,
     #[serde(deserialize_with = "or_true")]
     pub(super) generate: bool,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) fail: Fail<'a>,
     #[serde(borrow)]
     pub(super) response_headers: Headers<'a>,
+    #[serde(deserialize_with = "some_object")]
     pub(super) token_breakdown: Option<Breakdown>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) provider: Cow<'a, str>,
@@ -107,6 +112,7 @@ pub(super) struct Fail<'a> {
 }
 
 /// What these numbers mean depends on the provider.
+#[expect(clippy::struct_field_names, reason = "CPA's own names")]
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct FlatTokens {
@@ -121,6 +127,9 @@ pub(super) struct FlatTokens {
     /// Absent before v7.0.3.
     #[serde(deserialize_with = "some_count")]
     pub(super) cache_read_tokens: Option<u64>,
+    /// Whether `cache_read_tokens` means something even when it is 0; since v7.2.74.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) cache_read_tokens_present: bool,
     #[serde(deserialize_with = "number::count")]
     pub(super) cache_creation_tokens: u64,
     #[serde(deserialize_with = "number::count")]
@@ -135,9 +144,9 @@ pub(super) struct Breakdown {
     pub(super) quality: Option<Quality>,
     #[serde(deserialize_with = "number::count")]
     pub(super) total_tokens: u64,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) input: InputBreakdown,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) output: OutputBreakdown,
     #[serde(deserialize_with = "number::count")]
     pub(super) unclassified_tokens: u64,
@@ -150,9 +159,12 @@ pub(super) enum Quality {
     Inconsistent,
 }
 
+#[expect(clippy::struct_field_names, reason = "CPA's own names")]
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct InputBreakdown {
+    #[serde(deserialize_with = "some_count")]
+    pub(super) total_tokens: Option<u64>,
     #[serde(deserialize_with = "number::count")]
     pub(super) uncached_tokens: u64,
     #[serde(deserialize_with = "number::count")]
@@ -161,9 +173,12 @@ pub(super) struct InputBreakdown {
     pub(super) cache_write_tokens: u64,
 }
 
+#[expect(clippy::struct_field_names, reason = "CPA's own names")]
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OutputBreakdown {
+    #[serde(deserialize_with = "some_count")]
+    pub(super) total_tokens: Option<u64>,
     #[serde(deserialize_with = "number::count")]
     pub(super) non_reasoning_tokens: u64,
     #[serde(deserialize_with = "number::count")]
@@ -185,13 +200,21 @@ pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)
         };
         return Err((reason, "not an object".to_owned()));
     }
-    serde_json::from_slice(payload).map_err(|error| {
+    // Checked once as a whole, which is cheaper than each text by itself.
+    let text = str::from_utf8(payload).map_err(|error| {
+        (
+            RejectReason::Json,
+            format!("no UTF-8 at byte {}", error.valid_up_to()),
+        )
+    })?;
+    serde_json::from_str(text).map_err(|error| {
         let text = error.to_string();
         let reason = match error.classify() {
             Category::Data if text.starts_with(MARK) => RejectReason::Number,
             Category::Data => RejectReason::Shape,
             // Nesting beyond serde_json's bound; its parser says so in this one way.
             _ if text.starts_with("recursion limit") => RejectReason::Size,
+            _ if text.starts_with("number out of range") => RejectReason::Number,
             Category::Syntax | Category::Eof | Category::Io => RejectReason::Json,
         };
         // Not serde's text: it can quote the value.
@@ -209,6 +232,37 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An object or `null`. serde would take a list for one, by position.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(some_object(deserializer)?.unwrap_or_default())
+}
+
+fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 fn or_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

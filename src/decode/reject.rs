@@ -1,76 +1,143 @@
 //! Rejects are kept for a later replay, but never with a secret in clear.
 
-use std::ops::Range;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::clean::{Labels, cut};
-use super::secrets::{Secrets, SourceKind, kind_of_source};
+use super::secrets::{Secrets, SourceKind, kind_of_source, looks_secret};
+
+/// How much of an error text is kept, so that the keys behind it are not cut off.
+const MAX_TEXT: usize = 4096;
+
+/// Keys whose texts are no secrets, apart from what somebody smuggled into them.
+const PLAIN: [&str; 15] = [
+    "timestamp",
+    "auth_index",
+    "provider",
+    "executor_type",
+    "model",
+    "alias",
+    "endpoint",
+    "auth_type",
+    "request_id",
+    "execution_id",
+    "reasoning_effort",
+    "service_tier",
+    "response_service_tier",
+    "quality",
+    "body",
+];
 
 /// `payload` with its secrets masked, at most `max` bytes of it.
 ///
-/// The payload is damaged, so this goes by text: the values behind the keys that hold secrets
-/// become stored masks, cookies are emptied, and whatever else looks like a key is masked. What
-/// is left decodes to the same client and source as the original.
+/// The payload is damaged, so nothing is taken for granted: a text is kept only behind a key that
+/// is known to hold no secret, `api_key` and `source` become stored masks, all other texts are
+/// emptied, and outside of texts only numbers, words of JSON and punctuation survive. What is left
+/// decodes to the same client and source as the original.
 pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec<u8> {
     let text = String::from_utf8_lossy(payload);
-    let text = cut(&text, max);
-    let value = |key: &str| string_after(text, key).unwrap_or_default();
-    let get = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-    let (key, source) = (value("api_key"), value("source"));
-    let (auth_type, provider) = (value("auth_type"), value("provider"));
-    let kind = kind_of_source(get(&source), get(&key), get(&auth_type), get(&provider));
-    let stored = |range: &Range<usize>| match get(range) {
-        "" => String::new(),
-        secret => secrets.masked(secret).to_string(),
+    let pieces = pieces(&text);
+    let first = |key: &str| {
+        let mut key_seen = false;
+        pieces.iter().find_map(|piece| match piece {
+            Piece::Key(name) => {
+                key_seen = name == key;
+                None
+            }
+            Piece::Text(text) => key_seen.then(|| text.clone()),
+            Piece::Other(_) => None,
+        })
     };
-    let new_source = match kind {
-        SourceKind::Key => stored(&source),
-        SourceKind::None | SourceKind::Email | SourceKind::Project => get(&source).to_owned(),
-    };
-    let mut replacements = vec![(key.clone(), stored(&key)), (source.clone(), new_source)];
-    replacements.extend(
-        cookies(text)
-            .into_iter()
-            .map(|range| (range, String::new())),
-    );
-    replacements.retain(|(range, _)| !range.is_empty());
-    replacements.sort_by_key(|(range, _)| range.start);
-
+    let value = |key| first(key).unwrap_or_default();
+    let (api_key, source) = (value("api_key"), value("source"));
+    let kind = kind_of_source(&source, &api_key, &value("auth_type"), &value("provider"));
     let needle = if kind == SourceKind::Key {
-        get(&source)
+        source.as_ref()
     } else {
         ""
     };
-    let labels = Labels::new(secrets, get(&key), needle);
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for (range, replacement) in replacements {
-        if range.start < done {
-            continue;
+    let masker = Masker {
+        secrets,
+        labels: Labels::new(secrets, &api_key, needle),
+        keeps_source: kind != SourceKind::Key,
+        kept_source: &source,
+    };
+    let mut out = String::with_capacity(text.len().min(max));
+    let mut key = "";
+    for piece in &pieces {
+        match piece {
+            Piece::Key(name) => {
+                key = name;
+                masker.push_key(&mut out, name);
+            }
+            Piece::Text(text) => push_quoted(&mut out, &masker.text(key, text)),
+            Piece::Other(other) => push_other(&mut out, other),
         }
-        out.push_str(&labels.masked(text.get(done..range.start).unwrap_or_default()));
-        out.push_str(&replacement);
-        done = range.end;
+        if out.len() > max {
+            break;
+        }
     }
-    out.push_str(&labels.masked(text.get(done..).unwrap_or_default()));
-    out.into_bytes()
+    cut(&out, max).as_bytes().to_vec()
 }
 
-/// Where the text value of `key` stands, without its quotes; escapes stay as they are.
-fn string_after(text: &str, key: &str) -> Option<Range<usize>> {
-    let quoted = format!("\"{key}\"");
-    let after_key = text.find(&quoted)? + quoted.len();
-    let rest = text.get(after_key..)?;
-    let value = rest
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start()
-        .strip_prefix('"')?;
-    let start = text.len() - value.len();
-    Some(start..start + string_len(value))
+struct Masker<'s> {
+    secrets: &'s Secrets,
+    labels: Labels<'s>,
+    keeps_source: bool,
+    kept_source: &'s str,
+}
+
+impl Masker<'_> {
+    fn text(&self, key: &str, text: &str) -> String {
+        match key {
+            _ if text.is_empty() => String::new(),
+            "api_key" => self.secrets.masked(text).to_string(),
+            "source" if self.keeps_source && text == self.kept_source => text.to_owned(),
+            "source" => self.secrets.masked(text).to_string(),
+            key if PLAIN.contains(&key) => self.labels.masked(cut(text, MAX_TEXT)),
+            _ => String::new(),
+        }
+    }
+
+    /// Names of keys and headers stay; what does not look like one could be anything.
+    fn push_key(&self, out: &mut String, name: &str) {
+        let is_name = name.len() <= 64
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && !looks_secret(name)
+            && !self.labels.knows(name);
+        push_quoted(out, if is_name { name } else { "?" });
+    }
+}
+
+/// Text behind a colon-ended literal, other literals, and everything between literals.
+enum Piece<'a> {
+    Key(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    Other(&'a str),
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('"') {
+        pieces.push(Piece::Other(before));
+        let len = literal_len(after);
+        let (literal, after) = after.split_at(len);
+        let value = unescape(literal);
+        rest = after.strip_prefix('"').unwrap_or_default();
+        pieces.push(match rest.trim_start().starts_with(':') {
+            true => Piece::Key(value),
+            false => Piece::Text(value),
+        });
+    }
+    pieces.push(Piece::Other(rest));
+    pieces
 }
 
 /// Bytes up to the closing quote, or to the end of a cut text.
-fn string_len(text: &str) -> usize {
+fn literal_len(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -83,25 +150,40 @@ fn string_len(text: &str) -> usize {
     text.len()
 }
 
-/// The texts within the lists of `Set-Cookie` and `Cookie` headers.
-fn cookies(text: &str) -> Vec<Range<usize>> {
-    let lower = text.to_ascii_lowercase();
-    let mut found = Vec::new();
-    for (at, name) in lower.match_indices("cookie\"") {
-        let mut from = at + name.len();
-        let end = lower
-            .get(from..)
-            .and_then(|rest| rest.find(']'))
-            .map(|end| from + end);
-        let end = end.unwrap_or(text.len());
-        while let Some(open) = text.get(from..end).and_then(|rest| rest.find('"')) {
-            let start = from + open + 1;
-            let len = string_len(text.get(start..end).unwrap_or_default());
-            found.push(start..start + len);
-            from = start + len + 1;
-        }
+/// Go writes `&` as `\u0026`; a mask must be that of the key itself.
+fn unescape(literal: &str) -> Cow<'_, str> {
+    if !literal.contains('\\') {
+        return Cow::Borrowed(literal);
     }
-    found
+    match serde_json::from_str(&format!("\"{literal}\"")) {
+        Ok(text) => Cow::Owned(text),
+        Err(_damaged) => Cow::Borrowed(literal),
+    }
+}
+
+fn push_quoted(out: &mut String, text: &str) {
+    // A `String` always serializes.
+    if let Ok(quoted) = serde_json::to_string(text) {
+        out.push_str(&quoted);
+    }
+}
+
+/// Between texts stand punctuation, numbers and three words; anything else is damage that could
+/// be part of a secret.
+fn push_other(out: &mut String, other: &str) {
+    let is_word = |c: char| !(c.is_whitespace() || "{}[],:".contains(c));
+    for part in other.split_inclusive(|c: char| !is_word(c)) {
+        let word = part.trim_end_matches(|c: char| !is_word(c));
+        let known = ["", "true", "false", "null"].contains(&word)
+            || (word.len() <= 24 && word.parse::<f64>().is_ok());
+        // Writing to a string cannot fail.
+        let _written = write!(
+            out,
+            "{}{}",
+            if known { word } else { "?" },
+            part.get(word.len()..).unwrap_or_default()
+        );
+    }
 }
 
 #[cfg(test)]
@@ -116,21 +198,41 @@ mod tests {
 
     #[test]
     fn secrets_go_and_the_rest_stays() {
-        let text = r#"{"timestamp":"bad","source":"vk-fix-aa","auth_type":"apikey","api_key": "ck-\"alice-01","fail":{"body":"key vk-fix-aa"},"response_headers":{"Set-Cookie":["__cf=fake; path=/","b=c"],"X":["y"]},"access_token_sha256":"73785c5800f78b2cf8715d2876cd3afc9bdbb848bf7fcb3b6452667501a4e8dd"}"#;
+        let text = r#"{"timestamp":"bad","latency_ms":12,"source":"vk-fix-aa","auth_type":"apikey","client_ip":"1.2.3.4","api_key": "ck-\"alice-01","fail":{"body":"key vk-fix-aa"},"response_headers":{"Set-Cookie":["__cf=fake; path=/","b=c"],"X":["y"]},"failed":true}"#;
         let out = masked(text);
-        for secret in ["vk-fix-aa", "alice", "__cf", "b=c", "73785c"] {
+        for secret in ["vk-fix-aa", "alice", "__cf", "b=c", "1.2.3.4", "\"y\""] {
             assert!(!out.contains(secret), "{secret}: {out}");
         }
-        assert!(out.contains(r#""Set-Cookie":["",""],"X":["y"]"#), "{out}");
         assert!(
-            out.starts_with(r#"{"timestamp":"bad","source":"...#"#),
+            out.starts_with(r#"{"timestamp":"bad","latency_ms":12,"source":"...#"#),
+            "{out}"
+        );
+        assert!(
+            out.contains(r#""Set-Cookie":["",""],"X":[""]},"failed":true}"#),
             "{out}"
         );
     }
 
     #[test]
+    fn damaged_keys_and_lost_quotes_hide_nothing() {
+        for text in [
+            r#"{"api_key*:"sk-live-0123456789","source":"x"}"#,
+            r#"{"api_key":"ck-alice-01","api_key":"ck-bob-02"}"#,
+            r#"{"apy_key":"ck-alice-01"}"#,
+            r#"{"api_key:"ck-alice-01"}"#,
+            r"{api_key:ck-alice-01}",
+            r#"{"api_key":"sk-live-01234"#,
+        ] {
+            let out = masked(text);
+            for secret in ["0123", "alice", "bob"] {
+                assert!(!out.contains(secret), "{text} → {out}");
+            }
+        }
+    }
+
+    #[test]
     fn masking_twice_changes_nothing_and_addresses_of_accounts_stay() {
-        let text = r#"{"source":"someone@example.com","auth_type":"oauth","api_key":"sk-live-0123456789abcdef9f3x","x":"other@example.com"}"#;
+        let text = r#"{"source":"someone@example.com","auth_type":"oauth","api_key":"sk-live-0123456789abcdef9f3x","alias":"other@example.com"}"#;
         let once = masked(text);
         assert!(once.contains(r#""source":"someone@example.com""#), "{once}");
         assert!(!once.contains("other@example.com"), "{once}");
@@ -138,10 +240,20 @@ mod tests {
     }
 
     #[test]
-    fn torn_texts_lose_nothing_but_secrets() {
-        let text = r#"{"api_key":"sk-live-0123456789abcdef"#;
-        assert!(!masked(text).contains("0123456789"));
-        assert_eq!(masked(r#"{"api_key"#), r#"{"api_key"#);
-        assert_eq!(masked(r#"x"cookie"#), r#"x"cookie"#);
+    fn escapes_do_not_change_a_mask() {
+        let plain = masked(r#"{"api_key":"ck-a&b-0123456"}"#);
+        assert_eq!(masked(r#"{"api_key":"ck-a\u0026b-0123456"}"#), plain);
+    }
+
+    #[test]
+    fn a_long_error_text_does_not_push_the_keys_out() {
+        let body = "x ".repeat(200_000);
+        let text = format!(r#"{{"fail":{{"body":"{body}"}},"api_key":"ck-alice-01"}}"#);
+        let out = masked(&text);
+        assert!(
+            out.len() < 10_000 && out.contains("ck...01#"),
+            "{}",
+            out.len()
+        );
     }
 }

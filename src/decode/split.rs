@@ -2,24 +2,55 @@
 
 use std::borrow::Cow;
 
+use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-/// The body is not a JSON array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON array")]
-pub struct NotAnArray;
+/// Begins every record that CPA writes, whatever its version.
+const RECORD_START: &[u8] = b",{\"timestamp\"";
 
 /// The elements of an array as they stand.
 ///
 /// CPA wraps an item that is not JSON into a string; such an element is that string's content.
-pub fn split_array(body: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, NotAnArray> {
-    let elements: Vec<&RawValue> =
-        serde_json::from_slice(body).map_err(|_quotes_the_body| NotAnArray)?;
-    Ok(elements
-        .into_iter()
-        .map(RawValue::get)
-        .map(content)
-        .collect())
+/// Damage costs the element it is in: what precedes it stays, what follows is found by the way in
+/// which records begin, and the damaged piece comes out as an element that is no record.
+pub fn split_array(body: &[u8]) -> Vec<Cow<'_, [u8]>> {
+    let mut elements = Vec::new();
+    let Some(mut rest) = body.trim_ascii().strip_prefix(b"[") else {
+        return vec![Cow::Borrowed(body)];
+    };
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest == b"]" {
+            return elements;
+        }
+        let mut stream = Deserializer::from_slice(rest).into_iter::<&RawValue>();
+        let element = stream.next().and_then(Result::ok);
+        let after = rest
+            .get(stream.byte_offset()..)
+            .unwrap_or_default()
+            .trim_ascii_start();
+        match (element, after.split_first()) {
+            (Some(element), Some((b',', after))) => {
+                elements.push(content(element.get()));
+                rest = after;
+            }
+            (Some(element), Some((b']', []))) => {
+                elements.push(content(element.get()));
+                return elements;
+            }
+            _damaged => {
+                let next = find(rest, RECORD_START);
+                let (damaged, after) = rest.split_at(next.unwrap_or(rest.len()));
+                if !damaged.is_empty() {
+                    elements.push(Cow::Borrowed(damaged));
+                }
+                match after.split_first() {
+                    Some((_comma, after)) => rest = after,
+                    None => return elements,
+                }
+            }
+        }
+    }
 }
 
 fn content(element: &str) -> Cow<'_, [u8]> {
@@ -32,18 +63,39 @@ fn content(element: &str) -> Cow<'_, [u8]> {
     }
 }
 
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn elements_stay_as_they_are() {
-        let parts = split_array(br#" [ {"a": [1, 2]} ,"no \"json\"", 7 ] "#).unwrap();
+        let parts = split_array(br#" [ {"a": [1, 2]} ,"no \"json\"", 7 ] "#);
         assert_eq!(parts, [&br#"{"a": [1, 2]}"#[..], br#"no "json""#, b"7"]);
         assert!(matches!(parts[0], Cow::Borrowed(_)));
-        assert!(split_array(b"[]").unwrap().is_empty());
-        for bad in [&b"{}"[..], b"[1", b"", b"[1] x", b"\xff"] {
-            assert_eq!(split_array(bad), Err(NotAnArray));
+        assert!(split_array(b"[]").is_empty());
+    }
+
+    #[test]
+    fn damage_costs_the_element_it_is_in() {
+        let body = br#"[{"timestamp":1},{"timestamp":2,"x":},{"timestamp":3},{"timesta"#;
+        let parts = split_array(body);
+        assert_eq!(
+            parts,
+            [
+                &br#"{"timestamp":1}"#[..],
+                br#"{"timestamp":2,"x":}"#,
+                br#"{"timestamp":3}"#,
+                br#"{"timesta"#
+            ]
+        );
+        for whole in [&b"{}"[..], b"", b"\xff", b"x[1]"] {
+            assert_eq!(split_array(whole), [whole]);
         }
+        assert_eq!(split_array(b"[1] x"), [&b"1] x"[..]]);
     }
 }

@@ -53,14 +53,21 @@ impl Breakdown {
     }
 
     fn adds_up(&self) -> bool {
-        self.counts().total() == self.total_tokens
+        let counts = self.counts();
+        let input = counts.input + counts.cache_read + counts.cache_write;
+        counts.total() == self.total_tokens
+            && self.input.total_tokens.is_none_or(|total| total == input)
+            && self
+                .output
+                .total_tokens
+                .is_none_or(|total| total == counts.generated())
     }
 }
 
 /// What the flat counts of a provider mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Semantics {
-    /// Input contains cached tokens, output contains reasoning (OpenAI and its many likes).
+    /// Input contains cached tokens, output contains reasoning (`OpenAI` and its many likes).
     Subset,
     /// Cache tokens stand beside input, reasoning is part of output (Claude).
     Independent,
@@ -101,8 +108,15 @@ impl Semantics {
 
 /// Parts never exceed their whole: cache ≤ input where it is inside, reasoning ≤ output likewise.
 fn from_flat(flat: &FlatTokens, semantics: Semantics) -> Tokens {
-    // Before v7.0.3 there was only `cached_tokens`.
-    let cache_read = flat.cache_read_tokens.unwrap_or(flat.cached_tokens);
+    // Before v7.0.3 there was only `cached_tokens`; until v7.2.67 the newer key was there but 0 for
+    // everybody except Claude, for whom `cached_tokens` can mean writes.
+    let cache_read = match flat.cache_read_tokens {
+        None => flat.cached_tokens,
+        Some(0) if !flat.cache_read_tokens_present && semantics != Semantics::Independent => {
+            flat.cached_tokens
+        }
+        Some(read) => read,
+    };
     let mut counts = match semantics {
         Semantics::Subset | Semantics::Separate => {
             let cache_read = cache_read.min(flat.input_tokens);
@@ -163,6 +177,7 @@ mod tests {
             reasoning_tokens: reasoning,
             cached_tokens: cached,
             cache_read_tokens: Some(read),
+            cache_read_tokens_present: true,
             cache_creation_tokens: creation,
             total_tokens: total,
         }

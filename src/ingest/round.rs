@@ -108,15 +108,12 @@ impl Open<'_> {
             FrameBody::Record(payload) => {
                 self.record(payload, frame.received, decoder, ledger, losses)
             }
-            FrameBody::JsonArray(body) => match split_array(body) {
-                Ok(payloads) => {
-                    for payload in payloads {
-                        self.record(&payload, frame.received, decoder, ledger, losses)?;
-                    }
-                    Ok(())
+            FrameBody::JsonArray(body) => {
+                for payload in split_array(body) {
+                    self.record(&payload, frame.received, decoder, ledger, losses)?;
                 }
-                Err(_damage) => self.record(body, frame.received, decoder, ledger, losses),
-            },
+                Ok(())
+            }
         }
     }
 
