@@ -112,7 +112,6 @@ pub(super) struct Fail<'a> {
 }
 
 /// What these numbers mean depends on the provider.
-#[expect(clippy::struct_field_names, reason = "CPA's own names")]
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct FlatTokens {

@@ -91,9 +91,8 @@ impl Masker<'_> {
     fn text(&self, key: &str, text: &str) -> String {
         match key {
             _ if text.is_empty() => String::new(),
-            "api_key" => self.secrets.masked(text).to_string(),
             "source" if self.keeps_source && text == self.kept_source => text.to_owned(),
-            "source" => self.secrets.masked(text).to_string(),
+            "api_key" | "source" => self.secrets.masked(text).to_string(),
             key if PLAIN.contains(&key) => self.labels.masked(cut(text, MAX_TEXT)),
             _ => String::new(),
         }
@@ -127,9 +126,10 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         let (literal, after) = after.split_at(len);
         let value = unescape(literal);
         rest = after.strip_prefix('"').unwrap_or_default();
-        pieces.push(match rest.trim_start().starts_with(':') {
-            true => Piece::Key(value),
-            false => Piece::Text(value),
+        pieces.push(if rest.trim_start().starts_with(':') {
+            Piece::Key(value)
+        } else {
+            Piece::Text(value)
         });
     }
     pieces.push(Piece::Other(rest));

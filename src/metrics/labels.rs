@@ -158,7 +158,13 @@ impl LabelTexts {
         for kind in LabelKind::ALL {
             let absent = match kind {
                 LabelKind::Provider | LabelKind::Model | LabelKind::Executor => "unknown",
-                _ => "none",
+                LabelKind::Account
+                | LabelKind::Client
+                | LabelKind::Endpoint
+                | LabelKind::Tier
+                | LabelKind::Effort
+                | LabelKind::Code
+                | LabelKind::Reason => "none",
             };
             let values = this.values_mut(kind);
             values.owners.insert(OTHER_TEXT.into(), OTHER);
@@ -177,10 +183,12 @@ impl LabelTexts {
         let Some(kind) = LabelKind::of(dimension) else {
             return;
         };
-        let aliases = match kind {
-            LabelKind::Account => Some(&self.aliases.accounts),
-            LabelKind::Client => Some(&self.aliases.clients),
-            _ => None,
+        let aliases = if kind == LabelKind::Account {
+            Some(&self.aliases.accounts)
+        } else if kind == LabelKind::Client {
+            Some(&self.aliases.clients)
+        } else {
+            None
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
@@ -211,14 +219,13 @@ impl LabelTexts {
         if let Some(shown) = values.shown.get(&id) {
             return *shown;
         }
-        let text = match kind {
-            LabelKind::Code => id.to_string().into(),
-            LabelKind::Reason => failure_reason(id).into(),
-            _ => values
-                .texts
-                .get(&id)
-                .cloned()
-                .unwrap_or_else(|| format!("id-{id}").into()),
+        let text: Box<str> = if kind == LabelKind::Code {
+            id.to_string().into()
+        } else if kind == LabelKind::Reason {
+            failure_reason(id).into()
+        } else {
+            let known = values.texts.get(&id).cloned();
+            known.unwrap_or_else(|| format!("id-{id}").into())
         };
         let owner = *values.owners.entry(text.clone()).or_insert(id);
         values.texts.entry(id).or_insert(text);
