@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod harness;
 mod layering;
+mod modes;
