@@ -15,7 +15,7 @@
 //!
 //! * [`cli`]: the command line; [`app`]: the one place that sees every part.
 //! * [`config`]: what the user wrote, and what the program may rely on.
-//! * [`lifecycle`], [`telemetry`], [`clock`], [`platform`], [`http_client`], [`version`].
+//! * [`lifecycle`], [`telemetry`], [`clock`], [`platform`], [`errors`], [`http_client`], [`version`].
 //! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
 pub mod app;
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod errors;
 pub mod http;
 pub mod http_client;
 pub mod ingest;

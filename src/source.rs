@@ -117,10 +117,15 @@ impl Source {
             said: None,
             retry: RETRY_FIRST,
         };
-        // The checks hold no records, so they may be dropped in the middle of a call.
+        // The checks hold no records, so they may be dropped in the middle of a call. The
+        // supervisor may not: a reply is on its way.
+        let watching = async {
+            checks.await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = supervisor.run() => {}
-            () = checks => {}
+            () = watching => {}
         }
     }
 }

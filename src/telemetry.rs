@@ -22,6 +22,7 @@ use tracing_subscriber::{
 };
 
 use crate::config::{LogFormat, LogLevel};
+use crate::errors::Chain;
 
 /// The running log: its level can change, its counts can be read.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ impl Telemetry {
 
     pub fn set_level(&self, level: LogLevel) {
         if let Err(error) = self.filter.reload(targets(level)) {
-            let error = &error as &dyn std::error::Error;
+            let error = tracing::field::display(Chain(&error));
             tracing::error!(error, "the log level could not be changed");
         }
     }

@@ -12,6 +12,7 @@ use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::decode::Decoder;
+use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
 use crate::ingest::{self, Ingest, Signal};
@@ -161,13 +162,13 @@ impl Records {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "storing has ended"
                 );
             }
             Err(error) => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "storing has ended"
                 );
             }

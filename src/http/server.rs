@@ -18,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ListenAddress;
+use crate::errors::Chain;
 
 /// Time a client gets to send its request head, and to send the next one on the same connection.
 ///
@@ -71,7 +72,7 @@ pub async fn serve(
             () = stop.cancelled() => break,
             Some(ended) = server.connections.join_next() => {
                 if let Err(error) = ended {
-                    let error = &error as &dyn std::error::Error;
+                    let error = tracing::field::display(Chain(&error));
                     tracing::error!(error, "a connection's task failed");
                 }
             }
@@ -157,7 +158,7 @@ impl Connection {
                 TowerToHyperService::new(self.router),
             );
         if let Err(error) = self.watcher.watch(connection).await {
-            let error = &error as &dyn std::error::Error;
+            let error = tracing::field::display(Chain(&error));
             tracing::debug!(peer = %self.peer, error, "a connection ended early");
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
+use crate::errors::Chain;
 use crate::metrics::{Ledger, Losses};
 use crate::model::UnixNanos;
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
@@ -80,7 +81,7 @@ impl Round<'_> {
         if let Err(error) = self.reader.release(position, committed.number) {
             // The records are safe in the database; only their room in the spool is not free yet.
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "spool could not be cleared"
             );
         }

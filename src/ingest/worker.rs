@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Parts;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
+use crate::errors::Chain;
 use crate::metrics::StoreSizes;
 use crate::model::UnixNanos;
 use crate::platform;
@@ -166,10 +167,14 @@ impl Worker {
             RoundError::Spool(_) => FailureClass::Other,
         };
         self.parts.metrics.commit_failed(class.as_str());
+        let reader = &self.parts.reader;
+        self.parts
+            .metrics
+            .set_spool(reader.pending_bytes(), reader.file_bytes());
         if self.failing != Some(class) {
             self.failing = Some(class);
             tracing::error!(
-                error = failure as &dyn std::error::Error,
+                error = %Chain(failure),
                 class = class.as_str(),
                 "records cannot be stored and wait in the spool: {}",
                 class.remedy()
@@ -238,7 +243,7 @@ impl Worker {
                     .metrics
                     .set_spool(reader.pending_bytes(), reader.file_bytes());
                 tracing::debug!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "store not measured"
                 );
             }
@@ -267,7 +272,7 @@ impl Worker {
         self.publish_now();
         if let Err(error) = store.checkpoint() {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "checkpoint failed"
             );
         }

@@ -7,6 +7,8 @@ use std::{
 
 use super::{Signal, State};
 
+use crate::errors::Chain;
+
 /// A new directory inherits the access list of its parent; the profile folders are private.
 pub(super) fn make_dir_private(_builder: &mut DirBuilder) {}
 
@@ -34,7 +36,7 @@ impl Signals {
     /// Cancel-safe.
     pub async fn next(&mut self) -> Signal {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            let error = &error as &dyn std::error::Error;
+            let error = tracing::field::display(Chain(&error));
             tracing::error!(error, "ctrl-c is not available");
             std::future::pending::<()>().await;
         }

@@ -14,6 +14,8 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use super::{Signal, State};
 
+use crate::errors::Chain;
+
 pub(super) fn make_dir_private(builder: &mut DirBuilder) {
     builder.mode(0o700);
 }
@@ -78,7 +80,7 @@ impl Notifier {
     pub fn notify(&self, state: State) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = send(socket, &message(state)) {
-            let error = &error as &dyn std::error::Error;
+            let error = tracing::field::display(Chain(&error));
             tracing::warn!(error, ?state, "the service manager could not be told");
         }
     }

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::context::{Settings, Shared, with_causes};
+use super::context::{Settings, Shared};
 use super::management::{Api, HttpFailure, Management, Server};
+use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 
 /// Records that CPA has counted may still be on their way to us.
@@ -201,7 +202,7 @@ impl Checks {
     fn say_unreachable(&mut self, failure: &HttpFailure) {
         if !std::mem::replace(&mut self.known.unreachable, true) {
             tracing::warn!(
-                error = with_causes(failure),
+                error = %Chain(failure),
                 "CPA's management API gives no answer; its switches and counters go unwatched"
             );
         }

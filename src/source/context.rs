@@ -15,6 +15,7 @@ use super::plan::Wish;
 use super::refusal::{Refusal, RespError};
 use super::resp::{Connection, Endpoint, RespFailure};
 use crate::clock::Clock;
+use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
 
@@ -181,7 +182,7 @@ impl Context {
         match self.inlet.put(&batch, &self.hard).await {
             Ok(()) => Ok(()),
             Err(lost) => {
-                tracing::error!(error = &lost as &dyn std::error::Error, "records lost");
+                tracing::error!(error = %Chain(&lost), "records lost");
                 Err(End::Stopped)
             }
         }
@@ -266,21 +267,9 @@ impl From<RespFailure> for End {
             RespFailure::Answer(_)
             | RespFailure::Connect(_)
             | RespFailure::Timeout(_)
-            | RespFailure::Ended(_) => Self::Down(with_causes(&failure)),
+            | RespFailure::Ended(_) => Self::Down(Chain(&failure).to_string()),
         }
     }
-}
-
-/// The error and what caused it, on one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

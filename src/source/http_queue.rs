@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::context::{Context, End, Interrupts, with_causes};
+use super::context::{Context, End, Interrupts};
 use super::management::{Api, HttpFailure, Management};
 use super::sizing::Sizing;
+use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 
 /// Bytes that one call should bring: larger than over RESP, because each costs CPA 62 ms.
@@ -111,7 +112,7 @@ impl From<HttpFailure> for End {
             HttpFailure::Unreachable(_)
             | HttpFailure::Status(_)
             | HttpFailure::TooLarge(_)
-            | HttpFailure::Content => Self::Down(with_causes(&failure)),
+            | HttpFailure::Content => Self::Down(Chain(&failure).to_string()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::errors::Chain;
 use crate::model::{Batch, BatchBody};
 use crate::spool::Writer;
 
@@ -82,7 +83,7 @@ impl Inlet {
             if !said {
                 said = true;
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "spool cannot be written; holding what was received and trying again"
                 );
             }

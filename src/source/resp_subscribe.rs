@@ -15,6 +15,7 @@ use super::context::{Context, End, Interrupts};
 use super::resp::{Commands, Connection, Replies, Reply, RespFailure};
 use super::resp_pop::pop_once;
 use super::sizing::Sizing;
+use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 
 /// For the confirmation of a subscription.
@@ -215,7 +216,7 @@ async fn ask(commands: &mut Commands, command: &str) {
     if let Err(failure) = commands.send(&redis::cmd(command)).await {
         tracing::debug!(
             command,
-            error = &failure as &dyn std::error::Error,
+            error = %Chain(&failure),
             "not sent"
         );
     }

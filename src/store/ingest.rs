@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use super::dimensions::{Interner, NewName};
 use super::{State, Store, StoreError, rejects, totals};
+use crate::errors::Chain;
 use crate::model::{
     AuthType, DimId, Dimension, Event, RejectReason, Route, Source, TokenQuality, TotalRow,
     UnixNanos,
@@ -173,7 +174,7 @@ impl Drop for Ingest<'_> {
             && !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "rollback failed");
+            tracing::warn!(error = %Chain(&error), "rollback failed");
         }
     }
 }

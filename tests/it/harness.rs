@@ -14,13 +14,13 @@ use cpa_exporter::simulator::{Simulator, SimulatorConfig, TrafficConfig};
 use rusqlite::{Connection, OpenFlags};
 
 /// Longest wait for anything; these machines are shared and slow.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Samples of a page by `name{labels}`.
-pub type Samples = BTreeMap<String, f64>;
+pub(crate) type Samples = BTreeMap<String, f64>;
 
 /// A simulated CPA on a free port.
-pub async fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Simulator {
+pub(crate) async fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Simulator {
     let mut config = SimulatorConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         retention: Duration::from_hours(1),
@@ -33,7 +33,7 @@ pub async fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Simulator {
 
 /// The running program.
 #[derive(Debug)]
-pub struct Exporter {
+pub(crate) struct Exporter {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     addr: SocketAddr,
@@ -41,11 +41,11 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    pub async fn start(simulator: &Simulator, directory: &Path, flags: &[&str]) -> Self {
+    pub(crate) async fn start(simulator: &Simulator, directory: &Path, flags: &[&str]) -> Self {
         Self::start_with_key(simulator, simulator.management_key(), directory, flags).await
     }
 
-    pub async fn start_with_key(
+    pub(crate) async fn start_with_key(
         simulator: &Simulator,
         key: &str,
         directory: &Path,
@@ -55,7 +55,7 @@ impl Exporter {
         Self::start_at(&url, &[("CPA_MANAGEMENT_KEY", key)], directory, flags).await
     }
 
-    pub async fn start_at(
+    pub(crate) async fn start_at(
         url: &str,
         env: &[(&str, &str)],
         directory: &Path,
@@ -87,20 +87,20 @@ impl Exporter {
         this
     }
 
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
 
     /// The first log line with `text` in it.
-    pub async fn logged(&self, text: &str) -> String {
+    pub(crate) async fn logged(&self, text: &str) -> String {
         let find = || {
             self.log
                 .lock()
@@ -112,7 +112,7 @@ impl Exporter {
         eventually(&format!("log line {text:?}"), async || find()).await
     }
 
-    pub async fn get(&self, path: &str, accept: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str, accept: &str) -> (u16, String) {
         let url = format!("http://{}{path}", self.addr);
         let response = self
             .client
@@ -124,16 +124,16 @@ impl Exporter {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    pub async fn page(&self) -> String {
+    pub(crate) async fn page(&self) -> String {
         self.get("/metrics", "").await.1
     }
 
-    pub async fn samples(&self) -> Samples {
+    pub(crate) async fn samples(&self) -> Samples {
         samples(&self.page().await)
     }
 
     /// Waits until the page fulfils `condition`, and gives that page.
-    pub async fn when(&self, what: &str, condition: impl Fn(&Samples) -> bool) -> Samples {
+    pub(crate) async fn when(&self, what: &str, condition: impl Fn(&Samples) -> bool) -> Samples {
         let check = async || Some(self.samples().await).filter(&condition);
         let begin = Instant::now();
         loop {
@@ -150,7 +150,7 @@ impl Exporter {
         }
     }
 
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         eventually("ready", async || {
             (self.get("/-/ready", "").await.0 == 200).then_some(())
         })
@@ -158,12 +158,12 @@ impl Exporter {
     }
 
     /// As the kernel's out-of-memory killer does it.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -175,13 +175,13 @@ impl Exporter {
     }
 
     /// SIGTERM, and how it ended.
-    pub async fn terminate(mut self) -> (ExitStatus, String) {
+    pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
         self.signal("TERM");
         let status = self.ended().await;
         (status, self.log())
     }
 
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let begin = Instant::now();
         loop {
@@ -203,7 +203,7 @@ impl Drop for Exporter {
 }
 
 /// The binary with what every test needs.
-pub fn command(directory: &Path) -> Command {
+pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
     command
         .args([
@@ -223,7 +223,7 @@ pub fn command(directory: &Path) -> Command {
 }
 
 /// Polls until there is an answer.
-pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = check().await {
@@ -234,7 +234,7 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
     }
 }
 
-pub fn samples(page: &str) -> Samples {
+pub(crate) fn samples(page: &str) -> Samples {
     let lines = page
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -250,7 +250,7 @@ pub fn samples(page: &str) -> Samples {
 }
 
 /// Sum over all series of a family.
-pub fn sum(samples: &Samples, family: &str) -> f64 {
+pub(crate) fn sum(samples: &Samples, family: &str) -> f64 {
     let of_family = |name: &str| name == family || name.starts_with(&format!("{family}{{"));
     samples
         .iter()
@@ -260,21 +260,21 @@ pub fn sum(samples: &Samples, family: &str) -> f64 {
 }
 
 /// The database, read beside the program.
-pub fn database(directory: &Path) -> Connection {
+pub(crate) fn database(directory: &Path) -> Connection {
     let path = directory.join("cpa-exporter.db");
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     conn.busy_timeout(Duration::from_secs(5)).unwrap();
     conn
 }
 
-pub fn count(directory: &Path, sql: &str) -> i64 {
+pub(crate) fn count(directory: &Path, sql: &str) -> i64 {
     database(directory)
         .query_row(sql, [], |row| row.get(0))
         .unwrap()
 }
 
 /// Requests, failures and tokens in the database: what the counters must say.
-pub fn stored(directory: &Path) -> [f64; 3] {
+pub(crate) fn stored(directory: &Path) -> [f64; 3] {
     let sql = "SELECT count(*) FILTER (WHERE flags & 2 = 0), \
                count(*) FILTER (WHERE flags & 3 = 1), \
                total(input + cache_read + cache_write + output + reasoning + unclassified) FROM event";
@@ -284,7 +284,7 @@ pub fn stored(directory: &Path) -> [f64; 3] {
 }
 
 /// The same three from the page.
-pub fn counted(samples: &Samples) -> [f64; 3] {
+pub(crate) fn counted(samples: &Samples) -> [f64; 3] {
     [
         "cpa_requests_total",
         "cpa_request_failures_total",
@@ -293,7 +293,7 @@ pub fn counted(samples: &Samples) -> [f64; 3] {
     .map(|family| sum(samples, family))
 }
 
-pub fn spool_files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn spool_files(directory: &Path) -> Vec<PathBuf> {
     let spool = fs::read_dir(directory.join("spool")).unwrap();
     let mut files: Vec<_> = spool.map(|e| e.unwrap().path()).collect();
     files.sort();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("errors", &[]),
     ("decode", &[]),
     ("spool", &["platform"]),
     ("store", &["platform"]),
@@ -42,7 +43,7 @@ fn modules_use_only_what_they_may() {
         }
         for used in uses(&fs::read_to_string(&file).unwrap()) {
             let may = used == module
-                || used == "model"
+                || ["model", "errors"].contains(&used.as_str())
                 || (COMPOSERS.contains(&module.as_str()) && (used != "cli" || module == "cli"))
                 || allowed
                     .get(module.as_str())

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod harness;
+mod kill;
 mod layering;
 mod modes;
+mod storage;

@@ -1,0 +1,156 @@
+//! Killed at any point, stopped at any load: nothing double, nothing lost that was received.
+
+use std::time::Duration;
+
+use tempfile::tempdir;
+
+use crate::harness::{
+    Exporter, Samples, count, counted, eventually, simulator, spool_files, stored, sum,
+};
+
+const KILLS: u64 = 20;
+const BACKLOG: usize = 30_000;
+/// More than one reply can hold: 256 KiB of records of 1 KB and more.
+const MAX_REPLY: u64 = 300;
+
+/// Counters of two pages of one database must not fall.
+fn never_falls(before: &Samples, after: &Samples) {
+    let counters = before.iter().filter(|(name, _)| {
+        let restored = [
+            "cpa_requests_total{",
+            "cpa_tokens_total{",
+            "cpa_ingest_records_total",
+        ];
+        restored.iter().any(|start| name.starts_with(start))
+    });
+    for (name, value) in counters {
+        let now = after.get(name);
+        assert!(
+            now.is_some_and(|now| now >= value),
+            "{name}: {value} → {now:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_kills_in_a_drain_double_nothing_and_lose_nothing_received() {
+    let simulator = simulator(|config| config.traffic.backlog = BACKLOG).await;
+    let dir = tempdir().unwrap();
+    let mut last = Samples::new();
+    for kill in 0..KILLS {
+        let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+        exporter.ready().await;
+        let page = exporter.samples().await;
+        never_falls(&last, &page);
+        last = page;
+        // Points spread over the work: right at the start, within a transaction, between two.
+        let popped = simulator.totals().popped.records;
+        let more = 1 + kill * 7919 % 1200;
+        eventually("some more", async || {
+            let totals = simulator.totals();
+            (totals.popped.records >= popped + more || totals.queued == 0).then_some(())
+        })
+        .await;
+        exporter.kill();
+    }
+    // Whatever is left, a subsequent run takes in peace.
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    eventually("queue drained", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    exporter.ready().await;
+    exporter
+        .when("all committed", |s| s["cpa_spool_pending_bytes"] == 0.0)
+        .await;
+    let want = stored(dir.path());
+    let page = exporter
+        .when("counters equal the database", |s| counted(s) == want)
+        .await;
+    never_falls(&last, &page);
+    assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
+    let popped = simulator.totals().popped.records;
+    let events = count(dir.path(), "SELECT count(*) FROM event").cast_unsigned();
+    assert_eq!(popped, BACKLOG as u64);
+    let lost = popped
+        .checked_sub(events)
+        .expect("more events than were handed out");
+    assert!(
+        lost <= KILLS * MAX_REPLY,
+        "{lost} lost: more than was on its way at the kills"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_under_load_loses_nothing() {
+    let simulator = simulator(|config| {
+        config.traffic.backlog = BACKLOG;
+        config.traffic.rate = Some(500);
+    })
+    .await;
+    let dir = tempdir().unwrap();
+    for run in 1..=3_u64 {
+        let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+        eventually("under way", async || {
+            (simulator.totals().popped.records >= run * 2000).then_some(())
+        })
+        .await;
+        let begin = std::time::Instant::now();
+        let (status, log) = exporter.terminate().await;
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        let popped = simulator.totals().popped.records;
+        let events = count(dir.path(), "SELECT count(*) FROM event").cast_unsigned();
+        assert_eq!(events, popped, "run {run}\n{log}");
+        let spooled = spool_files(dir.path())
+            .iter()
+            .map(|f| f.metadata().unwrap().len())
+            .sum::<u64>();
+        assert!(spooled < 100, "spool holds {spooled} bytes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_spool_tail_costs_the_torn_record_only() {
+    let simulator = simulator(|config| config.traffic.backlog = 2000).await;
+    let dir = tempdir().unwrap();
+    drop(
+        Exporter::start(&simulator, dir.path(), &[])
+            .await
+            .terminate()
+            .await,
+    );
+    // With the database locked everything stays in the spool.
+    let lock = lock_database(dir.path());
+    simulator.generate(500);
+    let before = count(dir.path(), "SELECT count(*) FROM event");
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    eventually("spooled", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    exporter
+        .when("written", |s| s["cpa_spool_pending_bytes"] > 100_000.0)
+        .await;
+    let waiting = simulator.totals().popped.records - before.cast_unsigned();
+    exporter.kill();
+    drop(lock);
+    let torn = spool_files(dir.path())
+        .into_iter()
+        .max_by_key(|file| file.metadata().unwrap().len())
+        .unwrap();
+    let len = torn.metadata().unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(&torn).unwrap();
+    file.set_len(len - 5).unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter.ready().await;
+    exporter.logged("torn frame").await;
+    let events = count(dir.path(), "SELECT count(*) FROM event") - before;
+    assert_eq!(events.cast_unsigned(), waiting - 1);
+}
+
+pub(crate) fn lock_database(directory: &std::path::Path) -> rusqlite::Connection {
+    let conn = rusqlite::Connection::open(directory.join("cpa-exporter.db")).unwrap();
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    conn
+}

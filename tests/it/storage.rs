@@ -1,0 +1,160 @@
+//! A database that is locked, old, damaged or somebody else's.
+
+use std::fs;
+
+use tempfile::tempdir;
+
+use crate::harness::{Exporter, command, count, counted, eventually, simulator, stored, sum};
+use crate::kill::lock_database;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_database_costs_nothing() {
+    let simulator = simulator(|config| config.traffic.backlog = 500).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    let before = exporter
+        .when("first", |s| s.get("cpa_store_events") == Some(&500.0))
+        .await;
+    let lock = lock_database(dir.path());
+    simulator.generate(700);
+    let failures = "cpa_store_commit_failures_total{reason=\"locked\"}";
+    let locked = exporter
+        .when("waiting", |s| {
+            s[failures] >= 2.0 && s["cpa_spool_pending_bytes"] > 500_000.0
+        })
+        .await;
+    assert_eq!(simulator.totals().queued, 0, "popping goes on");
+    assert_eq!(counted(&locked)[0], sum(&before, "cpa_requests_total"));
+    exporter.logged("another program holds a lock").await;
+    drop(lock);
+    exporter
+        .when("stored", |s| {
+            s["cpa_spool_pending_bytes"] == 0.0 && s["cpa_store_events"] == 1200.0
+        })
+        .await;
+    exporter.logged("nothing was lost").await;
+    let want = stored(dir.path());
+    let page = exporter.when("counted", |s| counted(s) == want).await;
+    assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
+    assert_eq!(want[0], 1200.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_spool_stops_popping_and_goes_on_by_itself() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let flags = ["--storage.spool-limit", "1MiB", "--cpa.pop-bytes", "64KiB"];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    exporter.ready().await;
+    let lock = lock_database(dir.path());
+    simulator.generate(3000);
+    exporter.logged("the spool is full").await;
+    let page = exporter.samples().await;
+    assert!(page["cpa_spool_pending_bytes"] <= page["cpa_spool_limit_bytes"] + 300_000.0);
+    assert!(simulator.totals().queued > 1000);
+    drop(lock);
+    exporter.logged("the spool has room again").await;
+    exporter
+        .when("all", |s| s["cpa_store_events"] == 3000.0)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_left_alone_and_can_be_set_aside() {
+    let simulator = simulator(|config| config.traffic.backlog = 300).await;
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("cpa-exporter.db");
+    fs::write(&file, "x".repeat(20_000)).unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    let page = exporter
+        .when("spooling", |s| s.get("cpa_spool_limit_bytes").is_some())
+        .await;
+    assert!(
+        !page.contains_key("cpa_ingest_records_total"),
+        "nothing rather than a wrong zero"
+    );
+    let line = exporter.logged("set-aside").await;
+    assert!(line.contains("corrupt"), "{line}");
+    eventually("popped", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    assert_eq!(exporter.get("/-/ready", "").await.0, 503);
+    exporter.terminate().await;
+    assert_eq!(fs::read(&file).unwrap(), "x".repeat(20_000).as_bytes());
+
+    let aside = std::process::Command::new(env!("CARGO_BIN_EXE_cpa-exporter"))
+        .args(["storage", "set-aside", "--storage.path"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert!(aside.status.success(), "{aside:?}");
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("from the spool", |s| {
+            s.get("cpa_store_events") == Some(&300.0)
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_database_and_a_taken_directory_are_refused() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter.ready().await;
+    let url = format!("http://{}", simulator.addr());
+    let second = command(dir.path())
+        .args(["--cpa.url", &url])
+        .env("CPA_MANAGEMENT_KEY", simulator.management_key())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("in use by another process"), "{said}");
+    exporter.terminate().await;
+
+    let conn = rusqlite::Connection::open(dir.path().join("cpa-exporter.db")).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    drop(conn);
+    let mut exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    assert_eq!(exporter.ended().await.code(), Some(1));
+    exporter.logged("schema version 99").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_begins_an_epoch_and_nothing_is_double() {
+    let simulator = simulator(|config| config.traffic.backlog = 400).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("400", |s| s.get("cpa_store_events") == Some(&400.0))
+        .await;
+    exporter.terminate().await;
+    let copy = fs::read(dir.path().join("cpa-exporter.db")).unwrap();
+    simulator.generate(300);
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("700", |s| s.get("cpa_store_events") == Some(&700.0))
+        .await;
+    exporter.terminate().await;
+    for side in ["-wal", "-shm"] {
+        fs::remove_file(dir.path().join(format!("cpa-exporter.db{side}"))).ok();
+    }
+    fs::write(dir.path().join("cpa-exporter.db"), copy).unwrap();
+
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter.ready().await;
+    exporter.logged("an earlier copy was put back").await;
+    let page = exporter.samples().await;
+    assert!(
+        page.keys()
+            .any(|name| name.starts_with("cpa_requests_total{")),
+        "series are known"
+    );
+    assert_eq!(counted(&page), [0.0; 3]);
+    simulator.generate(50);
+    let page = exporter.when("50 more", |s| counted(s)[0] == 50.0).await;
+    assert_eq!(page["cpa_ingest_records_total"], 50.0);
+    assert_eq!(count(dir.path(), "SELECT count(*) FROM event"), 450);
+}
