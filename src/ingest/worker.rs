@@ -72,6 +72,10 @@ impl Worker {
                 Ok(Outcome::Committed { more }) => {
                     self.committed = self.parts.clock.now();
                     self.unpublished = true;
+                    // New records may come without a pause, so nobody waits for an empty spool.
+                    if !self.parts.reader.has_inherited() {
+                        self.caught_up();
+                    }
                     more
                 }
                 Err(failure) => {
@@ -195,7 +199,8 @@ impl Worker {
         }
     }
 
-    /// The first time that nothing is left to replay, the counters may be shown.
+    /// The first time that nothing of earlier processes is left to replay, the counters may be
+    /// shown.
     fn caught_up(&mut self) {
         if let Some(ready) = self.ready.take() {
             self.published = UnixNanos::default();

@@ -83,6 +83,11 @@ impl Reader {
         self.segments.lock().pending()
     }
 
+    /// Whether what earlier processes left has not all been committed.
+    pub fn has_inherited(&self) -> bool {
+        self.segments.lock().has_inherited()
+    }
+
     /// Bytes of all segment files.
     pub fn file_bytes(&self) -> u64 {
         self.segments.lock().segments.iter().map(|s| s.len).sum()

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) tail: Option<File>,
     /// Number of the last commit that the reader reported.
     pub(super) commit_number: u64,
+    /// First segment of this process; those before it were left by earlier ones.
+    pub(super) own_from: u64,
 }
 
 /// Handle shared by writer and reader.
@@ -80,6 +82,7 @@ impl Segments {
         crate::platform::create_private_dir(&dir)
             .map_err(|e| SpoolError::new(&dir, "created", e))?;
         let (segments, commit_number) = find(&dir)?;
+        let own_from = segments.back().map_or(1, |last| last.number + 1);
         let this = Self {
             dir: dir.into(),
             limit,
@@ -87,6 +90,7 @@ impl Segments {
                 segments,
                 tail: None,
                 commit_number,
+                own_from,
             })),
             next_id: Arc::new(Mutex::new(next_id)),
         };
@@ -158,6 +162,7 @@ impl Segments {
             segments,
             tail,
             commit_number,
+            ..
         } = state;
         if let (Some(tail), Some(last)) = (tail, segments.back_mut())
             && last.len > HEADER_LEN
@@ -179,6 +184,15 @@ impl Segments {
 }
 
 impl State {
+    /// Whether something that an earlier process wrote has not been released.
+    pub(super) fn has_inherited(&self) -> bool {
+        let mut earlier = self
+            .segments
+            .iter()
+            .take_while(|s| s.number < self.own_from);
+        earlier.any(|s| s.released < s.len)
+    }
+
     /// Bytes written and not yet released.
     pub(super) fn pending(&self) -> u64 {
         self.segments

@@ -14,7 +14,7 @@ use cpa_exporter::simulator::{Simulator, SimulatorConfig, TrafficConfig};
 use rusqlite::{Connection, OpenFlags};
 
 /// Longest wait for anything; these machines are shared and slow.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Samples of a page by `name{labels}`.
 pub(crate) type Samples = BTreeMap<String, f64>;
@@ -87,29 +87,25 @@ impl Exporter {
         this
     }
 
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
 
     /// The first log line with `text` in it.
     pub(crate) async fn logged(&self, text: &str) -> String {
-        let find = || {
-            self.log
-                .lock()
-                .unwrap()
-                .iter()
-                .find(|l| l.contains(text))
-                .cloned()
-        };
-        eventually(&format!("log line {text:?}"), async || find()).await
+        let begin = Instant::now();
+        loop {
+            let lines = self.log.lock().unwrap().clone();
+            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            assert!(
+                begin.elapsed() < DEADLINE,
+                "{text:?} is never logged\n{}",
+                lines.join("\n")
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub(crate) async fn get(&self, path: &str, accept: &str) -> (u16, String) {
@@ -206,16 +202,12 @@ impl Drop for Exporter {
 pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
     command
-        .args([
-            "--web.listen-address",
-            "127.0.0.1:0",
-            "--log.format",
-            "json",
-        ])
-        .arg("--storage.path")
-        .arg(directory)
-        .args(["--metrics.zero-hold", "0s"])
         .env_clear()
+        // In the environment, so that a test's flags win.
+        .env("CPA_EXPORTER_WEB_LISTEN_ADDRESS", "127.0.0.1:0")
+        .env("CPA_EXPORTER_LOG_FORMAT", "json")
+        .env("CPA_EXPORTER_METRICS_ZERO_HOLD", "0s")
+        .env("CPA_EXPORTER_STORAGE_PATH", directory)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());

@@ -72,12 +72,12 @@ async fn twenty_kills_in_a_drain_double_nothing_and_lose_nothing_received() {
     let popped = simulator.totals().popped.records;
     let events = count(dir.path(), "SELECT count(*) FROM event").cast_unsigned();
     assert_eq!(popped, BACKLOG as u64);
-    let lost = popped
+    let missing = popped
         .checked_sub(events)
         .expect("more events than were handed out");
     assert!(
-        lost <= KILLS * MAX_REPLY,
-        "{lost} lost: more than was on its way at the kills"
+        missing <= KILLS * MAX_REPLY,
+        "{missing} lost: more than was on its way at the kills"
     );
 }
 

@@ -1,0 +1,233 @@
+//! What CPA can do to a collector: refuse it, vanish, starve it, change.
+
+use std::time::Duration;
+
+use cpa_exporter::simulator::{Management, Simulator};
+use tempfile::tempdir;
+
+use crate::harness::{Exporter, eventually, simulator};
+
+/// Checks as often as allowed.
+const CHECK: [&str; 2] = ["--cpa.check-interval", "5s"];
+
+fn refused(reason: &str) -> String {
+    format!("cpa_access_refused{{reason=\"{reason}\"}}")
+}
+
+async fn takes_records(simulator: &Simulator, exporter: &Exporter, n: usize) {
+    let before = exporter
+        .samples()
+        .await
+        .get("cpa_store_events")
+        .copied()
+        .unwrap_or(0.0);
+    simulator.generate(n);
+    let want = before + n as f64;
+    exporter
+        .when("records", |s| s.get("cpa_store_events") == Some(&want))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "not-the-key-0123456789").unwrap();
+    let url = format!("http://{}", simulator.addr());
+    let flags = ["--cpa.management-key-file", key.to_str().unwrap()];
+    let exporter = Exporter::start_at(&url, &[], &dir.path().join("data"), &flags).await;
+    let page = exporter
+        .when("refused", |s| s[&refused("wrong_key")] == 1.0)
+        .await;
+    assert_eq!(page["cpa_up"], 0.0);
+    assert_eq!(exporter.get("/-/healthy", "").await.0, 200);
+    let line = exporter.logged("refused the management key").await;
+    assert!(line.contains("\"next_try\":\"5m\""), "{line}");
+    // Four more failures would ban; a right key at once shows that there were not so many.
+    std::fs::write(&key, format!("{}\n", simulator.management_key())).unwrap();
+    exporter
+        .when("let in", |s| {
+            s[&refused("wrong_key")] == 0.0 && s["cpa_up"] == 1.0
+        })
+        .await;
+    takes_records(&simulator, &exporter, 20).await;
+    assert!(
+        !exporter.log().contains("not-the-key"),
+        "the key is in the log"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_its_reason() {
+    for (management, reason) in [
+        (Management::KeyNotSet, "no_key_set"),
+        (Management::Home, "home_mode"),
+        (Management::Disabled, "management_off"),
+    ] {
+        let simulator = simulator(|config| config.management = management).await;
+        let dir = tempdir().unwrap();
+        let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+        exporter.when(reason, |s| s[&refused(reason)] == 1.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_is_waited_for() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let client = reqwest_client();
+    for _ in 0..5 {
+        let url = format!("http://{}/v0/management/debug", simulator.addr());
+        let answer = client.get(url).bearer_auth("wrong").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 401);
+    }
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("banned", |s| s[&refused("banned")] == 1.0)
+        .await;
+    let line = exporter.logged("has banned this address").await;
+    assert!(line.contains("\"next_try\":\"30m"), "{line}");
+}
+
+fn reqwest_client() -> reqwest::Client {
+    use cpa_exporter::http_client::{Limits, Proxy, build};
+    build(Limits::default(), Proxy::Never, None).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_competing_subscriber_is_noticed_and_joined() {
+    let simulator = simulator(|config| config.traffic.rate = Some(20)).await;
+    let dir = tempdir().unwrap();
+    simulator.faults().competing_subscriber(true);
+    let exporter = Exporter::start(&simulator, dir.path(), &CHECK).await;
+    let page = exporter
+        .when("subscribing", |s| {
+            s["cpa_ingest_mode{mode=\"subscribe\"}"] == 1.0
+        })
+        .await;
+    assert_eq!(page["cpa_ingest_complete"], 0.0);
+    exporter.logged("another collector takes the records").await;
+    let before = page.get("cpa_store_events").copied().unwrap_or(0.0);
+    exporter
+        .when("records", |s| s["cpa_store_events"] > before + 20.0)
+        .await;
+    exporter
+        .when("fed", |s| s["cpa_ingest_starved"] == 0.0)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_cuts_and_errors_are_survived() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    takes_records(&simulator, &exporter, 50).await;
+    simulator.restart().await.unwrap();
+    takes_records(&simulator, &exporter, 50).await;
+    simulator.faults().refuse_connections(true);
+    simulator.faults().cut_replies(1);
+    // The reply that is cut in the middle of its frame.
+    simulator.generate(1);
+    exporter.when("down", |s| s["cpa_up"] == 0.0).await;
+    simulator.faults().refuse_connections(false);
+    exporter.when("up again", |s| s["cpa_up"] == 1.0).await;
+    takes_records(&simulator, &exporter, 50).await;
+    let page = exporter.samples().await;
+    assert!(page["cpa_ingest_reconnects_total{reason=\"down\"}"] >= 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_errors_lose_nothing() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let flags = ["--cpa.mode", "http", "--cpa.http-poll-interval", "500ms"];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    takes_records(&simulator, &exporter, 100).await;
+    simulator.faults().http_503(true);
+    exporter.when("down", |s| s["cpa_up"] == 0.0).await;
+    simulator.generate(100);
+    simulator.faults().http_503(false);
+    exporter
+        .when("all", |s| s["cpa_store_events"] == 200.0)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_records_of_a_stopping_cpa_are_taken() {
+    // A real one closed connections 270 ms after its last request had ended.
+    let grace = Duration::from_millis(600);
+    let simulator = simulator(|config| config.shutdown_grace = grace).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    takes_records(&simulator, &exporter, 10).await;
+    simulator.generate(5);
+    simulator
+        .shutdown_with_in_flight(3, Duration::from_millis(800))
+        .await;
+    exporter.when("18", |s| s["cpa_store_events"] == 18.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switched_off_statistics_are_said_and_can_be_switched_on() {
+    let simulator = simulator(|config| config.usage_statistics = false).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, &dir.path().join("a"), &CHECK).await;
+    exporter
+        .when("off", |s| {
+            s.get("cpa_usage_statistics_enabled") == Some(&0.0)
+        })
+        .await;
+    exporter.logged("usage-statistics-enabled: true").await;
+    exporter.terminate().await;
+    let flags = [
+        "--cpa.manage-usage-statistics",
+        "--cpa.check-interval",
+        "5s",
+    ];
+    let exporter = Exporter::start(&simulator, &dir.path().join("b"), &flags).await;
+    exporter
+        .when("on", |s| {
+            s.get("cpa_usage_statistics_enabled") == Some(&1.0)
+        })
+        .await;
+    takes_records(&simulator, &exporter, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_reads_the_key_anew() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &["--web.enable-lifecycle"]).await;
+    takes_records(&simulator, &exporter, 10).await;
+    exporter.signal("HUP");
+    exporter.logged("configuration reloaded").await;
+    takes_records(&simulator, &exporter, 10).await;
+    let page = exporter.samples().await;
+    assert_eq!(page["cpa_exporter_config_last_reload_successful"], 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_that_falls_behind_is_cut_and_reconnects() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "subscribe"]).await;
+    eventually("subscribed", async || {
+        (simulator.subscribers() == 1).then_some(())
+    })
+    .await;
+    exporter.signal("STOP");
+    simulator.generate(60_000);
+    eventually("cut", async || (simulator.subscribers() == 0).then_some(())).await;
+    exporter.signal("CONT");
+    exporter
+        .when("counted", |s| s["cpa_ingest_subscriber_cuts_total"] >= 1.0)
+        .await;
+    let lost = simulator.totals().cut;
+    exporter
+        .when("the rest", |s| {
+            s["cpa_store_events"] >= (60_000 - lost) as f64
+        })
+        .await;
+    takes_records(&simulator, &exporter, 10).await;
+}
