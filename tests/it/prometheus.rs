@@ -152,11 +152,16 @@ async fn increase_over_a_restart_equals_the_database() {
         (total == want).then_some(())
     })
     .await;
-    let targets = query(&base, "/api/v1/targets").await.unwrap();
+    scraped_well(&base).await;
+}
+
+/// No error at the target, and exemplars that name requests.
+async fn scraped_well(base: &str) {
+    let targets = query(base, "/api/v1/targets").await.unwrap();
     assert_eq!(targets["data"]["activeTargets"][0]["lastError"], "");
     let exemplars =
         "/api/v1/query_exemplars?query=cpa_request_duration_seconds_bucket&start=0&end=4000000000";
-    let exemplars = query(&base, exemplars).await.unwrap();
+    let exemplars = query(base, exemplars).await.unwrap();
     let first = &exemplars["data"][0]["exemplars"][0]["labels"]["request_id"];
     assert!(
         first.as_str().is_some_and(|id| !id.is_empty()),
