@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answer::{Answer, Body};
@@ -26,6 +27,7 @@ use self::request::Call;
 use super::core::Core;
 use super::gate::{Management, Refusal};
 use super::rewind::Rewind;
+use crate::model::UnixNanos;
 
 pub(crate) async fn serve<S>(
     stream: S,
@@ -58,7 +60,19 @@ async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Respo
     if core.faults.is_http_503() {
         return Answer::empty(503).into_response();
     }
-    route(&call, peer, core).await.into_response()
+    let mut response = route(&call, peer, core).await.into_response();
+    // By the simulator's own clock; the server would take the machine's.
+    if let Some(date) = http_date(core.now())
+        && let Ok(value) = date.parse()
+    {
+        response.headers_mut().insert(hyper::header::DATE, value);
+    }
+    response
+}
+
+fn http_date(at: UnixNanos) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
 }
 
 async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {

@@ -18,3 +18,4 @@ mod redis;
 mod secrets;
 mod source;
 mod storage;
+mod tls;

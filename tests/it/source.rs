@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cpa_exporter::simulator::{Management, Simulator};
+use cpa_exporter::simulator::{Clock, Management, Simulator};
 use tempfile::tempdir;
 
 use crate::harness::{Exporter, eventually, simulator};
@@ -230,4 +230,26 @@ async fn a_subscriber_that_falls_behind_is_cut_and_reconnects() {
         })
         .await;
     takes_records(&simulator, &exporter, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_and_a_short_retention_are_said() {
+    let ahead = Duration::from_mins(2);
+    let simulator = simulator(|config| {
+        let system = Clock::system();
+        config.clock = Clock::new(move || system.now().saturating_add(ahead));
+        config.retention = Duration::from_secs(4);
+    })
+    .await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    let page = exporter
+        .when("skew", |s| s.contains_key("cpa_clock_skew_seconds"))
+        .await;
+    let skew = page["cpa_clock_skew_seconds"];
+    assert!((115.0..125.0).contains(&skew), "{skew}");
+    exporter
+        .logged("the clocks of CPA and of this machine differ")
+        .await;
+    exporter.logged("CPA keeps records so briefly").await;
 }
