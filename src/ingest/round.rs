@@ -1,6 +1,6 @@
 //! One round: from the spool's next frames to one commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
@@ -51,7 +51,7 @@ impl Round<'_> {
         if !self.reader.has_frame()? && !self.ledger.is_dirty() {
             return Ok(Outcome::Idle);
         }
-        let began = self.clock.now();
+        let began = Instant::now();
         let mut open = Open {
             store: store.begin()?,
             finished: Vec::new(),
@@ -60,7 +60,7 @@ impl Round<'_> {
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
             open.take(&frame, self.decoder, self.ledger, self.losses)?;
-            more = open.records >= MAX_RECORDS || self.clock.now().since(began) >= self.limit;
+            more = open.records >= MAX_RECORDS || began.elapsed() >= self.limit;
         }
         self.commit(open)?;
         Ok(Outcome::Committed { more })

@@ -1,13 +1,12 @@
 //! The thread's life: restore, catch up, go on, finish.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Parts;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
 use crate::errors::Chain;
 use crate::metrics::StoreSizes;
-use crate::model::UnixNanos;
 use crate::platform;
 use crate::spool::{Position, SegmentId};
 use crate::store::{FailureClass, Store, StoreError};
@@ -34,11 +33,12 @@ pub(super) struct Worker {
     retry: Duration,
     /// The failure that the log has told.
     failing: Option<FailureClass>,
-    committed: UnixNanos,
-    published: UnixNanos,
+    /// By the clock that nobody sets: a step back of the other one must not hold anything up.
+    committed: Option<Instant>,
+    published: Option<Instant>,
     /// Something has been committed since the last publication.
     unpublished: bool,
-    measured: UnixNanos,
+    measured: Option<Instant>,
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -50,10 +50,10 @@ impl Worker {
             signal,
             retry: RETRY_FIRST,
             failing: None,
-            committed: UnixNanos::default(),
-            published: UnixNanos::default(),
+            committed: None,
+            published: None,
             unpublished: false,
-            measured: UnixNanos::default(),
+            measured: None,
             ready: Some(ready),
         }
     }
@@ -62,7 +62,7 @@ impl Worker {
         let Some(mut store) = self.open()? else {
             return Ok(());
         };
-        let mut stop_by = None;
+        let mut stopping = None;
         loop {
             let more = match self.round(&mut store) {
                 Ok(Outcome::Idle) => {
@@ -70,7 +70,7 @@ impl Worker {
                     false
                 }
                 Ok(Outcome::Committed { more }) => {
-                    self.committed = self.parts.clock.now();
+                    self.committed = Some(Instant::now());
                     self.unpublished = true;
                     // New records may come without a pause, so nobody waits for an empty spool.
                     if !self.parts.reader.has_inherited() {
@@ -85,14 +85,14 @@ impl Worker {
             };
             self.measure(&store);
             self.publish();
-            let now = self.parts.clock.now();
             if self.signal.is_stopping() {
-                let by = *stop_by.get_or_insert(now.saturating_add(LAST_TRIES));
-                if (!more && self.parts.reader.pending_bytes() == 0) || now >= by {
+                let began = *stopping.get_or_insert_with(Instant::now);
+                let done = !more && self.parts.reader.pending_bytes() == 0;
+                if done || began.elapsed() >= LAST_TRIES {
                     break;
                 }
             } else if !more {
-                self.wait(now);
+                self.wait();
             }
         }
         self.close(&store);
@@ -151,12 +151,10 @@ impl Worker {
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
         };
-        let began = self.parts.clock.now();
+        let began = Instant::now();
         let outcome = round.run(store)?;
         if outcome != Outcome::Idle {
-            self.parts
-                .metrics
-                .observe_commit(self.parts.clock.now().since(began));
+            self.parts.metrics.observe_commit(began.elapsed());
             self.recovered();
         }
         Ok(outcome)
@@ -203,34 +201,30 @@ impl Worker {
     /// shown.
     fn caught_up(&mut self) {
         if let Some(ready) = self.ready.take() {
-            self.published = UnixNanos::default();
             self.publish_now();
             ready();
         }
     }
 
     fn publish(&mut self) {
-        let now = self.parts.clock.now();
         // Before the replay is over the counters are lower than what was shown before a crash.
-        if self.ready.is_none() && now.since(self.published) >= PUBLISH_SPACING {
+        if self.ready.is_none() && left(self.published, PUBLISH_SPACING).is_zero() {
             self.publish_now();
         }
     }
 
     fn publish_now(&mut self) {
-        let now = self.parts.clock.now();
         self.unpublished = false;
-        if self.parts.ledger.publish(now) {
-            self.published = now;
+        if self.parts.ledger.publish(self.parts.clock.now()) {
+            self.published = Some(Instant::now());
         }
     }
 
     fn measure(&mut self, store: &Store) {
-        let now = self.parts.clock.now();
-        if now.since(self.measured) < NAP {
+        if !left(self.measured, NAP).is_zero() {
             return;
         }
-        self.measured = now;
+        self.measured = Some(Instant::now());
         let reader = &self.parts.reader;
         match store.stats() {
             Ok(stats) => self.parts.metrics.set_sizes(&StoreSizes {
@@ -256,8 +250,8 @@ impl Worker {
     }
 
     /// Waits for something to do; not before the next commit and publication may come.
-    fn wait(&self, now: UnixNanos) {
-        let spacing = COMMIT_SPACING.saturating_sub(now.since(self.committed));
+    fn wait(&self) {
+        let spacing = left(self.committed, COMMIT_SPACING);
         if !spacing.is_zero() {
             self.signal.pause(spacing);
         }
@@ -265,8 +259,9 @@ impl Worker {
         if self.parts.ledger.is_dirty() {
             return;
         }
+        let now = self.parts.clock.now();
         let hold = self.parts.ledger.next_deadline().map(|at| at.since(now));
-        let publication = PUBLISH_SPACING.saturating_sub(now.since(self.published));
+        let publication = left(self.published, PUBLISH_SPACING);
         let due = hold
             .into_iter()
             .chain(self.unpublished.then_some(publication));
@@ -274,7 +269,9 @@ impl Worker {
     }
 
     fn close(&mut self, store: &Store) {
-        self.publish_now();
+        if self.ready.is_none() {
+            self.publish_now();
+        }
         if let Err(error) = store.checkpoint() {
             tracing::warn!(
                 error = %Chain(&error),
@@ -289,4 +286,9 @@ impl Worker {
             );
         }
     }
+}
+
+/// What is left of `span` since `last`; nothing when there was no last time.
+fn left(last: Option<Instant>, span: Duration) -> Duration {
+    last.map_or(Duration::ZERO, |last| span.saturating_sub(last.elapsed()))
 }
