@@ -57,11 +57,10 @@ impl<'a> Encoder<'a> {
 
     /// HELP, TYPE and UNIT.
     pub(super) fn head(&mut self, family: &Family) {
-        let name = match (self.dialect, family.kind) {
-            (Dialect::OpenMetrics, Kind::Counter) => {
-                family.name.strip_suffix("_total").unwrap_or(family.name)
-            }
-            _ => family.name,
+        let name = if self.dialect == Dialect::OpenMetrics && family.kind == Kind::Counter {
+            family.name.strip_suffix("_total").unwrap_or(family.name)
+        } else {
+            family.name
         };
         self.push(&["# HELP ", name, " "]);
         for c in family.help.chars() {

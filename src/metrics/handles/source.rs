@@ -8,7 +8,7 @@ use super::super::encode::{Encoder, push_label};
 use super::{Known, Losses, as_f64, counter, counters, gauge, label, one_of};
 use crate::model::IngestMode;
 
-const REFUSALS: [&str; 7] = [
+pub(in crate::metrics) const REFUSALS: [&str; 7] = [
     "wrong_key",
     "missing_key",
     "banned",
@@ -17,7 +17,10 @@ const REFUSALS: [&str; 7] = [
     "home_mode",
     "management_off",
 ];
-const RECONNECTS: [&str; 5] = ["down", "refused", "unavailable", "starved", "reprobe"];
+pub(in crate::metrics) const RECONNECTS: [&str; 5] =
+    ["down", "refused", "unavailable", "starved", "reprobe"];
+/// The modes of [`IngestMode::ALL`] in order, and the lack of one.
+pub(in crate::metrics) const MODES: [&str; 4] = ["pop", "subscribe", "http", "none"];
 
 /// What the source knows of CPA and of its own work.
 #[derive(Clone, Debug, Default)]
@@ -147,12 +150,11 @@ impl SourceMetrics {
             inner.statistics_enabled.get(),
         );
         gauge(page, &ingest::CLOCK_SKEW, inner.clock_skew.get());
-        let modes = ["pop", "subscribe", "http", "none"];
         one_of(
             page,
             &ingest::INGEST_MODE,
             "mode",
-            &modes,
+            &MODES,
             inner.mode.get().or(Some(3.0)),
         );
         let modes = IngestMode::ALL.map(IngestMode::as_str);
