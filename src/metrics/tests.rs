@@ -1,1 +1,6 @@
+mod caps;
+mod catalogue;
+mod counts;
 mod docs;
+mod holds;
+mod support;

@@ -19,6 +19,9 @@ pub(in crate::metrics) const REFUSALS: [&str; 7] = [
 ];
 pub(in crate::metrics) const RECONNECTS: [&str; 5] =
     ["down", "refused", "unavailable", "starved", "reprobe"];
+/// Longest version in characters.
+const MAX_VERSION: usize = 64;
+
 /// The modes of [`IngestMode::ALL`] in order, and the lack of one.
 pub(in crate::metrics) const MODES: [&str; 4] = ["pop", "subscribe", "http", "none"];
 
@@ -61,7 +64,9 @@ impl SourceMetrics {
 
     pub fn set_server(&self, version: &str, api: &'static str) {
         if let Ok(mut server) = self.0.server.write() {
-            *server = Some((version.to_owned(), api));
+            // The text is CPA's, and ends up in a label.
+            let clean = version.chars().filter(|c| !c.is_control());
+            *server = Some((clean.take(MAX_VERSION).collect(), api));
         }
     }
 

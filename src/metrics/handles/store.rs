@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 use super::super::catalogue::{Kind, ingest};
-use super::super::encode::Encoder;
+use super::super::encode::{Bounds, Encoder};
 use super::{Known, as_f64, counters, gauge, label};
 use crate::model::UnixNanos;
 
@@ -118,7 +118,13 @@ impl StoreMetrics {
                 .map(|c| c.load(Ordering::Relaxed))
                 .collect();
             page.head(&ingest::STORE_COMMIT);
-            page.histogram(&ingest::STORE_COMMIT, "", buckets, &cells, &[]);
+            page.histogram(
+                &ingest::STORE_COMMIT,
+                "",
+                &Bounds::new(buckets),
+                &cells,
+                &[],
+            );
         }
         counters(
             page,
