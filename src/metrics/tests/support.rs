@@ -146,7 +146,7 @@ pub(super) fn domain(page: &str) -> String {
 pub(super) fn samples(page: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {
-        let line = line.split(" # {").next().unwrap();
+        let line = line.split(r#" # {request_id=""#).next().unwrap();
         let (name, value) = line.rsplit_once(' ').unwrap();
         let twice = out.insert(name.to_owned(), value.to_owned());
         assert_eq!(twice, None, "{name}");
