@@ -38,10 +38,10 @@ pub(super) fn encode(page: &mut Encoder<'_>) {
     gauge(page, &catalogue::PROCESS_OPEN_FDS, open);
     gauge(page, &catalogue::PROCESS_MAX_FDS, max_fds());
     gauge(page, &catalogue::PROCESS_THREADS, field(20));
-    let start = field(22)
+    let started = field(22)
         .zip(boot_time())
         .map(|(ticks, boot)| boot + ticks / TICKS_PER_SECOND);
-    gauge(page, &catalogue::PROCESS_START, start);
+    gauge(page, &catalogue::PROCESS_START, started);
 }
 
 fn kibibytes(status: &str, name: &str) -> Option<f64> {

@@ -61,71 +61,30 @@ fn a_prewarm_request_counts_its_tokens_only() {
 
 #[test]
 fn first_and_further_tokens_are_timed_in_streams_only() {
-    let first = "cpa_request_time_to_first_token_seconds";
-    let further = "cpa_request_time_per_output_token_seconds";
-    let tokens = |output, reasoning| Tokens {
-        output,
-        reasoning,
-        ..Tokens::default()
-    };
-    let event = success();
+    // Streamed, time to first token, output and reasoning tokens; what is timed.
     let table = [
-        (
-            Event {
-                stream: false,
-                ..event.clone()
-            },
-            false,
-            false,
-        ),
-        (
-            Event {
-                ttft_ms: 0,
-                ..event.clone()
-            },
-            false,
-            false,
-        ),
-        (
-            Event {
-                tokens: tokens(0, 0),
-                ..event.clone()
-            },
-            true,
-            false,
-        ),
-        (
-            Event {
-                tokens: tokens(1, 0),
-                ..event.clone()
-            },
-            true,
-            false,
-        ),
-        (
-            Event {
-                tokens: tokens(1, 1),
-                ..event.clone()
-            },
-            true,
-            true,
-        ),
-        (
-            Event {
-                tokens: tokens(0, 2),
-                ..event.clone()
-            },
-            true,
-            true,
-        ),
-        (event, true, true),
+        (false, 500, (31, 0), (false, false)),
+        (true, 0, (31, 0), (false, false)),
+        (true, 500, (0, 0), (true, false)),
+        (true, 500, (1, 0), (true, false)),
+        (true, 500, (1, 1), (true, true)),
+        (true, 500, (0, 2), (true, true)),
     ];
-    for (event, has_first, has_further) in table {
-        assert_eq!(
-            (has(&event, first), has(&event, further)),
-            (has_first, has_further),
-            "{event:?}"
-        );
+    for (stream, ttft_ms, (output, reasoning), expected) in table {
+        let tokens = Tokens {
+            output,
+            reasoning,
+            ..Tokens::default()
+        };
+        let event = Event {
+            ttft_ms,
+            tokens,
+            stream,
+            ..success()
+        };
+        let first = has(&event, "cpa_request_time_to_first_token_seconds");
+        let further = has(&event, "cpa_request_time_per_output_token_seconds");
+        assert_eq!((first, further), expected, "{event:?}");
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -14,7 +13,7 @@ use prometheus_client::registry::Registry;
 use super::super::encode::{Encoder, push_label};
 use super::super::{Dialect, catalogue::Kind};
 use super::support::{Bench, domain, failure, route, samples, success};
-use crate::model::{Dimension, Event, FailureReason, Tokens, UnixNanos};
+use crate::model::{Dimension, Event, FailureReason, UnixNanos};
 
 const HOSTILE: [&str; 8] = [
     r#"quote " brace } comma , hash # {"#,
@@ -196,25 +195,14 @@ fn odd_numbers_have_names() {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Model {
-    provider: String,
-    model: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Account {
-    provider: String,
-    model: String,
-    account: String,
-}
+type Labels = Vec<(&'static str, String)>;
 
 /// The same facts by prometheus-client: it writes OpenMetrics, and knows nothing of ours.
-#[derive(Default)]
 struct Oracle {
     registry: Registry,
-    requests: Family<Account, Counter>,
-    last_request: Family<Vec<(String, String)>, Gauge>,
+    requests: Family<Labels, Counter>,
+    durations: Family<Labels, Histogram, fn() -> Histogram>,
+    last_request: Family<Labels, Gauge>,
 }
 
 const FAMILIES: [&str; 3] = [
@@ -222,67 +210,60 @@ const FAMILIES: [&str; 3] = [
     "cpa_request_duration_seconds",
     "cpa_account_last_request_timestamp_seconds",
 ];
+const BOUNDS: [f64; 14] = [
+    0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0,
+];
+
+impl Oracle {
+    fn new() -> Self {
+        let mut this = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
+            last_request: Family::default(),
+        };
+        let registry = &mut this.registry;
+        registry.register("cpa_requests", "h", this.requests.clone());
+        registry.register(FAMILIES[1], "h", this.durations.clone());
+        registry.register(FAMILIES[2], "h", this.last_request.clone());
+        this
+    }
+
+    fn count(&self, event: &Event<'_>, model: &str, account: &str) {
+        let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+        let account = ("account", clean(account));
+        let mut labels = vec![("provider", "codex".to_owned()), ("model", clean(model))];
+        let seconds = Duration::from_millis(event.latency_ms).as_secs_f64();
+        self.durations.get_or_create(&labels).observe(seconds);
+        let last = self
+            .last_request
+            .get_or_create_owned(&vec![account.clone()]);
+        last.set(event.timestamp.as_millis() / 1000);
+        labels.push(account);
+        self.requests.get_or_create(&labels).inc();
+    }
+}
 
 #[test]
 fn prometheus_client_writes_the_same_samples() {
-    let mut oracle = Oracle::default();
-    let bounds = [
-        0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 1200.0,
-    ];
-    let durations =
-        Family::<Model, Histogram, _>::new_with_constructor(move || Histogram::new(bounds));
-    oracle
-        .registry
-        .register("cpa_requests", "h", oracle.requests.clone());
-    oracle
-        .registry
-        .register("cpa_request_duration_seconds", "h", durations.clone());
-    oracle.registry.register(
-        "cpa_account_last_request_timestamp_seconds",
-        "h",
-        oracle.last_request.clone(),
-    );
-
+    let oracle = Oracle::new();
     let mut bench = Bench::without_hold();
     bench.name(Dimension::Provider, 1, "codex");
-    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-    for (id, text) in (1..).zip(HOSTILE) {
-        bench.name(Dimension::Model, id, text);
-        bench.name(Dimension::Account, id, &format!("{text}-{id}"));
-        for n in 0..u64::from(id) {
+    for (id, model) in (1..).zip(HOSTILE) {
+        let account = format!("{model}-{id}");
+        bench.name(Dimension::Model, id, model);
+        bench.name(Dimension::Account, id, &account);
+        for n in 0..id {
             let event = Event {
-                // Powers of 2 below a second add up exactly.
+                // Eighths of a second add up exactly.
                 latency_ms: 125 << (n * 2 % 14),
-                timestamp: UnixNanos::from_millis(
-                    1_800_000_000_000 + i64::try_from(n).unwrap() * 1000,
-                ),
-                tokens: Tokens::default(),
+                timestamp: UnixNanos::from_millis(1_800_000_000_000 + i64::from(n) * 1000),
                 stream: false,
                 request_id: "".into(),
                 ..success()
             };
             bench.count(&event, &route(1, id, id, 0));
-            let (provider, model) = ("codex".to_owned(), clean(text));
-            let account = clean(&format!("{text}-{id}"));
-            let seconds = Duration::from_millis(event.latency_ms).as_secs_f64();
-            durations
-                .get_or_create(&Model {
-                    provider: provider.clone(),
-                    model: model.clone(),
-                })
-                .observe(seconds);
-            oracle
-                .last_request
-                .get_or_create(&vec![("account".to_owned(), account.clone())])
-                .set(event.timestamp.as_millis() / 1000);
-            oracle
-                .requests
-                .get_or_create(&Account {
-                    provider,
-                    model,
-                    account,
-                })
-                .inc();
+            oracle.count(&event, model, &account);
         }
     }
     bench.settle();

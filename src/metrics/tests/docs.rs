@@ -70,8 +70,11 @@ fn the_documentation_is_what_the_catalogue_says() {
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
     out.push_str("## Labels\n\n| label | value | absent |\n|---|---|---|\n");
-    for (label, value, absent) in labels() {
+    for (label, value, absent) in OPEN {
         writeln!(out, "| `{label}` | {value} | {absent} |").unwrap();
+    }
+    for (label, values) in closed() {
+        writeln!(out, "| `{label}` | {values} | |").unwrap();
     }
     out.push_str("\n\"Absent\" is what the label says when the record has no such value.\n");
     for (section, families) in sections() {
@@ -126,103 +129,77 @@ pub(super) fn bounds(family: &Family) -> String {
     texts.collect::<Vec<_>>().join(" ")
 }
 
-fn labels() -> Vec<(&'static str, String, &'static str)> {
-    let text = str::to_owned;
-    vec![
-        (
-            "provider",
-            text("executor's identity, as the record's `provider` says it"),
-            "`unknown`",
-        ),
-        (
-            "model",
-            text("upstream model, never the alias that the client asked for"),
-            "`unknown`",
-        ),
-        (
-            "account",
-            text(
-                "alias from the configuration, else kind and start of the credential's index; never an e-mail or a file name",
-            ),
-            "`none`",
-        ),
-        (
-            "client",
-            text(
-                "alias from the configuration, else the masked key and four digits of its keyed hash",
-            ),
-            "`none`",
-        ),
-        (
-            "endpoint",
-            text("CPA's route, like `POST /v1/messages`"),
-            "`none`",
-        ),
-        ("executor", text("CPA's executor"), "`unknown`"),
-        (
-            "service_tier",
-            text("tier that the client asked for"),
-            "`none`",
-        ),
-        (
-            "reasoning_effort",
-            text("effort that was sent upstream"),
-            "`none`",
-        ),
-        (
-            "code",
-            text("HTTP status as CPA reports it; 200 when the answer broke off after it had begun"),
-            "",
-        ),
+/// Label, what it holds, what it says when that is absent.
+const OPEN: [(&str, &str, &str); 13] = [
+    (
+        "provider",
+        "executor's identity, as the record's `provider` says it",
+        "`unknown`",
+    ),
+    (
+        "model",
+        "upstream model, never the alias that the client asked for",
+        "`unknown`",
+    ),
+    ("account", ACCOUNT, "`none`"),
+    ("client", CLIENT, "`none`"),
+    (
+        "endpoint",
+        "CPA's route, like `POST /v1/messages`",
+        "`none`",
+    ),
+    ("executor", "CPA's executor", "`unknown`"),
+    ("service_tier", "tier that the client asked for", "`none`"),
+    (
+        "reasoning_effort",
+        "effort that was sent upstream",
+        "`none`",
+    ),
+    ("code", CODE, ""),
+    ("api", "generation of the management API, `v8` or `v0`", ""),
+    ("label", "name of a label with a cap", ""),
+    ("family", "name of a family of the section *Traffic*", ""),
+    ("level", "level of a log message", ""),
+];
+const ACCOUNT: &str = "alias from the configuration, else kind and start of the credential's index; \
+    never an e-mail or a file name";
+const CLIENT: &str =
+    "alias from the configuration, else the masked key and four digits of its keyed hash";
+const CODE: &str =
+    "HTTP status as CPA reports it; 200 when the answer broke off after it had begun";
+
+/// Labels with their values, where these are a closed set.
+fn closed() -> [(&'static str, String); 10] {
+    let modes = list(&IngestMode::ALL.map(IngestMode::as_str));
+    [
         (
             "reason` of `cpa_request_failures_total`, `cpa_client_request_failures_total",
             list(&FailureReason::ALL.map(FailureReason::as_str)),
-            "",
         ),
-        (
-            "reason` of `cpa_access_refused",
-            list(&source::REFUSALS),
-            "",
-        ),
+        ("reason` of `cpa_access_refused", list(&source::REFUSALS)),
         (
             "reason` of `cpa_ingest_rejects_total",
             list(&RejectReason::ALL.map(RejectReason::as_str)),
-            "",
         ),
         (
             "reason` of `cpa_ingest_reconnects_total",
             list(&source::RECONNECTS),
-            "",
         ),
         (
             "reason` of `cpa_store_commit_failures_total",
             list(&store::FAILURES),
-            "",
         ),
-        ("kind", list(&TokenKind::ALL.map(TokenKind::as_str)), ""),
+        ("kind", list(&TokenKind::ALL.map(TokenKind::as_str))),
         (
             "quality",
             list(&TokenQuality::ALL.map(TokenQuality::as_str)),
-            "",
         ),
         (
             "mode",
-            format!(
-                "{}; `cpa_ingest_mode` also has `none`",
-                list(&IngestMode::ALL.map(IngestMode::as_str))
-            ),
-            "",
+            format!("{modes}; `cpa_ingest_mode` also has `none`"),
         ),
-        ("message", list(&Control::ALL.map(Control::as_str)), ""),
-        ("file", list(&store::FILES), ""),
-        ("api", list(&["v8", "v0"]), ""),
-        ("label", text("name of a label with a cap"), ""),
-        (
-            "family",
-            text("name of a family of the section *Traffic*"),
-            "",
-        ),
-        ("level", text("level of a log message"), ""),
+        ("message", list(&Control::ALL.map(Control::as_str))),
+        ("file", list(&store::FILES)),
     ]
 }
 
