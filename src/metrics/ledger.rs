@@ -13,9 +13,9 @@ use crate::model::{
     Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
 };
 
-/// Routes whose slots are remembered; a hostile variety of them must not fill memory.
-const MAX_ROUTES: usize = 65_536;
-const NO_SLOT: u32 = u32::MAX;
+mod routes;
+
+use routes::{NO_SLOT, RouteKey, RouteSlots};
 
 /// How the counters are shown.
 #[derive(Clone, Debug)]
@@ -63,27 +63,6 @@ struct Held {
     until: Option<UnixNanos>,
     /// Its release waits for a commit.
     released: bool,
-}
-
-/// The parts of a route that labels are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct RouteKey([u32; 8]);
-
-/// Where the totals of a route are; those that not every record touches are found later.
-#[derive(Clone, Copy, Debug)]
-struct RouteSlots {
-    requests: u32,
-    tokens: u32,
-    endpoint: u32,
-    tier: u32,
-    client_requests: u32,
-    client_tokens: u32,
-    quality: u32,
-    last_request: u32,
-    duration: u32,
-    first_token: u32,
-    output_token: u32,
-    account_duration: u32,
 }
 
 impl Ledger {
@@ -350,45 +329,6 @@ impl Ledger {
         self.tables.iter_mut().for_each(Table::mark_released);
     }
 
-    fn route_slots(&mut self, route: &Route) -> RouteSlots {
-        let key = RouteKey::new(route);
-        if let Some(slots) = self.routes.get(&key) {
-            return *slots;
-        }
-        let [
-            provider,
-            executor,
-            model,
-            endpoint,
-            account,
-            client,
-            tier,
-            effort,
-        ] = key.0;
-        let slots = RouteSlots {
-            requests: self.slot(at::REQUESTS, [provider, model, account, 0, 0]),
-            tokens: self.slot(at::TOKENS, [provider, model, account, 0, 0]),
-            endpoint: self.slot(at::ENDPOINT, [provider, endpoint, executor, 0, 0]),
-            tier: self.slot(at::TIER, [provider, tier, effort, 0, 0]),
-            client_requests: self.slot(at::CLIENT_REQUESTS, [client, model, 0, 0, 0]),
-            client_tokens: self.slot(at::CLIENT_TOKENS, [client, model, 0, 0, 0]),
-            quality: self.slot(at::QUALITY, [provider, 0, 0, 0, 0]),
-            last_request: match account {
-                0 => NO_SLOT,
-                account => self.slot(at::LAST_REQUEST, [account, 0, 0, 0, 0]),
-            },
-            duration: NO_SLOT,
-            first_token: NO_SLOT,
-            output_token: NO_SLOT,
-            account_duration: NO_SLOT,
-        };
-        if self.routes.len() >= MAX_ROUTES {
-            self.routes.clear();
-        }
-        self.routes.insert(key, slots);
-        slots
-    }
-
     fn slot(&mut self, table: usize, key: Key) -> u32 {
         self.slot_with(table, key, false)
     }
@@ -442,20 +382,5 @@ impl Ledger {
             reason = "tables are made from RESTORED, see `new`"
         )]
         &mut self.tables[table]
-    }
-}
-
-impl RouteKey {
-    fn new(route: &Route) -> Self {
-        Self([
-            route.provider.0,
-            route.executor.0,
-            route.model.0,
-            route.endpoint.0,
-            route.account.0,
-            route.client.0,
-            route.service_tier.0,
-            route.reasoning_effort.0,
-        ])
     }
 }

@@ -139,12 +139,12 @@ fn what_joins_a_held_series_is_held_and_released_with_it() {
         ..LedgerConfig::default()
     });
     let other = r#"cpa_requests_total{provider="codex",model="other",account="codex-1"}"#;
-    bench.count(&success(), &route(1, 1, 1, 0));
+    bench.count(&success(), &route(1, 2, 1, 0));
     bench.commit();
     bench.see();
     bench.wait(HOLD);
     // Born between the end of the hold and the commit that makes it known.
-    bench.count(&success(), &route(1, 2, 1, 0));
+    bench.count(&success(), &route(1, 1, 1, 0));
     assert_eq!(number(&bench, other), Some(0));
     bench.commit();
     assert_eq!(number(&bench, other), Some(2));
