@@ -44,6 +44,41 @@ pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
+/// `raw / scale`, exactly, with at least `digits` digits behind the point. `scale` is a power of 10.
+fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize) {
+    let mut buffer = itoa::Buffer::new();
+    out.push_str(buffer.format(raw / scale));
+    // The digit in front keeps the zeros behind the point.
+    let fraction = buffer.format(scale + raw % scale);
+    let fraction = fraction.get(1..).unwrap_or_default();
+    let significant = fraction.trim_end_matches('0').len().max(digits);
+    if significant > 0 {
+        out.push('.');
+        out.push_str(fraction.get(..significant).unwrap_or("0"));
+    }
+}
+
+/// What stands behind the labels of each bucket's line; the same for all series of a family.
+pub(super) struct Bounds {
+    suffixes: Vec<String>,
+    scale: u64,
+}
+
+impl Bounds {
+    pub(super) fn new(Buckets { bounds, scale }: Buckets) -> Self {
+        let finite = bounds.iter().map(|bound| {
+            let mut suffix = "le=\"".to_owned();
+            push_decimal(&mut suffix, *bound, scale, 1);
+            suffix.push_str("\"} ");
+            suffix
+        });
+        Self {
+            suffixes: finite.chain(["le=\"+Inf\"} ".to_owned()]).collect(),
+            scale,
+        }
+    }
+}
+
 /// Writes a page.
 pub(super) struct Encoder<'a> {
     out: &'a mut String,
@@ -57,11 +92,10 @@ impl<'a> Encoder<'a> {
 
     /// HELP, TYPE and UNIT.
     pub(super) fn head(&mut self, family: &Family) {
-        let name = match (self.dialect, family.kind) {
-            (Dialect::OpenMetrics, Kind::Counter) => {
-                family.name.strip_suffix("_total").unwrap_or(family.name)
-            }
-            _ => family.name,
+        let name = if self.dialect == Dialect::OpenMetrics && family.kind == Kind::Counter {
+            family.name.strip_suffix("_total").unwrap_or(family.name)
+        } else {
+            family.name
         };
         self.push(&["# HELP ", name, " "]);
         for c in family.help.chars() {
@@ -91,10 +125,10 @@ impl<'a> Encoder<'a> {
             Cells::One => self.counters(snapshot, family),
             Cells::Kinds(values) => self.kinds(snapshot, family, &values()),
             Cells::Buckets(buckets) => {
-                for entry in &*snapshot.entries {
-                    let (cells, exemplars) =
-                        (snapshot.cells(entry.at), snapshot.exemplars(entry.at));
-                    self.histogram(family, &entry.labels, buckets, cells, exemplars);
+                let bounds = Bounds::new(buckets);
+                for Entry { labels, at } in &*snapshot.entries {
+                    let (cells, exemplars) = (snapshot.cells(*at), snapshot.exemplars(*at));
+                    self.histogram(family, labels, &bounds, cells, exemplars);
                 }
             }
             Cells::Summary => self.summaries(snapshot, family),
@@ -130,7 +164,7 @@ impl<'a> Encoder<'a> {
         &mut self,
         family: &Family,
         labels: &str,
-        buckets: Buckets,
+        bounds: &Bounds,
         cells: &[u64],
         exemplars: &[Option<Exemplar>],
     ) {
@@ -139,23 +173,18 @@ impl<'a> Encoder<'a> {
         };
         let comma = if labels.is_empty() { "" } else { "," };
         let mut total = 0;
-        for (at, count) in counts.iter().enumerate() {
+        for (at, (count, bound)) in counts.iter().zip(&bounds.suffixes).enumerate() {
             total += count;
-            self.push(&[family.name, "_bucket{", labels, comma, "le=\""]);
-            match buckets.bounds.get(at) {
-                Some(bound) => self.decimal(*bound, buckets.scale, 1),
-                None => self.out.push_str("+Inf"),
-            }
-            self.out.push_str("\"} ");
+            self.push(&[family.name, "_bucket{", labels, comma, bound]);
             self.out.push_str(itoa::Buffer::new().format(total));
             let exemplar = exemplars.get(at).and_then(Option::as_ref);
             if let Some(exemplar) = exemplar.filter(|_| *count > 0) {
-                self.exemplar(exemplar, buckets.scale);
+                self.exemplar(exemplar, bounds.scale);
             }
             self.out.push('\n');
         }
         self.name(family.name, "_sum", labels);
-        self.decimal(*sum, buckets.scale, 0);
+        self.decimal(*sum, bounds.scale, 0);
         self.out.push('\n');
         self.name(family.name, "_count", labels);
         self.integer(total);
@@ -165,7 +194,7 @@ impl<'a> Encoder<'a> {
         if self.dialect != Dialect::OpenMetrics {
             return;
         }
-        self.push(&[" # {request_id=\"", &exemplar.request_id, "\"} "]);
+        self.push(&[" # {request_id=\"", exemplar.request_id.as_str(), "\"} "]);
         self.decimal(exemplar.value, scale, 1);
         self.out.push(' ');
         let millis = u64::try_from(exemplar.at.as_millis()).unwrap_or_default();
@@ -222,18 +251,8 @@ impl<'a> Encoder<'a> {
         self.out.push('\n');
     }
 
-    /// `raw / scale`, exactly, with at least `digits` digits behind the point.
     fn decimal(&mut self, raw: u64, scale: u64, digits: usize) {
-        let mut buffer = itoa::Buffer::new();
-        self.out.push_str(buffer.format(raw / scale));
-        let places = scale.ilog10() as usize;
-        let fraction = format!("{:0places$}", raw % scale);
-        let significant = fraction.trim_end_matches('0').len().max(digits);
-        if significant > 0 {
-            self.out.push('.');
-            self.out
-                .push_str(fraction.get(..significant).unwrap_or("0"));
-        }
+        push_decimal(self.out, raw, scale, digits);
     }
 
     fn push(&mut self, parts: &[&str]) {

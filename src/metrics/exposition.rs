@@ -109,15 +109,15 @@ impl Exposition {
             return Ok(page.clone());
         }
         let began = Instant::now();
-        let known = rendered
-            .domain
-            .get(&dialect)
-            .filter(|(v, _)| *v == snapshot.version);
+        let last = rendered.domain.get(&dialect);
+        // Pages grow slowly: with a little more room than last time none is copied as it grows.
+        let room = last.map_or(0, |(_, text)| text.len() + text.len() / 16);
+        let known = last.filter(|(v, _)| *v == snapshot.version);
         let known = known.map(|(_, text)| Arc::clone(text));
         let shared = Arc::clone(&self.0);
         // A large page takes tens of milliseconds, which no other task shall wait for.
         let work = move || {
-            let domain = known.unwrap_or_else(|| Arc::new(render_domain(&snapshot, dialect)));
+            let domain = known.unwrap_or_else(|| Arc::new(render_domain(&snapshot, dialect, room)));
             let page = shared.assemble(&domain, &snapshot, dialect, gzip);
             (domain, page)
         };
@@ -161,8 +161,8 @@ fn is_of(name: &str, family: &str) -> bool {
         .is_some_and(|suffix| ["", "_total", "_bucket", "_sum", "_count"].contains(&suffix))
 }
 
-fn render_domain(snapshot: &Snapshot, dialect: Dialect) -> String {
-    let mut text = String::new();
+fn render_domain(snapshot: &Snapshot, dialect: Dialect, room: usize) -> String {
+    let mut text = String::with_capacity(room);
     let mut encoder = Encoder::new(&mut text, dialect);
     for family in &snapshot.families {
         encoder.snapshot(family);

@@ -2,8 +2,8 @@
 
 mod exporter;
 mod process;
-mod source;
-mod store;
+pub(super) mod source;
+pub(super) mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::exposition::Exposition;
 use super::labels::{Aliases, Caps, LabelTexts};
 use super::restored::{RESTORED, at};
-use super::snapshot::{Exemplar, FamilySnapshot, Snapshot};
+use super::snapshot::{Exemplar, RequestId, Snapshot};
 use super::table::{Birth, Key, Table};
 use crate::model::{
     Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
 };
 
-/// Routes whose slots are remembered; a hostile variety of them must not fill memory.
-const MAX_ROUTES: usize = 65_536;
-const NO_SLOT: u32 = u32::MAX;
+mod routes;
+
+use routes::{NO_SLOT, RouteKey, RouteSlots};
 
 /// How the counters are shown.
 #[derive(Clone, Debug)]
@@ -65,27 +65,6 @@ struct Held {
     released: bool,
 }
 
-/// The parts of a route that labels are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct RouteKey([u32; 8]);
-
-/// Where the totals of a route are; those that not every record touches are found later.
-#[derive(Clone, Copy, Debug)]
-struct RouteSlots {
-    requests: u32,
-    tokens: u32,
-    endpoint: u32,
-    tier: u32,
-    client_requests: u32,
-    client_tokens: u32,
-    quality: u32,
-    last_request: u32,
-    duration: u32,
-    first_token: u32,
-    output_token: u32,
-    account_duration: u32,
-}
-
 impl Ledger {
     pub fn new(config: LedgerConfig, exposition: Exposition) -> Self {
         let mut this = Self {
@@ -115,6 +94,10 @@ impl Ledger {
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
     pub fn restore(&mut self, rows: &[TotalRow]) {
         self.admit_in_order(rows);
+        // A series that has been seen stays seen when one that has not joins it under a new alias
+        // or cap.
+        let mut rows: Vec<&TotalRow> = rows.iter().collect();
+        rows.sort_unstable_by_key(|row| (!row.shown, row.key, row.family));
         for row in rows {
             let Some(table) = RESTORED.iter().position(|def| def.id == row.family) else {
                 // Written by a later version; it stays in the database.
@@ -232,9 +215,11 @@ impl Ledger {
 
     fn observe(&mut self, table: usize, slot: u32, value: u64, event: &Event<'_>) {
         let bucket = self.tables_at(table).observe(slot, value);
-        if self.config.exemplars && is_exemplar_id(&event.request_id) {
+        if self.config.exemplars
+            && let Some(request_id) = RequestId::new(&event.request_id)
+        {
             let exemplar = Exemplar {
-                request_id: event.request_id.as_ref().into(),
+                request_id,
                 value,
                 at: event.finished(),
             };
@@ -301,18 +286,11 @@ impl Ledger {
         for held in self.held.iter_mut().filter(|held| held.born.is_none()) {
             held.born = Some(self.version);
         }
-        let families = self.tables.iter().map(|table| {
-            let (entries, chunks) = table.published();
-            FamilySnapshot {
-                def: table.def,
-                entries,
-                chunks,
-            }
-        });
-        let dropped = RESTORED.iter().zip(&self.dropped).filter(|(_, n)| **n > 0);
+        let dropped = RESTORED.iter().zip(&self.dropped);
+        let dropped = dropped.filter(|(def, _)| !def.key.is_empty());
         self.exposition.publish(Arc::new(Snapshot {
             version: self.version,
-            families: families.collect(),
+            families: self.tables.iter().map(Table::published).collect(),
             series: self.lines as u64,
             overflows: self.texts.overflows(),
             dropped: dropped.map(|(def, n)| (def.family.name, *n)).collect(),
@@ -334,10 +312,13 @@ impl Ledger {
     /// after a crash they would otherwise go back to zero.
     fn end_holds(&mut self, now: UnixNanos) {
         let seen = self.exposition.seen();
+        let latest = now.saturating_add(self.config.zero_hold);
         for held in self.held.iter_mut().filter(|held| !held.released) {
             if held.until.is_none() && held.born.is_some_and(|born| born <= seen.version) {
                 held.until = Some(seen.at.saturating_add(self.config.zero_hold));
             }
+            // A clock that was set back must not hold a series for as long as it was wrong.
+            held.until = held.until.map(|until| until.min(latest));
             if held.until.is_some_and(|until| until <= now) {
                 held.released = true;
                 if let Some(table) = self.tables.get_mut(held.table) {
@@ -345,45 +326,7 @@ impl Ledger {
                 }
             }
         }
-    }
-
-    fn route_slots(&mut self, route: &Route) -> RouteSlots {
-        let key = RouteKey::new(route);
-        if let Some(slots) = self.routes.get(&key) {
-            return *slots;
-        }
-        let [
-            provider,
-            executor,
-            model,
-            endpoint,
-            account,
-            client,
-            tier,
-            effort,
-        ] = key.0;
-        let slots = RouteSlots {
-            requests: self.slot(at::REQUESTS, [provider, model, account, 0, 0]),
-            tokens: self.slot(at::TOKENS, [provider, model, account, 0, 0]),
-            endpoint: self.slot(at::ENDPOINT, [provider, endpoint, executor, 0, 0]),
-            tier: self.slot(at::TIER, [provider, tier, effort, 0, 0]),
-            client_requests: self.slot(at::CLIENT_REQUESTS, [client, model, 0, 0, 0]),
-            client_tokens: self.slot(at::CLIENT_TOKENS, [client, model, 0, 0, 0]),
-            quality: self.slot(at::QUALITY, [provider, 0, 0, 0, 0]),
-            last_request: match account {
-                0 => NO_SLOT,
-                account => self.slot(at::LAST_REQUEST, [account, 0, 0, 0, 0]),
-            },
-            duration: NO_SLOT,
-            first_token: NO_SLOT,
-            output_token: NO_SLOT,
-            account_duration: NO_SLOT,
-        };
-        if self.routes.len() >= MAX_ROUTES {
-            self.routes.clear();
-        }
-        self.routes.insert(key, slots);
-        slots
+        self.tables.iter_mut().for_each(Table::mark_released);
     }
 
     fn slot(&mut self, table: usize, key: Key) -> u32 {
@@ -440,27 +383,4 @@ impl Ledger {
         )]
         &mut self.tables[table]
     }
-}
-
-impl RouteKey {
-    fn new(route: &Route) -> Self {
-        Self([
-            route.provider.0,
-            route.executor.0,
-            route.model.0,
-            route.endpoint.0,
-            route.account.0,
-            route.client.0,
-            route.service_tier.0,
-            route.reasoning_effort.0,
-        ])
-    }
-}
-
-/// What CPA's ids look like: hex digits or a UUID. Anything else could be somebody's text.
-fn is_exemplar_id(id: &str) -> bool {
-    (1..=36).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }

@@ -8,13 +8,47 @@ use crate::model::UnixNanos;
 /// Series whose values are copied together when one of them changes.
 pub(super) const CHUNK: usize = 256;
 
-/// A request that fell into a bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request that fell into a bucket. Kept in place, because every observation makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exemplar {
-    pub(super) request_id: Box<str>,
+    pub(super) request_id: RequestId,
     /// In the histogram's raw units.
     pub(super) value: u64,
     pub(super) at: UnixNanos,
+}
+
+/// Longest id: a UUID.
+const MAX_ID: usize = 36;
+
+/// What CPA's ids look like: hex digits or a UUID. Anything else could be somebody's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestId {
+    length: u8,
+    bytes: [u8; MAX_ID],
+}
+
+impl RequestId {
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let is_id = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-');
+        if text.is_empty() || !text.bytes().all(is_id) {
+            return None;
+        }
+        let mut bytes = [0; MAX_ID];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        Some(Self {
+            length: u8::try_from(text.len()).ok()?,
+            bytes,
+        })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.length));
+        bytes
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// One line's place on the page.
@@ -37,6 +71,8 @@ pub(super) struct Chunk {
 #[derive(Debug)]
 pub(super) struct FamilySnapshot {
     pub(super) def: &'static Restored,
+    /// Numbers per series.
+    pub(super) width: usize,
     /// Sorted by labels.
     pub(super) entries: Arc<[Entry]>,
     pub(super) chunks: Vec<Arc<Chunk>>,
@@ -45,7 +81,7 @@ pub(super) struct FamilySnapshot {
 impl FamilySnapshot {
     /// The cells of a series.
     pub(super) fn cells(&self, at: u32) -> &[u64] {
-        let width = self.def.width();
+        let width = self.width;
         let from = at as usize % CHUNK * width;
         let chunk = self.chunks.get(at as usize / CHUNK);
         chunk
@@ -55,7 +91,7 @@ impl FamilySnapshot {
 
     /// The exemplar of each bucket of a series.
     pub(super) fn exemplars(&self, at: u32) -> &[Option<Exemplar>] {
-        let width = self.def.width() - 1;
+        let width = self.width - 1;
         let from = at as usize % CHUNK * width;
         let chunk = self.chunks.get(at as usize / CHUNK);
         chunk

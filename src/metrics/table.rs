@@ -8,6 +8,8 @@ use super::restored::{Cells, Restored};
 use super::snapshot::{CHUNK, Chunk, Entry, Exemplar};
 use crate::model::{TOTAL_KEY_LEN, TotalRow};
 
+mod publication;
+
 pub(super) type Key = [u32; TOTAL_KEY_LEN];
 
 /// A slot whose series is not exposed.
@@ -38,6 +40,8 @@ pub(super) struct Table {
     stale: Vec<bool>,
     entries: Arc<[Entry]>,
     grown: bool,
+    /// Some series' hold is over and its slots do not know yet.
+    releasing: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +55,18 @@ struct SlotState {
 #[derive(Debug)]
 struct Series {
     labels: Arc<str>,
+    exposure: Exposure,
+}
+
+/// How far a series has come on its way from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exposure {
     /// Exposed at zero for the time being.
-    held: bool,
+    Held,
+    /// Still at zero, until the database knows that the zero was seen.
+    Releasing,
+    /// Exposed with its value.
+    Open,
 }
 
 /// What became of a new slot.
@@ -85,6 +99,7 @@ impl Table {
             stale: Vec::new(),
             entries: Arc::new([]),
             grown: false,
+            releasing: false,
         }
     }
 
@@ -106,15 +121,16 @@ impl Table {
         self.staged.resize(self.staged.len() + self.width, 0);
         self.committed.resize(self.committed.len() + self.width, 0);
         let (series, birth) = self.series_for(key, shown, texts, may_add);
-        // A slot that joins a held series is held with it.
-        let held = self
-            .series
-            .get(series as usize)
-            .is_some_and(|series| series.held);
+        let shown = match self.series.get(series as usize) {
+            // A slot that joins a series shares its fate.
+            Some(series) => series.exposure != Exposure::Held,
+            // Whoever raises the cap later sees what was seen before.
+            None => shown,
+        };
         self.slot_state.push(SlotState {
             series,
             dirty: false,
-            shown: !held,
+            shown,
         });
         self.touch(slot);
         (slot, birth)
@@ -149,7 +165,7 @@ impl Table {
         self.by_labels.insert(labels, series);
         self.series.push(Series {
             labels: self.label_text(labels, texts),
-            held,
+            exposure: if held { Exposure::Held } else { Exposure::Open },
         });
         self.values.resize(self.values.len() + self.width, 0);
         if let Cells::Buckets(buckets) = self.def.cells {
@@ -272,7 +288,7 @@ impl Table {
                 }
                 // The zero has been seen, and that is on disk: now the value may be seen.
                 if shown && let Some(series) = self.series.get_mut(series as usize) {
-                    series.held = false;
+                    series.exposure = Exposure::Open;
                 }
                 mark_stale(&mut self.stale, series);
             }
@@ -308,80 +324,30 @@ impl Table {
 
     /// Lets a held series go at the next commit, which makes that durable first.
     pub(super) fn release(&mut self, series: u32) {
-        let members: Vec<u32> = (0..)
-            .zip(&self.slot_state)
-            .filter(|(_, state)| state.series == series && !state.shown)
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in members {
-            if let Some(state) = self.slot_state.get_mut(slot as usize) {
+        if let Some(series) = self.series.get_mut(series as usize) {
+            series.exposure = Exposure::Releasing;
+            self.releasing = true;
+        }
+    }
+
+    /// Marks the slots of released series: once for all of them, since many are born together.
+    pub(super) fn mark_released(&mut self) {
+        if !std::mem::take(&mut self.releasing) {
+            return;
+        }
+        for (slot, state) in (0..).zip(&mut self.slot_state) {
+            let series = self.series.get(state.series as usize);
+            if !state.shown && series.is_some_and(|s| s.exposure == Exposure::Releasing) {
                 state.shown = true;
+                if !std::mem::replace(&mut state.dirty, true) {
+                    self.dirty.push(slot);
+                }
             }
-            self.touch(slot);
         }
     }
 
     pub(super) fn series_count(&self) -> usize {
         self.series.len()
-    }
-
-    /// True when something has changed since the last snapshot.
-    pub(super) fn refresh(&mut self) -> bool {
-        let mut changed = false;
-        for at in 0..self.stale.len() {
-            if !self.stale.get_mut(at).is_some_and(std::mem::take) {
-                continue;
-            }
-            changed = true;
-            let chunk = Arc::new(self.chunk(at));
-            match self.chunks.get_mut(at) {
-                Some(place) => *place = chunk,
-                None => self.chunks.push(chunk),
-            }
-        }
-        if std::mem::take(&mut self.grown) {
-            changed = true;
-            let mut entries: Vec<Entry> = (0..)
-                .zip(&self.series)
-                .map(|(at, series)| Entry {
-                    labels: Arc::clone(&series.labels),
-                    at,
-                })
-                .collect();
-            entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-            self.entries = entries.into();
-        }
-        changed
-    }
-
-    fn chunk(&self, at: usize) -> Chunk {
-        let range = at * CHUNK..((at + 1) * CHUNK).min(self.series.len());
-        let cells = self
-            .values
-            .get(range.start * self.width..range.end * self.width);
-        let mut cells: Box<[u64]> = cells.unwrap_or_default().into();
-        for (series, cells) in self
-            .series
-            .iter()
-            .skip(range.start)
-            .zip(cells.chunks_mut(self.width))
-        {
-            if series.held {
-                cells.fill(0);
-            }
-        }
-        let per_series = self.width - 1;
-        let exemplars = self
-            .exemplars
-            .get(range.start * per_series..range.end * per_series);
-        Chunk {
-            cells,
-            exemplars: exemplars.unwrap_or_default().into(),
-        }
-    }
-
-    pub(super) fn published(&self) -> (Arc<[Entry]>, Vec<Arc<Chunk>>) {
-        (Arc::clone(&self.entries), self.chunks.clone())
     }
 }
 

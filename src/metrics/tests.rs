@@ -1,1 +1,9 @@
-
+mod caps;
+mod catalogue;
+mod counts;
+mod dialects;
+mod docs;
+mod exposition;
+mod holds;
+mod model;
+mod support;

@@ -8,7 +8,7 @@ use super::super::encode::{Encoder, push_label};
 use super::{Known, Losses, as_f64, counter, counters, gauge, label, one_of};
 use crate::model::IngestMode;
 
-const REFUSALS: [&str; 7] = [
+pub(in crate::metrics) const REFUSALS: [&str; 7] = [
     "wrong_key",
     "missing_key",
     "banned",
@@ -17,7 +17,13 @@ const REFUSALS: [&str; 7] = [
     "home_mode",
     "management_off",
 ];
-const RECONNECTS: [&str; 5] = ["down", "refused", "unavailable", "starved", "reprobe"];
+pub(in crate::metrics) const RECONNECTS: [&str; 5] =
+    ["down", "refused", "unavailable", "starved", "reprobe"];
+/// Longest version in characters.
+const MAX_VERSION: usize = 64;
+
+/// The modes of [`IngestMode::ALL`] in order, and the lack of one.
+pub(in crate::metrics) const MODES: [&str; 4] = ["pop", "subscribe", "http", "none"];
 
 /// What the source knows of CPA and of its own work.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +64,9 @@ impl SourceMetrics {
 
     pub fn set_server(&self, version: &str, api: &'static str) {
         if let Ok(mut server) = self.0.server.write() {
-            *server = Some((version.to_owned(), api));
+            // The text is CPA's, and ends up in a label.
+            let clean = version.chars().filter(|c| !c.is_control());
+            *server = Some((clean.take(MAX_VERSION).collect(), api));
         }
     }
 
@@ -147,12 +155,11 @@ impl SourceMetrics {
             inner.statistics_enabled.get(),
         );
         gauge(page, &ingest::CLOCK_SKEW, inner.clock_skew.get());
-        let modes = ["pop", "subscribe", "http", "none"];
         one_of(
             page,
             &ingest::INGEST_MODE,
             "mode",
-            &modes,
+            &MODES,
             inner.mode.get().or(Some(3.0)),
         );
         let modes = IngestMode::ALL.map(IngestMode::as_str);

@@ -5,11 +5,13 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 use super::super::catalogue::{Kind, ingest};
-use super::super::encode::Encoder;
+use super::super::encode::{Bounds, Encoder};
 use super::{Known, as_f64, counters, gauge, label};
 use crate::model::UnixNanos;
 
-const FAILURES: [&str; 5] = ["locked", "full", "read_only", "corrupt", "other"];
+pub(in crate::metrics) const FAILURES: [&str; 5] =
+    ["locked", "full", "read_only", "corrupt", "other"];
+pub(in crate::metrics) const FILES: [&str; 3] = ["database", "wal", "spool"];
 /// Buckets of the commit histogram, the one beyond the last bound, and the sum.
 const COMMIT_CELLS: usize = 14;
 
@@ -100,13 +102,11 @@ impl StoreMetrics {
         gauge(page, &ingest::STORE_REJECTS, inner.rejects.get());
         gauge(page, &ingest::STORE_FREE, inner.free.get());
         gauge(page, &ingest::STORE_OLDEST, inner.oldest.get());
-        let files = [
-            ("database", &inner.database),
-            ("wal", &inner.wal),
-            ("spool", &inner.spool),
-        ];
         page.head(&ingest::STORE_SIZE);
-        for (file, size) in files {
+        for (file, size) in FILES
+            .iter()
+            .zip([&inner.database, &inner.wal, &inner.spool])
+        {
             if let Some(size) = size.get() {
                 page.sample(&ingest::STORE_SIZE, &label("file", file), size);
             }
@@ -118,7 +118,13 @@ impl StoreMetrics {
                 .map(|c| c.load(Ordering::Relaxed))
                 .collect();
             page.head(&ingest::STORE_COMMIT);
-            page.histogram(&ingest::STORE_COMMIT, "", buckets, &cells, &[]);
+            page.histogram(
+                &ingest::STORE_COMMIT,
+                "",
+                &Bounds::new(buckets),
+                &cells,
+                &[],
+            );
         }
         counters(
             page,

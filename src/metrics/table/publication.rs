@@ -1,0 +1,72 @@
+//! What a table gives to a snapshot: only that which has changed is copied.
+
+use std::sync::Arc;
+
+use super::super::snapshot::{CHUNK, Chunk, Entry, FamilySnapshot};
+use super::{Exposure, Table};
+
+impl Table {
+    /// True when something has changed since the last snapshot.
+    pub(in crate::metrics) fn refresh(&mut self) -> bool {
+        let mut changed = false;
+        for at in 0..self.stale.len() {
+            if !self.stale.get_mut(at).is_some_and(std::mem::take) {
+                continue;
+            }
+            changed = true;
+            let chunk = Arc::new(self.chunk(at));
+            match self.chunks.get_mut(at) {
+                Some(place) => *place = chunk,
+                None => self.chunks.push(chunk),
+            }
+        }
+        if std::mem::take(&mut self.grown) {
+            changed = true;
+            let mut entries: Vec<Entry> = (0..)
+                .zip(&self.series)
+                .map(|(at, series)| Entry {
+                    labels: Arc::clone(&series.labels),
+                    at,
+                })
+                .collect();
+            entries.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+            self.entries = entries.into();
+        }
+        changed
+    }
+
+    fn chunk(&self, at: usize) -> Chunk {
+        let range = at * CHUNK..((at + 1) * CHUNK).min(self.series.len());
+        let cells = self
+            .values
+            .get(range.start * self.width..range.end * self.width);
+        let mut cells: Box<[u64]> = cells.unwrap_or_default().into();
+        for (series, cells) in self
+            .series
+            .iter()
+            .skip(range.start)
+            .zip(cells.chunks_mut(self.width))
+        {
+            if series.exposure != Exposure::Open {
+                cells.fill(0);
+            }
+        }
+        let per_series = self.width - 1;
+        let exemplars = self
+            .exemplars
+            .get(range.start * per_series..range.end * per_series);
+        Chunk {
+            cells,
+            exemplars: exemplars.unwrap_or_default().into(),
+        }
+    }
+
+    pub(in crate::metrics) fn published(&self) -> FamilySnapshot {
+        FamilySnapshot {
+            def: self.def,
+            width: self.width,
+            entries: Arc::clone(&self.entries),
+            chunks: self.chunks.clone(),
+        }
+    }
+}

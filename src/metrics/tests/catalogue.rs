@@ -1,0 +1,246 @@
+//! The table of families obeys Prometheus' rules and agrees with itself.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::super::Dialect;
+use super::super::catalogue::{Family, Kind, exporter, ingest, sections, traffic};
+use super::super::restored::{Cells, RESTORED, at};
+use super::docs::bounds;
+use super::support::{Bench, failure, route, success};
+use crate::model::{FailureReason, TOTAL_KEY_LEN};
+
+fn families() -> impl Iterator<Item = &'static Family> {
+    sections()
+        .into_iter()
+        .flat_map(|(_, families)| families.iter().copied())
+}
+
+#[test]
+fn names_are_unique_even_without_their_suffixes() {
+    let mut seen = HashSet::new();
+    for family in families() {
+        let base = family.name.strip_suffix("_total").unwrap_or(family.name);
+        assert!(seen.insert(base), "{base}");
+    }
+    let ids: HashSet<u16> = RESTORED.iter().map(|def| def.id).collect();
+    assert_eq!(ids.len(), RESTORED.len());
+    assert!(!ids.contains(&0));
+}
+
+#[test]
+fn names_and_help_follow_the_rules() {
+    for Family {
+        name,
+        kind,
+        labels,
+        help,
+    } in families()
+    {
+        let word = |text: &str| {
+            text.bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        };
+        assert!(
+            word(name) && labels.iter().all(|label| word(label)),
+            "{name}"
+        );
+        assert!(
+            name.starts_with("cpa_") || name.starts_with("process_"),
+            "{name}"
+        );
+        assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+        for suffix in ["_sum", "_count", "_bucket", "_created"] {
+            assert!(!name.ends_with(suffix), "{name}");
+        }
+        for part in name.split('_') {
+            let bad = [
+                "ms",
+                "milliseconds",
+                "minutes",
+                "hours",
+                "kb",
+                "mb",
+                "percent",
+                "sec",
+                "counter",
+                "gauge",
+                "histogram",
+            ];
+            assert!(!bad.contains(&part), "{name}");
+        }
+        for label in *labels {
+            assert!(
+                !["le", "quantile", "job", "instance", "type", "service"].contains(label),
+                "{name}"
+            );
+        }
+        assert!(help.ends_with('.') && help.len() > 10, "{name}: {help}");
+    }
+}
+
+#[test]
+fn buckets_ascend_and_are_the_published_ones() {
+    for family in families() {
+        if let Kind::Histogram(buckets) = family.kind {
+            assert!(buckets.bounds.is_sorted_by(|a, b| a < b), "{}", family.name);
+        }
+    }
+    let expected = [
+        (
+            &traffic::REQUEST_DURATION,
+            "0.25 0.5 1 2 4 8 15 30 60 120 180 300 600 1200",
+        ),
+        (
+            &traffic::TIME_TO_FIRST_TOKEN,
+            "0.1 0.25 0.5 0.75 1 1.5 2 3 5 8 13 20 30 60",
+        ),
+        (
+            &traffic::TIME_PER_OUTPUT_TOKEN,
+            "0.002 0.005 0.01 0.015 0.02 0.03 0.05 0.075 0.1 0.2 0.5 1",
+        ),
+        (
+            &ingest::INGEST_LAG,
+            "0.05 0.1 0.25 0.5 1 2 5 10 30 60 300 3600",
+        ),
+        (
+            &ingest::STORE_COMMIT,
+            "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 10",
+        ),
+    ];
+    for (family, text) in expected {
+        assert_eq!(bounds(family), text, "{}", family.name);
+    }
+}
+
+#[test]
+fn restored_families_agree_with_the_catalogue() {
+    for def in RESTORED {
+        let name = def.family.name;
+        let inner = usize::from(matches!(def.cells, Cells::Kinds(_)));
+        assert_eq!(def.key.len() + inner, def.family.labels.len(), "{name}");
+        assert!(def.key.len() <= TOTAL_KEY_LEN, "{name}");
+        let fits = match def.cells {
+            Cells::One | Cells::Kinds(_) => def.family.kind == Kind::Counter,
+            Cells::Buckets(buckets) => def.family.kind == Kind::Histogram(buckets),
+            Cells::Summary => def.family.kind == Kind::Summary,
+            Cells::Time => def.family.kind == Kind::Gauge,
+        };
+        assert!(fits, "{name}");
+        assert!(families().any(|family| family == def.family), "{name}");
+        let born = !def.key.is_empty() && def.family.kind != Kind::Gauge;
+        assert_eq!(def.zero_first, born, "{name}");
+    }
+}
+
+#[test]
+fn positions_of_restored_families_match_their_names() {
+    let expected = [
+        (at::REQUESTS, &traffic::REQUESTS),
+        (at::FAILURES, &traffic::REQUEST_FAILURES),
+        (at::TOKENS, &traffic::TOKENS),
+        (at::DURATION, &traffic::REQUEST_DURATION),
+        (at::FIRST_TOKEN, &traffic::TIME_TO_FIRST_TOKEN),
+        (at::OUTPUT_TOKEN, &traffic::TIME_PER_OUTPUT_TOKEN),
+        (at::ENDPOINT, &traffic::REQUESTS_BY_ENDPOINT),
+        (at::TIER, &traffic::REQUESTS_BY_TIER),
+        (at::CLIENT_REQUESTS, &traffic::CLIENT_REQUESTS),
+        (at::CLIENT_FAILURES, &traffic::CLIENT_FAILURES),
+        (at::CLIENT_TOKENS, &traffic::CLIENT_TOKENS),
+        (at::QUALITY, &traffic::TOKEN_QUALITY),
+        (at::ACCOUNT_DURATION, &traffic::ACCOUNT_DURATION),
+        (at::LAST_REQUEST, &traffic::ACCOUNT_LAST_REQUEST),
+        (at::RECORDS, &ingest::INGEST_RECORDS),
+        (at::BYTES, &ingest::INGEST_BYTES),
+        (at::DUPLICATES, &ingest::INGEST_DUPLICATES),
+        (at::PREWARM, &ingest::INGEST_PREWARM),
+        (at::REJECTS, &ingest::INGEST_REJECTS),
+        (at::CONTROL, &ingest::INGEST_CONTROL),
+        (at::LAG, &ingest::INGEST_LAG),
+        (at::LAST_EVENT, &ingest::INGEST_LAST_EVENT),
+    ];
+    assert_eq!(expected.len(), RESTORED.len());
+    for (position, family) in expected {
+        assert_eq!(RESTORED[position].family.name, family.name);
+    }
+}
+
+#[test]
+fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
+    let bench = busy();
+    let page = bench.page(Dialect::Text);
+    let mut family = None;
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let name = rest.split(' ').next().unwrap();
+            family = families().find(|family| family.name == name);
+            assert!(family.is_some(), "{name}");
+        } else if !line.starts_with('#') {
+            let Family { name, labels, .. } = family.unwrap();
+            assert!(line.starts_with(name), "{line}");
+            for label in *labels {
+                assert!(line.contains(&format!("{label}=\"")), "{line}");
+            }
+        }
+    }
+    let shown = |family: &&Family| page.contains(&format!("# TYPE {} ", family.name));
+    let absent: Vec<&str> = families().filter(|f| !shown(f)).map(|f| f.name).collect();
+    // Not known yet: nobody has told.
+    let unknown = [
+        &ingest::UP,
+        &ingest::INFO,
+        &ingest::USAGE_STATISTICS_ENABLED,
+        &ingest::CLOCK_SKEW,
+        &ingest::STORE_EVENTS,
+        &ingest::STORE_REJECTS,
+        &ingest::STORE_FREE,
+        &ingest::STORE_OLDEST,
+        &ingest::SPOOL_PENDING,
+        &ingest::SPOOL_LIMIT,
+        &exporter::RELOAD_SUCCESSFUL,
+        &exporter::RELOAD_TIME,
+    ];
+    assert_eq!(absent, unknown.map(|family| family.name));
+}
+
+fn busy() -> Bench {
+    let mut bench = Bench::without_hold();
+    bench.count(&success(), &route(1, 1, 1, 1));
+    bench.count(&failure(429, FailureReason::RateLimit), &route(1, 1, 1, 1));
+    bench.settle();
+    // The first rendering tells how long it took, the next one shows it.
+    bench.page(Dialect::Text);
+    bench.ledger.received(1);
+    bench.commit();
+    bench
+}
+
+#[test]
+fn promtool_has_nothing_to_say() {
+    let program = "/usr/bin/promtool";
+    if !std::path::Path::new(program).exists() {
+        assert!(std::env::var_os("CI").is_none(), "promtool is missing");
+        let mut err = std::io::stderr();
+        writeln!(
+            err,
+            "SKIPPED: {program} is missing, the page was not checked"
+        )
+        .unwrap();
+        return;
+    }
+    let mut child = Command::new(program)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let page = busy().page(Dialect::Text);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(page.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}

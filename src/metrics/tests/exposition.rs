@@ -1,0 +1,120 @@
+//! One rendering for all scrapes of one state, and a bound on how many wait for it.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use flate2::read::GzDecoder;
+use futures_util::future::join_all;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::super::snapshot::Snapshot;
+use super::super::{Busy, Dialect, Exposition, Page};
+use super::support::{Bench, block_on, handles, route, success, text};
+use crate::clock::Clock;
+use crate::http::scrape;
+
+fn is_shared(a: &Page, b: &Page) -> bool {
+    a.body.as_ptr() == b.body.as_ptr()
+}
+
+#[test]
+fn scrapes_that_come_together_share_one_rendering() {
+    let bench = Bench::without_hold();
+    let pages = block_on(async {
+        join_all((0..8).map(|_| bench.exposition.page(Dialect::OpenMetrics, true))).await
+    });
+    let pages: Vec<Page> = pages.into_iter().map(Result::unwrap).collect();
+    assert!(
+        pages
+            .iter()
+            .all(|page| page.compressed && is_shared(page, &pages[0]))
+    );
+}
+
+#[test]
+fn a_new_state_is_rendered_anew_and_an_old_page_is_renewed() {
+    let mut bench = Bench::without_hold();
+    let page = |bench: &Bench| block_on(bench.exposition.page(Dialect::Text, false)).unwrap();
+    let first = page(&bench);
+    assert!(is_shared(&first, &page(&bench)));
+    bench.ledger.received(1);
+    bench.commit();
+    let second = page(&bench);
+    assert!(second.version > first.version);
+    assert!(text(&second).contains("\ncpa_ingest_records_total 1\n"));
+    // Values that change all the time may be a quarter of a second old.
+    std::thread::sleep(Duration::from_millis(260));
+    let third = page(&bench);
+    assert_eq!(third.version, second.version);
+    assert!(!is_shared(&third, &second));
+}
+
+#[test]
+fn a_compressed_page_is_the_same_page() {
+    let mut bench = Bench::without_hold();
+    bench.count(&success(), &route(1, 1, 1, 1));
+    bench.settle();
+    for dialect in [Dialect::Text, Dialect::OpenMetrics] {
+        let page = block_on(bench.exposition.page(dialect, true)).unwrap();
+        assert!(page.compressed);
+        let mut plain = String::new();
+        GzDecoder::new(&*page.body)
+            .read_to_string(&mut plain)
+            .unwrap();
+        assert_eq!(
+            super::support::domain(&plain),
+            super::support::domain(&bench.page(dialect))
+        );
+    }
+}
+
+#[test]
+fn more_scrapes_than_places_are_told_so() {
+    let exposition = Exposition::new(handles(), 2);
+    exposition.publish(Arc::new(Snapshot::default()));
+    let pages =
+        block_on(async { join_all((0..5).map(|_| exposition.page(Dialect::Text, false))).await });
+    let busy = pages
+        .iter()
+        .filter(|page| matches!(page, Err(Busy)))
+        .count();
+    assert_eq!(busy, 3);
+    assert!(
+        block_on(exposition.page(Dialect::Text, false)).is_ok(),
+        "places come back"
+    );
+
+    let none = Exposition::new(handles(), 0);
+    let router = scrape::router(none, Clock::system());
+    let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+    let response = block_on(TowerToHyperService::new(router).call(request)).unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn an_answer_says_what_it_is() {
+    let bench = Bench::without_hold();
+    let router = scrape::router(bench.exposition.clone(), Clock::system());
+    let request = Request::builder()
+        .uri("/")
+        .header(
+            header::ACCEPT,
+            "application/openmetrics-text;version=1.0.0,*/*;q=0.1",
+        )
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .body(Body::empty())
+        .unwrap();
+    let response = block_on(TowerToHyperService::new(router).call(request)).unwrap();
+    let header = |name| response.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!(
+        header(header::CONTENT_TYPE),
+        Dialect::OpenMetrics.content_type()
+    );
+    assert_eq!(header(header::CONTENT_ENCODING), "gzip");
+    assert_eq!(header(header::CACHE_CONTROL), "no-store");
+    assert_eq!(header(header::VARY), "Accept, Accept-Encoding");
+}
