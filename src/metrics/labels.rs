@@ -183,32 +183,33 @@ impl LabelTexts {
         let Some(kind) = LabelKind::of(dimension) else {
             return;
         };
-        let aliases = if kind == LabelKind::Account {
-            Some(&self.aliases.accounts)
-        } else if kind == LabelKind::Client {
-            Some(&self.aliases.clients)
-        } else {
-            None
+        let aliases = match dimension {
+            Dimension::Account => Some(&self.aliases.accounts),
+            Dimension::Client => Some(&self.aliases.clients),
+            Dimension::Provider
+            | Dimension::Executor
+            | Dimension::Model
+            | Dimension::Alias
+            | Dimension::Endpoint
+            | Dimension::ServiceTier
+            | Dimension::ReasoningEffort
+            | Dimension::Source => None,
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
-            .cloned();
+            .map(|alias| clean(alias));
         let values = self.values_mut(kind);
         let taken = |text: &str| values.owners.get(text).is_some_and(|owner| *owner != id.0);
         let text = match alias {
             // Clients may share a name, and then share their series; accounts may not.
             Some(alias) if kind == LabelKind::Account && taken(&alias) => {
                 tracing::warn!(alias, name = label, "alias is another one's name; not used");
-                label.to_owned()
+                clean(label)
             }
             Some(alias) => alias,
-            None => label.to_owned(),
+            None => clean(label),
         };
-        let clean: String = text.chars().filter(|c| !c.is_control()).collect();
-        let text = clean
-            .get(..clean.floor_char_boundary(MAX_VALUE))
-            .unwrap_or_default();
-        values.owners.entry(text.into()).or_insert(id.0);
+        values.owners.entry(text.as_str().into()).or_insert(id.0);
         values.texts.insert(id.0, text.into());
     }
 
@@ -219,13 +220,21 @@ impl LabelTexts {
         if let Some(shown) = values.shown.get(&id) {
             return *shown;
         }
-        let text: Box<str> = if kind == LabelKind::Code {
-            id.to_string().into()
-        } else if kind == LabelKind::Reason {
-            failure_reason(id).into()
-        } else {
-            let known = values.texts.get(&id).cloned();
-            known.unwrap_or_else(|| format!("id-{id}").into())
+        let text = match kind {
+            LabelKind::Code => id.to_string().into(),
+            LabelKind::Reason => failure_reason(id).into(),
+            LabelKind::Provider
+            | LabelKind::Model
+            | LabelKind::Account
+            | LabelKind::Client
+            | LabelKind::Endpoint
+            | LabelKind::Executor
+            | LabelKind::Tier
+            | LabelKind::Effort => values
+                .texts
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| format!("id-{id}").into()),
         };
         let owner = *values.owners.entry(text.clone()).or_insert(id);
         values.texts.entry(id).or_insert(text);
@@ -266,4 +275,11 @@ impl LabelTexts {
         #[expect(clippy::indexing_slicing, reason = "one entry for each kind")]
         &mut self.kinds[kind as usize]
     }
+}
+
+/// Without control characters and not longer than a label value may be.
+fn clean(text: &str) -> String {
+    let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    clean.truncate(clean.floor_char_boundary(MAX_VALUE));
+    clean
 }
