@@ -20,7 +20,7 @@ mod table;
 mod tests;
 
 pub use encode::Dialect;
-pub use exposition::{Busy, Exposition, Page};
+pub use exposition::{Exposition, NoPage, Page};
 pub use handles::{
     BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, SourceMetrics, StoreMetrics, StoreSizes,
 };

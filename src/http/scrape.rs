@@ -44,7 +44,7 @@ async fn scrape(
     };
     let page = match page {
         Ok(page) => page,
-        Err(busy) => return page::text(StatusCode::SERVICE_UNAVAILABLE, busy.to_string()),
+        Err(reason) => return page::text(StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     // Only a scraper that got the whole page has seen the zeros of new series.
     if names.is_empty() && method == Method::GET {

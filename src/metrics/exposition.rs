@@ -32,9 +32,9 @@ struct Shared {
     /// Latest version that a full scrape has seen, and when that was.
     seen_version: AtomicU64,
     seen_at: AtomicI64,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
     /// Scrapes render one after another, so that those which come together share one result.
-    rendered: Mutex<Rendered>,
+    rendered: Arc<Mutex<Rendered>>,
 }
 
 #[derive(Default)]
@@ -60,10 +60,14 @@ pub(super) struct Seen {
     pub(super) at: UnixNanos,
 }
 
-/// Too many scrapes at once.
+/// Why there is no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many scrapes in flight")]
-pub struct Busy;
+pub enum NoPage {
+    #[error("too many scrapes in flight")]
+    Busy,
+    #[error("the page could not be rendered, which is a bug; the log says more")]
+    Broken,
+}
 
 impl Exposition {
     pub fn new(handles: Handles, in_flight: usize) -> Self {
@@ -72,8 +76,8 @@ impl Exposition {
             snapshot: ArcSwap::default(),
             seen_version: AtomicU64::new(0),
             seen_at: AtomicI64::new(0),
-            in_flight: Semaphore::new(in_flight),
-            rendered: Mutex::default(),
+            in_flight: Arc::new(Semaphore::new(in_flight)),
+            rendered: Arc::default(),
         }))
     }
 
@@ -97,43 +101,27 @@ impl Exposition {
     }
 
     /// The page, at most a quarter of a second old.
-    pub async fn page(&self, dialect: Dialect, gzip: bool) -> Result<Page, Busy> {
-        let _place = self.0.in_flight.try_acquire().map_err(|_full| Busy)?;
-        let mut rendered = self.0.rendered.lock().await;
+    pub async fn page(&self, dialect: Dialect, gzip: bool) -> Result<Page, NoPage> {
+        let place = Arc::clone(&self.0.in_flight).try_acquire_owned();
+        let place = place.map_err(|_full| NoPage::Busy)?;
+        let mut rendered = Arc::clone(&self.0.rendered).lock_owned().await;
         let snapshot = self.0.snapshot.load_full();
-        let known = rendered.pages.get(&(dialect, gzip));
-        if let Some((at, page)) = known
-            && page.version == snapshot.version
-            && at.elapsed() < SAMPLE_AGE
-        {
-            return Ok(page.clone());
+        if let Some(page) = rendered.fresh(dialect, gzip, snapshot.version) {
+            return Ok(page);
         }
-        let began = Instant::now();
-        let last = rendered.domain.get(&dialect);
-        // Pages grow slowly: with a little more room than last time none is copied as it grows.
-        let room = last.map_or(0, |(_, text)| text.len() + text.len() / 16);
-        let known = last.filter(|(v, _)| *v == snapshot.version);
-        let known = known.map(|(_, text)| Arc::clone(text));
         let shared = Arc::clone(&self.0);
-        // A large page takes tens of milliseconds, which no other task shall wait for.
+        // A large page takes tens of milliseconds, which no other task shall wait for. Lock and
+        // place go along: a client that hangs up must not make room for a second rendering.
         let work = move || {
-            let domain = known.unwrap_or_else(|| Arc::new(render_domain(&snapshot, dialect, room)));
-            let page = shared.assemble(&domain, &snapshot, dialect, gzip);
-            (domain, page)
+            let _place = place;
+            shared.render(&mut rendered, &snapshot, dialect, gzip)
         };
-        let Ok((domain, page)) = tokio::task::spawn_blocking(work).await else {
-            return Err(Busy);
-        };
-        self.0.handles.exporter.set_render_time(began.elapsed());
-        rendered.domain.insert(dialect, (page.version, domain));
-        rendered
-            .pages
-            .insert((dialect, gzip), (began, page.clone()));
-        Ok(page)
+        let rendering = tokio::task::spawn_blocking(work).await;
+        rendering.map_err(|_panic_is_in_the_log| NoPage::Broken)
     }
 
     /// Only the families whose samples have one of `names`. Never counts as seen.
-    pub async fn filtered(&self, dialect: Dialect, names: &[String]) -> Result<Page, Busy> {
+    pub async fn filtered(&self, dialect: Dialect, names: &[String]) -> Result<Page, NoPage> {
         let page = self.page(dialect, false).await?;
         let text = String::from_utf8_lossy(&page.body);
         let mut out = String::new();
@@ -170,7 +158,40 @@ fn render_domain(snapshot: &Snapshot, dialect: Dialect, room: usize) -> String {
     text
 }
 
+impl Rendered {
+    /// A page of this version that is not too old to be shown again.
+    fn fresh(&self, dialect: Dialect, gzip: bool, version: u64) -> Option<Page> {
+        let (at, page) = self.pages.get(&(dialect, gzip))?;
+        (page.version == version && at.elapsed() < SAMPLE_AGE).then(|| page.clone())
+    }
+}
+
 impl Shared {
+    fn render(
+        &self,
+        rendered: &mut Rendered,
+        snapshot: &Snapshot,
+        dialect: Dialect,
+        gzip: bool,
+    ) -> Page {
+        let began = Instant::now();
+        let last = rendered.domain.get(&dialect);
+        // Pages grow slowly: with a little more room than last time none is copied as it grows.
+        let room = last.map_or(0, |(_, text)| text.len() + text.len() / 16);
+        let known = last.filter(|(version, _)| *version == snapshot.version);
+        let domain = match known {
+            Some((_, text)) => Arc::clone(text),
+            None => Arc::new(render_domain(snapshot, dialect, room)),
+        };
+        let page = self.assemble(&domain, snapshot, dialect, gzip);
+        self.handles.exporter.set_render_time(began.elapsed());
+        rendered.domain.insert(dialect, (page.version, domain));
+        rendered
+            .pages
+            .insert((dialect, gzip), (began, page.clone()));
+        page
+    }
+
     fn assemble(&self, domain: &str, snapshot: &Snapshot, dialect: Dialect, gzip: bool) -> Page {
         let mut own = String::with_capacity(16 * 1024);
         self.handles

@@ -207,6 +207,10 @@ impl LabelTexts {
                 clean(label)
             }
             Some(alias) => alias,
+            // An alias can be what a later account would be called; that one stays another one.
+            None if kind == LabelKind::Account && taken(&clean(label)) => {
+                clean(&format!("{label}-{}", id.0))
+            }
             None => clean(label),
         };
         values.owners.entry(text.as_str().into()).or_insert(id.0);

@@ -313,11 +313,12 @@ impl Table {
     /// Takes over a total from the database.
     pub(super) fn restore(&mut self, slot: u32, cells: &[u64]) {
         let at = slot as usize * self.width;
-        if let Some(staged) = self.staged.get_mut(at..at + self.width) {
-            // A histogram whose buckets were changed by a release keeps what fits.
-            for (cell, value) in staged.iter_mut().zip(cells) {
-                *cell = *value;
-            }
+        // Other buckets than ours mean other numbers: from zero, which Prometheus understands.
+        // A release that changes a family's cells gives it another id, so this is a safeguard.
+        if let Some(staged) = self.staged.get_mut(at..at + self.width)
+            && staged.len() == cells.len()
+        {
+            staged.copy_from_slice(cells);
         }
         self.touch(slot);
     }

@@ -301,3 +301,21 @@ fn models_that_are_called_like_special_values_join_them() {
     bench.restart();
     assert_eq!(bench.samples(), before);
 }
+
+#[test]
+fn an_account_called_like_an_earlier_ones_alias_stays_another_one() {
+    let aliases = Aliases {
+        accounts: [("a1".into(), "a2".into())].into(),
+        ..Aliases::default()
+    };
+    let mut bench = with(Caps::default(), aliases);
+    for id in [1, 2] {
+        bench.count(&success(), &route(1, 1, id, 0));
+    }
+    bench.settle();
+    for account in ["a2", "a2-2"] {
+        let sample =
+            format!(r#"cpa_requests_total{{provider="p1",model="m1",account="{account}"}}"#);
+        assert_eq!(bench.value(&sample).as_deref(), Some("1"), "{account}");
+    }
+}

@@ -12,7 +12,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::super::snapshot::Snapshot;
-use super::super::{Busy, Dialect, Exposition, Page};
+use super::super::{Dialect, Exposition, NoPage, Page};
 use super::support::{Bench, block_on, handles, route, success, text};
 use crate::clock::Clock;
 use crate::http::scrape;
@@ -80,7 +80,7 @@ fn more_scrapes_than_places_are_told_so() {
         block_on(async { join_all((0..5).map(|_| exposition.page(Dialect::Text, false))).await });
     let busy = pages
         .iter()
-        .filter(|page| matches!(page, Err(Busy)))
+        .filter(|page| matches!(page, Err(NoPage::Busy)))
         .count();
     assert_eq!(busy, 3);
     assert!(
