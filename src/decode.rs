@@ -21,7 +21,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::model::{AuthType, Control, Event, Failure, RejectReason};
+use crate::model::{AuthType, Control, Event, Failure, Masked, RejectReason};
 
 pub use secrets::{HashKey, Secrets};
 pub use split::{NotAnArray, split_array};
@@ -126,6 +126,11 @@ impl Decoder {
             quota_headers: headers.quota,
             digest,
         })
+    }
+
+    /// What stands for `key` in [`Event::client`], to find a configured key among those seen.
+    pub fn masked_key(&self, key: &str) -> Masked {
+        self.secrets.masked(key)
     }
 
     /// `text` without secrets, for logs and errors.
