@@ -90,8 +90,9 @@ impl Decoder {
         let digest = digest::of(&record, timestamp);
         let identity = self.secrets.identity(&record);
         let tokens = tokens::split(&record);
-        let headers = record.response_headers;
+        let mut headers = record.response_headers;
         let clean = Labels::new(&self.secrets, &record.api_key, &record.source);
+        headers.quota.retain(|(_, value)| !clean.has_secret(value));
         let failure = record.failed.then(|| {
             let body = record.fail.body.as_ref();
             let status = record.fail.status_code;

@@ -13,6 +13,9 @@ const MAX_BODY: usize = 16 * 1024;
 /// A known secret that is shorter is no secret worth searching every text for: it would hit
 /// ordinary words.
 const MIN_NEEDLE: usize = 6;
+/// The same for labels, where a hit costs more: a weak key like `claude` must not cut up the names
+/// of models.
+const MIN_NEEDLE_IN_LABEL: usize = 8;
 
 /// Cleans the texts of one record, knowing that record's own secrets.
 pub(super) struct Labels<'s> {
@@ -33,6 +36,11 @@ impl<'s> Labels<'s> {
         if self.is_secret(&text) {
             return Cow::Owned(self.secrets.label(&text));
         }
+        let text = if self.holds_secret(&text) {
+            Cow::Owned(self.masked(&text))
+        } else {
+            text
+        };
         let printable = |b: &u8| !b.is_ascii_control();
         if text.len() <= MAX_LABEL && (text.is_ascii() && text.as_bytes().iter().all(printable)) {
             return text;
@@ -53,7 +61,7 @@ impl<'s> Labels<'s> {
 
     /// CPA's id of a credential: 16 hex digits, or another short word.
     pub(super) fn id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
-        if text.is_empty() || (is_word(&text) && !self.is_secret(&text)) {
+        if text.is_empty() || (is_word(&text) && !self.has_secret(&text)) {
             text
         } else {
             Cow::Owned(format!("{:016x}", self.secrets.masked(&text).hash()))
@@ -62,7 +70,7 @@ impl<'s> Labels<'s> {
 
     /// Shown as an exemplar, so nothing but what an id can be.
     pub(super) fn request_id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
-        if is_word(&text) && !self.is_secret(&text) {
+        if is_word(&text) && !self.has_secret(&text) {
             text
         } else {
             Cow::Borrowed("")
@@ -96,21 +104,23 @@ impl<'s> Labels<'s> {
         while !rest.is_empty() {
             let end = rest.find(is_delimiter).unwrap_or(rest.len());
             let (word, tail) = rest.split_at(end);
-            if looks_secret(word) || (after_bearer && word.len() > 4) {
-                out.push_str(&self.secrets.label(word));
-            } else if let Some((address, _query)) =
-                word.split_once('?').filter(|(a, _)| a.contains("://"))
-            {
-                out.push_str(address);
-                out.push_str("?...");
+            let address = word.split_once('?').map(|(address, _query)| address);
+            let address = address.filter(|a| a.contains("://"));
+            let shown = address.unwrap_or(word);
+            if looks_secret(shown) || (after_bearer && word.len() > 4) {
+                out.push_str(&self.secrets.label(shown));
             } else {
-                out.push_str(word);
+                out.push_str(shown);
+            }
+            if address.is_some() {
+                out.push_str("?...");
             }
             if !word.is_empty() {
                 after_bearer = word.eq_ignore_ascii_case("bearer");
             }
             let delimiter = tail.chars().next().map_or(0, char::len_utf8);
             let (delimiter, tail) = tail.split_at(delimiter);
+            after_bearer &= delimiter.trim().is_empty();
             out.push_str(delimiter);
             rest = tail;
         }
@@ -119,6 +129,16 @@ impl<'s> Labels<'s> {
 
     fn is_secret(&self, text: &str) -> bool {
         text.len() >= MIN_NEEDLE && (self.needles.contains(&text) || looks_secret(text))
+    }
+
+    /// Whether a part of `text` is a secret.
+    fn holds_secret(&self, text: &str) -> bool {
+        let holds = |n: &&str| n.len() >= MIN_NEEDLE_IN_LABEL && text.contains(*n);
+        self.needles.iter().any(holds) || text.split(is_delimiter).any(looks_secret)
+    }
+
+    pub(super) fn has_secret(&self, text: &str) -> bool {
+        self.is_secret(text) || self.holds_secret(text)
     }
 }
 

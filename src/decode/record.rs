@@ -3,7 +3,11 @@
 //! Every key may be missing or `null`; unknown keys are skipped. Text borrows from the payload.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
@@ -24,16 +28,17 @@ pub(super) struct Record<'a> {
     pub(super) source: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) auth_index: Cow<'a, str>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) tokens: FlatTokens,
     #[serde(deserialize_with = "or_default")]
     pub(super) failed: bool,
     #[serde(deserialize_with = "or_true")]
     pub(super) generate: bool,
-    #[serde(borrow, deserialize_with = "or_default")]
+    #[serde(borrow, deserialize_with = "object")]
     pub(super) fail: Fail<'a>,
     #[serde(borrow)]
     pub(super) response_headers: Headers<'a>,
+    #[serde(deserialize_with = "some_object")]
     pub(super) token_breakdown: Option<Breakdown>,
     #[serde(borrow, deserialize_with = "text")]
     pub(super) provider: Cow<'a, str>,
@@ -135,9 +140,9 @@ pub(super) struct Breakdown {
     pub(super) quality: Option<Quality>,
     #[serde(deserialize_with = "number::count")]
     pub(super) total_tokens: u64,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) input: InputBreakdown,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "object")]
     pub(super) output: OutputBreakdown,
     #[serde(deserialize_with = "number::count")]
     pub(super) unclassified_tokens: u64,
@@ -192,6 +197,8 @@ pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)
             Category::Data => RejectReason::Shape,
             // Nesting beyond serde_json's bound; its parser says so in this one way.
             _ if text.starts_with("recursion limit") => RejectReason::Size,
+            // Beyond what a double can hold, so that none of our visitors is asked.
+            _ if text.starts_with("number out of range") => RejectReason::Number,
             Category::Syntax | Category::Eof | Category::Io => RejectReason::Json,
         };
         // Not serde's text: it can quote the value.
@@ -209,6 +216,38 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An object or `null`. Without this, serde would take a list for an object's values in order, and
+/// an empty one for zeros.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(some_object(deserializer)?.unwrap_or_default())
+}
+
+fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    deserializer.deserialize_any(ObjectVisitor(PhantomData))
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
 }
 
 fn or_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

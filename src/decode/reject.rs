@@ -1,5 +1,6 @@
 //! Rejects are kept for a later replay, but never with a secret in clear.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::clean::{Labels, cut};
@@ -11,36 +12,47 @@ use super::secrets::{Secrets, SourceKind, kind_of_source};
 /// become stored masks, cookies are emptied, and whatever else looks like a key is masked. What
 /// is left decodes to the same client and source as the original.
 pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec<u8> {
-    let text = String::from_utf8_lossy(payload);
-    let text = cut(&text, max);
-    let value = |key: &str| string_after(text, key).unwrap_or_default();
-    let get = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-    let (key, source) = (value("api_key"), value("source"));
-    let (auth_type, provider) = (value("auth_type"), value("provider"));
-    let kind = kind_of_source(get(&source), get(&key), get(&auth_type), get(&provider));
-    let stored = |range: &Range<usize>| match get(range) {
-        "" => String::new(),
-        secret => secrets.masked(secret).to_string(),
+    let whole = String::from_utf8_lossy(payload);
+    // The client's key stands near the end, after an error text of any length.
+    let first = |key: &str| {
+        let range = texts_after(&whole, &whole, &format!("\"{key}\"")).next();
+        range.and_then(|range| whole.get(range)).unwrap_or_default()
     };
-    let new_source = match kind {
-        SourceKind::Key => stored(&source),
-        SourceKind::None | SourceKind::Email | SourceKind::Project => get(&source).to_owned(),
-    };
-    let mut replacements = vec![(key.clone(), stored(&key)), (source.clone(), new_source)];
-    replacements.extend(
-        cookies(text)
-            .into_iter()
-            .map(|range| (range, String::new())),
+    let (key, source) = (first("api_key"), first("source"));
+    let kind = kind_of_source(
+        &unescaped(source),
+        &unescaped(key),
+        first("auth_type"),
+        first("provider"),
     );
-    replacements.retain(|(range, _)| !range.is_empty());
+    let text = cut(&whole, max);
+    let stored = |range: Range<usize>| match text.get(range.clone()) {
+        None | Some("") => (range, String::new()),
+        Some(secret) => (range, secrets.masked(&unescaped(secret)).to_string()),
+    };
+    let lower = text.to_ascii_lowercase();
+    let dropped = texts_after(&lower, text, "cookie\"")
+        .chain(texts_after(text, text, "\"access_token_sha256\""))
+        .map(|range| (range, String::new()));
+    let mut replacements: Vec<_> = texts_after(text, text, "\"api_key\"")
+        .map(stored)
+        .chain(dropped)
+        .collect();
+    if kind == SourceKind::Key {
+        replacements.extend(texts_after(text, text, "\"source\"").map(stored));
+    } else {
+        let kept = |range: Range<usize>| {
+            (
+                range.clone(),
+                text.get(range).unwrap_or_default().to_owned(),
+            )
+        };
+        replacements.extend(texts_after(text, text, "\"source\"").take(1).map(kept));
+    }
     replacements.sort_by_key(|(range, _)| range.start);
 
-    let needle = if kind == SourceKind::Key {
-        get(&source)
-    } else {
-        ""
-    };
-    let labels = Labels::new(secrets, get(&key), needle);
+    let needle = if kind == SourceKind::Key { source } else { "" };
+    let labels = Labels::new(secrets, key, needle);
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for (range, replacement) in replacements {
@@ -55,18 +67,43 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
     out.into_bytes()
 }
 
-/// Where the text value of `key` stands, without its quotes; escapes stay as they are.
-fn string_after(text: &str, key: &str) -> Option<Range<usize>> {
-    let quoted = format!("\"{key}\"");
-    let after_key = text.find(&quoted)? + quoted.len();
-    let rest = text.get(after_key..)?;
-    let value = rest
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start()
-        .strip_prefix('"')?;
-    let start = text.len() - value.len();
-    Some(start..start + string_len(value))
+/// Where the texts stand that are the value of a key, or are listed as its value, without their
+/// quotes; escapes stay as they are. The key is searched for in `haystack`, which is `text` or
+/// `text` in lower case, and ends with its quote.
+fn texts_after<'t>(
+    haystack: &'t str,
+    text: &'t str,
+    key: &str,
+) -> impl Iterator<Item = Range<usize>> + use<'t> {
+    let ends: Vec<usize> = haystack
+        .match_indices(key)
+        .map(|(at, key)| at + key.len())
+        .collect();
+    ends.into_iter().flat_map(move |end| values(text, end))
+}
+
+/// The texts of the value whose colon comes at `from`; none if no colon does, for then this was
+/// no key.
+fn values(text: &str, from: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut rest = text.get(from..).unwrap_or_default().trim_start();
+    let Some(value) = rest.strip_prefix(':') else {
+        return found;
+    };
+    rest = value.trim_start();
+    let list = rest.strip_prefix('[');
+    rest = list.unwrap_or(rest).trim_start();
+    while let Some(content) = rest.strip_prefix('"') {
+        let start = text.len() - content.len();
+        let len = string_len(content);
+        found.push(start..start + len);
+        if list.is_none() {
+            break;
+        }
+        let after = content.get(len + 1..).unwrap_or_default();
+        rest = after.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+    }
+    found
 }
 
 /// Bytes up to the closing quote, or to the end of a cut text.
@@ -83,25 +120,12 @@ fn string_len(text: &str) -> usize {
     text.len()
 }
 
-/// The texts within the lists of `Set-Cookie` and `Cookie` headers.
-fn cookies(text: &str) -> Vec<Range<usize>> {
-    let lower = text.to_ascii_lowercase();
-    let mut found = Vec::new();
-    for (at, name) in lower.match_indices("cookie\"") {
-        let mut from = at + name.len();
-        let end = lower
-            .get(from..)
-            .and_then(|rest| rest.find(']'))
-            .map(|end| from + end);
-        let end = end.unwrap_or(text.len());
-        while let Some(open) = text.get(from..end).and_then(|rest| rest.find('"')) {
-            let start = from + open + 1;
-            let len = string_len(text.get(start..end).unwrap_or_default());
-            found.push(start..start + len);
-            from = start + len + 1;
-        }
+/// What a JSON text says, so that its mask is that of the decoded one.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
     }
-    found
+    serde_json::from_str(&format!("\"{text}\"")).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]
@@ -143,5 +167,44 @@ mod tests {
         assert!(!masked(text).contains("0123456789"));
         assert_eq!(masked(r#"{"api_key"#), r#"{"api_key"#);
         assert_eq!(masked(r#"x"cookie"#), r#"x"cookie"#);
+    }
+
+    #[test]
+    fn keys_are_found_wherever_and_however_they_stand() {
+        // A value that reads like a key's name comes first.
+        let text = r#"{"alias":"api_key","user_agent":"my cookie","api_key":"ck-alice-01"}"#;
+        let out = masked(text);
+        assert!(!out.contains("ck-alice-01"), "{out}");
+        assert!(
+            out.contains(r#""alias":"api_key","user_agent":"my cookie","api_key":""#),
+            "{out}"
+        );
+        for text in [
+            r#"{"api_key":["ck-alice-01"]}"#,
+            r#"{"api_key":"x","api_key":"ck-alice-01"}"#,
+            r#"{"Set-Cookie":["a]b","ck-alice-01"]}"#,
+            r#"{"Set-Cookie":"ck-alice-01"}"#,
+        ] {
+            assert!(!masked(text).contains("ck-alice-01"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_key_has_the_mask_of_what_it_says() {
+        let secrets = Secrets::new(HashKey([7; 16]));
+        let stored = secrets.masked("ck-<alice>&01").to_string();
+        let text = r#"{"api_key":"ck-\u003calice\u003e\u002601"}"#;
+        assert_eq!(masked(&text), format!(r#"{{"api_key":"{stored}"}}"#));
+    }
+
+    #[test]
+    fn a_key_behind_the_cut_is_known_before_it() {
+        let secrets = Secrets::new(HashKey([7; 16]));
+        let text = format!(
+            r#"{{"body":"of ck-alice-01 {}","api_key":"ck-alice-01"}}"#,
+            "x ".repeat(500)
+        );
+        let out = mask_payload(&secrets, text.as_bytes(), 100);
+        assert!(!String::from_utf8(out).unwrap().contains("alice"));
     }
 }

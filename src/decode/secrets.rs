@@ -164,9 +164,15 @@ const HEX_RUN: usize = 32;
 
 /// Whether a word has the looks of a key or token.
 pub(super) fn looks_secret(word: &str) -> bool {
-    let prefixed =
-        |(prefix, least): &(&str, usize)| word.len() >= *least && word.starts_with(prefix);
-    if PREFIXES.iter().any(prefixed) || is_email(word) {
+    let prefixed = |part: &str| {
+        let starts =
+            |(prefix, least): &(&str, usize)| part.len() >= *least && part.starts_with(prefix);
+        PREFIXES.iter().any(starts)
+    };
+    // A word of a text may be a pair (`key=AIza...`) or end a sentence.
+    let secret_part =
+        |part: &str| prefixed(part) || is_email(part.trim_end_matches(['.', '!', '?']));
+    if prefixed(word) || word.split(['=', ':', '/', '&']).any(secret_part) {
         return true;
     }
     // Nothing shorter can hold a run; most words end here.
@@ -234,6 +240,11 @@ mod tests {
             "eyJhbGciOiJIUzI1NiIsInR5",
             "xai-aB3dE5fG7hI9jK1lM3nO5pQ7rS9t",
             "73785c5800f78b2cf8715d2876cd3afc",
+            "key=AIzaSyA1234567890",
+            "x-api-key:sk-live-UPSTREAM0002",
+            "https://h/v1/sk-live-UPSTREAM0002",
+            "mail=someone@example.com&x=1",
+            "someone@example.com.",
         ] {
             assert!(looks_secret(secret), "{secret}");
         }

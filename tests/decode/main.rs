@@ -2,9 +2,12 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of a test stop it where something is not as it must be"
 )]
 
 mod captured;
+mod secrets;
 mod support;
