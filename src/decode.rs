@@ -19,8 +19,6 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 use crate::model::{AuthType, Control, Event, Failure, Masked, RejectReason};
 
 pub use secrets::{HashKey, Secrets};
@@ -140,8 +138,8 @@ impl Decoder {
     }
 }
 
-fn auth_type(text: &Cow<'_, str>) -> AuthType {
-    match text.as_ref() {
+fn auth_type(text: &str) -> AuthType {
+    match text {
         "oauth" => AuthType::Oauth,
         "apikey" | "api_key" => AuthType::ApiKey,
         _ => AuthType::Unknown,

@@ -114,6 +114,7 @@ pub(super) struct Fail<'a> {
 /// What these numbers mean depends on the provider.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "CPA's names")]
 pub(super) struct FlatTokens {
     #[serde(deserialize_with = "number::count")]
     pub(super) input_tokens: u64,
@@ -157,6 +158,7 @@ pub(super) enum Quality {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "CPA's names")]
 pub(super) struct InputBreakdown {
     #[serde(deserialize_with = "number::count")]
     pub(super) uncached_tokens: u64,

@@ -64,6 +64,8 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
         done = range.end;
     }
     out.push_str(&labels.masked(text.get(done..).unwrap_or_default()));
+    // A mask can be longer than its secret.
+    out.truncate(out.floor_char_boundary(max));
     out.into_bytes()
 }
 

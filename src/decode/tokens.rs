@@ -60,7 +60,7 @@ impl Breakdown {
 /// What the flat counts of a provider mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Semantics {
-    /// Input contains cached tokens, output contains reasoning (OpenAI and its many likes).
+    /// Input contains cached tokens, output contains reasoning (`OpenAI` and its many likes).
     Subset,
     /// Cache tokens stand beside input, reasoning is part of output (Claude).
     Independent,

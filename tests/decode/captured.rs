@@ -369,14 +369,14 @@ fn websocket_turns_are_those_of_the_upstream_but_for_a_prewarm() {
             *sum += count;
         }
     }
-    let prewarmer = decoder().masked_key("ck-alice-01").to_string();
+    let alice = decoder().masked_key("ck-alice-01").to_string();
     let mut cells = 0;
     for value in expected["upstream_cells"].as_array().unwrap() {
         let (provider, _, _, client) = cell(value);
         if !client.is_empty() {
             let mut theirs = upstream_tokens(value);
-            let prewarmed = provider == "xai" && client == prewarmer;
-            theirs[0] -= if prewarmed { PREWARM } else { 0 };
+            let has_prewarm = provider == "xai" && client == alice;
+            theirs[0] -= if has_prewarm { PREWARM } else { 0 };
             assert_eq!(ours[&(provider, client)], theirs, "{value}");
             cells += 1;
         }

@@ -9,5 +9,8 @@
 )]
 
 mod captured;
+mod properties;
+mod rejects;
 mod secrets;
 mod support;
+mod versions;
