@@ -75,9 +75,9 @@ fn whatever_a_record_says_is_in_its_digest() {
         ("/service_tier", "other".into()),
     ];
     for (path, value) in changes {
-        let mut changed = record.clone();
-        *changed.pointer_mut(path).unwrap() = value;
-        assert_ne!(event(&changed.to_string()).digest, digest, "{path}");
+        let mut other = record.clone();
+        *other.pointer_mut(path).unwrap() = value;
+        assert_ne!(event(&other.to_string()).digest, digest, "{path}");
     }
 }
 
