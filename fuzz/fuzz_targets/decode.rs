@@ -9,7 +9,8 @@ fuzz_target!(|payload: &[u8]| {
     let decoder = Decoder::new(HashKey([7; 16]));
     match decoder.decode(payload) {
         Decoded::Event(event) => {
-            assert_eq!(event.tokens.total(), event.tokens.by_kind().iter().sum());
+            let sum: u64 = event.tokens.by_kind().iter().sum();
+            assert_eq!(event.tokens.total(), sum);
         }
         Decoded::Reject(reject) => {
             // What is kept of a reject must be fit for a replay.
