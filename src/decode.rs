@@ -87,17 +87,20 @@ impl Decoder {
             .ok_or_else(|| (RejectReason::Time, "at timestamp".to_owned()))?;
         let identity = self.secrets.identity(&record);
         let tokens = tokens::split(&record);
-        let headers = record.response_headers;
+        let mut headers = record.response_headers;
         let clean = Labels::new(&self.secrets, &record.api_key, &record.source);
+        let status = record.fail.status_code;
         let failure = record.failed.then(|| {
             let body = record.fail.body.as_ref();
-            let status = record.fail.status_code;
             Failure {
                 status,
                 reason: failure::reason(status, body),
                 excerpt: clean.excerpt(body).into(),
             }
         });
+        for (_, value) in &mut headers.quota {
+            *value = clean.label(std::mem::take(value));
+        }
         let execution_id = clean.id(record.execution_id);
         let mut event = Event {
             timestamp,
@@ -124,7 +127,7 @@ impl Decoder {
             quota_headers: headers.quota,
             digest: EventDigest(0),
         };
-        event.digest = digest::of(&event, &record.tokens, &execution_id);
+        event.digest = digest::of(&event, &record.tokens, status, &execution_id);
         Ok(event)
     }
 

@@ -12,7 +12,7 @@ const MAX_EXCERPT: usize = 256;
 const MAX_BODY: usize = 2048;
 /// A known secret that is shorter is no secret worth searching every text for: it would hit
 /// ordinary words.
-const MIN_NEEDLE: usize = 6;
+const MIN_NEEDLE: usize = 8;
 
 /// Cleans the texts of one record, knowing that record's own secrets.
 pub(super) struct Labels<'s> {
@@ -113,6 +113,12 @@ impl<'s> Labels<'s> {
 
     /// A word without white space; it may be an address with keys in it.
     fn push_word(&self, out: &mut String, word: &str) {
+        let (word, stop) = word.split_at(word.trim_end_matches(is_stop).len());
+        self.push_bare_word(out, word);
+        out.push_str(stop);
+    }
+
+    fn push_bare_word(&self, out: &mut String, word: &str) {
         if looks_secret(word) {
             out.push_str(&self.secrets.label(word));
             return;
@@ -147,7 +153,7 @@ impl<'s> Labels<'s> {
     }
 
     fn is_secret(&self, text: &str) -> bool {
-        self.knows(text) || (text.len() >= MIN_NEEDLE && looks_secret(text))
+        self.knows(text) || looks_secret(text)
     }
 
     /// Whether a part of `text` is a secret.
@@ -156,13 +162,18 @@ impl<'s> Labels<'s> {
         self.needles.iter().any(|n| of_record(&n))
             || text
                 .split(|c| is_delimiter(c) || is_joint(c))
-                .any(looks_secret)
+                .any(|word| looks_secret(word.trim_end_matches(is_stop)))
     }
 }
 
 /// What separates words in a text.
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
+}
+
+/// What ends a sentence.
+fn is_stop(c: char) -> bool {
+    ".!:".contains(c)
 }
 
 /// What joins names to one word.

@@ -9,7 +9,12 @@ use crate::model::{Event, EventDigest};
 
 /// Over identity and content, both cleaned: a replayed reject has the digest of its original.
 /// `execution_id` is empty before v8.
-pub(super) fn of(event: &Event<'_>, flat: &FlatTokens, execution_id: &str) -> EventDigest {
+pub(super) fn of(
+    event: &Event<'_>,
+    flat: &FlatTokens,
+    status: u16,
+    execution_id: &str,
+) -> EventDigest {
     let mut hasher = SipHasher13::new_with_keys(0x6370_615f_6578_706f, 0x7274_6572_5f76_3031);
     // v8 gives each attempt an id; before, these four together were unique in every capture.
     if execution_id.is_empty() {
@@ -31,7 +36,6 @@ pub(super) fn of(event: &Event<'_>, flat: &FlatTokens, execution_id: &str) -> Ev
     ] {
         text(&mut hasher, part);
     }
-    let failure = event.failure.as_ref();
     for number in [
         event.latency_ms,
         event.ttft_ms,
@@ -42,8 +46,8 @@ pub(super) fn of(event: &Event<'_>, flat: &FlatTokens, execution_id: &str) -> Ev
         flat.cache_read_tokens.unwrap_or_default(),
         flat.cache_creation_tokens,
         flat.total_tokens,
-        u64::from(failure.is_some()),
-        failure.map_or(0, |failure| u64::from(failure.status)),
+        u64::from(event.failure.is_some()),
+        u64::from(status),
         u64::from(event.generate),
         event.auth_type as u64,
     ] {

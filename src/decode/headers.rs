@@ -42,6 +42,11 @@ fn wanted(name: &str) -> Option<Wanted> {
     }
 }
 
+/// Whether a header of this name is looked at.
+pub(super) fn is_kept(name: &str) -> bool {
+    wanted(name).is_some()
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(HeadersVisitor)

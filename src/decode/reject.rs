@@ -1,16 +1,37 @@
 //! Rejects are kept for a later replay, but never with a secret in clear.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use super::clean::{Labels, cut};
+use super::headers::is_kept;
 use super::secrets::{Secrets, SourceKind, kind_of_source, looks_secret};
 
 /// How much of an error text is kept, so that the keys behind it are not cut off.
 const MAX_TEXT: usize = 4096;
 
-/// Keys whose texts are no secrets, apart from what somebody smuggled into them.
-const PLAIN: [&str; 15] = [
+/// Keys whose texts are no secrets, apart from what somebody smuggled into them. Those of numbers
+/// are among them: a number given as text is why a payload is here.
+const PLAIN: [&str; 33] = [
+    "latency_ms",
+    "ttft_ms",
+    "failed",
+    "generate",
+    "stream",
+    "status_code",
+    "input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "cache_read_tokens",
+    "cache_creation_tokens",
+    "total_tokens",
+    "uncached_tokens",
+    "cache_write_tokens",
+    "non_reasoning_tokens",
+    "unclassified_tokens",
+    "cache_read_tokens_present",
     "timestamp",
     "auth_index",
     "provider",
@@ -59,8 +80,7 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
     let masker = Masker {
         secrets,
         labels: Labels::new(secrets, &api_key, needle),
-        keeps_source: kind != SourceKind::Key,
-        kept_source: &source,
+        kept_source: Cell::new((kind != SourceKind::Key).then_some(source.as_ref())),
     };
     let mut out = String::with_capacity(text.len().min(max));
     let mut key = "";
@@ -83,17 +103,20 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
 struct Masker<'s> {
     secrets: &'s Secrets,
     labels: Labels<'s>,
-    keeps_source: bool,
-    kept_source: &'s str,
+    /// An address or project that stays where it stands first, and nowhere else.
+    kept_source: Cell<Option<&'s str>>,
 }
 
 impl Masker<'_> {
     fn text(&self, key: &str, text: &str) -> String {
         match key {
             _ if text.is_empty() => String::new(),
-            "source" if self.keeps_source && text == self.kept_source => text.to_owned(),
+            "source" if self.kept_source.get() == Some(text) => {
+                self.kept_source.set(None);
+                text.to_owned()
+            }
             "api_key" | "source" => self.secrets.masked(text).to_string(),
-            key if PLAIN.contains(&key) => self.labels.masked(cut(text, MAX_TEXT)),
+            key if PLAIN.contains(&key) || is_kept(key) => self.labels.masked(cut(text, MAX_TEXT)),
             _ => String::new(),
         }
     }
