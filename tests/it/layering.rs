@@ -14,7 +14,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["platform"]),
     ("metrics", &[]),
     ("source", &["clock", "metrics", "spool"]),
-    ("ingest", &["clock", "decode", "metrics", "platform", "spool", "store"]),
+    (
+        "ingest",
+        &["clock", "decode", "metrics", "platform", "spool", "store"],
+    ),
     ("http", &["clock", "config", "metrics", "version"]),
     ("http_client", &["version"]),
     ("platform", &[]),
