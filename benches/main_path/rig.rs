@@ -199,13 +199,11 @@ impl Exporter {
     }
 
     /// A look at the database from beside.
-    pub(crate) fn events(&self) -> Result<Events> {
-        let conn = Connection::open_with_flags(
-            self.database(),
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        conn.busy_timeout(Duration::from_secs(1))?;
-        Ok(Events(conn))
+    pub(crate) fn events(&self) -> Events {
+        Events {
+            database: self.database(),
+            open: None,
+        }
     }
 
     /// Asks it to end, as systemd would, and waits for that.
@@ -224,15 +222,34 @@ impl Exporter {
     }
 }
 
+/// Looks at the number of committed events.
 #[derive(Debug)]
-pub(crate) struct Events(Connection);
+pub(crate) struct Events {
+    database: PathBuf,
+    /// Kept once the database is complete: an open connection does not see it being made.
+    open: Option<Connection>,
+}
 
 impl Events {
-    /// Number of committed events.
-    pub(crate) fn count(&self) -> Result<u64> {
-        let mut statement = self.0.prepare_cached("SELECT events FROM state")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
+    /// 0 while there is no database.
+    pub(crate) fn count(&mut self) -> Result<u64> {
+        if let Some(conn) = &self.open {
+            return Ok(count(conn)?);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let Ok(conn) = Connection::open_with_flags(&self.database, flags) else {
+            return Ok(0);
+        };
+        conn.busy_timeout(Duration::from_secs(1))?;
+        let events = count(&conn).unwrap_or(0);
+        self.open = (events > 0).then_some(conn);
+        Ok(events)
     }
+}
+
+fn count(conn: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare_cached("SELECT events FROM state")?;
+    statement.query_row([], |row| row.get(0))
 }
 
 /// One kept connection, as a scraper has it.

@@ -26,7 +26,7 @@ const SCRAPER: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n\
 /// A full queue, made beforehand.
 pub(crate) fn drain(options: &Options, figures: &mut Figures) -> Result<()> {
     let backlog = format!(
-        "--rate 0 --backlog {} --size {}",
+        "--rate 0 --backlog {} --backlog-span 60s --size {}",
         options.records, options.size
     );
     taken("drain", &backlog, options, figures)
@@ -45,7 +45,7 @@ fn taken(name: &str, traffic: &str, options: &Options, figures: &mut Figures) ->
     let exporter = Exporter::start(cpa.address, directory.path())?;
     until(|| exporter.has_received())?;
     let began = Instant::now();
-    let events = exporter.events()?;
+    let mut events = exporter.events();
     let mut count = 0;
     until(|| {
         count = events.count()?;
@@ -95,7 +95,10 @@ fn taken(name: &str, traffic: &str, options: &Options, figures: &mut Figures) ->
 
 /// Bytes of the database per event, with made-up records and with captured ones.
 pub(crate) fn disk(options: &Options, figures: &mut Figures) -> Result<()> {
-    let cpa = Cpa::start(&format!("--rate 0 --backlog {}", options.records))?;
+    let cpa = Cpa::start(&format!(
+        "--rate 0 --backlog {} --backlog-span 60s",
+        options.records
+    ))?;
     let bytes = stored_bytes(cpa.address, options.records)?;
     figures.add("disk: made-up records", "B/event", Bar::Below(100.0), bytes);
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/records");
@@ -247,7 +250,10 @@ fn timed(http: &mut Http) -> Result<f64> {
 /// From the start of the process to ready, with a large database.
 pub(crate) fn start(options: &Options, figures: &mut Figures) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let traffic = format!("{TEN_THOUSAND} --rate 0 --backlog {}", options.stored);
+    let traffic = format!(
+        "{TEN_THOUSAND} --rate 0 --backlog {} --backlog-span 10m",
+        options.stored
+    );
     let cpa = Cpa::start(&traffic)?;
     let exporter = Exporter::start(cpa.address, directory.path())?;
     fill(&exporter, options.stored)?;
@@ -266,7 +272,7 @@ pub(crate) fn start(options: &Options, figures: &mut Figures) -> Result<()> {
 /// Waits until so many events are stored.
 fn fill(exporter: &Exporter, records: u64) -> Result<()> {
     until(|| exporter.has_received())?;
-    let events = exporter.events()?;
+    let mut events = exporter.events();
     until(|| Ok(events.count()? >= records))
 }
 
