@@ -185,7 +185,13 @@ pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)
         };
         return Err((reason, "not an object".to_owned()));
     }
-    serde_json::from_slice(payload).map_err(|error| {
+    // Text that is known to be UTF-8 is not checked again string by string. Where it is not, only
+    // the strings that are read have to be.
+    let parsed = match std::str::from_utf8(payload) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(payload),
+    };
+    parsed.map_err(|error| {
         let text = error.to_string();
         let reason = match error.classify() {
             Category::Data if text.starts_with(MARK) => RejectReason::Number,
