@@ -172,7 +172,7 @@ impl Exporter {
     pub(crate) fn memory(&self, key: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        let kib = line.and_then(|line| line.split_whitespace().next());
         let kib: u32 = kib.context("no such line in status")?.parse()?;
         Ok(f64::from(kib) / 1024.0)
     }
