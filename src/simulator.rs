@@ -64,7 +64,7 @@ impl Simulator {
         let listener = TcpListener::bind(config.listen).await?;
         let addr = listener.local_addr()?;
         let core = Arc::new(Core::new(config));
-        core.generate(core.config.traffic.backlog);
+        core.fill();
         let inner = Arc::new(Inner {
             core,
             addr,

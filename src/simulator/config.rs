@@ -68,6 +68,8 @@ pub struct TrafficConfig {
     pub records: Option<u64>,
     /// Records that wait in the queue from the start.
     pub backlog: usize,
+    /// Time over which the backlog was made; zero puts all of it into one instant.
+    pub backlog_span: Duration,
     /// Make records as they are asked for, so that the queue is never empty. For benchmarks.
     pub endless: bool,
     /// Pad records to about so many bytes; 0 for none.
@@ -90,6 +92,7 @@ impl Default for TrafficConfig {
             rhythm: false,
             records: None,
             backlog: 0,
+            backlog_span: Duration::ZERO,
             endless: false,
             size: 0,
             accounts: 16,

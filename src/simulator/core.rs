@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -112,14 +113,33 @@ impl Core {
         self.queue().publish(payload, None, now, &self.faults);
     }
 
+    /// Makes the records that wait from the start, the first ones the longest ago.
+    pub(crate) fn fill(&self) {
+        let (all, span) = {
+            let traffic = &self.config.traffic;
+            (traffic.backlog, traffic.backlog_span)
+        };
+        let per_record = span / u32::try_from(all.max(1)).unwrap_or(u32::MAX);
+        self.generate_before(all, per_record);
+    }
+
     /// Serves `count` made-up requests, whose records appear now.
     pub(crate) fn generate(&self, count: usize) {
+        self.generate_before(count, Duration::ZERO);
+    }
+
+    /// Like [`Self::generate`], with requests that had ended `apart` from each other, the last
+    /// one now.
+    fn generate_before(&self, count: usize, apart: Duration) {
         // Small steps, so that poppers get in between.
         let mut left = count;
         while left > 0 {
             let step = left.min(64);
             left -= step;
-            let now = self.now();
+            let queued = self.now();
+            let ago = apart.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));
+            let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
+            let now = UnixNanos::new(queued.get().saturating_sub(ago));
             // Somebody who comes in between misses events of this step, as he would with CPA.
             let watched = self.queue().subscribers(Channel::Errors) > 0;
             let (made, events) = {
@@ -139,7 +159,7 @@ impl Core {
             for one in made {
                 queue.ledger.result(&one.mark, now);
                 if recorded {
-                    queue.publish(one.payload, Some(one.mark), now, &self.faults);
+                    queue.publish(one.payload, Some(one.mark), queued, &self.faults);
                 } else {
                     queue.ledger.sums.unrecorded += 1;
                 }

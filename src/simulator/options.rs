@@ -58,6 +58,10 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub backlog: usize,
 
+    /// Time over which those records were made
+    #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub backlog_span: Duration,
+
     /// Never run dry: make records as they are popped
     #[arg(long)]
     pub endless: bool,
@@ -113,6 +117,7 @@ impl SimulateArgs {
                 rhythm: self.rhythm,
                 records: self.records,
                 backlog: self.backlog,
+                backlog_span: self.backlog_span,
                 endless: self.endless,
                 size: self.size,
                 accounts: self.accounts,

@@ -1,0 +1,302 @@
+//! The two processes, a simulated CPA and the exporter, and what can be seen of them from outside.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use anyhow::{Context, Result, bail};
+use cpa_exporter::simulator::DEFAULT_KEY;
+use rusqlite::{Connection, OpenFlags};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_cpa-exporter");
+/// A backlog is made before the simulator says where it is.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// `USER_HZ`, which is 100 on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A child that is killed when it is dropped.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {BINARY}"))?;
+        let stderr = child.stderr.take().context("no standard error")?;
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// What `find` makes of the first line on standard error that has it.
+    fn line<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T> {
+        let mut seen = String::new();
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                bail!("the process did not say what was expected, but:\n{seen}");
+            };
+            if let Some(found) = find(&line) {
+                return Ok(found);
+            }
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+    }
+
+    fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Processor time so far, in seconds: of the whole process and of threads named `name`.
+    fn cpu(&self) -> Result<f64> {
+        cpu_of(&format!("/proc/{}/stat", self.id()))
+    }
+
+    fn thread_cpu(&self, name: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let task = task?.path();
+            if fs::read_to_string(task.join("comm"))?.trim_end() == name {
+                sum += cpu_of(&task.join("stat").display().to_string())?;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            drop(writeln!(io::stderr(), "process not ended: {error}"));
+        }
+    }
+}
+
+fn cpu_of(stat: &str) -> Result<f64> {
+    let text = fs::read_to_string(stat)?;
+    // The name in brackets can hold anything; user and system time are the 12th and 13th after it.
+    let (_, fields) = text.rsplit_once(')').context("no name in stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<u32>, _> = ticks.map(str::parse).collect();
+    Ok(ticks?.into_iter().map(f64::from).sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// A CPA with made-up traffic, in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Cpa {
+    process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Cpa {
+    /// `options` are those of `cpa-exporter simulate`, separated by blanks.
+    pub(crate) fn start(options: &str) -> Result<Self> {
+        let mut command = Command::new(BINARY);
+        command
+            .args(["simulate", "--listen", "127.0.0.1:0", "--retention", "1h"])
+            .args(options.split_whitespace());
+        let process = Process::start(&mut command)?;
+        let address = process.line(|line| {
+            let (_, rest) = line.split_once("http://")?;
+            rest.split_once(',')?.0.parse().ok()
+        })?;
+        Ok(Self { process, address })
+    }
+
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        self.process.cpu()
+    }
+}
+
+/// The exporter at work.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    process: Process,
+    directory: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) began: Instant,
+}
+
+impl Exporter {
+    pub(crate) fn start(cpa: SocketAddr, directory: &Path) -> Result<Self> {
+        let mut command = Command::new(BINARY);
+        command
+            .env("CPA_MANAGEMENT_KEY", DEFAULT_KEY)
+            .args(["--cpa.url", &format!("http://{cpa}")])
+            .arg("--storage.path")
+            .arg(directory)
+            .args(["--web.listen-address", "127.0.0.1:0"])
+            .args(["--log.format", "json"]);
+        let began = Instant::now();
+        let process = Process::start(&mut command)?;
+        let address = process.line(|line| {
+            let (_, rest) = line.split_once("\"address\":\"")?;
+            rest.split_once('"')?.0.parse().ok()
+        })?;
+        Ok(Self {
+            process,
+            directory: directory.into(),
+            address,
+            began,
+        })
+    }
+
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        self.process.cpu()
+    }
+
+    /// Of the thread that decodes and stores.
+    pub(crate) fn ingest_cpu(&self) -> Result<f64> {
+        self.process.thread_cpu("ingest")
+    }
+
+    /// Resident memory in MiB: now (`VmRSS`) or at most (`VmHWM`).
+    pub(crate) fn memory(&self, key: &str) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        let kib: u32 = kib.context("no such line in status")?.parse()?;
+        Ok(f64::from(kib) / 1024.0)
+    }
+
+    /// Whether anything that came from CPA is in the spool.
+    pub(crate) fn has_received(&self) -> Result<bool> {
+        // A segment without frames is only its header.
+        const HEADER: u64 = 28;
+        let Ok(files) = fs::read_dir(self.directory.join("spool")) else {
+            return Ok(false);
+        };
+        for file in files {
+            // It may have been deleted meanwhile, which only happens to one that held something.
+            match file?.metadata() {
+                Ok(metadata) if metadata.len() <= HEADER => {}
+                Ok(_) | Err(_) => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join("cpa-exporter.db")
+    }
+
+    /// A look at the database from beside.
+    pub(crate) fn events(&self) -> Events {
+        Events {
+            database: self.database(),
+            open: None,
+        }
+    }
+
+    /// Asks it to end, as systemd would, and waits for that.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status()?;
+        if !sent.success() {
+            bail!("no signal sent");
+        }
+        let status = self.process.child.wait()?;
+        if !status.success() {
+            let rest: Vec<_> = self.process.lines.try_iter().collect();
+            bail!("the exporter ended with {status}:\n{}", rest.join("\n"));
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the number of committed events.
+#[derive(Debug)]
+pub(crate) struct Events {
+    database: PathBuf,
+    /// Kept once the database is complete: an open connection does not see it being made.
+    open: Option<Connection>,
+}
+
+impl Events {
+    /// 0 while there is no database.
+    pub(crate) fn count(&mut self) -> Result<u64> {
+        if let Some(conn) = &self.open {
+            return Ok(count(conn)?);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let Ok(conn) = Connection::open_with_flags(&self.database, flags) else {
+            return Ok(0);
+        };
+        conn.busy_timeout(Duration::from_secs(1))?;
+        let events = count(&conn).unwrap_or(0);
+        self.open = (events > 0).then_some(conn);
+        Ok(events)
+    }
+}
+
+fn count(conn: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare_cached("SELECT events FROM state")?;
+    statement.query_row([], |row| row.get(0))
+}
+
+/// One kept connection, as a scraper has it.
+#[derive(Debug)]
+pub(crate) struct Http {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+}
+
+impl Http {
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+            address,
+        })
+    }
+
+    /// Status and body, still encoded.
+    pub(crate) fn get(&mut self, path: &str, headers: &str) -> Result<(u16, Vec<u8>)> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
+            self.address
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let status = line
+            .split_whitespace()
+            .nth(1)
+            .context("no status")?
+            .parse()?;
+        let mut length = 0;
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok((status, body))
+    }
+}
