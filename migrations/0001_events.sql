@@ -37,7 +37,7 @@ CREATE TABLE event (
     request_id       ANY,              -- blob when it was lower-case hex or a UUID, else text
     status           INTEGER,          -- failed attempts only, from here on
     reason           INTEGER,
-    excerpt          TEXT,             -- start of the error text, secrets masked
+    excerpt          ANY,              -- start of the error text, secrets masked; or its id
     PRIMARY KEY (ts, digest)
 ) STRICT, WITHOUT ROWID;
 

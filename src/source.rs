@@ -38,7 +38,7 @@ pub use plan::Wish;
 
 use checks::{Checks, Known};
 use context::{Contact, Context, End};
-use management::Management;
+use management::{HttpFailure, Management};
 use plan::{Choice, Plan};
 
 /// Pauses between attempts to reach a CPA that does not answer. The last stays well below the
@@ -193,6 +193,7 @@ impl Supervisor {
                 self.plan.resp_unavailable(&why, now);
                 if matches!(self.context.settings.wish, Wish::Forced(_)) {
                     tracing::error!(why, mode = mode.as_str(), "CPA does not serve this mode");
+                    self.ask_for_the_reason().await;
                     return self.pause_after_failure().await;
                 }
             }
@@ -205,6 +206,16 @@ impl Supervisor {
             }
         }
         true
+    }
+
+    /// A connection that closes without a word can mean that management is off; HTTP tells.
+    async fn ask_for_the_reason(&mut self) {
+        let Some(key) = self.context.access.key(&self.context.soft).await else {
+            return;
+        };
+        if let Err(HttpFailure::Refused(refusal)) = self.management.detect(&key).await {
+            self.context.access.refused(refusal);
+        }
     }
 
     fn lost_contact(&self, reason: &'static str) {

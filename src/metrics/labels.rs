@@ -36,7 +36,7 @@ impl LabelKind {
             Dimension::Executor => Some(Self::Executor),
             Dimension::ServiceTier => Some(Self::Tier),
             Dimension::ReasoningEffort => Some(Self::Effort),
-            Dimension::Alias | Dimension::Source => None,
+            Dimension::Alias | Dimension::Source | Dimension::FailureText => None,
         }
     }
 
@@ -193,7 +193,8 @@ impl LabelTexts {
             | Dimension::Endpoint
             | Dimension::ServiceTier
             | Dimension::ReasoningEffort
-            | Dimension::Source => None,
+            | Dimension::Source
+            | Dimension::FailureText => None,
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))

@@ -17,10 +17,13 @@ pub enum Dimension {
     ReasoningEffort = 8,
     /// Stored form of a record's `source`.
     Source = 9,
+    /// Start of an upstream's error text. Many are the same, so the first few thousand different
+    /// ones are interned; later ones stand in the event.
+    FailureText = 10,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Provider,
         Self::Executor,
         Self::Model,
@@ -31,6 +34,7 @@ impl Dimension {
         Self::ServiceTier,
         Self::ReasoningEffort,
         Self::Source,
+        Self::FailureText,
     ];
 
     pub fn code(self) -> u8 {

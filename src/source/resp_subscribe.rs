@@ -58,7 +58,10 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
     if perhaps_cut {
         // CPA answers again at once, so it was not a restart: we had fallen behind.
         context.metrics.cut();
-        tracing::warn!("CPA cut the subscription because records came faster than they were read");
+        tracing::warn!(
+            "the subscription ended while CPA runs on: CPA cuts those that fall behind, and what it had \
+             for us is lost"
+        );
     }
     context.metrics.set_mode(Some(IngestMode::Subscribe));
     let (sender, arrivals) = mpsc::channel(AHEAD);

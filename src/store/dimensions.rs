@@ -11,6 +11,8 @@ use crate::model::{DimId, Dimension};
 /// made-up model names shall fill neither memory nor disk.
 const MAX_VALUES: usize = 100_000;
 const OVERFLOW: &str = "(other)";
+/// Most error texts that are interned. Those that name a request differ from all others.
+const MAX_FAILURE_TEXTS: usize = 2000;
 
 /// The text that a label shows for an interned value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +94,14 @@ impl Interner {
         id
     }
 
+    /// The id of an error text, as long as there are few.
+    pub(super) fn intern_failure_text(&mut self, text: &str) -> Option<DimId> {
+        let dimension = Dimension::FailureText;
+        let known = self.map(dimension);
+        let has_place = known.len() < MAX_FAILURE_TEXTS || known.contains_key(text);
+        has_place.then(|| self.intern(dimension, text, ""))
+    }
+
     /// Names given out since the last call, those of loaded values included.
     pub(super) fn take_new_names(&mut self) -> Vec<NewName> {
         std::mem::take(&mut self.new_names)
@@ -122,6 +132,10 @@ impl Interner {
             if let Some(label) = &row.label {
                 labels.insert(label.as_str().into());
             }
+        }
+        if row.dimension == Dimension::FailureText {
+            // Never a label.
+            return;
         }
         self.new_names.push(NewName {
             dimension: row.dimension,

@@ -80,6 +80,12 @@ impl Ingest<'_> {
             unclassified,
         ] = event.tokens.by_kind();
         let failure = event.failure.as_ref();
+        let excerpt = failure.map(|failure| failure.excerpt.as_ref());
+        let excerpt = excerpt.filter(|text| !text.is_empty());
+        let excerpt = excerpt.map(|text| match self.interner.intern_failure_text(text) {
+            Some(id) => Excerpt::Interned(id),
+            None => Excerpt::Text(text),
+        });
         let changed = self.insert.execute(params![
             event.timestamp.get(),
             event.digest.0,
@@ -106,9 +112,7 @@ impl Ingest<'_> {
             request_id(&event.request_id),
             failure.map(|f| f.status),
             failure.map(|f| f.reason.code()),
-            failure
-                .map(|f| f.excerpt.as_ref())
-                .filter(|x| !x.is_empty()),
+            excerpt,
         ])?;
         self.added += changed as u64;
         Ok((route, changed > 0))
@@ -265,6 +269,21 @@ fn request_id(text: &str) -> RequestId<'_> {
             }
         }
         _ => RequestId::Text(text),
+    }
+}
+
+/// An error text, or the number of one.
+enum Excerpt<'a> {
+    Interned(DimId),
+    Text(&'a str),
+}
+
+impl ToSql for Excerpt<'_> {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Self::Interned(id) => Ok(id.0.into()),
+            Self::Text(text) => text.to_sql(),
+        }
     }
 }
 

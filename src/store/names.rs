@@ -39,7 +39,8 @@ pub(super) fn choose(
         | Dimension::Endpoint
         | Dimension::ServiceTier
         | Dimension::ReasoningEffort
-        | Dimension::Source => return None,
+        | Dimension::Source
+        | Dimension::FailureText => return None,
     };
     let ends = tail.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.skip(digits.saturating_sub(1))

@@ -221,12 +221,12 @@ fn failed_attempts_keep_why() {
     ingest.event(&failed).unwrap();
     ingest.commit(std::iter::empty(), MARK).unwrap();
     let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let sql = "SELECT flags & 1, status, value, request_id FROM event JOIN dimension \
+               ON dimension = 10 AND id = excerpt";
     let kept: (i64, i64, String, Vec<u8>) = conn
-        .query_row(
-            "SELECT flags & 1, status, excerpt, request_id FROM event",
-            [],
-            |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)),
-        )
+        .query_row(sql, [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+        })
         .unwrap();
     assert_eq!(
         kept,
@@ -237,4 +237,37 @@ fn failed_attempts_keep_why() {
             vec![0xa1, 0xb2, 0xc3, 0xd4]
         )
     );
+}
+
+#[test]
+fn many_different_error_texts_stand_in_their_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    for n in 0..2100 {
+        let failure = Failure {
+            status: 500,
+            reason: FailureReason::Upstream,
+            excerpt: format!("request {n} failed").into(),
+        };
+        let failed = Event {
+            failure: Some(failure),
+            ..event(n, n)
+        };
+        ingest.event(&failed).unwrap();
+    }
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert!(
+        store
+            .take_new_names()
+            .iter()
+            .all(|n| n.dimension != Dimension::FailureText)
+    );
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let sql = "SELECT count(*) FILTER (WHERE typeof(excerpt) = 'integer'), \
+               count(*) FILTER (WHERE typeof(excerpt) = 'text') FROM event";
+    let kinds: (i64, i64) = conn
+        .query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .unwrap();
+    assert_eq!(kinds, (2000, 100));
 }

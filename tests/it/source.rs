@@ -60,14 +60,17 @@ async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_has_its_reason() {
-    for (management, reason) in [
-        (Management::KeyNotSet, "no_key_set"),
-        (Management::Home, "home_mode"),
-        (Management::Disabled, "management_off"),
+    for (management, reason, mode) in [
+        (Management::KeyNotSet, "no_key_set", "auto"),
+        (Management::Home, "home_mode", "auto"),
+        (Management::Disabled, "management_off", "auto"),
+        (Management::Disabled, "management_off", "pop"),
+        (Management::Disabled, "management_off", "http"),
     ] {
         let simulator = simulator(|config| config.management = management).await;
         let dir = tempdir().unwrap();
-        let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+        let mode = ["--cpa.mode", mode];
+        let exporter = Exporter::start(&simulator, dir.path(), &mode).await;
         exporter.when(reason, |s| s[&refused(reason)] == 1.0).await;
     }
 }
