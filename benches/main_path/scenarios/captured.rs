@@ -29,11 +29,18 @@ impl Captured {
         };
         let mut originals = Vec::new();
         for file in files {
-            let text = fs::read_to_string(file?.path())?;
-            for line in text.lines() {
-                originals.push(serde_json::from_str::<Value>(line)?);
+            let path = file?.path();
+            if path.extension().is_some_and(|x| x == "jsonl") {
+                for line in fs::read_to_string(path)?.lines() {
+                    originals.push(serde_json::from_str::<Value>(line)?);
+                }
             }
         }
+        // In the order in which a queue would have had them.
+        originals.sort_by_key(|record| {
+            let time = record.get("timestamp").and_then(Value::as_str);
+            time.and_then(|time| time.parse::<Timestamp>().ok())
+        });
         let runtime = Runtime::new()?;
         let simulator = runtime.block_on(Simulator::start(SimulatorConfig {
             retention: Duration::from_hours(1),
