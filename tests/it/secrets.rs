@@ -35,6 +35,7 @@ fn captured() -> Vec<String> {
         .unwrap()
         .map(|e| e.unwrap().path())
         .collect();
+    files.retain(|file| file.extension().is_some_and(|x| x == "jsonl"));
     files.sort();
     let lines = |file| {
         fs::read_to_string(file)
