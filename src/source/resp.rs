@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::{RedisError, Value};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, BufReader,
+    ReadHalf, WriteHalf,
+};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -23,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Replies are a few hundred KiB; fewer system calls for them.
 const READ_BUFFER: usize = 64 * 1024;
+/// Longest first line of a reply; an error line is the longest.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -138,6 +143,40 @@ impl Replies {
     pub(super) async fn next(&mut self) -> Result<Reply, RespFailure> {
         let value = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream).await;
         Reply::from_value(value.map_err(|error| failure(&error))?)
+    }
+
+    /// Reads the reply to a counted pop record by record into `records`: those that came whole
+    /// before the connection broke are not lost with it.
+    ///
+    /// Only for a connection on which nothing else is on its way: the line is read past the
+    /// parser, whose buffer is empty between two replies.
+    pub(super) async fn records(&mut self, records: &mut Vec<Bytes>) -> Result<(), RespFailure> {
+        let mut line = Vec::new();
+        let read = (&mut self.stream)
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .await;
+        read.map_err(|e| RespFailure::Ended(Some(e)))?;
+        let Some(count) = line.strip_prefix(b"*") else {
+            if line.is_empty() {
+                return Err(RespFailure::Ended(None));
+            }
+            let reply = redis::parse_redis_value(&line).map_err(|error| failure(&error))?;
+            let reply = Reply::from_value(reply)?;
+            return if matches!(reply, Reply::Nil) {
+                Ok(())
+            } else {
+                Err(reply.unexpected())
+            };
+        };
+        let count = str::from_utf8(count.trim_ascii())
+            .ok()
+            .and_then(|n| n.parse::<i64>().ok());
+        let count = count.ok_or_else(|| RespFailure::Protocol("no length of a list".to_owned()))?;
+        for _ in 0..count {
+            records.push(self.next().await?.into_bytes()?);
+        }
+        Ok(())
     }
 
     /// Like [`Self::next`]; after the time-out the connection is good for nothing any more.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::context::{Context, End, Interrupts};
-use super::resp::{Connection, Reply, RespFailure};
+use super::resp::{Connection, RespFailure};
 use super::sizing::Sizing;
 use crate::model::{BatchBody, IngestMode};
 
@@ -53,32 +54,34 @@ pub(super) async fn pop_once(
         return Err(End::Stopped);
     }
     let count = sizing.count();
-    let records = context.patiently(pop(connection, count)).await??;
-    context.touch();
+    let mut records = Vec::new();
+    let popping = pop(connection, count, &mut records);
+    let outcome = context.patiently(popping).await.flatten();
     let popped = records.len() as u64;
-    if popped == 0 {
-        return Ok(false);
+    if popped > 0 {
+        sizing.observe(popped, records.iter().map(|r| r.len() as u64).sum());
+        // Whole records first, whatever became of the rest of the reply.
+        let body = BatchBody::Records(records);
+        context.put(IngestMode::Pop, body).await?;
     }
-    sizing.observe(popped, records.iter().map(|r| r.len() as u64).sum());
-    context
-        .put(IngestMode::Pop, BatchBody::Records(records))
-        .await?;
+    outcome?;
+    context.touch();
     Ok(popped >= count)
 }
 
-async fn pop(connection: &mut Connection, count: u64) -> Result<Vec<Bytes>, RespFailure> {
+/// What came whole is in `records`, even when it ends with an error or is given up.
+async fn pop(
+    connection: &mut Connection,
+    count: u64,
+    records: &mut Vec<Bytes>,
+) -> Result<(), RespFailure> {
     let mut command = redis::cmd("LPOP");
     // CPA before v7.1.44 ignores the key, later ones insist on this one.
-    connection
-        .commands
-        .send(command.arg("usage").arg(count))
-        .await?;
-    let reply = connection.replies.next_within(REPLY_TIMEOUT).await?;
-    if matches!(reply, Reply::Nil) {
-        return Ok(Vec::new());
-    }
-    let Reply::Array(items) = reply else {
-        return Err(reply.unexpected());
-    };
-    items.into_iter().map(Reply::into_bytes).collect()
+    let command = command.arg("usage").arg(count);
+    connection.commands.send(command).await?;
+    let reading = connection.replies.records(records);
+    let in_time = timeout(REPLY_TIMEOUT, reading).await;
+    in_time
+        .map_err(|_elapsed| RespFailure::Timeout(REPLY_TIMEOUT))
+        .flatten()
 }

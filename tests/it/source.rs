@@ -256,3 +256,29 @@ async fn a_wrong_clock_and_a_short_retention_are_said() {
         .await;
     exporter.logged("CPA keeps records so briefly").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_breaks_off_leaves_its_whole_records() {
+    let simulator = simulator(|config| config.traffic.backlog = 1000).await;
+    let dir = tempdir().unwrap();
+    simulator.faults().cut_replies(3);
+    let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "pop"]).await;
+    eventually("drained", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    let page = exporter
+        .when("committed", |s| {
+            s["cpa_ingest_reconnects_total{reason=\"down\"}"] >= 3.0
+                && s["cpa_spool_pending_bytes"] == 0.0
+                && s["cpa_store_events"] > 900.0
+        })
+        .await;
+    // The first pops ask for 16 records; of each cut reply about half came whole.
+    let missing = 1000.0 - page["cpa_store_events"];
+    assert!(
+        (3.0..=3.0 * 16.0 * 0.6).contains(&missing),
+        "{missing} missing"
+    );
+    assert_eq!(page["cpa_ingest_rejects_total{reason=\"json\"}"], 0.0);
+}
