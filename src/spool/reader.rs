@@ -182,7 +182,9 @@ impl Reader {
 
     /// Ends the reading of a segment that has no further whole frame.
     ///
-    /// False when it is the last one, in which frames can still be appended.
+    /// False when there is nothing to do but wait: it is the last one, in which frames can still
+    /// be appended. What the writer has done since the look that led here counts, so everything
+    /// is decided anew under the lock.
     fn leave_segment(&mut self, damaged: bool) -> bool {
         let mut state = self.segments.lock();
         let is_last = state
@@ -190,32 +192,36 @@ impl Reader {
             .back()
             .is_none_or(|last| last.number <= self.number);
         let at = self.start + self.at as u64;
-        let segment = state
-            .segments
-            .iter_mut()
-            .find(|s| s.number == self.number && s.id == self.id);
-        if let Some(segment) = segment {
-            if is_last && !damaged {
-                return false;
+        let read_to = self.start + self.buffer.len() as u64;
+        let segment = state.segments.iter_mut().find(|s| s.number == self.number);
+        match segment {
+            // Deleted after its release: go on behind it.
+            None => {}
+            // Emptied after its release: it has a new content, to be read from its start.
+            Some(segment) if segment.id != self.id => {
+                self.number = self.number.saturating_sub(1);
             }
-            let lost = segment.len.saturating_sub(at);
-            if lost > 0 {
-                let path = self.segments.path(self.number);
-                tracing::warn!(
-                    path = %path.display(), offset = at, bytes = lost,
-                    "spool file ends in a torn frame, which is cut off; it had not been written in full"
-                );
-                segment.len = at;
+            // Grown since.
+            Some(segment) if !damaged && segment.len > read_to => return true,
+            Some(_) if is_last && !damaged => return false,
+            Some(segment) => {
+                let lost = segment.len.saturating_sub(at);
+                if lost > 0 {
+                    let path = self.segments.path(self.number);
+                    tracing::warn!(
+                        path = %path.display(), offset = at, bytes = lost,
+                        "spool file ends in a torn frame, which is cut off; it had not been \
+                         written in full"
+                    );
+                    segment.len = at;
+                }
+                if is_last {
+                    // Damage in the file being written: what follows goes to a new one.
+                    state.tail = None;
+                    self.file = None;
+                    return false;
+                }
             }
-            if is_last {
-                // Damage in the file being written: what follows goes to a new one.
-                state.tail = None;
-                self.file = None;
-                return false;
-            }
-        } else if is_last {
-            // Emptied or deleted since: begin again with what is there now.
-            self.number = self.number.saturating_sub(1);
         }
         self.file = None;
         true

@@ -186,3 +186,49 @@ fn the_bound_is_a_question_and_never_a_refusal() {
     reader.release(reader.position(), 1).unwrap();
     assert!(writer.has_room(100));
 }
+
+#[test]
+fn an_emptied_segment_that_fills_up_before_the_next_look_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 30, ids(0)).unwrap();
+    writer.append(&batch(&["a"])).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+    reader.release(reader.position(), 1).unwrap();
+    // The same file gets a new content, is closed, and the next one begins.
+    let big = "b".repeat(5 * 1024 * 1024);
+    for _ in 0..3 {
+        writer.append(&batch(&[&big])).unwrap();
+    }
+    assert_eq!(drain(&mut reader).len(), 3);
+    reader.release(reader.position(), 2).unwrap();
+    assert_eq!(writer.pending_bytes(), 0);
+}
+
+#[test]
+fn a_reader_that_races_with_the_writer_misses_nothing() {
+    const BATCHES: u64 = 6000;
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 40, ids(0)).unwrap();
+    let writing = std::thread::spawn(move || {
+        let filler = "x".repeat(16 * 1024);
+        for n in 0..BATCHES {
+            writer.append(&batch(&[&format!("{n} {filler}")])).unwrap();
+        }
+    });
+    let mut next = 0;
+    let mut commit = 0;
+    while next < BATCHES {
+        for record in drain(&mut reader) {
+            let number: u64 = record.split(' ').next().unwrap().parse().unwrap();
+            assert_eq!(number, next);
+            next += 1;
+        }
+        commit += 1;
+        reader.release(reader.position(), commit).unwrap();
+        if writing.is_finished() && reader.pending_bytes() == 0 {
+            break;
+        }
+    }
+    assert_eq!(next, BATCHES);
+    writing.join().unwrap();
+}
