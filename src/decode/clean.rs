@@ -30,6 +30,9 @@ impl<'s> Labels<'s> {
     }
 
     pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if is_figure(&text) && !self.knows(&text) {
+            return text;
+        }
         if self.is_secret(&text) {
             return Cow::Owned(self.secrets.label(&text));
         }
@@ -169,6 +172,11 @@ impl<'s> Labels<'s> {
 /// What separates words in a text.
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
+}
+
+/// Most values of quota headers: a short number, which needs no closer look.
+fn is_figure(text: &str) -> bool {
+    text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// What ends a sentence.
