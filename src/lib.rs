@@ -3,6 +3,7 @@
 //! Modules in the order a record passes them:
 //!
 //! * [`model`]: the vocabulary every other module shares.
+//! * [`cpa`]: the management key and the HTTP API, on which the next and others stand.
 //! * [`source`]: taking records from CPA.
 //! * [`spool`]: raw batches on disk between pop and commit.
 //! * [`ingest`]: the one thread through which every record passes.
@@ -22,6 +23,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cpa;
 pub mod decode;
 pub mod errors;
 pub mod http;

@@ -7,14 +7,11 @@
 //! Taking is destructive: CPA keeps no copy of what it has handed out. So a reply is never
 //! abandoned, and none is asked for without room for it.
 
-mod access;
 mod checks;
 mod context;
 mod http_queue;
 mod inlet;
-mod management;
 mod plan;
-mod refusal;
 mod resp;
 mod resp_pop;
 mod resp_subscribe;
@@ -31,14 +28,13 @@ use crate::clock::Clock;
 use crate::metrics::SourceMetrics;
 use crate::model::IngestMode;
 
-pub use access::{Access, KeyReader};
 pub use context::{Settings, Shared};
 pub use inlet::{Inlet, Wake};
 pub use plan::Wish;
 
+use crate::cpa::{Access, HttpFailure, Management};
 use checks::{Checks, Known};
 use context::{Contact, Context, End};
-use management::{HttpFailure, Management};
 use plan::{Choice, Plan};
 
 /// Pauses between attempts to reach a CPA that does not answer. The last stays well below the

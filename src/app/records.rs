@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::cpa::Access;
 use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
@@ -19,7 +20,7 @@ use crate::ingest::{self, Ingest, Signal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
-use crate::source::{self, Access, Inlet, Settings, Shared, Source, Wish};
+use crate::source::{self, Inlet, Settings, Shared, Source, Wish};
 
 /// A pop's answer may take its time; what CPA has taken out of its queue is lost when we hang up.
 const CPA_LIMITS: Limits = Limits {

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
 use super::context::{Settings, Shared};
-use super::management::{Api, HttpFailure, Management, Server};
+use crate::cpa::Access;
+use crate::cpa::{Api, HttpFailure, Management, Server};
 use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 

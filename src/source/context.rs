@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::access::Access;
 use super::inlet::Inlet;
 use super::plan::Wish;
-use super::refusal::{Refusal, RespError};
 use super::resp::{Connection, Endpoint, RespFailure};
 use crate::clock::Clock;
+use crate::cpa::Access;
+use crate::cpa::{Refusal, RespError};
 use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};

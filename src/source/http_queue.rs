@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::context::{Context, End, Interrupts};
-use super::management::{Api, HttpFailure, Management};
 use super::sizing::Sizing;
+use crate::cpa::{Api, HttpFailure, Management};
 use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 

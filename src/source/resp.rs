@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::refusal::RespError;
+use crate::cpa::RespError;
 
 /// For the name look-up, the TCP handshake and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spool", &["platform"]),
     ("store", &["platform"]),
     ("metrics", &[]),
-    ("source", &["clock", "metrics", "spool"]),
+    ("cpa", &["clock", "metrics"]),
+    ("source", &["clock", "cpa", "metrics", "spool"]),
     (
         "ingest",
         &["clock", "decode", "metrics", "platform", "spool", "store"],

@@ -25,14 +25,14 @@ const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
 
 /// Generation of the management API. Decided by what is served, never by a version number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Api {
+pub(crate) enum Api {
     V0,
     V8,
 }
 
 impl Api {
     /// The value of the label `api`.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::V0 => "v0",
             Self::V8 => "v8",
@@ -79,15 +79,15 @@ impl Api {
 
 /// What a first contact tells about the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
-    pub(super) api: Api,
+pub(crate) struct Server {
+    pub(crate) api: Api,
     /// As the server states it, without a leading `v`; own builds say `dev`.
-    pub(super) version: String,
+    pub(crate) version: String,
 }
 
 /// Why a call brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpFailure {
+pub(crate) enum HttpFailure {
     #[error("refused: {}", .0.as_str())]
     Refused(Refusal),
     #[error("request failed")]
@@ -110,7 +110,7 @@ struct Answer {
 
 /// Client of one server. Calls take the key each time, so that nothing outlives a refusal.
 #[derive(Debug)]
-pub(super) struct Management {
+pub(crate) struct Management {
     client: Client,
     base: Url,
     clock: Clock,
@@ -119,7 +119,7 @@ pub(super) struct Management {
 }
 
 impl Management {
-    pub(super) fn new(client: Client, base: Url, clock: Clock) -> Self {
+    pub(crate) fn new(client: Client, base: Url, clock: Clock) -> Self {
         Self {
             client,
             base,
@@ -129,7 +129,7 @@ impl Management {
     }
 
     /// Server's clock minus ours in seconds, as far as an answer has told it.
-    pub(super) fn clock_skew(&self) -> Option<f64> {
+    pub(crate) fn clock_skew(&self) -> Option<f64> {
         self.skew
     }
 
@@ -137,7 +137,7 @@ impl Management {
     ///
     /// A v7 answers anything outside `/v0` with a bare 404 before it looks at the key, so the
     /// first call costs no failed login there.
-    pub(super) async fn detect(&mut self, key: &SecretString) -> Result<Server, HttpFailure> {
+    pub(crate) async fn detect(&mut self, key: &SecretString) -> Result<Server, HttpFailure> {
         let path = "v8/management/credentials?page=1&page_size=1";
         let probe = self.call(Method::GET, path, key, None).await;
         let (api, version) = match probe {
@@ -162,7 +162,7 @@ impl Management {
     }
 
     /// Whether CPA builds usage records at all. `None` when this release has no such switch.
-    pub(super) async fn statistics_enabled(
+    pub(crate) async fn statistics_enabled(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -184,7 +184,7 @@ impl Management {
         Ok(Some(enabled))
     }
 
-    pub(super) async fn enable_statistics(
+    pub(crate) async fn enable_statistics(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -203,7 +203,7 @@ impl Management {
     }
 
     /// How long CPA keeps a record that nobody takes.
-    pub(super) async fn retention(
+    pub(crate) async fn retention(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -227,7 +227,7 @@ impl Management {
     }
 
     /// Requests that CPA's credentials have served well since CPA's start.
-    pub(super) async fn successes(
+    pub(crate) async fn successes(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -262,7 +262,7 @@ impl Management {
     /// Takes up to `count` records: a JSON array, not looked at. Must not be cancelled.
     ///
     /// `None` when this release serves no queue over HTTP.
-    pub(super) async fn pop(
+    pub(crate) async fn pop(
         &mut self,
         api: Api,
         key: &SecretString,

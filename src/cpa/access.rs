@@ -128,7 +128,7 @@ impl Access {
     }
 
     /// CPA let us in.
-    pub(super) fn admitted(&self) {
+    pub(crate) fn admitted(&self) {
         let mut state = self.lock();
         state.strikes = 0;
         state.admitted = true;
@@ -138,7 +138,7 @@ impl Access {
     }
 
     /// CPA did not. Nobody gets the key again before the pause is over or the key has changed.
-    pub(super) fn refused(&self, reason: Refusal) {
+    pub(crate) fn refused(&self, reason: Refusal) {
         let mut state = self.lock();
         if reason.concerns_key() {
             state.strikes += 1;

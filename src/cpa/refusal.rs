@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A refusal that concerns every way of access, RESP and HTTP alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     WrongKey,
     MissingKey,
     /// Too many failed logins from our address; the rest of the ban as CPA stated it.
@@ -21,7 +21,7 @@ pub(super) enum Refusal {
 
 /// What one RESP error line means for us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RespError {
+pub(crate) enum RespError {
     Refused(Refusal),
     /// This server does not hand out the queue over RESP; HTTP may still do it.
     Unavailable(&'static str),
@@ -46,7 +46,7 @@ const FREE_WAIT: Duration = Duration::from_secs(30);
 
 impl Refusal {
     /// The value of the label `reason`.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::WrongKey => "wrong_key",
             Self::MissingKey => "missing_key",
@@ -60,7 +60,7 @@ impl Refusal {
 
     /// How long to leave CPA alone, unless the key changes meanwhile. `strikes` counts the failed
     /// logins in a row, this one included.
-    pub(super) fn wait(self, strikes: u32) -> Duration {
+    pub(crate) fn wait(self, strikes: u32) -> Duration {
         match self {
             Self::WrongKey | Self::MissingKey => {
                 let at = usize::try_from(strikes.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -77,12 +77,12 @@ impl Refusal {
     }
 
     /// Whether another key could change the answer at once.
-    pub(super) const fn concerns_key(self) -> bool {
+    pub(crate) const fn concerns_key(self) -> bool {
         matches!(self, Self::WrongKey | Self::MissingKey)
     }
 
     /// What the operator can do about it.
-    pub(super) const fn remedy(self) -> &'static str {
+    pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::WrongKey => {
                 "CPA refused the management key; put the plain text of \
@@ -132,7 +132,7 @@ impl Refusal {
     ///
     /// `from_cpa` tells whether the answer carried CPA's version header: a bare 404 without it
     /// means that nobody listens behind the path at all.
-    pub(super) fn from_http(status: u16, body: &str, from_cpa: bool) -> Option<Self> {
+    pub(crate) fn from_http(status: u16, body: &str, from_cpa: bool) -> Option<Self> {
         #[derive(serde::Deserialize)]
         struct Error {
             error: String,
@@ -150,7 +150,7 @@ impl Refusal {
 
 impl RespError {
     /// Sorts an error line, given without its leading `-`.
-    pub(super) fn from_line(line: &str) -> Self {
+    pub(crate) fn from_line(line: &str) -> Self {
         let text = line.strip_prefix("ERR ").unwrap_or(line).trim();
         if let Some(refusal) = Refusal::from_text(text) {
             Self::Refused(refusal)
