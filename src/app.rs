@@ -1,5 +1,6 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
+mod listener;
 mod records;
 mod reload;
 pub(crate) mod storage;
@@ -12,13 +13,14 @@ use axum::Router;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags};
 use crate::http::{self, Parts, Readiness, ReloadHandle, ReloadRequests};
+use crate::ingest::{Notes, Signal};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
-use crate::metrics::{BuildInfo, Exposition, Handles};
+use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{DirLock, Notifier, Signals, State, create_private_dir};
 use crate::telemetry::Telemetry;
 use crate::version;
 
-use records::Records;
+use records::{Records, Side};
 use reload::Reloader;
 
 /// What the program starts from.
@@ -82,7 +84,15 @@ async fn build(
     serve(&config.web, router, life).await?;
 
     let ready = readiness.clone();
-    let records = Records::build(config, &handles, exposition, &clock, ready, life)?;
+    let signal = Signal::default();
+    let (wire, ends) = listener::wire();
+    let side = Side {
+        signal: signal.clone(),
+        names: AccountNames::default(),
+        notes: Notes::new(signal),
+        listener: Box::new(wire),
+    };
+    let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
     let reloader = Reloader::new(setup, &records, &handles, clock, notifier.clone());
     life.spawn_essential("records", records.run());
     let soft = life.soft();

@@ -5,8 +5,10 @@
 //! any point neither loses nor doubles a record. When the database fails, everything of the round
 //! is taken back, and the round is read from the spool again later.
 
+mod notes;
 mod round;
 mod signal;
+mod signs;
 mod worker;
 
 use std::path::PathBuf;
@@ -18,9 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Ledger, Losses, StoreMetrics};
+use crate::model::QuotaSign;
 use crate::spool::Reader;
 use crate::store::StoreError;
 
+pub use notes::{Note, Notes};
 pub use signal::Signal;
 
 use worker::Worker;
@@ -40,6 +44,18 @@ pub struct Parts {
     pub commit_interval: Duration,
     /// Told when the database has been restored and the spool's rest replayed.
     pub ready: Box<dyn FnOnce() + Send>,
+    /// What others want to be kept.
+    pub notes: Notes,
+    pub listener: Box<dyn Listener>,
+}
+
+/// Who wants to know what committed records say besides what is counted. Must not block.
+pub trait Listener: Send {
+    /// What the records of a round say about quotas: the latest for each account and model.
+    fn quota_signs(&self, signs: Vec<QuotaSign>);
+
+    /// CPA has told that an account was added, changed or removed.
+    fn accounts_changed(&self);
 }
 
 impl std::fmt::Debug for Parts {

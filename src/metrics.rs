@@ -12,6 +12,7 @@ mod exposition;
 mod handles;
 mod labels;
 mod ledger;
+mod names;
 mod restored;
 mod snapshot;
 mod table;
@@ -22,7 +23,9 @@ mod tests;
 pub use encode::Dialect;
 pub use exposition::{Exposition, NoPage, Page};
 pub use handles::{
-    BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, SourceMetrics, StoreMetrics, StoreSizes,
+    Board, BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, PollMetrics, Sheet,
+    SourceMetrics, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
 pub use ledger::{Ledger, LedgerConfig};
+pub use names::{AccountLabel, AccountNames};

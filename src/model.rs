@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a wire format.
 
+mod account;
 mod dimension;
 mod event;
 mod masked;
@@ -11,6 +12,7 @@ mod tokens;
 mod total;
 mod wire;
 
+pub use account::{AccountSeen, QuotaSign, Refused};
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;

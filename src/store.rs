@@ -5,6 +5,7 @@
 //! transaction together with the spool position, so that a crash at any point neither loses nor
 //! doubles a record.
 
+mod accounts;
 mod dimensions;
 mod error;
 mod ingest;

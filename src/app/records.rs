@@ -16,9 +16,9 @@ use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{self, Ingest, Signal};
+use crate::ingest::{self, Ingest, Listener, Notes, Signal};
 use crate::lifecycle::Lifecycle;
-use crate::metrics::{Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
+use crate::metrics::{AccountNames, Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
 use crate::source::{self, Inlet, Settings, Shared, Source, Wish};
 
@@ -27,6 +27,14 @@ const CPA_LIMITS: Limits = Limits {
     connect: Duration::from_secs(10),
     total: Duration::from_mins(1),
 };
+
+/// What others have to do with the ingest thread.
+pub(super) struct Side {
+    pub(super) signal: Signal,
+    pub(super) names: AccountNames,
+    pub(super) notes: Notes,
+    pub(super) listener: Box<dyn Listener>,
+}
 
 /// The parts that records pass, ready to run.
 pub(super) struct Records {
@@ -75,19 +83,20 @@ impl Records {
         clock: &Clock,
         readiness: Readiness,
         life: &Lifecycle,
+        side: Side,
     ) -> anyhow::Result<Self> {
         let storage = &config.storage;
         let limit = storage.spool_limit.get();
         let (writer, reader) = open_spool(&storage.path, limit)?;
         handles.store.set_spool_limit(limit);
 
-        let signal = Signal::default();
+        let signal = side.signal;
         let ingest_ended = CancellationToken::new();
         let parts = ingest::Parts {
             directory: storage.path.clone(),
             reader,
             decoder: Decoder::new(hash_key(&storage.path)?),
-            ledger: Ledger::new(ledger_config(config), exposition),
+            ledger: Ledger::new(ledger_config(config), exposition, side.names),
             metrics: handles.store.clone(),
             losses: handles.losses.clone(),
             clock: clock.clone(),
@@ -96,6 +105,8 @@ impl Records {
                 readiness.set_ready();
                 tracing::info!("ready: counters are restored");
             }),
+            notes: side.notes,
+            listener: side.listener,
         };
         let ingest = Ingest::start(parts, signal.clone(), ingest_ended.clone())?;
 

@@ -1,12 +1,16 @@
 //! One round: from the spool's next frames to one commit.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::Listener;
+use super::notes::{Note, Notes};
+use super::signs::Signs;
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
 use crate::metrics::{Ledger, Losses};
-use crate::model::UnixNanos;
+use crate::model::{Control, UnixNanos};
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
 use crate::store::{Ingest, SpoolMark, Store, StoreError};
 
@@ -41,6 +45,8 @@ pub(super) struct Round<'a> {
     pub(super) losses: &'a Losses,
     pub(super) clock: &'a Clock,
     pub(super) limit: Duration,
+    pub(super) notes: &'a Notes,
+    pub(super) listener: &'a dyn Listener,
 }
 
 impl Round<'_> {
@@ -48,15 +54,31 @@ impl Round<'_> {
     pub(super) fn run(mut self, store: &mut Store) -> Result<Outcome, RoundError> {
         // The end of a hold makes the ledger dirty by itself: it must be on disk before the value
         // behind it is shown.
-        if !self.reader.has_frame()? && !self.ledger.is_dirty() {
+        if !self.reader.has_frame()? && !self.ledger.is_dirty() && self.notes.is_empty() {
             return Ok(Outcome::Idle);
         }
+        let notes = self.notes.take();
+        let outcome = self.run_with(store, &notes);
+        if outcome.is_err() {
+            self.notes.put_back(notes);
+        }
+        outcome
+    }
+
+    fn run_with(
+        &mut self,
+        store: &mut Store,
+        notes: &VecDeque<Note>,
+    ) -> Result<Outcome, RoundError> {
         let began = Instant::now();
         let mut open = Open {
             store: store.begin()?,
             finished: Vec::new(),
             records: 0,
+            signs: Signs::default(),
+            refresh: false,
         };
+        open.write(notes, self.ledger)?;
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
             open.take(&frame, self.decoder, self.ledger, self.losses)?;
@@ -68,8 +90,8 @@ impl Round<'_> {
 
     fn commit(&mut self, round: Open<'_>) -> Result<(), RoundError> {
         let now = self.clock.now();
-        for finished in round.finished {
-            self.ledger.observe_lag(now.since(finished));
+        for finished in &round.finished {
+            self.ledger.observe_lag(now.since(*finished));
         }
         let position = self.reader.position();
         let mark = SpoolMark {
@@ -78,6 +100,10 @@ impl Round<'_> {
         };
         let committed = round.store.commit(self.ledger.staged_rows(), mark)?;
         self.ledger.commit();
+        if round.refresh {
+            self.listener.accounts_changed();
+        }
+        self.listener.quota_signs(round.signs.into_vec());
         if let Err(error) = self.reader.release(position, committed.number) {
             // The records are safe in the database; only their room in the spool is not free yet.
             tracing::warn!(
@@ -95,9 +121,28 @@ struct Open<'s> {
     /// When the new events were published, for their lag at the commit.
     finished: Vec<UnixNanos>,
     records: usize,
+    signs: Signs,
+    /// CPA says that its accounts have changed.
+    refresh: bool,
 }
 
 impl Open<'_> {
+    fn write(&mut self, notes: &VecDeque<Note>, ledger: &mut Ledger) -> Result<(), StoreError> {
+        for note in notes {
+            note.write(&mut self.store)?;
+        }
+        self.take_names(ledger);
+        Ok(())
+    }
+
+    fn take_names(&mut self, ledger: &mut Ledger) {
+        if self.store.has_new_names() {
+            for name in self.store.take_new_names() {
+                ledger.name(name.dimension, name.id, &name.value, &name.label);
+            }
+        }
+    }
+
     fn take(
         &mut self,
         frame: &Frame<'_>,
@@ -131,19 +176,19 @@ impl Open<'_> {
         match decoder.decode(payload) {
             Decoded::Event(event) => {
                 let (route, new) = self.store.event(&event)?;
-                if self.store.has_new_names() {
-                    for name in self.store.take_new_names() {
-                        ledger.name(name.dimension, name.id, &name.value, &name.label);
-                    }
-                }
+                self.take_names(ledger);
                 if new {
                     ledger.count(&event, &route);
                     self.finished.push(event.finished());
+                    self.signs.note(*event, &route);
                 } else {
                     ledger.duplicate();
                 }
             }
-            Decoded::Control(control) => ledger.control(control),
+            Decoded::Control(control) => {
+                self.refresh |= control == Control::Refresh;
+                ledger.control(control);
+            }
             Decoded::Reject(Reject {
                 reason,
                 detail,

@@ -150,6 +150,8 @@ impl Worker {
             losses: &self.parts.losses,
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
+            notes: &self.parts.notes,
+            listener: &*self.parts.listener,
         };
         let began = Instant::now();
         let outcome = round.run(store)?;

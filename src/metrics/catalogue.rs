@@ -1,6 +1,7 @@
 //! The one table of metric families. HELP, TYPE, label sets, `docs/metrics.md` and the tests all
 //! come from here.
 
+pub(crate) mod accounts;
 pub(super) mod exporter;
 pub(super) mod ingest;
 pub(super) mod traffic;
@@ -59,9 +60,10 @@ const fn family(
 }
 
 /// The sections of the page and of the documentation, with their families in order.
-pub fn sections() -> [(&'static str, &'static [&'static Family]); 3] {
+pub fn sections() -> [(&'static str, &'static [&'static Family]); 4] {
     [
         ("Traffic", traffic::ALL),
+        ("Accounts and quotas", accounts::ALL),
         ("Ingest and CPA", ingest::ALL),
         ("Self", exporter::ALL),
     ]

@@ -1,6 +1,8 @@
 //! Facts about this process: handles that the parts hold and set, read when a page is rendered.
 
+mod board;
 mod exporter;
+mod polls;
 mod process;
 pub(super) mod source;
 pub(super) mod store;
@@ -11,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
+pub use board::{Board, Sheet};
 pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
+pub use polls::PollMetrics;
 pub use source::SourceMetrics;
 pub use store::{StoreMetrics, StoreSizes};
 
-use super::catalogue::{Family, ingest};
+use super::catalogue::{Family, accounts, ingest};
 use super::encode::Encoder;
 use super::snapshot::Snapshot;
 
@@ -26,6 +30,11 @@ pub struct Handles {
     pub source: SourceMetrics,
     pub store: StoreMetrics,
     pub exporter: ExporterMetrics,
+    /// The account directory's families.
+    pub accounts: Board,
+    /// The quota readings' families.
+    pub quotas: Board,
+    pub polls: PollMetrics,
 }
 
 impl Handles {
@@ -34,17 +43,23 @@ impl Handles {
         Self {
             source: SourceMetrics::new(losses.clone()),
             store: StoreMetrics::default(),
+            accounts: Board::default(),
+            quotas: Board::default(),
+            polls: PollMetrics::default(),
             exporter: ExporterMetrics::new(build, log_counts),
             losses,
         }
     }
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>, snapshot: &Snapshot) {
+        self.accounts.encode(page, accounts::ALL);
+        self.quotas.encode(page, accounts::ALL);
+        self.polls.encode(page);
         self.source.encode(page);
         let complete = f64::from(u8::from(self.losses.none_lately()));
         gauge(page, &ingest::INGEST_COMPLETE, Some(complete));
         self.store.encode(page);
-        self.exporter.encode(page, snapshot);
+        self.exporter.encode(page, snapshot, self.quotas.left_out());
         process::encode(page);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::exposition::Exposition;
 use super::labels::{Aliases, Caps, LabelTexts};
+use super::names::{AccountNames, NamedAccounts};
 use super::restored::{RESTORED, at};
 use super::snapshot::{Exemplar, RequestId, Snapshot};
 use super::table::{Birth, Key, Table};
@@ -50,6 +51,7 @@ pub struct Ledger {
     dropped: Vec<u64>,
     version: u64,
     exposition: Exposition,
+    accounts: NamedAccounts,
 }
 
 /// A series at zero.
@@ -66,7 +68,7 @@ struct Held {
 }
 
 impl Ledger {
-    pub fn new(config: LedgerConfig, exposition: Exposition) -> Self {
+    pub fn new(config: LedgerConfig, exposition: Exposition, names: AccountNames) -> Self {
         let mut this = Self {
             texts: LabelTexts::new(config.caps, config.aliases.clone()),
             tables: RESTORED.iter().map(Table::new).collect(),
@@ -77,6 +79,7 @@ impl Ledger {
             version: 0,
             config,
             exposition,
+            accounts: NamedAccounts::new(names),
         };
         for (table, def) in RESTORED.iter().enumerate() {
             if def.key.is_empty() {
@@ -89,6 +92,9 @@ impl Ledger {
     /// Registers the text of an interned value: its stored form and its name in labels.
     pub fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
         self.texts.name(dimension, id, value, label);
+        if dimension == Dimension::Account {
+            self.accounts.name(value, id);
+        }
     }
 
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
@@ -274,6 +280,7 @@ impl Ledger {
 
     /// Shows what is committed. False when nothing has changed since the last time.
     pub fn publish(&mut self, now: UnixNanos) -> bool {
+        self.accounts.publish(&mut self.texts);
         self.end_holds(now);
         let mut changed = self.version == 0;
         for table in &mut self.tables {

@@ -32,9 +32,9 @@ const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event VALUES (\
 
 /// An open transaction. Dropped without [`Ingest::commit`], it leaves no trace.
 pub struct Ingest<'s> {
-    conn: &'s Connection,
+    pub(super) conn: &'s Connection,
     insert: CachedStatement<'s>,
-    interner: &'s mut Interner,
+    pub(super) interner: &'s mut Interner,
     state: &'s mut State,
     added: u64,
     open: bool,

@@ -58,7 +58,8 @@ impl ExporterMetrics {
         self.0.render.set(took.as_secs_f64());
     }
 
-    pub(super) fn encode(&self, page: &mut Encoder<'_>, snapshot: &Snapshot) {
+    /// `limits` is how many limits of accounts a cap keeps off the page.
+    pub(super) fn encode(&self, page: &mut Encoder<'_>, snapshot: &Snapshot, limits: u64) {
         let inner = &*self.0;
         let mut labels = label("version", inner.build.version);
         push_label(&mut labels, "revision", inner.build.revision);
@@ -81,6 +82,10 @@ impl ExporterMetrics {
                 &label("label", name),
                 as_f64(*count),
             );
+        }
+        if limits > 0 {
+            let labels = label("label", "limit");
+            page.sample(&catalogue::LABEL_OVERFLOWS, &labels, as_f64(limits));
         }
         if !snapshot.dropped.is_empty() {
             page.head(&catalogue::SERIES_DROPPED);

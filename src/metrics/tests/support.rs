@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig, Page};
+use super::super::{
+    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig, Page,
+};
 use crate::model::{
     AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, Source,
     TokenQuality, Tokens, TotalRow, UnixNanos,
@@ -36,7 +38,7 @@ impl Bench {
     pub(super) fn new(config: LedgerConfig) -> Self {
         let exposition = Exposition::new(handles(), 8);
         Self {
-            ledger: Ledger::new(config.clone(), exposition.clone()),
+            ledger: Ledger::new(config.clone(), exposition.clone(), AccountNames::default()),
             exposition,
             config,
             names: Vec::new(),
@@ -98,7 +100,11 @@ impl Bench {
     pub(super) fn restart_with(&mut self, config: LedgerConfig) {
         self.config = config;
         self.exposition = Exposition::new(handles(), 8);
-        self.ledger = Ledger::new(self.config.clone(), self.exposition.clone());
+        self.ledger = Ledger::new(
+            self.config.clone(),
+            self.exposition.clone(),
+            AccountNames::default(),
+        );
         for (dimension, id, text) in &self.names {
             self.ledger.name(*dimension, *id, text, text);
         }

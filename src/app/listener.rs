@@ -1,0 +1,53 @@
+//! From the ingest thread to those who watch accounts and quotas.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::ingest::Listener;
+use crate::model::QuotaSign;
+
+/// Rounds whose signs may wait; a watcher that is slower misses some, and the next ones are newer.
+const WAITING: usize = 64;
+
+/// The ingest thread's end.
+#[derive(Debug)]
+pub(super) struct Wire {
+    signs: mpsc::Sender<Vec<QuotaSign>>,
+    accounts_changed: Arc<Notify>,
+}
+
+/// The watchers' end.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    pub(super) accounts_changed: Arc<Notify>,
+}
+
+pub(super) fn wire() -> (Wire, Ends) {
+    let (sender, signs) = mpsc::channel(WAITING);
+    let accounts_changed = Arc::new(Notify::new());
+    let wire = Wire {
+        signs: sender,
+        accounts_changed: Arc::clone(&accounts_changed),
+    };
+    let ends = Ends {
+        signs,
+        accounts_changed,
+    };
+    (wire, ends)
+}
+
+impl Listener for Wire {
+    fn quota_signs(&self, signs: Vec<QuotaSign>) {
+        if !signs.is_empty()
+            && let Err(mpsc::error::TrySendError::Full(_)) = self.signs.try_send(signs)
+        {
+            tracing::debug!("quota signs left out: the watcher is behind");
+        }
+    }
+
+    fn accounts_changed(&self) {
+        self.accounts_changed.notify_one();
+    }
+}

@@ -1,0 +1,145 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::super::catalogue::Family;
+use super::super::encode::{Encoder, push_label};
+
+/// Gauges that one part works out as a whole. A [`Sheet`] replaces all of the part's former
+/// samples at once: a page never shows half of a change, and what is gone is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    families: ArcSwap<Vec<Samples>>,
+    left_out: AtomicU64,
+}
+
+/// The samples of one family, sorted by labels.
+struct Samples {
+    family: &'static Family,
+    lines: Vec<(Box<str>, f64)>,
+}
+
+/// Samples on their way to a [`Board`].
+#[derive(Debug, Default)]
+pub struct Sheet {
+    families: Vec<Samples>,
+    left_out: u64,
+}
+
+impl Sheet {
+    /// Adds a sample. `values` are those of the family's labels in order; an empty one leaves its
+    /// label out, which Prometheus takes for the same.
+    pub fn add(&mut self, family: &'static Family, values: &[&str], value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        let mut labels = String::with_capacity(64);
+        for (name, value) in family.labels.iter().zip(values) {
+            if !value.is_empty() {
+                push_label(&mut labels, name, value);
+            }
+        }
+        let line = (labels.into_boxed_str(), value);
+        // Parts go through their families over and over in the same order: few to look at.
+        match self.families.iter_mut().find(|s| s.family == family) {
+            Some(samples) => samples.lines.push(line),
+            None => self.families.push(Samples {
+                family,
+                lines: vec![line],
+            }),
+        }
+    }
+
+    /// Notes something that a cap keeps off the page.
+    pub fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+}
+
+impl Board {
+    pub fn publish(&self, mut sheet: Sheet) {
+        for samples in &mut sheet.families {
+            samples.lines.sort_by(|a, b| a.0.cmp(&b.0));
+            // A page with one series twice is refused as a whole.
+            samples.lines.dedup_by(|a, b| a.0 == b.0);
+        }
+        self.0.left_out.store(sheet.left_out, Ordering::Relaxed);
+        self.0.families.store(Arc::new(sheet.families));
+    }
+
+    /// How many things a cap keeps off the page now.
+    pub(super) fn left_out(&self) -> u64 {
+        self.0.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Writes the families in the order of `order`.
+    pub(super) fn encode(&self, page: &mut Encoder<'_>, order: &[&Family]) {
+        let families = self.0.families.load();
+        for family in order {
+            if let Some(samples) = families.iter().find(|s| s.family == *family) {
+                page.head(family);
+                for (labels, value) in &samples.lines {
+                    page.sample(family, labels, *value);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Samples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} lines", self.family.name, self.lines.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Dialect;
+    use super::super::super::catalogue::accounts;
+    use super::*;
+
+    fn page(board: &Board) -> String {
+        let mut out = String::new();
+        board.encode(&mut Encoder::new(&mut out, Dialect::Text), accounts::ALL);
+        let samples = out.lines().filter(|line| !line.starts_with('#'));
+        samples.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_sheet_replaces_all_samples_of_the_one_before() {
+        let board = Board::default();
+        let mut sheet = Sheet::default();
+        sheet.add(&accounts::USED_RATIO, &["claude", "b", "main", "5h"], 1.25);
+        sheet.add(&accounts::UP, &["codex", "a"], 1.0);
+        sheet.add(&accounts::UP, &["claude", "b\"\n"], 0.0);
+        board.publish(sheet);
+        assert_eq!(
+            page(&board),
+            "cpa_account_up{provider=\"claude\",account=\"b\\\"\\n\"} 0\n\
+             cpa_account_up{provider=\"codex\",account=\"a\"} 1\n\
+             cpa_quota_used_ratio{provider=\"claude\",account=\"b\",limit=\"main\",window=\"5h\"} 1.25"
+        );
+        board.publish(Sheet::default());
+        assert_eq!(page(&board), "");
+    }
+
+    #[test]
+    fn doubles_unknown_labels_and_impossible_numbers_spoil_no_page() {
+        let board = Board::default();
+        let mut sheet = Sheet::default();
+        sheet.add(&accounts::UP, &["codex", ""], 1.0);
+        sheet.add(&accounts::UP, &["codex", ""], 0.0);
+        sheet.add(
+            &accounts::USED_RATIO,
+            &["codex", "a", "main", "5h"],
+            f64::NAN,
+        );
+        board.publish(sheet);
+        assert_eq!(page(&board), "cpa_account_up{provider=\"codex\"} 1");
+    }
+}
