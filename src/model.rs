@@ -6,6 +6,7 @@ mod dimension;
 mod event;
 mod masked;
 mod outcome;
+mod quota;
 mod time;
 mod tokens;
 mod total;
@@ -15,6 +16,10 @@ pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
+pub use quota::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, QuotaSource, Reading, Scope, Spend, Unit,
+    Window, WindowRole,
+};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};
