@@ -17,8 +17,8 @@ pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
 pub use quota::{
-    AccountFacts, Amounts, Limit, Name, QuotaAnswer, QuotaSource, Reading, Scope, Spend, Unit,
-    Window, WindowRole,
+    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaSource, Reading, Scope,
+    Spend, Unit, Window, WindowRole,
 };
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};

@@ -4,12 +4,14 @@
 //! known stays unknown. Nothing is ever 0 because it is missing.
 
 mod amounts;
+mod exhaustion;
 mod facts;
 mod name;
 mod reading;
 mod window;
 
 pub use amounts::Amounts;
+pub use exhaustion::Exhaustion;
 pub use facts::{AccountFacts, QuotaAnswer, Spend};
 pub use name::{Limit, Name};
 pub use reading::Reading;
