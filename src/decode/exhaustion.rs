@@ -117,9 +117,10 @@ mod tests {
 
     const AT: UnixNanos = UnixNanos::from_millis(1_795_322_211_000);
 
-    fn seconds(body: &str) -> Option<Option<i64>> {
-        let found = exhaustion(429, body, AT)?;
-        Some(found.resets_at.map(|at| at.as_millis() / 1000))
+    /// Seconds since 1970; `Err` when nothing is said to be used up.
+    fn seconds(body: &str) -> Result<Option<i64>, ()> {
+        let found = exhaustion(429, body, AT).ok_or(())?;
+        Ok(found.resets_at.map(|at| at.as_millis() / 1000))
     }
 
     #[test]
@@ -127,28 +128,28 @@ mod tests {
         let table = [
             (
                 r#"{"error":{"type":"usage_limit_reached","plan_type":"plus","resets_at":1795333887,"resets_in_seconds":11676}}"#,
-                Some(Some(1_795_333_887)),
+                Ok(Some(1_795_333_887)),
             ),
             (
                 r#"{"status":429,"error":{"type":"usage_limit_reached","resets_in_seconds":3600}}"#,
-                Some(Some(1_795_325_811)),
+                Ok(Some(1_795_325_811)),
             ),
-            (r#"{"error":{"type":"usage_limit_reached"}}"#, Some(None)),
+            (r#"{"error":{"type":"usage_limit_reached"}}"#, Ok(None)),
             (
                 r#"{"error":{"type":"usage_limit_reached","resets_at":"soon","resets_in_seconds":-5}}"#,
-                Some(None),
+                Ok(None),
             ),
             (
                 r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"a","retryDelay":"17s"},{"reason":"QUOTA_EXHAUSTED","metadata":{"quotaResetTimeStamp":"2026-11-22T12:00:00Z"}}]}}"#,
-                Some(Some(1_795_348_800)),
+                Ok(Some(1_795_348_800)),
             ),
             (
                 r#"{"error":{"details":[{"reason":"QUOTA_EXHAUSTED","metadata":{"quotaResetDelay":"1h0m30.5s"}}]}}"#,
-                Some(Some(1_795_325_841)),
+                Ok(Some(1_795_325_841)),
             ),
             (
                 r#"{"error":{"details":[{"reason":"QUOTA_EXHAUSTED"}]}}"#,
-                Some(None),
+                Ok(None),
             ),
         ];
         for (body, expected) in table {
@@ -167,7 +168,7 @@ mod tests {
             r#"{"error":{"type":"usage_limit_reached""#,
             "",
         ] {
-            assert_eq!(seconds(body), None, "{body}");
+            assert_eq!(seconds(body), Err(()), "{body}");
         }
         let body = r#"{"error":{"type":"usage_limit_reached"}}"#;
         assert_eq!(exhaustion(500, body, AT), None);

@@ -50,6 +50,11 @@ impl<'a> Node<'a> {
         self.with(self.value.and_then(|value| value.pointer(pointer)))
     }
 
+    /// Whether the key is there, be it with `null`.
+    pub(super) fn has_key(self, key: &str) -> bool {
+        self.value.is_some_and(|value| value.get(key).is_some())
+    }
+
     /// Whether there is something other than `null`.
     pub(super) fn exists(self) -> bool {
         self.value.is_some_and(|value| !value.is_null())

@@ -63,7 +63,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     }
     let is_known = ["five_hour", "seven_day", "limits", "extra_usage", "spend"]
         .iter()
-        .any(|key| root.get(key).exists());
+        .any(|key| root.has_key(key));
     if readings.is_empty() && !is_known {
         return Err(ParseError::Shape);
     }

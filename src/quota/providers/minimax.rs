@@ -34,7 +34,7 @@ impl Provider for MiniMax {
         } else {
             "api.minimax.io"
         };
-        let mut failure = Failure::Unsupported;
+        let mut failure = None::<Failure>;
         for path in PATHS {
             let request = Request::get(format!("https://{host}{path}"))
                 .header("Accept", "application/json")
@@ -42,12 +42,12 @@ impl Provider for MiniMax {
             match flow.call(request)?.and_then(|page| read(&page)) {
                 Ok(answer) => return Ok(answer),
                 Err(error @ (Failure::Unsupported | Failure::Parse(_))) => {
-                    failure = failure.or_telling(error);
+                    failure = Some(failure.map_or(error, |first| first.or_telling(error)));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(failure.into())
+        Err(failure.unwrap_or(Failure::Unsupported).into())
     }
 }
 
