@@ -10,6 +10,7 @@
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
 //! * [`metrics`]: totals, and what Prometheus reads.
+//! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
 //!
 //! What puts them together and what they stand on:
@@ -33,6 +34,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod model;
 pub mod platform;
+pub mod quota;
 pub mod simulator;
 pub mod source;
 pub mod spool;

@@ -16,9 +16,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("cpa", &["clock", "metrics"]),
     ("source", &["clock", "cpa", "metrics", "spool"]),
+    ("quota", &[]),
     (
         "ingest",
-        &["clock", "decode", "metrics", "platform", "spool", "store"],
+        &[
+            "clock", "decode", "metrics", "platform", "quota", "spool", "store",
+        ],
     ),
     ("http", &["clock", "config", "metrics", "version"]),
     ("http_client", &["version"]),
@@ -75,7 +78,13 @@ fn pure_modules_do_nothing_but_compute() {
     let mut problems = Vec::new();
     for file in rust_files(&src) {
         let module = module_of(&src, &file);
-        if !["model", "decode"].contains(&module.as_str()) {
+        // Of `quota`, what is said and read; asking has a clock and a network.
+        let is_quota_page = module == "quota"
+            && ["passive", "providers"].iter().any(|part| {
+                let rest = file.strip_prefix(src.join("quota"));
+                rest.is_ok_and(|rest| rest.to_str().unwrap().starts_with(part))
+            });
+        if !["model", "decode"].contains(&module.as_str()) && !is_quota_page {
             continue;
         }
         for line in code_lines(&fs::read_to_string(&file).unwrap()) {
