@@ -19,7 +19,7 @@ pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
 pub use quota::{
-    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaSource, Reading, Scope,
+    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading, Scope,
     Spend, Unit, Window, WindowRole,
 };
 pub use time::UnixNanos;

@@ -7,6 +7,7 @@ mod amounts;
 mod exhaustion;
 mod facts;
 mod name;
+mod point;
 mod reading;
 mod window;
 
@@ -14,6 +15,7 @@ pub use amounts::Amounts;
 pub use exhaustion::Exhaustion;
 pub use facts::{AccountFacts, QuotaAnswer, Spend};
 pub use name::{Limit, Name};
+pub use point::QuotaPoint;
 pub use reading::Reading;
 pub use window::{Window, WindowRole};
 
@@ -30,6 +32,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    pub const ALL: [Self; 5] = [
+        Self::Account,
+        Self::Model,
+        Self::Feature,
+        Self::Spend,
+        Self::Local,
+    ];
+
     /// The value of the label `scope`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,6 +63,14 @@ pub enum Unit {
 }
 
 impl Unit {
+    pub const ALL: [Self; 5] = [
+        Self::Tokens,
+        Self::Requests,
+        Self::Credits,
+        Self::Usd,
+        Self::Seconds,
+    ];
+
     /// The value of the label `unit`.
     pub const fn as_str(self) -> &'static str {
         match self {
