@@ -37,7 +37,8 @@ fn codex_headers_in_the_case_of_the_credentials_list() {
         [
             "main 5h 0.04 @1782105247",
             "main monthly 0.225 @1778313660",
-            "bengalfox weekly 0 @1782105247",
+            // Unused, so its week has not begun.
+            "bengalfox weekly 0",
         ]
     );
     assert_eq!(answer.facts.plan.unwrap().as_str(), "pro");
@@ -131,7 +132,7 @@ fn captured_successes_show_their_windows() {
         [
             "main 5h 0.22 @1795339906",
             "main weekly 0.48 @1795520686",
-            "bengalfox weekly 0 @1795926974",
+            "bengalfox weekly 0",
         ]
     );
     assert_eq!(
