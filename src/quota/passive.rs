@@ -61,8 +61,11 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
     let pairs = event.quota_headers.iter();
     let found = Found::new(pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
     let headers = read(&event.provider, &found, at);
-    let exhaustion = event.exhaustion.as_ref();
-    let refusal = exhaustion.and_then(|e| refusal(event, &found, &headers.readings, e));
+    let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
+        let active = found.get("x-codex-active-limit");
+        let row = refusal(&event.provider, &event.model, active, exhaustion)?;
+        Some(at_home(row, &headers.readings))
+    });
     let says_something = headers != QuotaAnswer::default() || refusal.is_some();
     says_something.then_some(Observed {
         at,
@@ -77,31 +80,34 @@ pub fn seen_at(event: &Event<'_>) -> UnixNanos {
     event.timestamp.saturating_add(wait)
 }
 
-fn refusal(
-    event: &Event<'_>,
-    headers: &Found<'_>,
-    rows: &[Reading],
+/// What a refusal says by itself. `active_limit` is the limit in Codex's header of that name.
+pub fn refusal(
+    provider: &str,
+    model: &str,
+    active_limit: Option<&str>,
     exhaustion: &Exhaustion,
 ) -> Option<Reading> {
-    let (limit, scope) = match event.provider.as_ref() {
-        "codex" => match headers.get("x-codex-active-limit") {
-            None | Some("codex") => (Limit::main(), Scope::Account),
-            Some(feature) => (limit_of_feature(feature)?, Scope::Model),
-        },
+    let (limit, scope) = match (provider, active_limit) {
+        ("codex", None | Some("codex")) => (Limit::main(), Scope::Account),
+        ("codex", Some(feature)) => (limit_of_feature(feature)?, Scope::Model),
         // Google's pools are by model.
-        _ => (Limit::new(&event.model)?, Scope::Model),
+        _ => (Limit::new(model)?, Scope::Model),
     };
-    let is_it = |row: &&Reading| {
-        row.limit() == &limit && near(row.reset_at(), exhaustion.resets_at).unwrap_or(false)
-    };
-    let window = rows
-        .iter()
-        .find(is_it)
-        .map_or(Window::UNKNOWN, Reading::window);
-    let row = Reading::new(limit, window, scope)
+    let row = Reading::new(limit, Window::UNKNOWN, scope)
         .with_reset(exhaustion.resets_at)
         .with_exhausted(Some(true));
     Some(row)
+}
+
+/// The refusal in the window that resets with it, if one of the rows is that.
+fn at_home(row: Reading, rows: &[Reading]) -> Reading {
+    let is_it = |other: &&Reading| {
+        other.limit() == row.limit() && near(other.reset_at(), row.reset_at()).unwrap_or(false)
+    };
+    match rows.iter().find(is_it).map(Reading::window) {
+        Some(window) => row.in_window(window),
+        None => row,
+    }
 }
 
 /// Two sources round one reset differently.

@@ -28,7 +28,7 @@ use minimax::MiniMax;
 use xai::Xai;
 
 pub(super) use claude::limit_of_claim;
-pub(super) use codex::limit_of_feature;
+pub(super) use codex::{has_begun, limit_of_feature};
 
 static BUILT_IN: [&dyn Provider; 10] = [
     &Codex,

@@ -20,7 +20,7 @@ impl Amounts {
     ) -> Option<Self> {
         let (used, limit, remaining) = (sane(used), sane(limit), sane(remaining));
         // With nothing left, the provider may have cut off what was used beyond the limit.
-        let limit = limit.or_else(|| Some(used? + remaining.filter(|left| *left > 0.0)?));
+        let limit = limit.or_else(|| sane(Some(used? + remaining.filter(|left| *left > 0.0)?)));
         let used = used.or_else(|| Some((limit? - remaining?).max(0.0)));
         let remaining = remaining.or_else(|| Some((limit? - used?).max(0.0)));
         let known = used.is_some() || limit.is_some() || remaining.is_some();
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn missing_numbers_are_worked_out_where_exact() {
         let (no, some) = (None, |n: f64| Some(n));
-        let table: [(Three, Option<Three>); 9] = [
+        let table: [(Three, Option<Three>); 10] = [
             (
                 (some(28.0), some(100.0), no),
                 Some((some(28.0), some(100.0), some(72.0))),
@@ -99,6 +99,10 @@ mod tests {
             ((some(3.0), no, no), Some((some(3.0), no, no))),
             ((some(f64::NAN), no, some(f64::INFINITY)), None),
             ((some(-1.0), no, no), Some((some(0.0), no, no))),
+            (
+                (some(1e308), no, some(1e308)),
+                Some((some(1e308), no, some(1e308))),
+            ),
             ((no, no, no), None),
         ];
         for (given, expected) in table {

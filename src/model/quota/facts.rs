@@ -71,3 +71,35 @@ pub struct QuotaAnswer {
     pub readings: Vec<Reading>,
     pub facts: AccountFacts,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_stays() {
+        let mut facts = AccountFacts {
+            plan: Name::new("pro"),
+            ..AccountFacts::default()
+        };
+        let mut other = AccountFacts {
+            plan: Name::new("free"),
+            reset_credits: Some(2.0),
+            ..AccountFacts::default()
+        };
+        other.add_credits(Unit::Credits, Some(-3.5));
+        other.add_credits(Unit::Usd, Some(f64::NAN));
+        facts.fill(other);
+        assert_eq!(facts.plan, Name::new("pro"));
+        assert_eq!(facts.reset_credits, Some(2.0));
+        assert_eq!(facts.credits, [(Unit::Credits, -3.5)]);
+    }
+
+    #[test]
+    fn spend_needs_a_number() {
+        let spend = |used| Spend::new(Limit::main(), used, None);
+        assert_eq!(spend(None), None);
+        assert_eq!(spend(Some(f64::INFINITY)), None);
+        assert_eq!(spend(Some(1.5)).unwrap().used_usd(), Some(1.5));
+    }
+}

@@ -37,6 +37,13 @@ impl Reading {
         }
     }
 
+    /// The same of another window, where it turns out which one is meant.
+    #[must_use]
+    pub fn in_window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
     /// What people call the limit.
     #[must_use]
     pub fn with_name(mut self, name: Option<Name>) -> Self {

@@ -7,7 +7,7 @@ use crate::model::{
     AccountFacts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window, WindowRole,
 };
 use crate::quota::json::{after, at_seconds, number};
-use crate::quota::providers::limit_of_feature;
+use crate::quota::providers::{has_begun, limit_of_feature};
 
 const PREFIX: &str = "x-codex-";
 const ROLES: [(&str, WindowRole); 2] = [
@@ -38,7 +38,7 @@ pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
                 Reading::new(limit.clone(), window, scope)
                     .with_name(name.and_then(Name::new))
                     .with_percent(Some(percent))
-                    .with_reset(Some(reset))
+                    .with_reset(reset)
             }));
         }
     }
@@ -67,7 +67,7 @@ fn window<'a>(
     get: impl Fn(&str) -> Option<&'a str>,
     role: WindowRole,
     observed: UnixNanos,
-) -> Option<(Window, f64, UnixNanos)> {
+) -> Option<(Window, f64, Option<UnixNanos>)> {
     let figure = |what: &str| get(what).and_then(number);
     let percent = figure("used-percent")?;
     let minutes = figure("window-minutes").filter(|minutes| *minutes > 0.0)?;
@@ -75,11 +75,9 @@ fn window<'a>(
     let relative = || figure("reset-after-seconds").and_then(|wait| after(observed, wait));
     // What is over by now says nothing of the window that has begun.
     let reset = fixed.or_else(relative).filter(|reset| *reset > observed)?;
-    Some((
-        Window::of_seconds(Some(minutes * 60.0), role),
-        percent,
-        reset,
-    ))
+    let window = Window::of_seconds(Some(minutes * 60.0), role);
+    let begun = has_begun(window, Some(percent), reset, observed);
+    Some((window, percent, begun.then_some(reset)))
 }
 
 fn facts(headers: &Found<'_>) -> AccountFacts {

@@ -2,7 +2,8 @@
 //! a week or a month, so they are named by their length.
 
 use crate::model::{
-    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
+    WindowRole,
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, number};
@@ -10,6 +11,9 @@ use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://chatgpt.com/backend-api/wham/usage";
 const USER_AGENT: &str = "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64) WindowsTerminal";
+
+/// Seconds between the page's clock and ours that are no difference.
+const TOLERANCE: u64 = 60;
 
 #[derive(Debug)]
 pub(super) struct Codex;
@@ -119,7 +123,7 @@ struct Found {
     window: Window,
     percent: Option<f64>,
     tokens: Option<f64>,
-    reset: Option<crate::model::UnixNanos>,
+    reset: Option<UnixNanos>,
 }
 
 fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
@@ -136,12 +140,31 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     let full = (is_refused && reset.is_some()).then_some(100.0);
     let minutes = || Some(node.get("window_minutes").number()? * 60.0);
     let length = node.get("limit_window_seconds").number().or_else(minutes);
+    let window = Window::of_seconds(length, role);
+    let percent = percent.or(full);
+    let reset = reset.filter(|reset| has_begun(window, percent, *reset, node.observed()));
     Some(Found {
-        window: Window::of_seconds(length, role),
-        percent: percent.or(full),
+        window,
+        percent,
         tokens: node.get("window_usage_tokens").number(),
         reset,
     })
+}
+
+/// A window begins with its first request. Before that its reset is a whole length away at every
+/// look, so it is no reset yet, and would seem to be a new one each time.
+pub(in crate::quota) fn has_begun(
+    window: Window,
+    percent: Option<f64>,
+    reset: UnixNanos,
+    now: UnixNanos,
+) -> bool {
+    let is_unused = percent.is_some_and(|percent| percent <= 0.0);
+    let left = reset.since(now).as_secs() + TOLERANCE;
+    let is_whole = window
+        .seconds()
+        .is_some_and(|length| left >= u64::from(length));
+    !(is_unused && is_whole)
 }
 
 /// A member's share of a workspace's money; its unit is not stated, so only the share is used.

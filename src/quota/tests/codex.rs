@@ -22,7 +22,8 @@ fn the_whole_page_is_read() {
         [
             "main 5h 0.64 @1778509871",
             "main weekly 0.1 @1779096671",
-            "bengalfox weekly 0 @1779100000",
+            // Unused, so its week has not begun.
+            "bengalfox weekly 0",
             "individual_limit monthly 0.25 @1780000000",
         ]
     );
@@ -164,4 +165,16 @@ fn a_page_of_something_else_is_an_error() {
         let failure = failed(&account("codex"), body);
         assert_eq!(failure, Failure::Parse(ParseError::Shape), "{body}");
     }
+}
+
+#[test]
+fn a_window_begins_with_its_first_request() {
+    let page = |used: &str, after: u32| {
+        main_block(&format!(
+            r#"{{"primary_window":{{"used_percent":{used},"limit_window_seconds":18000,"reset_after_seconds":{after}}}}}"#
+        ))
+    };
+    assert_eq!(page("0", 18000), ["main 5h 0"]);
+    assert_eq!(page("0", 17000), ["main 5h 0 @1778330600"]);
+    assert_eq!(page("1", 18000), ["main 5h 0.01 @1778331600"]);
 }

@@ -146,3 +146,13 @@ fn answers_do_not_show_their_content() {
     let shown = format!("{:?}", answer(200, "alice@example.com"));
     assert_eq!(shown, "Ok(Answer 200 (17 bytes))");
 }
+
+#[test]
+fn every_provider_is_documented() {
+    let docs = include_str!("../../../docs/providers.md");
+    for provider in providers::built_in() {
+        let id = format!("(`{}`)", provider.id());
+        let mut headings = docs.lines().filter(|line| line.starts_with("## "));
+        assert!(headings.any(|line| line.ends_with(&id)), "{id}");
+    }
+}

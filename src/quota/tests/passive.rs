@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::support::{AT, rows};
 use crate::decode::{Decoded, Decoder, HashKey};
-use crate::model::{Event, UnixNanos};
+use crate::model::{Event, Exhaustion, UnixNanos};
 use crate::quota::passive::{self, Observed};
 
 fn codex(headers: &[(&str, &str)]) -> Vec<String> {
@@ -37,7 +37,8 @@ fn codex_headers_in_the_case_of_the_credentials_list() {
         [
             "main 5h 0.04 @1782105247",
             "main monthly 0.225 @1778313660",
-            "bengalfox weekly 0 @1782105247",
+            // Unused, so its week has not begun.
+            "bengalfox weekly 0",
         ]
     );
     assert_eq!(answer.facts.plan.unwrap().as_str(), "pro");
@@ -131,7 +132,7 @@ fn captured_successes_show_their_windows() {
         [
             "main 5h 0.22 @1795339906",
             "main weekly 0.48 @1795520686",
-            "bengalfox weekly 0 @1795926974",
+            "bengalfox weekly 0",
         ]
     );
     assert_eq!(
@@ -198,4 +199,24 @@ fn a_refusal_is_laid_to_the_window_that_resets_with_it() {
     assert_eq!(refusal(3590), ["bengalfox 5h @1778317190 exhausted"]);
     assert_eq!(refusal(9000), ["bengalfox unknown @1778322600 exhausted"]);
     assert_eq!(AT, UnixNanos::from_millis(1_778_313_600_000));
+}
+
+#[test]
+fn a_refusal_alone_names_limit_but_no_window() {
+    let exhaustion = Exhaustion {
+        resets_at: Some(AT),
+    };
+    let row = |provider, active| {
+        let row = passive::refusal(provider, "claude-opus-4-6", active, &exhaustion);
+        rows(&row.into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(row("codex", None), ["main unknown @1778313600 exhausted"]);
+    assert_eq!(
+        row("codex", Some("codex")),
+        ["main unknown @1778313600 exhausted"]
+    );
+    assert_eq!(
+        row("antigravity", None),
+        ["claude-opus-4-6 unknown @1778313600 exhausted"]
+    );
 }
