@@ -1,6 +1,7 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
 mod listener;
+mod pool;
 mod records;
 mod reload;
 pub(crate) mod storage;
@@ -20,6 +21,7 @@ use crate::platform::{DirLock, Notifier, Signals, State, create_private_dir};
 use crate::telemetry::Telemetry;
 use crate::version;
 
+use pool::Pool;
 use records::{Records, Side};
 use reload::Reloader;
 
@@ -86,13 +88,21 @@ async fn build(
     let ready = readiness.clone();
     let signal = Signal::default();
     let (wire, ends) = listener::wire();
+    let (names, notes) = (AccountNames::default(), Notes::new(signal.clone()));
     let side = Side {
-        signal: signal.clone(),
-        names: AccountNames::default(),
-        notes: Notes::new(signal),
+        signal,
+        names: names.clone(),
+        notes: notes.clone(),
         listener: Box::new(wire),
     };
     let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
+    let pool = Pool {
+        names,
+        notes,
+        changed: ends.accounts_changed,
+        clock: clock.clone(),
+    };
+    pool.watch(config, &records, &handles, life)?;
     let reloader = Reloader::new(setup, &records, &handles, clock, notifier.clone());
     life.spawn_essential("records", records.run());
     let soft = life.soft();

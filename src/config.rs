@@ -32,13 +32,14 @@ pub use value::{ByteSize, LogFormat, LogLevel, Mode};
 use self::{
     raw::Layer,
     resolve::Resolver,
-    sections::{aliases, cpa, log, metrics, storage, web},
+    sections::{accounts, aliases, cpa, log, metrics, storage, web},
 };
 
 /// Everything that can be configured, valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub cpa: Cpa,
+    pub accounts: Accounts,
     pub storage: Storage,
     pub web: Web,
     pub metrics: Metrics,
@@ -58,6 +59,14 @@ pub struct Cpa {
     pub pop_bytes: ByteSize,
     pub manage_usage_statistics: bool,
     pub tls_ca_file: Option<PathBuf>,
+}
+
+/// How CPA's accounts are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    pub interval: Duration,
+    /// Whether the page shows their e-mail addresses.
+    pub show_email: bool,
 }
 
 /// Where records are kept.
@@ -147,11 +156,13 @@ pub struct Loaded<T> {
 /// Reads everything: what the exporter runs on.
 pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
     resolve(flags, env, |resolver| {
-        let (cpa, storage) = (cpa(resolver), storage(resolver));
+        let (cpa, accounts) = (cpa(resolver), accounts(resolver));
+        let storage = storage(resolver);
         let (web, metrics) = (web(resolver), metrics(resolver));
         let (aliases, log) = (aliases(resolver), log(resolver));
         let config = Config {
             cpa: cpa?,
+            accounts: accounts?,
             storage: storage?,
             web: web?,
             metrics: metrics?,

@@ -1,12 +1,15 @@
-//! Talking to CPA's management side: the one key, what a refusal means, and the HTTP API.
+//! Talking to CPA's management side: the one key, what a refusal means, the HTTP API, and RESP
+//! connections.
 //!
 //! Everything that speaks to CPA stands on this: [`source`](crate::source) for records,
 //! the account directory and the quota polls. Each call costs a CPA with a hashed secret about
 //! 62 ms of CPU, so calls are few.
 
 mod access;
+mod directory;
 mod management;
 mod refusal;
+pub(crate) mod resp;
 
 pub use access::{Access, KeyReader};
 pub(crate) use management::{Api, HttpFailure, Management, Server};

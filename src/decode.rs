@@ -25,6 +25,7 @@ use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason}
 pub use exhaustion::exhaustion;
 pub use secrets::{HashKey, Secrets};
 pub use split::split_array;
+pub use timestamp::parse as timestamp;
 
 use clean::Labels;
 

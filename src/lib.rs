@@ -9,6 +9,7 @@
 //! * [`ingest`]: the one thread through which every record passes.
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`store`]: the SQLite database.
+//! * [`accounts`]: beside the records, which credentials CPA has and how they are.
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
@@ -20,6 +21,7 @@
 //! * [`lifecycle`], [`telemetry`], [`clock`], [`platform`], [`errors`], [`http_client`], [`version`].
 //! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
+pub mod accounts;
 pub mod app;
 pub mod cli;
 pub mod clock;

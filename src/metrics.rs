@@ -23,8 +23,8 @@ mod tests;
 pub use encode::Dialect;
 pub use exposition::{Exposition, NoPage, Page};
 pub use handles::{
-    Board, BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, PollMetrics, Sheet,
-    SourceMetrics, StoreMetrics, StoreSizes,
+    AccountErrors, Board, BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, PollMetrics,
+    Sheet, SourceMetrics, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
 pub use ledger::{Ledger, LedgerConfig};

@@ -12,7 +12,6 @@ mod context;
 mod http_queue;
 mod inlet;
 mod plan;
-mod resp;
 mod resp_pop;
 mod resp_subscribe;
 mod sizing;

@@ -6,7 +6,9 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use reqwest::Client;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
@@ -39,10 +41,20 @@ pub(super) struct Side {
 /// The parts that records pass, ready to run.
 pub(super) struct Records {
     source: Source,
+    server: Server,
     ingest: Ingest,
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
     access: KeyedAccess,
+}
+
+/// How the CPA is reached, for everything that talks to it.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) url: Url,
+    pub(super) client: Client,
+    /// For `https` URLs.
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// The one judge of the management key, and where its next value comes from.
@@ -123,11 +135,19 @@ impl Records {
         } else {
             Proxy::FromEnvironment
         };
+        let url = config.cpa.url.as_url().clone();
+        let server = Server {
+            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
+            tls: (config.cpa.url.is_tls())
+                .then(|| http_client::tls_config(authorities.as_deref()))
+                .transpose()?,
+            url,
+        };
         let source = Source::new(source::Parts {
-            settings: settings(config, authorities.as_deref())?,
+            settings: settings(&config.cpa, &server),
             inlet: Inlet::new(writer, Arc::new(move || signal.wake())),
             access: Arc::clone(&access.access),
-            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
+            client: server.client.clone(),
             metrics: handles.source.clone(),
             clock: clock.clone(),
             soft: source_stop.clone(),
@@ -135,6 +155,7 @@ impl Records {
         });
         Ok(Self {
             source,
+            server,
             ingest,
             ingest_ended,
             source_stop,
@@ -144,6 +165,10 @@ impl Records {
 
     pub(super) fn access(&self) -> KeyedAccess {
         self.access.clone()
+    }
+
+    pub(super) fn server(&self) -> Server {
+        self.server.clone()
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -188,10 +213,9 @@ impl Records {
     }
 }
 
-fn settings(config: &Config, authorities: Option<&[u8]>) -> anyhow::Result<Settings> {
-    let cpa = &config.cpa;
-    Ok(Settings {
-        url: cpa.url.as_url().clone(),
+fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
+    Settings {
+        url: server.url.clone(),
         wish: match cpa.mode {
             config::Mode::Auto => Wish::Auto,
             config::Mode::Pop => Wish::Forced(IngestMode::Pop),
@@ -203,12 +227,8 @@ fn settings(config: &Config, authorities: Option<&[u8]>) -> anyhow::Result<Setti
         check_interval: cpa.check_interval,
         pop_bytes: cpa.pop_bytes.get(),
         manage_usage_statistics: cpa.manage_usage_statistics,
-        tls: cpa
-            .url
-            .is_tls()
-            .then(|| http_client::tls_config(authorities))
-            .transpose()?,
-    })
+        tls: server.tls.clone(),
+    }
 }
 
 fn ledger_config(config: &Config) -> LedgerConfig {

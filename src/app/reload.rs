@@ -87,6 +87,7 @@ fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     old_cpa.management_key = new.cpa.management_key.clone();
     [
         ("cpa", old_cpa != new.cpa),
+        ("accounts", old.accounts != new.accounts),
         ("storage", old.storage != new.storage),
         ("web", old.web != new.web),
         ("metrics", old.metrics != new.metrics),

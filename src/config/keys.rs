@@ -78,6 +78,7 @@ impl Key {
 pub(crate) const ENV_PREFIX: &str = "CPA_EXPORTER_";
 
 const CPA: &str = "CPA";
+const ACCOUNTS: &str = "Accounts";
 const STORAGE: &str = "Storage";
 const WEB: &str = "Web";
 const METRICS: &str = "Metrics";
@@ -139,6 +140,18 @@ pub static CPA_POP_BYTES: Key = Key::new("cpa.pop_bytes", "cpa.pop-bytes", "SIZE
     .help(CPA, "About how much one pop may bring");
 pub static CPA_TLS_CA_FILE: Key = Key::new("cpa.tls_ca_file", "cpa.tls-ca-file", "FILE")
     .help(CPA, "PEM file of the authorities trusted for an https URL");
+
+pub static ACCOUNTS_INTERVAL: Key = Key::new("accounts.interval", "accounts.interval", "DURATION")
+    .default("1m")
+    .bounds("1s", "1h")
+    .help(ACCOUNTS, "How often the CPA's accounts are looked at");
+pub static ACCOUNTS_SHOW_EMAIL: Key =
+    Key::new("accounts.show_email", "accounts.show-email", "BOOL")
+        .default("false")
+        .help(
+            ACCOUNTS,
+            "Show the accounts' e-mail addresses on cpa_account_info",
+        );
 
 pub static STORAGE_PATH: Key = Key::new("storage.path", "storage.path", "DIR").help(
     STORAGE,
@@ -245,7 +258,7 @@ pub static LOG_FORMAT: Key = Key::new("log.format", "log.format", "FORMAT")
     .help(LOG, "text, json, or auto: text on a terminal, else json");
 
 /// In the order of `--help` and of `config.example.toml`.
-pub static ALL: [&Key; 31] = [
+pub static ALL: [&Key; 33] = [
     &CPA_URL,
     &CPA_MANAGEMENT_KEY,
     &CPA_MANAGEMENT_KEY_FILE,
@@ -256,6 +269,8 @@ pub static ALL: [&Key; 31] = [
     &CPA_POP_BYTES,
     &CPA_MANAGE_USAGE_STATISTICS,
     &CPA_TLS_CA_FILE,
+    &ACCOUNTS_INTERVAL,
+    &ACCOUNTS_SHOW_EMAIL,
     &STORAGE_PATH,
     &STORAGE_SPOOL_LIMIT,
     &STORAGE_COMMIT_INTERVAL,

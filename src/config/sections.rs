@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Aliases, Caps, Cpa, Env, Log, Metrics, Storage, Web, keys, names::Shared, resolve::Resolver,
+    Accounts, Aliases, Caps, Cpa, Env, Log, Metrics, Storage, Web, keys, names::Shared,
+    resolve::Resolver,
 };
 
 pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
@@ -26,6 +27,15 @@ pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
         pop_bytes: pop_bytes?,
         manage_usage_statistics: manage_usage_statistics?,
         tls_ca_file: tls_ca_file.ok()?,
+    })
+}
+
+pub(super) fn accounts(resolver: &mut Resolver<'_>) -> Option<Accounts> {
+    let interval = resolver.value(&keys::ACCOUNTS_INTERVAL);
+    let show_email = resolver.value(&keys::ACCOUNTS_SHOW_EMAIL);
+    Some(Accounts {
+        interval: interval?,
+        show_email: show_email?,
     })
 }
 

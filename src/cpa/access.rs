@@ -81,10 +81,7 @@ impl Access {
     /// key.
     pub async fn admitted_key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
-            let admitted = {
-                let state = self.lock();
-                state.key.clone().filter(|_| state.admitted)
-            };
+            let admitted = self.admitted_now();
             if admitted.is_some() {
                 return admitted;
             }
@@ -95,6 +92,12 @@ impl Access {
                 () = sleep_until(Instant::now() + KEY_LOOK) => {}
             }
         }
+    }
+
+    /// The same without waiting; `None` while CPA has not accepted the key.
+    pub(crate) fn admitted_now(&self) -> Option<SecretString> {
+        let state = self.lock();
+        state.key.clone().filter(|_| state.admitted)
     }
 
     fn try_key(&self) -> Option<SecretString> {

@@ -46,14 +46,14 @@ impl Api {
         }
     }
 
-    const fn accounts(self) -> &'static str {
+    pub(super) const fn accounts(self) -> &'static str {
         match self {
             Self::V0 => "v0/management/auth-files",
             Self::V8 => "v8/management/credentials",
         }
     }
 
-    const fn key_usage(self) -> &'static str {
+    pub(super) const fn key_usage(self) -> &'static str {
         match self {
             Self::V0 => "v0/management/api-key-usage",
             Self::V8 => "v8/management/observability/usage/api-keys",
@@ -102,9 +102,9 @@ pub(crate) enum HttpFailure {
 
 /// An answer with status 200 or 404.
 #[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    body: Bytes,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
     version: Option<String>,
 }
 
@@ -273,7 +273,7 @@ impl Management {
         Ok((answer.status == StatusCode::OK).then_some(answer.body))
     }
 
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         method: Method,
         path: &str,

@@ -3,7 +3,7 @@
 use crate::model::UnixNanos;
 
 /// The time at `text`, or `None` when there is none that can be true (2000 to 2199).
-pub(super) fn parse(text: Option<&str>) -> Option<UnixNanos> {
+pub fn parse(text: Option<&str>) -> Option<UnixNanos> {
     let mut rest = Bytes(text?.trim().as_bytes());
     let year = rest.number(4)?;
     rest.one_of(b"-")?;

@@ -1,5 +1,6 @@
 //! Facts about this process: handles that the parts hold and set, read when a page is rendered.
 
+mod account_errors;
 mod board;
 mod exporter;
 mod polls;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
+pub use account_errors::AccountErrors;
 pub use board::{Board, Sheet};
 pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
 pub use polls::PollMetrics;
@@ -32,6 +34,7 @@ pub struct Handles {
     pub exporter: ExporterMetrics,
     /// The account directory's families.
     pub accounts: Board,
+    pub account_errors: AccountErrors,
     /// The quota readings' families.
     pub quotas: Board,
     pub polls: PollMetrics,
@@ -44,6 +47,7 @@ impl Handles {
             source: SourceMetrics::new(losses.clone()),
             store: StoreMetrics::default(),
             accounts: Board::default(),
+            account_errors: AccountErrors::default(),
             quotas: Board::default(),
             polls: PollMetrics::default(),
             exporter: ExporterMetrics::new(build, log_counts),
@@ -53,6 +57,7 @@ impl Handles {
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>, snapshot: &Snapshot) {
         self.accounts.encode(page, accounts::ALL);
+        self.account_errors.encode(page);
         self.quotas.encode(page, accounts::ALL);
         self.polls.encode(page);
         self.source.encode(page);

@@ -124,7 +124,7 @@ pub struct Aliases {
 /// The id that stands for all values beyond a cap.
 pub(super) const OTHER: u32 = u32::MAX;
 /// Value of a label for everything beyond its cap.
-const OTHER_TEXT: &str = "other";
+pub(super) const OTHER_TEXT: &str = "other";
 /// Longest label value in bytes.
 const MAX_VALUE: usize = 128;
 

@@ -11,10 +11,9 @@ use url::Url;
 
 use super::inlet::Inlet;
 use super::plan::Wish;
-use super::resp::{Connection, Endpoint, RespFailure};
 use crate::clock::Clock;
-use crate::cpa::Access;
-use crate::cpa::{Refusal, RespError};
+use crate::cpa::resp::{Connection, Endpoint, RespFailure};
+use crate::cpa::{Access, Refusal, RespError};
 use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
@@ -40,16 +39,7 @@ pub struct Settings {
 
 impl Settings {
     pub(super) fn endpoint(&self) -> Endpoint {
-        let host = self.url.host_str().unwrap_or_default();
-        Endpoint {
-            // An IPv6 address stands in brackets in a URL and without them anywhere else.
-            host: host
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned(),
-            port: self.url.port_or_known_default().unwrap_or(8317),
-            tls: self.tls.clone().filter(|_| self.url.scheme() == "https"),
-        }
+        Endpoint::new(&self.url, self.tls.clone())
     }
 }
 

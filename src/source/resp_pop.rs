@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::context::{Context, End, Interrupts};
-use super::resp::{Connection, RespFailure};
 use super::sizing::Sizing;
+use crate::cpa::resp::{Connection, RespFailure};
 use crate::model::{BatchBody, IngestMode};
 
 /// For the reply to a pop. Long, because what CPA has popped is lost when we hang up.

@@ -6,20 +6,17 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::context::{Context, End, Interrupts};
-use super::resp::{Commands, Connection, Replies, Reply, RespFailure};
 use super::resp_pop::pop_once;
 use super::sizing::Sizing;
+use crate::cpa::resp::{Commands, Connection, Message, Replies, RespFailure};
 use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 
-/// For the confirmation of a subscription.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(15);
 /// A silent connection is asked whether it still lives.
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// And given up when not even that is answered. A half-open one would swallow records.
@@ -31,14 +28,7 @@ const AHEAD: usize = 1024;
 /// Bytes that one write to the spool takes at most.
 const WRITE_BYTES: usize = 256 * 1024;
 
-/// What the reading task hands over.
-enum Arrival {
-    Record(Bytes),
-    /// An answer to a ping.
-    Alive,
-}
-
-type Arrivals = mpsc::Receiver<Result<Arrival, RespFailure>>;
+type Arrivals = mpsc::Receiver<Result<Message, RespFailure>>;
 
 pub(super) async fn run(context: &mut Context) -> End {
     match subscribe(context).await {
@@ -49,12 +39,12 @@ pub(super) async fn run(context: &mut Context) -> End {
 
 async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
     let perhaps_cut = std::mem::take(&mut context.perhaps_cut);
+    let mut connection = context.connect().await?;
+    connection.subscribe("usage").await?;
     let Connection {
         mut commands,
-        mut replies,
-    } = context.connect().await?;
-    commands.send(redis::cmd("SUBSCRIBE").arg("usage")).await?;
-    confirm(replies.next_within(CONFIRM_TIMEOUT).await?)?;
+        replies,
+    } = connection;
     if perhaps_cut {
         // CPA answers again at once, so it was not a restart: we had fallen behind.
         context.metrics.cut();
@@ -79,24 +69,6 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
     outcome
 }
 
-fn confirm(reply: Reply) -> Result<(), RespFailure> {
-    let Reply::Array(items) = reply else {
-        return Err(reply.unexpected());
-    };
-    let kind = items
-        .into_iter()
-        .next()
-        .map(Reply::into_bytes)
-        .transpose()?;
-    if kind.as_deref() == Some(b"subscribe") {
-        Ok(())
-    } else {
-        Err(RespFailure::Protocol(
-            "no confirmation of a subscription".to_owned(),
-        ))
-    }
-}
-
 /// Takes what was queued before the subscription, on a connection of its own.
 async fn drain_queue(context: &mut Context) -> Result<(), End> {
     let mut connection = context.connect().await?;
@@ -107,34 +79,13 @@ async fn drain_queue(context: &mut Context) -> Result<(), End> {
 
 /// Reads messages until the connection ends. Never cancelled in the middle of one while the
 /// other side still listens.
-async fn read_on(mut replies: Replies, sender: mpsc::Sender<Result<Arrival, RespFailure>>) {
+async fn read_on(mut replies: Replies, sender: mpsc::Sender<Result<Message, RespFailure>>) {
     loop {
-        let arrival = match replies.next().await {
-            Ok(value) => arrival(value),
-            Err(failure) => Err(failure),
-        };
+        let arrival = replies.message().await;
         let last = arrival.is_err();
         if sender.send(arrival).await.is_err() || last {
             return;
         }
-    }
-}
-
-fn arrival(message: Reply) -> Result<Arrival, RespFailure> {
-    let Reply::Array(items) = message else {
-        return Err(message.unexpected());
-    };
-    let mut items = items.into_iter();
-    let kind = items
-        .next()
-        .map(Reply::into_bytes)
-        .transpose()?
-        .unwrap_or_default();
-    match (kind.as_ref(), items.nth(1)) {
-        (b"message", Some(record)) => record.into_bytes().map(Arrival::Record),
-        // After UNSUBSCRIBE the connection closes by itself.
-        (b"pong" | b"unsubscribe", _) => Ok(Arrival::Alive),
-        _ => Err(RespFailure::Protocol("unexpected message".to_owned())),
     }
 }
 
@@ -185,7 +136,7 @@ async fn take_on(
 /// Writes `first` and whatever has arrived behind it.
 async fn take(
     context: &mut Context,
-    first: Option<Result<Arrival, RespFailure>>,
+    first: Option<Result<Message, RespFailure>>,
     arrivals: &mut Arrivals,
 ) -> Result<(), End> {
     let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
@@ -194,11 +145,11 @@ async fn take(
     let mut failure = None;
     while let Some(arrival) = next.take() {
         match arrival {
-            Ok(Arrival::Record(record)) => {
+            Ok(Message::Payload(record)) => {
                 bytes += record.len();
                 records.push(record);
             }
-            Ok(Arrival::Alive) => {}
+            Ok(Message::Alive) => {}
             Err(ended) => failure = Some(ended),
         }
         if failure.is_none() && bytes < WRITE_BYTES {

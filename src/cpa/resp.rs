@@ -17,13 +17,16 @@ use tokio::io::{
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use url::Url;
 
-use crate::cpa::RespError;
+use super::RespError;
 
 /// For the name look-up, the TCP handshake and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the reply to a login. bcrypt takes CPA about 60 ms, several times that on a small board.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// For the confirmation of a subscription.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(15);
 /// Replies are a few hundred KiB; fewer system calls for them.
 const READ_BUFFER: usize = 64 * 1024;
 /// Longest first line of a reply; an error line is the longest.
@@ -31,16 +34,32 @@ const MAX_LINE: u64 = 64 * 1024;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint {
-    pub(super) host: String,
-    pub(super) port: u16,
+pub(crate) struct Endpoint {
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// `Some` for `https` base URLs. Must offer no ALPN: CPA then looks at the first byte.
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Endpoint {
+    /// RESP and HTTP share one port.
+    pub(crate) fn new(url: &Url, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        let host = url.host_str().unwrap_or_default();
+        Self {
+            // An IPv6 address stands in brackets in a URL and without them anywhere else.
+            host: host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+            port: url.port_or_known_default().unwrap_or(8317),
+            tls: tls.filter(|_| url.scheme() == "https"),
+        }
+    }
 }
 
 /// Why a connection could not be had or ended.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RespFailure {
+pub(crate) enum RespFailure {
     /// CPA answered with an error line.
     #[error("CPA answered {0:?}")]
     Answer(RespError),
@@ -69,7 +88,7 @@ type Decoder = combine::stream::Decoder<
 
 /// One reply or message, as far as CPA's protocol goes.
 #[derive(Debug)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Ok,
     Nil,
     Bulk(Bytes),
@@ -77,26 +96,34 @@ pub(super) enum Reply {
     Other,
 }
 
+/// What comes over a subscription.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Payload(Bytes),
+    /// An answer to a ping, or the last word before the connection closes.
+    Alive,
+}
+
 /// The side that sends commands.
-pub(super) struct Commands(WriteHalf<Box<dyn Stream>>);
+pub(crate) struct Commands(WriteHalf<Box<dyn Stream>>);
 
 /// The side that reads replies and messages.
-pub(super) struct Replies {
+pub(crate) struct Replies {
     stream: BufReader<ReadHalf<Box<dyn Stream>>>,
     decoder: Decoder,
 }
 
 /// A connection that has logged in.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) commands: Commands,
-    pub(super) replies: Replies,
+pub(crate) struct Connection {
+    pub(crate) commands: Commands,
+    pub(crate) replies: Replies,
 }
 
 impl Connection {
     /// Connects and logs in. `AUTH` is the first command; nothing else is sent before its reply,
     /// because CPA counts every command before a good login as a failed one.
-    pub(super) async fn open(endpoint: &Endpoint, key: &str) -> Result<Self, RespFailure> {
+    pub(crate) async fn open(endpoint: &Endpoint, key: &str) -> Result<Self, RespFailure> {
         let stream = timeout(CONNECT_TIMEOUT, connect(endpoint))
             .await
             .map_err(|_elapsed| RespFailure::Timeout(CONNECT_TIMEOUT))?
@@ -111,6 +138,28 @@ impl Connection {
         };
         this.log_in(key).await?;
         Ok(this)
+    }
+
+    /// Subscribes to one channel; from then on only [`Replies::message`] makes sense.
+    pub(crate) async fn subscribe(&mut self, channel: &str) -> Result<(), RespFailure> {
+        let command = redis::cmd("SUBSCRIBE").arg(channel).to_owned();
+        self.commands.send(&command).await?;
+        let reply = self.replies.next_within(CONFIRM_TIMEOUT).await?;
+        let Reply::Array(items) = reply else {
+            return Err(reply.unexpected());
+        };
+        let kind = items
+            .into_iter()
+            .next()
+            .map(Reply::into_bytes)
+            .transpose()?;
+        if kind.as_deref() == Some(b"subscribe") {
+            Ok(())
+        } else {
+            Err(RespFailure::Protocol(
+                "no confirmation of a subscription".to_owned(),
+            ))
+        }
     }
 
     async fn log_in(&mut self, key: &str) -> Result<(), RespFailure> {
@@ -129,7 +178,7 @@ impl Connection {
 }
 
 impl Commands {
-    pub(super) async fn send(&mut self, command: &redis::Cmd) -> Result<(), RespFailure> {
+    pub(crate) async fn send(&mut self, command: &redis::Cmd) -> Result<(), RespFailure> {
         let ended = |e| RespFailure::Ended(Some(e));
         let bytes = command.get_packed_command();
         self.0.write_all(&bytes).await.map_err(ended)?;
@@ -140,9 +189,29 @@ impl Commands {
 impl Replies {
     /// Reads one reply or message to its end. Must not be cancelled: a reply that was begun and
     /// not finished is lost, and CPA keeps no copy.
-    pub(super) async fn next(&mut self) -> Result<Reply, RespFailure> {
+    pub(crate) async fn next(&mut self) -> Result<Reply, RespFailure> {
         let value = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream).await;
         Reply::from_value(value.map_err(|error| failure(&error))?)
+    }
+
+    /// Reads one message of a subscription to its end. Must not be cancelled either.
+    pub(crate) async fn message(&mut self) -> Result<Message, RespFailure> {
+        let message = self.next().await?;
+        let Reply::Array(items) = message else {
+            return Err(message.unexpected());
+        };
+        let mut items = items.into_iter();
+        let kind = items
+            .next()
+            .map(Reply::into_bytes)
+            .transpose()?
+            .unwrap_or_default();
+        match (kind.as_ref(), items.nth(1)) {
+            (b"message", Some(payload)) => payload.into_bytes().map(Message::Payload),
+            // After UNSUBSCRIBE the connection closes by itself.
+            (b"pong" | b"unsubscribe", _) => Ok(Message::Alive),
+            _ => Err(RespFailure::Protocol("unexpected message".to_owned())),
+        }
     }
 
     /// Reads the reply to a counted pop record by record into `records`: those that came whole
@@ -150,7 +219,7 @@ impl Replies {
     ///
     /// Only for a connection on which nothing else is on its way: the line is read past the
     /// parser, whose buffer is empty between two replies.
-    pub(super) async fn records(&mut self, records: &mut Vec<Bytes>) -> Result<(), RespFailure> {
+    pub(crate) async fn records(&mut self, records: &mut Vec<Bytes>) -> Result<(), RespFailure> {
         let mut line = Vec::new();
         let read = (&mut self.stream)
             .take(MAX_LINE)
@@ -180,7 +249,7 @@ impl Replies {
     }
 
     /// Like [`Self::next`]; after the time-out the connection is good for nothing any more.
-    pub(super) async fn next_within(&mut self, limit: Duration) -> Result<Reply, RespFailure> {
+    pub(crate) async fn next_within(&mut self, limit: Duration) -> Result<Reply, RespFailure> {
         match timeout(limit, self.next()).await {
             Ok(reply) => reply,
             Err(_elapsed) => Err(RespFailure::Timeout(limit)),
@@ -215,7 +284,7 @@ impl Reply {
     }
 
     /// For a reply of the wrong kind. Says the kind only: the content may be a record.
-    pub(super) fn unexpected(&self) -> RespFailure {
+    pub(crate) fn unexpected(&self) -> RespFailure {
         let kind = match self {
             Self::Ok => "OK",
             Self::Nil => "nil",
@@ -227,7 +296,7 @@ impl Reply {
     }
 
     /// The content of a bulk string.
-    pub(super) fn into_bytes(self) -> Result<Bytes, RespFailure> {
+    pub(crate) fn into_bytes(self) -> Result<Bytes, RespFailure> {
         if let Self::Bulk(bytes) = self {
             Ok(bytes)
         } else {

@@ -1,0 +1,110 @@
+//! Accounts as gauges.
+
+use secrecy::ExposeSecret;
+
+use super::account::{Account, Status};
+use crate::metrics::catalogue::{Family, accounts as catalogue};
+use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::model::{AuthType, UnixNanos};
+
+/// The gauges of all accounts, and whether some account waits for its name.
+#[derive(Debug, Default)]
+pub(super) struct Drawn {
+    pub(super) sheet: Sheet,
+    pub(super) unnamed: bool,
+}
+
+/// Beyond the cap an account has no gauges of its own and is counted with the others of its
+/// provider all the same; the ledger counts it as an overflow of the label.
+pub(super) fn draw(accounts: &[Account], names: &AccountNames) -> Drawn {
+    let mut drawn = Drawn::default();
+    for account in accounts {
+        match names.get(&account.auth_index) {
+            Some(AccountLabel::Named(name)) => gauges(&mut drawn.sheet, account, &name),
+            Some(AccountLabel::BeyondCap) => {}
+            None => drawn.unnamed = true,
+        }
+    }
+    totals(&mut drawn.sheet, accounts);
+    drawn
+}
+
+fn gauges(sheet: &mut Sheet, account: &Account, name: &str) {
+    let labels = [&*account.provider, name];
+    let email = account.email.as_ref().map_or("", |e| e.expose_secret());
+    let plan = account.plan.as_deref().unwrap_or_default();
+    let info = [
+        &*account.provider,
+        name,
+        &account.auth_index,
+        auth_type(account.auth_type),
+        plan,
+        email,
+    ];
+    sheet.add(&catalogue::INFO, &info, 1.0);
+    let up = account.status.is_up();
+    sheet.add(&catalogue::UP, &labels, f64::from(u8::from(up)));
+    for (severity, status) in (0_u8..).zip(Status::ALL) {
+        let is_it = status == account.status;
+        let with_status = [&*account.provider, name, status.as_str()];
+        sheet.add(&catalogue::STATUS, &with_status, f64::from(u8::from(is_it)));
+        if is_it {
+            sheet.add(&catalogue::STATE, &labels, f64::from(severity));
+        }
+    }
+    cooldowns(sheet, account, name);
+    let mut time = |family: &'static Family, at: Option<UnixNanos>| {
+        if let Some(at) = at {
+            sheet.add(family, &labels, seconds(at));
+        }
+    };
+    time(&catalogue::NEXT_RETRY, account.next_retry);
+    time(&catalogue::LAST_REFRESH, account.last_refresh);
+    time(&catalogue::SUBSCRIPTION_END, account.subscription_end);
+}
+
+/// Models share a series by scope and reason: the one that ends last is shown.
+fn cooldowns(sheet: &mut Sheet, account: &Account, name: &str) {
+    let mut latest = Vec::new();
+    for cooldown in &account.cooldowns {
+        let labels = (cooldown.scope.as_str(), cooldown.reason);
+        match latest.iter_mut().find(|(known, _)| *known == labels) {
+            Some((_, until)) => *until = cooldown.until.max(*until),
+            None => latest.push((labels, cooldown.until)),
+        }
+    }
+    for ((scope, reason), until) in latest {
+        let labels = [&*account.provider, name, scope, reason.as_str()];
+        sheet.add(&catalogue::COOLDOWN_UNTIL, &labels, seconds(until));
+    }
+}
+
+/// Every status of every provider that has an account.
+fn totals(sheet: &mut Sheet, accounts: &[Account]) {
+    let mut providers: Vec<&str> = accounts.iter().map(|a| &*a.provider).collect();
+    providers.sort_unstable();
+    providers.dedup();
+    for provider in providers {
+        for status in Status::ALL {
+            let of = accounts.iter().filter(|a| &*a.provider == provider);
+            let count = of.filter(|a| a.status == status).count();
+            let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+            sheet.add(&catalogue::ACCOUNTS, &[provider, status.as_str()], count);
+        }
+    }
+}
+
+/// The value of the label `auth_type`; left out where CPA does not tell.
+pub(super) const fn auth_type(of: AuthType) -> &'static str {
+    match of {
+        AuthType::Oauth => "oauth",
+        AuthType::ApiKey => "api_key",
+        AuthType::Unknown => "",
+    }
+}
+
+/// To the millisecond.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn seconds(at: UnixNanos) -> f64 {
+    at.as_millis() as f64 / 1000.0
+}

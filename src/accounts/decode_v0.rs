@@ -1,0 +1,155 @@
+//! The list of credentials as v0 gives it. An entry that cannot be read costs itself only.
+
+use std::borrow::Cow;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
+use super::class;
+use super::lenient::{flag, lenient, text, time};
+use super::{Decoding, NotAList};
+use crate::model::{AuthType, UnixNanos};
+
+/// Accounts of an answer, and how many of its entries were none.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub(super) accounts: Vec<Account>,
+    pub(super) skipped: usize,
+}
+
+#[derive(Deserialize)]
+struct Files<'a> {
+    #[serde(borrow)]
+    files: Option<Vec<&'a RawValue>>,
+}
+
+/// What v0 and v8 have in common.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Entry<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    auth_index: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    provider: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    r#type: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    name: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    email: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    account_type: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    project_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    status: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    status_message: Cow<'a, str>,
+    #[serde(deserialize_with = "flag")]
+    disabled: bool,
+    #[serde(deserialize_with = "flag")]
+    unavailable: bool,
+    #[serde(deserialize_with = "lenient")]
+    success: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    failed: Option<u64>,
+    #[serde(deserialize_with = "time")]
+    updated_at: Option<UnixNanos>,
+    #[serde(deserialize_with = "time")]
+    last_refresh: Option<UnixNanos>,
+    #[serde(deserialize_with = "time")]
+    next_retry_after: Option<UnixNanos>,
+    #[serde(borrow, deserialize_with = "lenient")]
+    id_token: Option<IdToken<'a>>,
+}
+
+/// Codex only.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct IdToken<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    chatgpt_account_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    plan_type: Cow<'a, str>,
+    #[serde(deserialize_with = "time")]
+    chatgpt_subscription_active_until: Option<UnixNanos>,
+}
+
+pub(super) fn files(body: &[u8], with: &Decoding) -> Result<Listed, NotAList> {
+    let files: Files<'_> = serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
+    let mut listed = Listed::default();
+    for raw in files.files.ok_or(NotAList)? {
+        let account = serde_json::from_str::<Entry<'_>>(raw.get())
+            .ok()
+            .and_then(|entry| account(&entry, with));
+        listed.add(account.map(with_cooldown));
+    }
+    Ok(listed)
+}
+
+impl Listed {
+    pub(super) fn add(&mut self, account: Option<Account>) {
+        match account {
+            Some(account) => self.accounts.push(account),
+            None => self.skipped += 1,
+        }
+    }
+}
+
+/// `None` without an index, by which alone an account can be told.
+pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
+    if entry.auth_index.is_empty() {
+        return None;
+    }
+    let secrets = &with.secrets;
+    let some = |text: &str| (!text.is_empty()).then(|| secrets.shown(text));
+    let own = [&entry.provider, &entry.r#type];
+    let provider = own.into_iter().find(|name| !name.is_empty());
+    let token = entry.id_token.as_ref();
+    let id = token.map_or("", |token| &token.chatgpt_account_id);
+    let secret = |text: &str| (!text.is_empty()).then(|| SecretString::from(text));
+    Some(Account {
+        name_masked: secrets.shown(&entry.name),
+        email: secret(&entry.email).filter(|_| with.keep_email),
+        plan: token.and_then(|token| some(&token.plan_type)),
+        message: class::of_message(&entry.status_message),
+        disabled: entry.disabled,
+        unavailable: entry.unavailable,
+        next_retry: entry.next_retry_after,
+        last_refresh: entry.last_refresh,
+        updated_at: entry.updated_at,
+        subscription_end: token.and_then(|token| token.chatgpt_subscription_active_until),
+        success: entry.success,
+        failed: entry.failed,
+        chatgpt_account_id: secret(id),
+        project_id: some(&entry.project_id),
+        reported: Reported::from_text(&entry.status),
+        ..Account::new(
+            secrets.id(&entry.auth_index),
+            secrets.shown(provider.map_or("unknown", |name| name)),
+            auth_type(&entry.account_type),
+        )
+    })
+}
+
+/// v0 tells the end of a cool-down of the whole and no reason.
+fn with_cooldown(mut account: Account) -> Account {
+    if let Some(until) = account.next_retry.filter(|_| account.unavailable) {
+        account.cool(Cooldown {
+            scope: Scope::Credential,
+            reason: CooldownReason::of_class(account.message),
+            until,
+        });
+    }
+    account
+}
+
+fn auth_type(text: &str) -> AuthType {
+    match text {
+        "oauth" => AuthType::Oauth,
+        "api_key" => AuthType::ApiKey,
+        _ => AuthType::Unknown,
+    }
+}

@@ -1,0 +1,147 @@
+//! One message of CPA's channel `errors`: a failure, and the state it left the account in.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::Decoding;
+use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
+use super::class;
+use super::lenient::{flag, lenient, text, time};
+use crate::model::{FailureReason, UnixNanos};
+
+/// A failure as CPA reported it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ErrorEvent {
+    pub(super) auth_index: Box<str>,
+    pub(super) provider: Box<str>,
+    /// HTTP status; 0 when there is none.
+    pub(super) status: u16,
+    state: Option<State>,
+}
+
+/// The account after the failure.
+#[derive(Clone, Debug, PartialEq)]
+struct State {
+    reported: Reported,
+    message: Option<FailureReason>,
+    disabled: bool,
+    unavailable: bool,
+    next_retry: Option<UnixNanos>,
+    cooldowns: Vec<Cooldown>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Raw<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    auth_index: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    provider: Cow<'a, str>,
+    #[serde(deserialize_with = "lenient")]
+    status_code: Option<u16>,
+    #[serde(borrow, deserialize_with = "lenient")]
+    auth_status: Option<RawState<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawState<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    name: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    status: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    status_message: Cow<'a, str>,
+    #[serde(deserialize_with = "flag")]
+    disabled: bool,
+    #[serde(deserialize_with = "flag")]
+    unavailable: bool,
+    #[serde(deserialize_with = "time")]
+    next_retry_after: Option<UnixNanos>,
+    #[serde(borrow, deserialize_with = "lenient")]
+    quota: Option<RawQuota<'a>>,
+    #[serde(borrow, deserialize_with = "lenient")]
+    model: Option<Box<RawState<'a>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawQuota<'a> {
+    #[serde(borrow, deserialize_with = "text")]
+    reason: Cow<'a, str>,
+}
+
+/// `None` for what is no event, or names no account.
+pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
+    let raw: Raw<'_> = serde_json::from_slice(payload).ok()?;
+    if raw.auth_index.is_empty() {
+        return None;
+    }
+    let status = raw.status_code.unwrap_or(0);
+    Some(ErrorEvent {
+        auth_index: with.secrets.id(&raw.auth_index),
+        provider: with.secrets.shown(&raw.provider),
+        status,
+        state: raw.auth_status.map(|state| judge(&state, status, with)),
+    })
+}
+
+fn judge(state: &RawState<'_>, status: u16, with: &Decoding) -> State {
+    let mut cooldowns = Vec::new();
+    cooldowns.extend(cooldown(Scope::Credential, state, status));
+    if let Some(model) = &state.model {
+        let scope = Scope::Model(with.secrets.shown(&model.name));
+        cooldowns.extend(cooldown(scope, model, status));
+    }
+    State {
+        reported: Reported::from_text(&state.status),
+        message: class::of_message(&state.status_message),
+        disabled: state.disabled,
+        unavailable: state.unavailable,
+        next_retry: state.next_retry_after,
+        cooldowns,
+    }
+}
+
+fn cooldown(scope: Scope, state: &RawState<'_>, status: u16) -> Option<Cooldown> {
+    let until = state.next_retry_after.filter(|_| state.unavailable)?;
+    let said = state.quota.as_ref().map_or("", |quota| &quota.reason);
+    let reason = CooldownReason::from_text(said).unwrap_or_else(|| match status {
+        404 => CooldownReason::NotFound,
+        _ => CooldownReason::of_class(Some(class::classify(status, &state.status_message))),
+    });
+    Some(Cooldown {
+        scope,
+        reason,
+        until,
+    })
+}
+
+impl ErrorEvent {
+    /// Puts the account into the state the failure left it in.
+    pub(super) fn apply(&self, account: &mut Account) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        account.reported = state.reported;
+        account.message = state.message;
+        account.disabled = state.disabled;
+        account.unavailable = state.unavailable;
+        account.next_retry = state.next_retry;
+        account
+            .cooldowns
+            .retain(|known| known.scope != Scope::Credential);
+        for cooldown in &state.cooldowns {
+            account.cool(cooldown.clone());
+        }
+    }
+
+    /// The value of the label `code`.
+    pub(super) fn code(&self) -> String {
+        match self.status {
+            100..=599 => self.status.to_string(),
+            _ => "other".to_owned(),
+        }
+    }
+}

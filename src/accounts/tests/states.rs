@@ -1,0 +1,221 @@
+//! What a state means as time passes and failures are heard of.
+
+use super::super::account::{CooldownReason, Scope, Status};
+use super::super::error_event;
+use super::super::key_lists::{self, KeyList};
+use super::super::roster::{Look, Roster};
+use super::{account, decoding, files, time};
+
+const NOW: &str = "2026-11-22T04:37:00Z";
+
+#[test]
+fn words_and_flags_make_the_status() {
+    let later = r#""next_retry_after":"2026-11-22T05:00:00Z""#;
+    let quota = r#""status_message":"quota exhausted""#;
+    let auth = r#""status_message":"unauthorized""#;
+    let table = [
+        (r#""status":"active""#.to_owned(), Status::Active),
+        (r#""status":"ready""#.to_owned(), Status::Active),
+        (r#""status":"refreshing""#.to_owned(), Status::Pending),
+        (r#""status":"pending""#.to_owned(), Status::Pending),
+        (r#""status":"unknown""#.to_owned(), Status::Unknown),
+        (r#""status":"novel""#.to_owned(), Status::Unknown),
+        (r#""status":null"#.to_owned(), Status::Unknown),
+        (r#""status":"disabled""#.to_owned(), Status::Disabled),
+        (
+            r#""status":"active","disabled":true"#.to_owned(),
+            Status::Disabled,
+        ),
+        (
+            format!(r#""status":"error","unavailable":true,"disabled":true,{later}"#),
+            Status::Disabled,
+        ),
+        (
+            format!(r#""status":"error","unavailable":true,{quota},{later}"#),
+            Status::Cooling,
+        ),
+        (
+            format!(r#""status":"error","unavailable":true,{quota}"#),
+            Status::Cooling,
+        ),
+        (
+            format!(r#""status":"error","unavailable":true,{auth},{later}"#),
+            Status::Error,
+        ),
+        (format!(r#""status":"error",{quota}"#), Status::Active),
+        (format!(r#""status":"error",{auth}"#), Status::Error),
+        (r#""status":"error""#.to_owned(), Status::Error),
+        (
+            r#""status":"error","status_message":"what is this""#.to_owned(),
+            Status::Error,
+        ),
+    ];
+    for (fields, status) in table {
+        let account = account(&fields, NOW);
+        assert_eq!(account.status, status, "{fields}");
+        assert_eq!(
+            account.status.is_up(),
+            matches!(status, Status::Active | Status::Unknown)
+        );
+    }
+}
+
+#[test]
+fn a_cooldown_that_is_over_leaves_no_trace() {
+    let fields = r#""status":"error","unavailable":true,"status_message":"quota",
+        "next_retry_after":"2026-11-22T05:00:00Z""#;
+    let mut account = account(fields, NOW);
+    assert_eq!(account.status, Status::Cooling);
+    assert_eq!(account.next_change(), Some(time("2026-11-22T05:00:00Z")));
+    assert!(!account.settle(time("2026-11-22T04:59:59Z")));
+    assert!(account.settle(time("2026-11-22T05:00:00Z")));
+    assert_eq!(account.status, Status::Active);
+    assert!(account.cooldowns.is_empty());
+    assert_eq!((account.next_retry, account.next_change()), (None, None));
+}
+
+/// As CPA sends it, with the states of credential and model as given.
+fn event(index: &str, status: u16, credential: &str, model: &str) -> Vec<u8> {
+    format!(
+        r#"{{"timestamp":"{NOW}","provider":"codex","model":"gpt-5","auth_id":"codex-someone@example.com.json",
+        "auth_index":"{index}","status_code":{status},"body":"{{}}","auth_status":{{"status":"error",
+        "disabled":false,{credential},"model":{{"name":"gpt-5","status":"error",{model}}}}}}}"#
+    )
+    .into_bytes()
+}
+
+fn look(files_body: &str, tells_cooldowns: bool) -> Look {
+    Look {
+        files: files(files_body.as_bytes()).accounts,
+        tells_cooldowns,
+        ..Look::default()
+    }
+}
+
+const WAITING: &str = r#""unavailable":true,"next_retry_after":"2026-11-22T05:00:00Z""#;
+const QUOTA: &str = r#""unavailable":true,"next_retry_after":"2026-11-22T05:00:00Z","quota":{"exceeded":true,"reason":"credential_quota"}"#;
+const WELL: &str = r#""unavailable":false"#;
+const ACTIVE: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","status":"active"}]}"#;
+const FAILING: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","status":"error","status_message":"quota"}]}"#;
+
+#[test]
+fn a_failure_cools_at_once_and_the_next_look_corrects_it() {
+    let mut roster = Roster::default();
+    roster.take(look(ACTIVE, false), time(NOW));
+    let heard = event("00aa", 429, QUOTA, WELL);
+    let heard = error_event::decode(&heard, &decoding()).unwrap();
+    assert!(roster.hear(&heard, time(NOW)));
+    let [account] = &roster.list()[..] else {
+        panic!()
+    };
+    assert_eq!(account.status, Status::Cooling);
+    assert_eq!(account.cooldowns[0].reason, CooldownReason::CredentialQuota);
+    assert_eq!(roster.next_change(), Some(time("2026-11-22T05:00:00Z")));
+    roster.take(look(ACTIVE, false), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Active);
+    assert!(roster.list()[0].cooldowns.is_empty());
+}
+
+#[test]
+fn a_models_cooldown_stays_over_a_look_that_cannot_tell_it() {
+    let scope = Scope::Model("gpt-5".into());
+    let heard = event("00aa", 404, WELL, WAITING);
+    let heard = error_event::decode(&heard, &decoding()).unwrap();
+    assert_eq!(heard.code(), "404");
+    for (next, tells, stays) in [
+        (FAILING, false, true),
+        (ACTIVE, false, false),
+        (FAILING, true, false),
+    ] {
+        let mut roster = Roster::default();
+        roster.take(look(ACTIVE, tells), time(NOW));
+        assert!(roster.hear(&heard, time(NOW)));
+        let cooldowns = &roster.list()[0].cooldowns;
+        assert_eq!(cooldowns[0].scope, scope);
+        assert_eq!(cooldowns[0].reason, CooldownReason::NotFound);
+        roster.take(look(next, tells), time(NOW));
+        assert_eq!(
+            !roster.list()[0].cooldowns.is_empty(),
+            stays,
+            "{next} {tells}"
+        );
+        roster.settle(time("2026-11-22T05:00:01Z"));
+        assert!(roster.list()[0].cooldowns.is_empty());
+    }
+}
+
+#[test]
+fn a_configured_key_has_a_state_as_long_as_its_failure_says() {
+    let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
+    let usage = br#"{"codex":{"https://x/|sk-0123456789":{"success":5,"failed":2}}}"#;
+    let look = || Look {
+        keys: vec![(
+            KeyList::Codex,
+            Some(
+                key_lists::entries(KeyList::Codex, body, &decoding())
+                    .unwrap()
+                    .keys,
+            ),
+        )],
+        usage: key_lists::usage(usage, &decoding()).ok(),
+        ..Look::default()
+    };
+    let mut roster = Roster::default();
+    roster.take(look(), time(NOW));
+    let account = &roster.list()[0];
+    assert_eq!(account.status, Status::Unknown);
+    assert_eq!((account.success, account.failed), (Some(5), Some(2)));
+    let heard = event("00bb", 429, WAITING, WELL);
+    roster.hear(
+        &error_event::decode(&heard, &decoding()).unwrap(),
+        time(NOW),
+    );
+    roster.take(look(), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Cooling);
+    assert_eq!(roster.list()[0].cooldowns[0].reason, CooldownReason::Quota);
+    roster.take(look(), time("2026-11-22T05:00:00Z"));
+    assert_eq!(roster.list()[0].status, Status::Unknown);
+}
+
+#[test]
+fn a_list_that_could_not_be_read_keeps_its_keys_and_an_empty_one_does_not() {
+    let body = br#"{"codex-api-key":[{"api-key":"k","auth-index":"00bb"},{"api-key":"k","auth-index":"00bb"}]}"#;
+    let keys = key_lists::entries(KeyList::Codex, body, &decoding())
+        .unwrap()
+        .keys;
+    let look = |keys| Look {
+        keys: vec![(KeyList::Codex, keys)],
+        ..Look::default()
+    };
+    let mut roster = Roster::default();
+    roster.take(look(Some(keys)), time(NOW));
+    // CPA gives equal keys one index.
+    assert_eq!(roster.list().len(), 1);
+    roster.take(look(None), time(NOW));
+    assert_eq!(roster.list().len(), 1);
+    roster.take(look(Some(Vec::new())), time(NOW));
+    assert!(roster.list().is_empty());
+}
+
+#[test]
+fn failures_of_strangers_and_nonsense_change_nothing() {
+    let mut roster = Roster::default();
+    roster.take(look(ACTIVE, false), time(NOW));
+    let heard = event("00cc", 429, QUOTA, WELL);
+    assert!(!roster.hear(
+        &error_event::decode(&heard, &decoding()).unwrap(),
+        time(NOW)
+    ));
+    let bare = br#"{"auth_index":"00aa","status_code":70000,"auth_status":7}"#;
+    let heard = error_event::decode(bare, &decoding()).unwrap();
+    assert_eq!(heard.code(), "other");
+    assert!(roster.hear(&heard, time(NOW)));
+    assert_eq!(roster.list()[0].status, Status::Active);
+    for nonsense in ["", "7", "[]", "{}", r#"{"auth_index":7}"#, "<html>"] {
+        assert_eq!(
+            error_event::decode(nonsense.as_bytes(), &decoding()),
+            None,
+            "{nonsense}"
+        );
+    }
+}

@@ -1,0 +1,138 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::catalogue::accounts;
+use super::super::encode::{Encoder, push_label};
+use super::super::labels::OTHER_TEXT;
+use super::super::names::AccountLabel;
+use super::{as_f64, label};
+
+/// Failures that CPA's errors channel reported. A new series is shown at zero first, so that
+/// Prometheus sees it grow.
+#[derive(Clone, Debug, Default)]
+pub struct AccountErrors(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    hold: Duration,
+    max_codes: usize,
+    codes: BTreeSet<Box<str>>,
+    series: BTreeMap<[Box<str>; 3], Series>,
+}
+
+#[derive(Debug, Default)]
+struct Series {
+    count: u64,
+    /// When a page showed its zero.
+    shown: Option<Instant>,
+}
+
+impl AccountErrors {
+    /// How long a new series stays at zero once it is on a page, and how many codes there may be.
+    pub fn limit(&self, hold: Duration, max_codes: usize) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.hold = hold;
+        inner.max_codes = max_codes;
+    }
+
+    pub fn count(&self, provider: &str, account: &AccountLabel, code: &str) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (provider, account) = match account {
+            AccountLabel::Named(name) => (provider, &**name),
+            AccountLabel::BeyondCap => (provider, OTHER_TEXT),
+        };
+        let code = inner.code(code);
+        let key = [provider.into(), account.into(), code];
+        inner.series.entry(key).or_default().count += 1;
+    }
+
+    pub(super) fn encode(&self, page: &mut Encoder<'_>) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hold = inner.hold;
+        if inner.series.is_empty() {
+            return;
+        }
+        page.head(&accounts::ERRORS);
+        for ([provider, account, code], series) in &mut inner.series {
+            let mut labels = label("provider", provider);
+            push_label(&mut labels, "account", account);
+            push_label(&mut labels, "code", code);
+            page.sample(&accounts::ERRORS, &labels, as_f64(series.value(hold)));
+        }
+    }
+}
+
+impl Inner {
+    fn code(&mut self, code: &str) -> Box<str> {
+        if self.codes.contains(code) {
+            return code.into();
+        }
+        if self.codes.len() >= self.max_codes {
+            return OTHER_TEXT.into();
+        }
+        self.codes.insert(code.into());
+        code.into()
+    }
+}
+
+impl Series {
+    fn value(&mut self, hold: Duration) -> u64 {
+        let held = !hold.is_zero()
+            && match self.shown {
+                Some(at) => at.elapsed() < hold,
+                None => true,
+            };
+        self.shown.get_or_insert_with(Instant::now);
+        if held { 0 } else { self.count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Dialect;
+    use super::*;
+
+    fn page(errors: &AccountErrors) -> String {
+        let mut out = String::new();
+        errors.encode(&mut Encoder::new(&mut out, Dialect::Text));
+        let samples = out.lines().filter(|line| !line.starts_with('#'));
+        samples.collect::<Vec<_>>().join("\n")
+    }
+
+    fn named(name: &str) -> AccountLabel {
+        AccountLabel::Named(name.into())
+    }
+
+    #[test]
+    fn a_new_series_is_zero_until_its_hold_is_over() {
+        let errors = AccountErrors::default();
+        errors.limit(Duration::from_hours(1), 40);
+        assert_eq!(page(&errors), "");
+        errors.count("codex", &named("a"), "429");
+        let zero = "cpa_account_errors_total{provider=\"codex\",account=\"a\",code=\"429\"} 0";
+        assert_eq!(page(&errors), zero);
+        errors.count("codex", &named("a"), "429");
+        assert_eq!(page(&errors), zero);
+        // A shorter hold is over as soon as the zero has been shown.
+        errors.limit(Duration::from_nanos(1), 40);
+        assert_eq!(page(&errors), zero.replace("} 0", "} 2"));
+        errors.count("codex", &named("a"), "500");
+        assert!(page(&errors).ends_with("code=\"500\"} 0"));
+        assert!(page(&errors).ends_with("code=\"500\"} 1"));
+    }
+
+    #[test]
+    fn what_is_beyond_a_cap_is_counted_together() {
+        let errors = AccountErrors::default();
+        errors.limit(Duration::ZERO, 1);
+        errors.count("codex", &AccountLabel::BeyondCap, "429");
+        errors.count("codex", &AccountLabel::BeyondCap, "500");
+        errors.count("codex", &AccountLabel::BeyondCap, "501");
+        assert_eq!(
+            page(&errors),
+            "cpa_account_errors_total{provider=\"codex\",account=\"other\",code=\"429\"} 1\n\
+             cpa_account_errors_total{provider=\"codex\",account=\"other\",code=\"other\"} 2"
+        );
+    }
+}
