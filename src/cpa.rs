@@ -6,11 +6,13 @@
 //! 62 ms of CPU, so calls are few.
 
 mod access;
+mod api_call;
 mod directory;
 mod management;
 mod refusal;
 pub(crate) mod resp;
 
 pub use access::{Access, KeyReader};
+pub(crate) use api_call::{ApiCall, Upstream};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};

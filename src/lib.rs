@@ -36,6 +36,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod model;
 pub mod platform;
+pub mod poller;
 pub mod quota;
 pub mod simulator;
 pub mod source;

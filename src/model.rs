@@ -19,8 +19,8 @@ pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
 pub use quota::{
-    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading, Scope,
-    Spend, Unit, Window, WindowRole,
+    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading,
+    Scope, Spend, Unit, Window, WindowRole,
 };
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::row::Row;
-use crate::model::{AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos};
+use crate::model::{
+    AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
+};
 
 /// Name of a limit and of its window.
 type Place = (Box<str>, Box<str>);
@@ -124,6 +126,24 @@ impl Board {
             }
         }
         news
+    }
+
+    /// A refusal does not say which window is full: the known one that ends at the same time.
+    pub(super) fn at_home(&self, auth_index: &str, refusal: Reading) -> Reading {
+        let rows = self
+            .get(auth_index)
+            .into_iter()
+            .flat_map(|a| a.rows.values());
+        let home = rows
+            .filter(|row| row.reading().limit() == refusal.limit() && row.is_current())
+            .find(|row| row.ends_with(&refusal));
+        match home {
+            Some(row) if refusal.window() == Window::UNKNOWN => {
+                let window = row.reading().window();
+                refusal.in_window(window)
+            }
+            _ => refusal,
+        }
     }
 
     /// Takes over the last readings of an earlier run.

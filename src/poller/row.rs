@@ -57,6 +57,12 @@ impl Row {
         !self.expired
     }
 
+    /// Whether another reading speaks of the same reset.
+    pub(super) fn ends_with(&self, other: &Reading) -> bool {
+        let both = self.reading.reset_at().is_some() && other.reset_at().is_some();
+        both && near(self.reading.reset_at(), other.reset_at())
+    }
+
     /// Takes a reading over unless a newer one is known. True when the figures changed.
     pub(super) fn update(
         &mut self,
@@ -212,7 +218,11 @@ mod tests {
         assert_eq!(row.reading().used_ratio(), Some(0.2));
         assert_eq!(row.source(), QuotaSource::Header);
         assert!(!row.update(reading(20.0, 5.0), QuotaSource::Poll, at(3.0)));
-        assert_eq!(row.observed(), at(3.0), "seen again, though nothing changed");
+        assert_eq!(
+            row.observed(),
+            at(3.0),
+            "seen again, though nothing changed"
+        );
     }
 
     #[test]

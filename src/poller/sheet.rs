@@ -2,9 +2,9 @@
 
 use super::board::{AccountBoard, Board};
 use super::row::Row;
+use super::view::seconds;
 use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Sheet};
-use crate::model::UnixNanos;
 
 /// All samples of the quota families.
 pub(super) fn sheet(board: &Board, names: &AccountNames) -> Sheet {
@@ -98,13 +98,4 @@ impl AccountPage<'_> {
         all.extend_from_slice(labels);
         self.sheet.add(family, &all, value);
     }
-}
-
-fn seconds(at: UnixNanos) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact"
-    )]
-    let millis = at.as_millis() as f64;
-    millis / 1000.0
 }

@@ -28,6 +28,17 @@ pub enum WindowRole {
     Unknown,
 }
 
+impl WindowRole {
+    pub const ALL: [Self; 6] = [
+        Self::Primary,
+        Self::Secondary,
+        Self::Daily,
+        Self::Weekly,
+        Self::Monthly,
+        Self::Unknown,
+    ];
+}
+
 impl Window {
     pub const UNKNOWN: Self = Self::Role(WindowRole::Unknown);
     pub const MONTH: Self = Self::Role(WindowRole::Monthly);
