@@ -125,6 +125,11 @@ impl Generator {
         self.write(&world, plan, failure, usage, now)?;
         let result = failure.map(|failure| (failure.fault, failure.refusal));
         self.pool.result(plan.account, plan.model, result, now);
+        let told = fault.is_none_or(|fault| fault.has_headers() && fault != Fault::BadGateway);
+        if told && account.kind.headers.tells_quota() {
+            let refused = failure.and_then(|failure| failure.refusal);
+            self.pool.see(plan.account, plan.model, refused, now);
+        }
         let mark = Mark {
             series: account.first_series + u32::try_from(plan.model).unwrap_or(0),
             account: u32::try_from(plan.account).unwrap_or(0),
@@ -262,27 +267,25 @@ impl Generator {
         Some(event.write().into())
     }
 
-    /// The quota headers of the account's last answer, as a JSON object.
-    pub(crate) fn signals(&mut self, account: usize, now: UnixNanos) -> Option<Vec<u8>> {
-        let world = Arc::clone(&self.pool.world);
-        let described = world.accounts.get(account)?;
-        let refusal = self.pool.refusal(account, "", now);
-        let quota = self.pool.quota(account, now)?;
+    /// The quota headers of the account's last answer, as a JSON object, and when it came.
+    pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Vec<u8>)> {
+        let described = self.pool.world.accounts.get(account)?;
+        let seen = self.pool.seen(account)?;
         let mut out = Vec::with_capacity(2048);
         // Noise from a source of its own: looking must not change the records to come.
         headers::Answer {
             set: described.kind.headers,
             stream: false,
             html: false,
-            retry_after: refusal.map(|refusal| refusal.reset.since(now).as_secs()),
+            retry_after: seen.refused.map(|one| one.reset.since(seen.at).as_secs()),
             plan: described.plan.name,
-            quota,
-            model: "",
-            now,
+            quota: &seen.quota,
+            model: &described.models.get(seen.model)?.name,
+            now: seen.at,
             padding: 0,
         }
         .write(&mut out, &mut Prng::new(0));
-        Some(out)
+        Some((seen.at, out))
     }
 
     fn failure(&mut self, plan: Retry, model: &str, now: UnixNanos) -> Option<Failure> {

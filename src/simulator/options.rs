@@ -84,8 +84,12 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub time_scale: u32,
 
-    /// Let quota answers go wrong, such as claude=rate_limited; `*` for all; may be repeated
-    #[arg(long, value_name = "PROVIDER=FAULT", value_parser = quota_fault)]
+    #[arg(
+        long,
+        value_name = "PROVIDER=FAULT",
+        value_parser = quota_fault,
+        help = "Let quota answers go wrong, such as claude=rate_limited; * for all providers; may be repeated"
+    )]
     pub quota_fault: Vec<(String, QuotaFaultMode)>,
 
     /// Only accounts of these providers, such as codex,gemini

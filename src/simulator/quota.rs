@@ -22,9 +22,22 @@ pub(crate) struct Capacity {
 }
 
 /// All limits of one account.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Quota {
     limits: Vec<Limit>,
+}
+
+impl Clone for Quota {
+    fn clone(&self) -> Self {
+        Self {
+            limits: self.limits.clone(),
+        }
+    }
+
+    /// Into the memory that is there, as it happens once for each record.
+    fn clone_from(&mut self, source: &Self) {
+        self.limits.clone_from(&source.limits);
+    }
 }
 
 impl Quota {

@@ -1,12 +1,13 @@
 //! Accounts in every state, in great number, and as they come and go.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use cpa_exporter::simulator::{CpaVersion, Simulator, SimulatorConfig, TrafficConfig};
 use serde_json::{Value, json};
 
 use super::asking::{WHAM, api_call, ask, call, control, file, set_used, truth};
-use super::support::{Client, KEY, bulks, command, frozen, get, http, start};
+use super::support::{Client, KEY, bulks, command, frozen, get, http, movable, start};
 
 async fn many(version: CpaVersion, accounts: usize, states: bool) -> Simulator {
     start(SimulatorConfig {
@@ -295,4 +296,33 @@ async fn v8_tells_cooldowns_and_quotas() {
     assert_eq!(told["subscription"]["plan"], plugin.plan);
     let later = many(CpaVersion::new(8, 0, 10), 40, false).await;
     assert_eq!(fetch(&later, &plugin.account).await.status, 404);
+}
+
+/// CPA keeps the last answer's headers as they were, even past the reset they name.
+#[tokio::test]
+async fn v8_signals_are_those_of_the_last_answer() {
+    let (millis, clock) = movable();
+    let simulator = start(SimulatorConfig {
+        clock,
+        version: CpaVersion::new(8, 0, 10),
+        traffic: TrafficConfig {
+            accounts: 1,
+            ..TrafficConfig::default()
+        },
+        ..SimulatorConfig::default()
+    })
+    .await;
+    simulator.generate(20);
+    let quota = async || {
+        let told = get(&simulator, "/v8/management/credentials").await.json();
+        told["files"][0]["quota"].clone()
+    };
+    let before = quota().await;
+    let used = truth(&simulator, "codex", 0).limits[0].used_ratio;
+    millis.fetch_add(6 * 3_600_000, Ordering::Relaxed);
+    assert_eq!(quota().await, before);
+    let ended = truth(&simulator, "codex", 0).limits[0].used_ratio;
+    assert!(ended < used);
+    simulator.restart().await.unwrap();
+    assert!(quota().await.is_null(), "CPA keeps them in memory only");
 }

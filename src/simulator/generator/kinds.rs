@@ -41,6 +41,13 @@ pub(crate) enum HeaderSet {
     Xai,
 }
 
+impl HeaderSet {
+    /// Whether CPA 8 keeps these headers to show the credential's quota.
+    pub(crate) fn tells_quota(self) -> bool {
+        matches!(self, Self::Codex | Self::Claude)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) provider: &'static str,

@@ -39,11 +39,21 @@ impl Volume {
     }
 }
 
+/// The quotas as the last answer's headers told them, which CPA keeps until the next answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: UnixNanos,
+    pub(crate) model: usize,
+    pub(crate) refused: Option<Refusal>,
+    pub(crate) quota: Quota,
+}
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) world: Arc<World>,
     quotas: Vec<Quota>,
     standings: Vec<Standing>,
+    seen: Vec<Option<Seen>>,
     /// Of the accounts that no CPA knows, in their order.
     direct: Vec<Quota>,
     volume: Volume,
@@ -65,7 +75,18 @@ impl Pool {
             let capacity = volume.capacity(world.share(number), prng);
             Quota::draw(account.plan, capacity, now, prng)
         });
-        let quotas = quotas.collect();
+        let quotas: Vec<Quota> = quotas.collect();
+        // What is used already came with answers from before the start.
+        let seen = world.accounts.iter().zip(&quotas).map(|(account, quota)| {
+            let told = account.kind.headers.tells_quota();
+            told.then(|| Seen {
+                at: now,
+                model: 0,
+                refused: None,
+                quota: quota.clone(),
+            })
+        });
+        let seen = seen.collect();
         let direct = DIRECT.iter().map(|direct| {
             let share = 1_000_000 / PER_DIRECT / DIRECT.len() as u64;
             let capacity = volume.capacity(share, prng);
@@ -82,6 +103,7 @@ impl Pool {
         });
         Self {
             standings: standings.collect(),
+            seen,
             quotas,
             direct,
             volume,
@@ -107,6 +129,39 @@ impl Pool {
         let quota = self.direct.get_mut(number)?;
         quota.advance(now);
         Some((DIRECT.get(number)?, quota))
+    }
+
+    /// Keeps what the headers of an answer tell.
+    pub(crate) fn see(
+        &mut self,
+        account: usize,
+        model: usize,
+        refused: Option<Refusal>,
+        at: UnixNanos,
+    ) {
+        let (Some(quota), Some(slot)) = (self.quotas.get(account), self.seen.get_mut(account))
+        else {
+            return;
+        };
+        match slot {
+            // Once for each record: without a new allocation.
+            Some(seen) => {
+                seen.quota.clone_from(quota);
+                (seen.at, seen.model, seen.refused) = (at, model, refused);
+            }
+            None => {
+                *slot = Some(Seen {
+                    at,
+                    model,
+                    refused,
+                    quota: quota.clone(),
+                });
+            }
+        }
+    }
+
+    pub(crate) fn seen(&self, account: usize) -> Option<&Seen> {
+        self.seen.get(account)?.as_ref()
     }
 
     pub(crate) fn standing(&self, account: usize) -> Option<&Standing> {
@@ -206,6 +261,7 @@ impl Pool {
             self.quotas.push(quota);
             self.standings
                 .push(Standing::new(account.models.len(), now));
+            self.seen.push(None);
         }
         self.world = world;
         number
@@ -226,6 +282,7 @@ impl Pool {
         for standing in &mut self.standings {
             standing.clear(now);
         }
+        self.seen.fill(None);
     }
 
     /// What is true of all quotas, without the calls.

@@ -12,7 +12,6 @@ use crate::model::UnixNanos;
 use crate::simulator::core::Core;
 use crate::simulator::generator::failure::Fault;
 use crate::simulator::generator::json::rfc3339;
-use crate::simulator::generator::kinds::HeaderSet;
 use crate::simulator::generator::standing::{Rest, Standing};
 use crate::simulator::generator::world::Account;
 use crate::simulator::quota::Quota;
@@ -70,16 +69,14 @@ fn entry_v8(number: usize, core: &Core) -> Value {
         return entry;
     };
     let (signals, cooldowns) = {
-        let mut generator = core.generator();
+        let generator = core.generator();
         let standing = generator.pool.standing(number);
         let cooldowns = standing.map(|standing| cooldowns(account, standing, now));
-        (generator.signals(number, now), cooldowns)
+        (generator.signals(number), cooldowns)
     };
     if let Value::Object(map) = &mut entry {
-        if let (Some(signals), HeaderSet::Codex | HeaderSet::Claude) =
-            (signals, account.kind.headers)
-        {
-            let quota = json!({ "observed_at": rfc3339(now), "signals": quota_headers(&signals) });
+        if let Some((at, signals)) = signals {
+            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(&signals) });
             map.insert("quota".to_owned(), quota);
         }
         let plugin = quota_provider(account);
