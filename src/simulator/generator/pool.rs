@@ -18,23 +18,31 @@ const PER_DIRECT: u64 = 5;
 
 /// Requests in five hours of the simulator's time, of all accounts together.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Volume(u64);
+pub(crate) struct Volume {
+    requests: u64,
+    /// Tokens that even the smallest plan holds, so that it takes some requests to use it up.
+    least: u64,
+}
 
 impl Volume {
     /// Without a rate the plans are big enough that a benchmark does not empty them.
     pub(crate) fn new(rate: Option<u64>, time_scale: u32) -> Self {
         let scale = u64::from(time_scale.max(1));
-        Self(rate.map_or(1_000_000_000_000, |rate| rate * 18_000 / scale))
+        Self {
+            requests: rate.map_or(1_000_000_000_000, |rate| rate * 18_000 / scale),
+            // In hurried time few requests fall into a window, and plans are to be used up in it.
+            least: (1_000_000 / scale).max(200_000),
+        }
     }
 
     /// Between 70 and 130 % of the plan would be used by the end of a window.
     fn capacity(self, millionths: u64, prng: &mut Prng) -> Capacity {
-        let requests =
-            self.0 / 1_000_000 * millionths + self.0 % 1_000_000 * millionths / 1_000_000;
+        let all = self.requests;
+        let requests = all / 1_000_000 * millionths + all % 1_000_000 * millionths / 1_000_000;
         let headroom = 1_000_000 / (700 + prng.below(600));
         Capacity {
-            tokens: (requests * MEAN_TOKENS / 1000 * headroom).max(1_000_000),
-            requests: (requests * headroom / 1000).max(60),
+            tokens: (requests * MEAN_TOKENS / 1000 * headroom).max(self.least),
+            requests: (requests * headroom / 1000).max(self.least / 16_000),
         }
     }
 }
