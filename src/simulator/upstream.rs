@@ -153,8 +153,10 @@ pub(crate) fn provider_of(host: &str, account: &Account) -> Option<&'static str>
 
 /// What the provider says to a request that carries the account's token.
 pub(crate) fn answer(provider: &str, asked: &Asked<'_>, of: &Subject<'_>) -> Reply {
-    // A token of another provider is as good as none.
-    if !asked.has_token() || of.account.kind.short_name() != provider {
+    let kind = of.account.kind;
+    // A token of another provider is as good as none, and so is a key where a login is wanted.
+    let fits = kind.is_file() || matches!(provider, "glm" | "minimax");
+    if !asked.has_token() || !fits || kind.short_name() != provider {
         return Reply::unauthorized();
     }
     let reply = match provider {

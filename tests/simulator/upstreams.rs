@@ -42,6 +42,20 @@ async fn a_token_opens_its_own_provider_only() {
     let told = api_call(&simulator, &bare).await.json();
     assert_eq!(told["status_code"], 401);
     assert_eq!(ask(&simulator, &codex, WHAM).await.0, 200);
+    let added = control(&simulator, "POST", &json!({ "provider": "glm" })).await;
+    let glm = added.json()["auth_index"].as_str().unwrap().to_owned();
+    assert_eq!(ask(&simulator, &glm, GLM).await.0, 200);
+    assert_eq!(ask(&simulator, &glm, WHAM).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_key_is_no_subscription() {
+    let (_, simulator) = pool(&["codex"], 4).await;
+    let quotas = simulator.quotas();
+    let keys = quotas.accounts.iter().filter(|one| one.login == "apikey");
+    let keys: Vec<&str> = keys.map(|one| one.account.as_str()).collect();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(ask(&simulator, keys[0], WHAM).await.0, 401);
 }
 
 #[tokio::test]
@@ -287,4 +301,12 @@ async fn a_stale_token_is_refused_until_it_is_refreshed() {
     assert_eq!(ask(&simulator, &account, &summary).await.0, 200);
     let entry: Value = super::asking::file(&simulator, &account).await.unwrap();
     assert!(entry["last_refresh"].is_string());
+    // Requests fail as well while it is stale.
+    let account = truth(&simulator, "codex", 1).account;
+    control(&simulator, "PATCH", &stale(&account)).await;
+    simulator.generate(40);
+    let totals = simulator.totals();
+    let series = totals.series.iter().filter(|one| one.auth_index == account);
+    let made: Vec<_> = series.map(|one| one.produced).collect();
+    assert!(!made.is_empty() && made.iter().all(|one| one.requests == one.failures));
 }

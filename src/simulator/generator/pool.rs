@@ -302,12 +302,13 @@ impl Pool {
         let accounts = accounts.zip(&self.standings);
         let accounts = accounts.filter(|(_, standing)| standing.service != Service::Removed);
         let accounts = accounts.map(|((account, quota), _)| {
-            let provider = account.kind.short_name();
-            AccountQuotas::new(provider, &account.auth_index, account.plan.name, quota)
+            let (kind, plan) = (account.kind, account.plan.name);
+            let (provider, login) = (kind.short_name(), kind.login.auth_type());
+            AccountQuotas::new(provider, &account.auth_index, plan, login, quota)
         });
-        let direct = DIRECT.iter().zip(&self.direct);
-        let direct = direct
-            .map(|(one, quota)| AccountQuotas::new(one.provider, one.id, one.plan.name, quota));
+        let direct = DIRECT.iter().zip(&self.direct).map(|(one, quota)| {
+            AccountQuotas::new(one.provider, one.id, one.plan.name, "direct", quota)
+        });
         accounts.chain(direct).collect()
     }
 }

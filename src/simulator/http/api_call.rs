@@ -129,13 +129,18 @@ fn ask(wanted: &Wanted, url: &Url, number: usize, account: &Account, core: &Core
     Some(reply)
 }
 
-/// Whether the token is stale. CPA itself refreshes those of Antigravity before it asks.
+/// Whether the token is stale. CPA itself refreshes those of some providers before it asks.
 fn is_refused(number: usize, account: &Account, now: UnixNanos, core: &Core) -> bool {
     let mut generator = core.generator();
     let Some(standing) = generator.pool.standing_mut(number) else {
         return true;
     };
-    if standing.expired && account.kind.provider == "antigravity" {
+    let refreshes = match account.kind.provider {
+        "antigravity" => true,
+        "xai" => core.config.version.has(8, 0, 0),
+        _ => false,
+    };
+    if standing.expired && refreshes {
         standing.refresh(now);
     }
     standing.expired

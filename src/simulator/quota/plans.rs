@@ -98,18 +98,18 @@ const fn weekly_of(name: &'static str, models: &'static [&'static str]) -> Limit
     }
 }
 
-/// Claude's week is a fixed one; only the session begins with use.
-const CLAUDE_WEEKLY: LimitKind = limit("main", "weekly", Length::Fixed(WEEK), 400);
+/// Elsewhere the week is a fixed one, and only the session begins with use.
+const FIXED_WEEKLY: LimitKind = limit("main", "weekly", Length::Fixed(WEEK), 400);
 
 const CLAUDE: &[Plan] = &[
-    plan("max_5x", &[MAIN_5H, CLAUDE_WEEKLY]),
+    plan("max_5x", &[MAIN_5H, FIXED_WEEKLY]),
     Plan {
         models: &[("claude-fable-5", "claude-fable-5")],
         ..plan(
             "max_20x",
             &[
                 MAIN_5H,
-                CLAUDE_WEEKLY,
+                FIXED_WEEKLY,
                 weekly_of("opus", &["opus"]),
                 weekly_of("sonnet", &["sonnet"]),
                 weekly_of("fable", &["fable"]),
@@ -117,8 +117,8 @@ const CLAUDE: &[Plan] = &[
             ],
         )
     },
-    plan("pro", &[MAIN_5H, CLAUDE_WEEKLY]),
-    plan("team", &[MAIN_5H, CLAUDE_WEEKLY]),
+    plan("pro", &[MAIN_5H, FIXED_WEEKLY]),
+    plan("team", &[MAIN_5H, FIXED_WEEKLY]),
     plan("free", &[MAIN_5H]),
 ];
 
@@ -156,7 +156,7 @@ const ANTIGRAVITY: &[Plan] = &[
 ];
 
 const KIMI_LIMITS: &[LimitKind] = &[
-    limit("main", "weekly", Length::Fixed(WEEK), 400),
+    FIXED_WEEKLY,
     limit("main", "5h", Length::Fixed(HOURS_5), 10),
 ];
 const KIMI: &[Plan] = &[
@@ -165,14 +165,13 @@ const KIMI: &[Plan] = &[
     plan("LEVEL_ADVANCED", KIMI_LIMITS),
 ];
 
-const XAI_WEEKLY: LimitKind = limit("main", "weekly", Length::Fixed(WEEK), 400);
 const XAI_MONTHLY: LimitKind = money("spend", 20_000, Length::Fixed(30 * DAY), 1_600);
 const XAI: &[Plan] = &[
-    plan("SuperGrok", &[XAI_WEEKLY, XAI_MONTHLY]),
+    plan("SuperGrok", &[FIXED_WEEKLY, XAI_MONTHLY]),
     plan(
         "SuperGrok Heavy",
         &[
-            XAI_WEEKLY,
+            FIXED_WEEKLY,
             XAI_MONTHLY,
             money("on_demand", 5_000, Length::Fixed(30 * DAY), 3_000),
         ],
@@ -215,13 +214,13 @@ const GLM_TOOLS: LimitKind = LimitKind {
     ..requests(&limit("tools", "monthly", Length::Month, 3_000), 1_000)
 };
 const GLM: &[Plan] = &[
-    plan("pro", &[MAIN_5H, XAI_WEEKLY, GLM_TOOLS]),
-    plan("lite", &[MAIN_5H, XAI_WEEKLY, GLM_TOOLS]),
+    plan("pro", &[MAIN_5H, FIXED_WEEKLY, GLM_TOOLS]),
+    plan("lite", &[MAIN_5H, FIXED_WEEKLY, GLM_TOOLS]),
     plan(
         "max",
         &[
             credits(&MAIN_5H, 28_000),
-            credits(&XAI_WEEKLY, 140_000),
+            credits(&FIXED_WEEKLY, 140_000),
             GLM_TOOLS,
         ],
     ),

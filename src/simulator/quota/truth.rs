@@ -22,6 +22,8 @@ pub struct AccountQuotas {
     /// `auth_index` of a CPA account, or the name of an account that is asked directly.
     pub account: String,
     pub plan: String,
+    /// `oauth`, `apikey` or `unknown` as in records; `direct` for those that no CPA knows.
+    pub login: &'static str,
     pub limits: Vec<LimitQuota>,
     /// By endpoint: host and path.
     pub calls: BTreeMap<String, Calls>,
@@ -60,11 +62,18 @@ pub struct Calls {
 }
 
 impl AccountQuotas {
-    pub(crate) fn new(provider: &str, account: &str, plan: &str, quota: &Quota) -> Self {
+    pub(crate) fn new(
+        provider: &str,
+        account: &str,
+        plan: &str,
+        login: &'static str,
+        quota: &Quota,
+    ) -> Self {
         Self {
             provider: provider.to_owned(),
             account: account.to_owned(),
             plan: plan.to_owned(),
+            login,
             limits: quota.limits().iter().map(LimitQuota::new).collect(),
             calls: BTreeMap::new(),
         }

@@ -32,7 +32,7 @@ fn usage(of: &Subject<'_>) -> Value {
     let get = |name, span| of.quota.get(name, span);
     let row = |name, span| get(name, span).map(window);
     let mut usage = json!({
-        "five_hour": row("main", "5h"), "seven_day": row("main", "weekly"),
+        "five_hour": get("main", "5h").map(session), "seven_day": row("main", "weekly"),
         "seven_day_opus": row("opus", "weekly"),
     });
     let (Some(sonnet), Value::Object(map)) = (row("sonnet", "weekly"), &mut usage) else {
@@ -75,7 +75,14 @@ fn usage(of: &Subject<'_>) -> Value {
     usage
 }
 
-/// A session that has not begun has no reset.
+/// A session that has not begun has no reset. Its reset was seen with microseconds, and so differs
+/// a little from the one in the headers.
+fn session(limit: &Limit) -> Value {
+    let reset = limit.reset().map(rfc3339);
+    let reset = reset.map(|reset| reset.replace('Z', ".123456+00:00"));
+    json!({ "utilization": percent(limit), "resets_at": reset })
+}
+
 fn window(limit: &Limit) -> Value {
     json!({ "utilization": percent(limit), "resets_at": limit.reset().map(rfc3339) })
 }
