@@ -7,6 +7,7 @@
 //! * [`spool`]: raw batches on disk between pop and commit.
 //! * [`ingest`]: the one thread through which every record passes.
 //! * [`decode`]: bytes to events, and the place where secrets end.
+//! * [`pricing`]: what tokens cost.
 //! * [`store`]: the SQLite database.
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`http`]: the web side.
@@ -31,6 +32,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod model;
 pub mod platform;
+pub mod pricing;
 pub mod simulator;
 pub mod source;
 pub mod spool;
