@@ -1,5 +1,6 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
+pub(crate) mod prices;
 mod records;
 mod reload;
 pub(crate) mod storage;

@@ -25,4 +25,4 @@ pub use handles::{
     BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, SourceMetrics, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
-pub use ledger::{Ledger, LedgerConfig};
+pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};

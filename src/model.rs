@@ -15,7 +15,7 @@ mod wire;
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
-pub use money::{Money, NANOS_PER_USD, Value};
+pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};

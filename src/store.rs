@@ -8,6 +8,7 @@
 mod dimensions;
 mod error;
 mod ingest;
+mod money;
 mod names;
 mod open;
 mod read;

@@ -6,8 +6,10 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -15,7 +17,7 @@ use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{self, Ingest, Signal};
+use crate::ingest::{self, Ingest, MoneyParts, SharedPrices, Signal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
@@ -34,6 +36,7 @@ pub(super) struct Records {
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
     access: KeyedAccess,
+    prices: SharedPrices,
 }
 
 /// The one judge of the management key, and where its next value comes from.
@@ -96,7 +99,16 @@ impl Records {
                 tracing::info!("ready: counters are restored");
             }),
         };
-        let ingest = Ingest::start(parts, signal.clone(), ingest_ended.clone())?;
+        let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(prices::load(
+            &storage.path,
+            &config.cost,
+        )?));
+        let money = MoneyParts {
+            prices: Arc::clone(&prices),
+            billing: prices::billing(&config.cost, &config.aliases),
+            references: prices::references(&config.cost, &prices.load())?,
+        };
+        let ingest = Ingest::start(parts, money, signal.clone(), ingest_ended.clone())?;
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
@@ -127,11 +139,16 @@ impl Records {
             ingest_ended,
             source_stop,
             access,
+            prices,
         })
     }
 
     pub(super) fn access(&self) -> KeyedAccess {
         self.access.clone()
+    }
+
+    pub(super) fn prices(&self) -> SharedPrices {
+        Arc::clone(&self.prices)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -217,6 +234,7 @@ fn ledger_config(config: &Config) -> LedgerConfig {
         },
         zero_hold: config.metrics.zero_hold,
         exemplars: config.metrics.exemplars,
+        fees: prices::fees(&config.cost, &config.aliases),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::money::Till;
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
@@ -38,6 +39,7 @@ pub(super) struct Round<'a> {
     pub(super) reader: &'a mut Reader,
     pub(super) decoder: &'a Decoder,
     pub(super) ledger: &'a mut Ledger,
+    pub(super) till: &'a mut Till,
     pub(super) losses: &'a Losses,
     pub(super) clock: &'a Clock,
     pub(super) limit: Duration,
@@ -51,15 +53,24 @@ impl Round<'_> {
         if !self.reader.has_frame()? && !self.ledger.is_dirty() {
             return Ok(Outcome::Idle);
         }
+        self.till.refresh(store, self.clock.now())?;
         let began = Instant::now();
         let mut open = Open {
             store: store.begin()?,
             finished: Vec::new(),
             records: 0,
         };
+        self.till.begin(&mut open.store);
+        open.names(self.ledger, self.till);
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
-            open.take(&frame, self.decoder, self.ledger, self.losses)?;
+            let mut parts = Counting {
+                decoder: self.decoder,
+                ledger: self.ledger,
+                till: self.till,
+                losses: self.losses,
+            };
+            open.take(&frame, &mut parts)?;
             more = open.records >= MAX_RECORDS || began.elapsed() >= self.limit;
         }
         self.commit(open)?;
@@ -89,6 +100,14 @@ impl Round<'_> {
     }
 }
 
+/// What a record passes within a round.
+struct Counting<'a> {
+    decoder: &'a Decoder,
+    ledger: &'a mut Ledger,
+    till: &'a mut Till,
+    losses: &'a Losses,
+}
+
 /// A round that has begun.
 struct Open<'s> {
     store: Ingest<'s>,
@@ -98,22 +117,24 @@ struct Open<'s> {
 }
 
 impl Open<'_> {
-    fn take(
-        &mut self,
-        frame: &Frame<'_>,
-        decoder: &Decoder,
-        ledger: &mut Ledger,
-        losses: &Losses,
-    ) -> Result<(), StoreError> {
+    fn take(&mut self, frame: &Frame<'_>, parts: &mut Counting<'_>) -> Result<(), StoreError> {
         match frame.body {
-            FrameBody::Record(payload) => {
-                self.record(payload, frame.received, decoder, ledger, losses)
-            }
+            FrameBody::Record(payload) => self.record(payload, frame.received, parts),
             FrameBody::JsonArray(body) => {
                 for payload in split_array(body) {
-                    self.record(&payload, frame.received, decoder, ledger, losses)?;
+                    self.record(&payload, frame.received, parts)?;
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Tells everybody the names that were interned since the last time.
+    fn names(&mut self, ledger: &mut Ledger, till: &mut Till) {
+        if self.store.has_new_names() {
+            for name in self.store.take_new_names() {
+                ledger.name(name.dimension, name.id, &name.value, &name.label);
+                till.name(&name);
             }
         }
     }
@@ -122,22 +143,19 @@ impl Open<'_> {
         &mut self,
         payload: &[u8],
         received: UnixNanos,
-        decoder: &Decoder,
-        ledger: &mut Ledger,
-        losses: &Losses,
+        parts: &mut Counting<'_>,
     ) -> Result<(), StoreError> {
+        let ledger = &mut *parts.ledger;
         self.records += 1;
         ledger.received(payload.len());
-        match decoder.decode(payload) {
+        match parts.decoder.decode(payload) {
             Decoded::Event(event) => {
-                let (route, new) = self.store.event(&event)?;
-                if self.store.has_new_names() {
-                    for name in self.store.take_new_names() {
-                        ledger.name(name.dimension, name.id, &name.value, &name.label);
-                    }
-                }
-                if new {
+                let route = self.store.intern(&event);
+                self.names(ledger, parts.till);
+                let money = parts.till.money(&event, &route);
+                if self.store.event(&event, &route, &money)? {
                     ledger.count(&event, &route);
+                    ledger.charge(&event, &route, &money);
                     self.finished.push(event.finished());
                 } else {
                     ledger.duplicate();
@@ -149,7 +167,7 @@ impl Open<'_> {
                 detail,
                 payload,
             }) => {
-                losses.note();
+                parts.losses.note();
                 ledger.reject(reason);
                 self.store.reject(received, reason, &detail, &payload)?;
             }

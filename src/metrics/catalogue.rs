@@ -3,6 +3,7 @@
 
 pub(super) mod exporter;
 pub(super) mod ingest;
+pub(super) mod money;
 pub(super) mod traffic;
 
 /// A metric family as Prometheus sees it.
@@ -59,9 +60,10 @@ const fn family(
 }
 
 /// The sections of the page and of the documentation, with their families in order.
-pub fn sections() -> [(&'static str, &'static [&'static Family]); 3] {
+pub fn sections() -> [(&'static str, &'static [&'static Family]); 4] {
     [
         ("Traffic", traffic::ALL),
+        ("Money", money::ALL),
         ("Ingest and CPA", ingest::ALL),
         ("Self", exporter::ALL),
     ]

@@ -13,8 +13,12 @@ use crate::model::{
     Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
 };
 
+mod money;
 mod routes;
 
+pub use money::{PlanFee, PriceFacts, PriceOfModel};
+
+use money::MoneyState;
 use routes::{NO_SLOT, RouteKey, RouteSlots};
 
 /// How the counters are shown.
@@ -25,6 +29,8 @@ pub struct LedgerConfig {
     /// How long a new series stays at zero after a scrape has seen it.
     pub zero_hold: Duration,
     pub exemplars: bool,
+    /// Flat fees by an account's stored value or default name.
+    pub fees: HashMap<String, PlanFee>,
 }
 
 impl Default for LedgerConfig {
@@ -34,6 +40,7 @@ impl Default for LedgerConfig {
             aliases: Aliases::default(),
             zero_hold: Duration::from_secs(15),
             exemplars: true,
+            fees: HashMap::new(),
         }
     }
 }
@@ -45,6 +52,7 @@ pub struct Ledger {
     texts: LabelTexts,
     tables: Vec<Table>,
     routes: HashMap<RouteKey, RouteSlots>,
+    money: MoneyState,
     held: Vec<Held>,
     lines: usize,
     dropped: Vec<u64>,
@@ -71,6 +79,7 @@ impl Ledger {
             texts: LabelTexts::new(config.caps, config.aliases.clone()),
             tables: RESTORED.iter().map(Table::new).collect(),
             routes: HashMap::new(),
+            money: MoneyState::default(),
             held: Vec::new(),
             lines: 0,
             dropped: vec![0; RESTORED.len()],
@@ -89,6 +98,9 @@ impl Ledger {
     /// Registers the text of an interned value: its stored form and its name in labels.
     pub fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
         self.texts.name(dimension, id, value, label);
+        if dimension == Dimension::Account {
+            self.note_fee(id, value, label);
+        }
     }
 
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
@@ -275,7 +287,7 @@ impl Ledger {
     /// Shows what is committed. False when nothing has changed since the last time.
     pub fn publish(&mut self, now: UnixNanos) -> bool {
         self.end_holds(now);
-        let mut changed = self.version == 0;
+        let mut changed = self.refresh_gauges() || self.version == 0;
         for table in &mut self.tables {
             changed |= table.refresh();
         }
@@ -291,6 +303,7 @@ impl Ledger {
         self.exposition.publish(Arc::new(Snapshot {
             version: self.version,
             families: self.tables.iter().map(Table::published).collect(),
+            gauges: self.money.gauges(),
             series: self.lines as u64,
             overflows: self.texts.overflows(),
             dropped: dropped.map(|(def, n)| (def.family.name, *n)).collect(),

@@ -25,6 +25,17 @@ impl Value {
     }
 }
 
+/// What repricing has added to the events behind a counter, or taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    pub provider: DimId,
+    pub model: DimId,
+    pub account: DimId,
+    /// Nano-dollars.
+    pub value: i64,
+    pub cost: i64,
+}
+
 /// The money side of a record, as it is stored and counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Money {

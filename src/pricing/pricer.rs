@@ -75,13 +75,6 @@ impl Pricer {
     }
 }
 
-/// What the tokens would be worth at another model's standard price.
-pub fn value_as(table: &PriceTable, model: &str, at: UnixNanos, tokens: &Tokens) -> Option<Value> {
-    let (entry, _) = table.find(model)?;
-    let rates = entry.prices.rates(at, None, prompt(tokens))?;
-    Some(rates.value(tokens, table.writes()))
-}
-
 /// Length of the prompt, whatever part of it came from a cache: the kinds are disjoint.
 fn prompt(tokens: &Tokens) -> u64 {
     tokens.input + tokens.cache_read + tokens.cache_write

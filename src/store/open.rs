@@ -11,7 +11,10 @@ use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError};
 use crate::platform;
 
 /// Numbered by position: the schema version after it. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_events.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_events.sql"),
+    include_str!("../../migrations/0002_money.sql"),
+];
 
 /// "CPAE", so that `file` and we ourselves know our files.
 const APPLICATION_ID: i64 = 0x4350_4145;

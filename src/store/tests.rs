@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use super::*;
 use crate::model::{
-    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, RejectReason, Source,
-    TokenQuality, Tokens, TotalRow, UnixNanos,
+    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, Money, RejectReason,
+    Route, Source, TokenQuality, Tokens, TotalRow, UnixNanos,
 };
 
 fn event(ts: i64, digest: i64) -> Event<'static> {
@@ -40,6 +40,12 @@ fn event(ts: i64, digest: i64) -> Event<'static> {
     }
 }
 
+fn add(ingest: &mut Ingest<'_>, event: &Event<'_>) -> (Route, bool) {
+    let route = ingest.intern(event);
+    let new = ingest.event(event, &route, &Money::default()).unwrap();
+    (route, new)
+}
+
 fn row(family: u16, cells: &[u64]) -> TotalRow {
     TotalRow {
         family,
@@ -59,13 +65,13 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    let (route, new) = ingest.event(&event(5, 1)).unwrap();
+    let (route, new) = add(&mut ingest, &event(5, 1));
     assert!(new);
     ingest
         .commit([row(1, &[7, u64::MAX])].into_iter(), MARK)
         .unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(ingest.event(&event(6, 1)).unwrap().1);
+    assert!(add(&mut ingest, &event(6, 1)).1);
     drop(ingest);
     assert_eq!(store.stats().unwrap().events, 1);
     drop(store);
@@ -76,7 +82,7 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     assert_eq!(store.load_totals().unwrap(), [row(1, &[7, u64::MAX])]);
     assert_eq!(store.stats().unwrap().oldest_event, Some(UnixNanos::new(5)));
     let mut ingest = store.begin().unwrap();
-    assert_eq!(ingest.event(&event(7, 1)).unwrap().0, route);
+    assert_eq!(add(&mut ingest, &event(7, 1)).0, route);
 }
 
 #[test]
@@ -84,12 +90,12 @@ fn a_redelivery_is_found_and_another_content_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(ingest.event(&event(5, 1)).unwrap().1);
-    assert!(!ingest.event(&event(5, 1)).unwrap().1);
-    assert!(ingest.event(&event(5, 2)).unwrap().1);
+    assert!(add(&mut ingest, &event(5, 1)).1);
+    assert!(!add(&mut ingest, &event(5, 1)).1);
+    assert!(add(&mut ingest, &event(5, 2)).1);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(!ingest.event(&event(5, 2)).unwrap().1);
+    assert!(!add(&mut ingest, &event(5, 2)).1);
     drop(ingest);
     assert_eq!(store.stats().unwrap().events, 2);
 }
@@ -99,10 +105,10 @@ fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    let (lost, _) = ingest.event(&event(5, 1)).unwrap();
+    let (lost, _) = add(&mut ingest, &event(5, 1));
     drop(ingest);
     let mut ingest = store.begin().unwrap();
-    let (route, _) = ingest.event(&event(5, 1)).unwrap();
+    let (route, _) = add(&mut ingest, &event(5, 1));
     assert_eq!(route, lost);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     drop(store);
@@ -218,7 +224,7 @@ fn failed_attempts_keep_why() {
         failure: Some(failure),
         ..event(9, 9)
     };
-    ingest.event(&failed).unwrap();
+    add(&mut ingest, &failed);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
     let sql = "SELECT flags & 1, status, value, request_id FROM event JOIN dimension \
@@ -254,7 +260,7 @@ fn many_different_error_texts_stand_in_their_events() {
             failure: Some(failure),
             ..event(n, n)
         };
-        ingest.event(&failed).unwrap();
+        add(&mut ingest, &failed);
     }
     ingest.commit(std::iter::empty(), MARK).unwrap();
     assert!(

@@ -1,8 +1,6 @@
 //! What lists may say, which of them wins, and how a model finds its price.
 
 use super::super::*;
-use crate::model::Tokens;
-
 fn listed(model: &str, input: f64) -> Listed {
     Listed {
         model: model.to_owned(),
@@ -180,18 +178,4 @@ fn each_state_of_the_lists_has_a_version() {
     assert_eq!(version(1.0), version(1.0));
     assert_ne!(version(1.0), version(1.1));
     assert!(version(1.0).starts_with("undated-"));
-}
-
-#[test]
-fn a_reference_is_priced_by_its_own_steps() {
-    let files = [(Layer::BuiltIn, built_in().unwrap())];
-    let table = PriceTable::new(&files, CacheWrites::Short).unwrap();
-    let tokens = Tokens {
-        input: 272_001,
-        ..Tokens::default()
-    };
-    let at = start_of("2026-11-22").unwrap();
-    let value = value_as(&table, "gpt-5.5", at, &tokens).unwrap();
-    assert_eq!(value.total(), 272_001 * 10_000);
-    assert_eq!(value_as(&table, "no-such", at, &tokens), None);
 }
