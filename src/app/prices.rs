@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
-use crate::config::{self, Aliases, Cost};
+use crate::config::{self, Aliases, Cost, Origin, Problem, Problems};
 use crate::metrics::PlanFee;
 use crate::platform::create_private_file;
 use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
@@ -37,8 +37,12 @@ pub(crate) fn table(commands: Option<PriceFile>, cost: &Cost) -> anyhow::Result<
         config::CacheWrites::OneHour => CacheWrites::Long,
     };
     PriceTable::new(&files, writes).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("price lists cannot be used:\n{}", lines.join("\n"))
+        let problems = problems.iter().map(|problem| Problem {
+            origin: Origin::Default,
+            key: Some("prices".to_owned()),
+            text: problem.to_string(),
+        });
+        Problems(problems.collect()).into()
     })
 }
 
@@ -76,8 +80,12 @@ fn commands_path(storage: &Path) -> PathBuf {
 }
 
 fn parse(path: &Path, text: &str) -> anyhow::Result<PriceFile> {
-    PriceFile::parse(&path.to_string_lossy(), text)
-        .map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))
+    PriceFile::parse(&path.to_string_lossy(), text).map_err(|text| {
+        let origin = Origin::Path(path.to_owned());
+        let text = format!("not a price list: {text}");
+        let key = None;
+        Problems(vec![Problem { origin, key, text }]).into()
+    })
 }
 
 /// Who pays per use, by what accounts are called without an alias.
@@ -102,10 +110,19 @@ pub(crate) fn fees(cost: &Cost, aliases: &Aliases) -> HashMap<String, PlanFee> {
 
 /// Reference prices must exist: their counters would stay away without a word.
 pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<(String, String)>> {
-    for (name, model) in &cost.references {
-        if table.find(model).is_none() {
-            bail!("cost.references: {name} is {model}, which has no price");
-        }
+    let unknown = cost
+        .references
+        .iter()
+        .filter(|(_, model)| table.find(model).is_none());
+    let problems: Vec<Problem> = unknown
+        .map(|(name, model)| Problem {
+            origin: Origin::Default,
+            key: Some("cost.references".to_owned()),
+            text: format!("{name} is {model}, which has no price"),
+        })
+        .collect();
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
     }
     let pairs = cost.references.iter();
     Ok(pairs

@@ -5,7 +5,7 @@ use std::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
-use super::file::{Listed, PriceFile};
+use super::file::{Listed, PriceFile, Unpriced};
 use super::plan::Prices;
 use super::rate::CacheWrites;
 use super::when::start_of;
@@ -77,7 +77,7 @@ pub struct PriceTable {
     patterns: Vec<(Box<str>, usize)>,
     unpriced: HashMap<Box<str>, String>,
     version: PriceVersion,
-    as_of: Option<UnixNanos>,
+    day: Option<String>,
     writes: CacheWrites,
 }
 
@@ -99,14 +99,17 @@ impl PriceTable {
             patterns: Vec::new(),
             unpriced: HashMap::new(),
             version: version(files, writes),
-            as_of: files
-                .iter()
-                .filter_map(|(_, file)| start_of(file.as_of.as_ref()?))
-                .max(),
+            day: newest(files).map(str::to_owned),
             writes,
         };
         let mut problems = Vec::new();
         for (layer, file) in files {
+            if let Some(day) = file.as_of.as_ref().filter(|day| start_of(day).is_none()) {
+                problems.push(PriceProblem {
+                    model: "as_of".to_owned(),
+                    text: format!("{day} is not a day like 2026-11-22"),
+                });
+            }
             this.add(*layer, file, &mut problems);
         }
         for (_, file) in files {
@@ -221,13 +224,45 @@ impl PriceTable {
             .collect()
     }
 
+    /// All prices in force as one list.
+    pub fn export(&self) -> PriceFile {
+        let entries = self.entries();
+        let listed = |name: &str| {
+            let named = |entry: &&Entry| {
+                entry
+                    .listed
+                    .aliases
+                    .iter()
+                    .any(|alias| *key(alias) == *name)
+            };
+            entries.iter().any(named)
+        };
+        let others = self.aliases.iter().filter(|(alias, _)| !listed(alias));
+        let reasons = self.unpriced.iter().collect::<BTreeMap<_, _>>();
+        PriceFile {
+            as_of: self.day.clone(),
+            aliases: others
+                .map(|(alias, model)| (alias.to_string(), model.to_string()))
+                .collect(),
+            prices: entries.iter().map(|entry| entry.listed.clone()).collect(),
+            unpriced: reasons
+                .into_iter()
+                .map(|(model, reason)| Unpriced {
+                    model: model.to_string(),
+                    channel: None,
+                    reason: reason.clone(),
+                })
+                .collect(),
+        }
+    }
+
     pub fn version(&self) -> &PriceVersion {
         &self.version
     }
 
     /// When the lists were last known to be right.
     pub fn as_of(&self) -> Option<UnixNanos> {
-        self.as_of
+        self.day.as_deref().and_then(start_of)
     }
 
     pub fn writes(&self) -> CacheWrites {
@@ -249,15 +284,17 @@ fn version(files: &[(Layer, PriceFile)], writes: CacheWrites) -> PriceVersion {
     }
     hasher.write_u8(writes as u8);
     let hash = hasher.finish() >> 32;
-    let day = files
-        .iter()
-        .filter_map(|(_, file)| file.as_of.as_deref())
-        .max();
     let sources: Vec<&str> = files.iter().map(|(layer, _)| layer.as_str()).collect();
     PriceVersion {
-        name: format!("{}-{hash:08x}", day.unwrap_or("undated")),
+        name: format!("{}-{hash:08x}", newest(files).unwrap_or("undated")),
         source: sources.join("+"),
     }
+}
+
+/// The day of the list that was looked at last.
+fn newest(files: &[(Layer, PriceFile)]) -> Option<&str> {
+    let days = files.iter().filter_map(|(_, file)| file.as_of.as_deref());
+    days.filter(|day| start_of(day).is_some()).max()
 }
 
 /// Whether `name` fits a pattern in which `*` stands for any text.

@@ -1,6 +1,6 @@
 //! Price versions and the corrections of repricing, as the ingest side sees them.
 
-use rusqlite::params;
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{Store, StoreError};
 use crate::model::{Correction, DimId, UnixNanos};
@@ -13,15 +13,7 @@ impl Store {
         source: &str,
         now: UnixNanos,
     ) -> Result<u32, StoreError> {
-        let tx = self.conn.transaction()?;
-        tx.execute(
-            "INSERT OR IGNORE INTO price_version (name, source, first_used) VALUES (?1, ?2, ?3)",
-            params![name, source, now.get()],
-        )?;
-        let sql = "SELECT id FROM price_version WHERE name = ?1";
-        let id = tx.query_row(sql, [name], |row| row.get(0))?;
-        tx.commit()?;
-        Ok(id)
+        price_version(&mut self.conn, name, source, now)
     }
 
     /// A number that changes when another process has written to the database.
@@ -48,4 +40,21 @@ impl Store {
         })?;
         rows.collect()
     }
+}
+
+pub(super) fn price_version(
+    conn: &mut Connection,
+    name: &str,
+    source: &str,
+    now: UnixNanos,
+) -> Result<u32, StoreError> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute(
+        "INSERT OR IGNORE INTO price_version (name, source, first_used) VALUES (?1, ?2, ?3)",
+        params![name, source, now.get()],
+    )?;
+    let sql = "SELECT id FROM price_version WHERE name = ?1";
+    let id = tx.query_row(sql, [name], |row| row.get(0))?;
+    tx.commit()?;
+    Ok(id)
 }

@@ -13,6 +13,7 @@ mod kill;
 mod lag;
 mod layering;
 mod modes;
+mod money;
 mod prometheus;
 mod redis;
 mod secrets;
