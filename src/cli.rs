@@ -74,7 +74,7 @@ enum Command {
     /// Compute the value of stored events again, by the prices of now
     ///
     /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
-    /// shown by cpa_list_value_correction_usd and cpa_cost_correction_usd.
+    /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
     Reprice(reprice::Args),
     /// Set a damaged database aside
     Storage(storage::Args),

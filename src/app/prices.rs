@@ -133,6 +133,6 @@ pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<
 /// An account may be written by its alias, too.
 fn without_alias(name: &str, aliases: &Aliases) -> String {
     let mut accounts = aliases.accounts.iter();
-    let aliased = accounts.find(|(_, alias)| *alias == name);
-    aliased.map_or(name, |(account, _)| account).to_owned()
+    let found = accounts.find(|(_, alias)| *alias == name);
+    found.map_or(name, |(account, _)| account).to_owned()
 }

@@ -99,15 +99,7 @@ impl Records {
                 tracing::info!("ready: counters are restored");
             }),
         };
-        let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(prices::load(
-            &storage.path,
-            &config.cost,
-        )?));
-        let money = MoneyParts {
-            prices: Arc::clone(&prices),
-            billing: prices::billing(&config.cost, &config.aliases),
-            references: prices::references(&config.cost, &prices.load())?,
-        };
+        let (prices, money) = money(config)?;
         let ingest = Ingest::start(parts, money, signal.clone(), ingest_ended.clone())?;
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
@@ -214,6 +206,19 @@ fn settings(config: &Config, authorities: Option<&[u8]>) -> anyhow::Result<Setti
             .then(|| http_client::tls_config(authorities))
             .transpose()?,
     })
+}
+
+/// The price lists, and what the ingest thread does with them.
+fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
+    let table = prices::load(&config.storage.path, &config.cost)?;
+    let references = prices::references(&config.cost, &table)?;
+    let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(table));
+    let money = MoneyParts {
+        prices: Arc::clone(&prices),
+        billing: prices::billing(&config.cost, &config.aliases),
+        references,
+    };
+    Ok((prices, money))
 }
 
 fn ledger_config(config: &Config) -> LedgerConfig {

@@ -100,6 +100,7 @@ fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     old_cpa.management_key = new.cpa.management_key.clone();
     let mut old_cost = old.cost.clone();
     old_cost.price_file.clone_from(&new.cost.price_file);
+    old_cost.cache_writes = new.cost.cache_writes;
     [
         ("cpa", old_cpa != new.cpa),
         ("storage", old.storage != new.storage),

@@ -27,12 +27,14 @@ enum Action {
     ///
     /// Changes no history: events keep the value they had when they came, until `reprice`. A running
     /// exporter takes the price over with the next reload (SIGHUP). Tiers, long context and patterns
-    /// are written in the file of cost.price_file.
+    /// are written in the file of `cost.price_file`.
     Set(Set),
     /// Take back what `set` or `import` gave a model
     Remove(Remove),
-    /// Take prices from a downloaded list: LiteLLM's model_prices_and_context_window.json, the
-    /// api.json of models.dev, or what `prices export` wrote
+    /// Take prices from a downloaded list: that of `LiteLLM` or models.dev, or an export
+    ///
+    /// `LiteLLM`'s is `model_prices_and_context_window.json`, that of models.dev `api.json`; an export
+    /// is what `prices export` wrote. Prices that are known already stay, unless told otherwise.
     Import(Import),
     /// Print all prices in force as JSON, with their sources
     Export(Export),
@@ -68,9 +70,10 @@ struct Set {
     /// As CPA's records name it
     #[arg(value_name = "MODEL")]
     model: String,
-    /// Dollars per million tokens, also for the others
+    /// Dollars per million tokens that come from no cache
     #[arg(long, value_name = "USD")]
     input: f64,
+    /// Dollars per million tokens of the answer
     #[arg(long, value_name = "USD")]
     output: f64,
     /// [default: as input]
@@ -97,6 +100,7 @@ struct Set {
 
 #[derive(Debug, clap::Args)]
 struct Remove {
+    /// As `prices list` names it
     #[arg(value_name = "MODEL")]
     model: String,
     #[command(flatten)]
@@ -105,6 +109,7 @@ struct Remove {
 
 #[derive(Debug, clap::Args)]
 struct Import {
+    /// The list, as JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Replace prices that are known already, too

@@ -53,7 +53,6 @@ impl Round<'_> {
         if !self.reader.has_frame()? && !self.ledger.is_dirty() {
             return Ok(Outcome::Idle);
         }
-        self.till.refresh(store, self.clock.now())?;
         let began = Instant::now();
         let mut open = Open {
             store: store.begin()?,

@@ -150,6 +150,7 @@ impl Worker {
     }
 
     fn round(&mut self, store: &mut Store) -> Result<Outcome, RoundError> {
+        self.till.refresh(store, self.parts.clock.now())?;
         let round = Round {
             reader: &mut self.parts.reader,
             decoder: &self.parts.decoder,

@@ -160,7 +160,7 @@ impl Repricer {
             )?;
             for change in changes {
                 let event = &change.event;
-                let changed = update.execute(params![
+                let rows = update.execute(params![
                     change.value,
                     change.cost,
                     version,
@@ -169,7 +169,7 @@ impl Repricer {
                     event.value,
                     event.cost
                 ])?;
-                if changed == 1 {
+                if rows == 1 {
                     applied += 1;
                     correct(&mut corrections, change);
                 }
@@ -241,4 +241,137 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
         value: row.get(14)?,
         cost: row.get(15)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    /// A database with `n` events of 10 nano-dollars, one a second.
+    fn database(directory: &Path, n: u32) -> Store {
+        let store = Store::open(directory).unwrap();
+        let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
+                   account, source, client, service_tier, response_tier, reasoning_effort, flags, \
+                   latency_ms, ttft_ms, input, cache_read, cache_write, output, reasoning, \
+                   unclassified, value_nano, cost_nano) \
+                   VALUES (?1, ?2, 1, 0, ?3, 0, 0, 5, 0, 0, 0, 0, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, ?4, ?4)";
+        for at in 0..n {
+            let value = (at != 0).then_some(10);
+            let parameters = params![at / 2, at, at % 2 + 1, value];
+            store.conn.execute(sql, parameters).unwrap();
+        }
+        store
+    }
+
+    const ALL: Range = Range {
+        from: UnixNanos::new(0),
+        until: UnixNanos::new(i64::MAX),
+        model: None,
+    };
+
+    fn read(store: &Repricer, range: &Range, limit: usize) -> Vec<PricedEvent> {
+        let (mut all, mut chunk) = (Vec::new(), Vec::new());
+        let mut cursor = Cursor::before(range.from);
+        loop {
+            store.read(range, cursor, limit, &mut chunk).unwrap();
+            let Some(last) = chunk.last() else {
+                return all;
+            };
+            cursor = Cursor::after(last);
+            all.append(&mut chunk);
+        }
+    }
+
+    #[test]
+    fn every_event_of_a_range_is_read_once_whatever_the_size_of_a_chunk() {
+        let dir = tempfile::tempdir().unwrap();
+        let _store = database(dir.path(), 11);
+        let store = Repricer::open(dir.path()).unwrap();
+        let all = read(&store, &ALL, 100);
+        let digests: Vec<i64> = all.iter().map(|event| event.digest).collect();
+        assert_eq!(digests, (0..11).collect::<Vec<i64>>());
+        // Two events share each moment.
+        for limit in 1..5 {
+            assert_eq!(read(&store, &ALL, limit), all);
+        }
+        let part = Range {
+            from: UnixNanos::new(1),
+            until: UnixNanos::new(3),
+            model: Some(DimId(2)),
+        };
+        let part: Vec<i64> = read(&store, &part, 2).iter().map(|e| e.digest).collect();
+        assert_eq!(part, [3, 5]);
+        assert_eq!(all[0].login, AuthType::ApiKey);
+        assert_eq!(all[0].tokens.by_kind(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!((all[0].value, all[1].value), (None, Some(10)));
+    }
+
+    #[test]
+    fn a_change_moves_the_correction_and_one_that_was_overtaken_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = database(dir.path(), 4);
+        let mut store = Repricer::open(dir.path()).unwrap();
+        let version = store
+            .price_version("v", "built-in", UnixNanos::new(1))
+            .unwrap();
+        let change = |event: &PricedEvent, value| Change {
+            event: *event,
+            value,
+            cost: value.map(|_| 0),
+        };
+        let events = read(&store, &ALL, 100);
+        // The first had no value; the second becomes cheaper; the third loses its price.
+        let changes = [
+            change(&events[0], Some(100)),
+            change(&events[1], Some(3)),
+            change(&events[2], None),
+            change(&events[3], Some(77)),
+        ];
+        owner
+            .conn
+            .execute("DELETE FROM event WHERE digest = 3", [])
+            .unwrap();
+        let before = owner.foreign_changes().unwrap();
+        assert_eq!(store.apply(&changes, version).unwrap(), 3);
+        assert_ne!(owner.foreign_changes().unwrap(), before);
+        let correction = |model, value, cost| Correction {
+            provider: DimId(1),
+            model: DimId(model),
+            account: DimId(5),
+            value,
+            cost,
+        };
+        let expected = [correction(1, 90, -10), correction(2, -7, -10)];
+        assert_eq!(owner.corrections().unwrap(), expected);
+        // The same changes again are computed from amounts that are no more.
+        assert_eq!(store.apply(&changes, version).unwrap(), 0);
+        assert_eq!(owner.corrections().unwrap(), expected);
+        let after: Vec<Option<i64>> = read(&store, &ALL, 9).iter().map(|e| e.value).collect();
+        assert_eq!(after, [Some(100), Some(3), None]);
+    }
+
+    #[test]
+    fn versions_have_one_number_each() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut owner = database(dir.path(), 0);
+        let mut store = Repricer::open(dir.path()).unwrap();
+        let at = UnixNanos::new(1);
+        let first = owner.price_version("a", "built-in", at).unwrap();
+        assert_eq!(store.price_version("a", "built-in", at).unwrap(), first);
+        assert_ne!(store.price_version("b", "built-in", at).unwrap(), first);
+    }
+
+    #[test]
+    fn a_database_of_another_version_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Repricer::open(dir.path()).is_err());
+        let owner = database(dir.path(), 0);
+        owner.conn.pragma_update(None, "user_version", 1).unwrap();
+        let error = Repricer::open(dir.path()).unwrap_err();
+        assert!(
+            matches!(error, StoreError::OtherSchema { found: 1, .. }),
+            "{error}"
+        );
+    }
 }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use super::*;
 use crate::model::{
     AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, Money, RejectReason,
-    Route, Source, TokenQuality, Tokens, TotalRow, UnixNanos,
+    Route, Source, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
 };
 
 fn event(ts: i64, digest: i64) -> Event<'static> {
@@ -243,6 +243,64 @@ fn failed_attempts_keep_why() {
             vec![0xa1, 0xb2, 0xc3, 0xd4]
         )
     );
+}
+
+#[test]
+fn events_keep_what_they_are_worth() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let version = store
+        .price_version("v", "built-in", UnixNanos::new(1))
+        .unwrap();
+    let mut ingest = store.begin().unwrap();
+    let value = Some(Value::new([1, 2, 3, 4, 5, 0]));
+    for (at, value, per_use) in [(1, value, true), (2, value, false), (3, None, true)] {
+        let money = Money {
+            value,
+            per_use,
+            price_version: version,
+            references: Vec::new(),
+        };
+        let route = ingest.intern(&event(at, at));
+        assert!(ingest.event(&event(at, at), &route, &money).unwrap());
+    }
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let sql = "SELECT value_nano, cost_nano FROM event WHERE price_version = ?1";
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([version], |row| Ok((row.get(0)?, row.get(1)?)));
+    let rows: Vec<(Option<i64>, Option<i64>)> = rows.unwrap().map(Result::unwrap).collect();
+    assert_eq!(
+        rows,
+        [(Some(15), Some(15)), (Some(15), Some(0)), (None, None)]
+    );
+    let missing = Reader::open(dir.path()).unwrap().unpriced_models().unwrap();
+    let [missing] = missing.as_slice() else {
+        panic!("{missing:?}");
+    };
+    assert_eq!((missing.model.as_str(), missing.requests), ("gpt-5.2", 1));
+    assert_eq!(missing.tokens, event(3, 3).tokens.total());
+}
+
+#[test]
+fn a_database_from_before_there_were_prices_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(DATABASE_FILE);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch(include_str!("../../migrations/0001_events.sql"))
+        .unwrap();
+    conn.pragma_update(None, "application_id", 0x4350_4145)
+        .unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let zeros = ["0"; 22].join(", ");
+    let old = format!("INSERT INTO event VALUES ({zeros}, NULL, NULL, NULL, NULL)");
+    conn.execute(&old, []).unwrap();
+    drop(conn);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    assert!(add(&mut ingest, &event(5, 1)).1);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(store.corrections().unwrap(), []);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Output;
 
 use tempfile::tempdir;
 
-use crate::harness::{Exporter, command, count, database, eventually, simulator, sum};
+use crate::harness::{Exporter, Samples, command, count, database, eventually, simulator, sum};
 
 const MODEL: &str = "tiny-local";
 
@@ -37,6 +37,18 @@ fn amounts(directory: &Path) -> (i64, i64) {
     database(directory)
         .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
+}
+
+/// The page once counters and corrections together are what the database holds.
+async fn corrected(exporter: &Exporter, (value, cost): (i64, i64)) -> Samples {
+    let fits = |s: &Samples| {
+        let with = |total, correction| sum(s, total) + sum(s, correction);
+        same(
+            with("cpa_list_value_usd_total", "cpa_list_value_correction_usd"),
+            value,
+        ) && same(with("cpa_cost_usd_total", "cpa_cost_correction_usd"), cost)
+    };
+    exporter.when("corrected", fits).await
 }
 
 /// Dollars of the database and of the page are the same to the nano-dollar.
@@ -83,17 +95,8 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
     .await;
     said(dir, &EVER);
     assert_eq!(count(dir, &unpriced), 0);
-    let (value, cost) = amounts(dir);
-    assert!(value > before.0);
-    let page = exporter
-        .when("corrected", |s| {
-            let with = |total, correction| sum(s, total) + sum(s, correction);
-            same(
-                with("cpa_list_value_usd_total", "cpa_list_value_correction_usd"),
-                value,
-            ) && same(with("cpa_cost_usd_total", "cpa_cost_correction_usd"), cost)
-        })
-        .await;
+    assert!(amounts(dir).0 > before.0);
+    let page = corrected(&exporter, amounts(dir)).await;
     assert!(sum(&page, "cpa_list_value_usd_total") >= counted);
     assert!(sum(&page, "cpa_list_value_correction_usd") > 0.0);
 
@@ -102,13 +105,7 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
     set(dir, "0.5", "1");
     let again = said(dir, &[&EVER[..], &["--model", MODEL]].concat());
     assert!(again.contains(" -> "), "{again}");
-    let (value, _) = amounts(dir);
-    let page = exporter
-        .when("corrected again", |s| {
-            let correction = sum(s, "cpa_list_value_correction_usd");
-            same(sum(s, "cpa_list_value_usd_total") + correction, value)
-        })
-        .await;
+    let page = corrected(&exporter, amounts(dir)).await;
     assert!(sum(&page, "cpa_list_value_usd_total") == counted);
     let nothing = said(dir, &EVER);
     assert!(nothing.contains("0 with another value"), "{nothing}");
@@ -193,7 +190,7 @@ async fn a_price_file_that_is_wrong_is_said_at_start_and_kept_out_at_reload() {
     let flags = ["--cost.price-file", file.to_str().unwrap()];
     let exporter = Exporter::start(&simulator, dir, &flags).await;
     exporter.ready().await;
-    let info = |s: &crate::harness::Samples| {
+    let info = |s: &Samples| {
         s.keys()
             .find(|name| name.starts_with("cpa_price_table_info{"))
             .cloned()
@@ -207,7 +204,6 @@ async fn a_price_file_that_is_wrong_is_said_at_start_and_kept_out_at_reload() {
     std::fs::write(&file, "").unwrap();
     exporter.signal("HUP");
     exporter.logged("configuration reloaded").await;
-    simulator.generate(10);
     exporter
         .when("another list", |s| {
             info(s).is_some_and(|name| name != first)

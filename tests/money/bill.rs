@@ -82,10 +82,10 @@ impl List {
 
 /// A price in nano-dollars per million tokens, from its decimal text.
 fn decimal(number: &Value) -> Option<u128> {
-    let text = match number {
-        Value::Number(number) => number.to_string(),
-        _ => return None,
+    let Value::Number(number) = number else {
+        return None;
     };
+    let text = number.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     Some(format!("{whole}{fraction:0<9}").parse().unwrap())
 }

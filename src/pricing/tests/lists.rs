@@ -160,11 +160,12 @@ tiers.priority = { input = 4, output = 7 }
         let prices = &table.find("nick").unwrap().0.prices;
         let at = start_of("2026-11-22").unwrap();
         let rates = prices.rates(at, tier, prompt).unwrap();
-        [rates.input, rates.cache_read, rates.output, rates.reasoning].map(Rate::usd_per_mtok)
+        [rates.input, rates.cache_read, rates.output, rates.reasoning]
+            .map(|r| r.femtos() / 100_000_000)
     };
-    assert_eq!(rates(1000, None), [2.0, 2.0, 3.5, 4.0]);
-    assert_eq!(rates(1001, None), [4.0, 4.0, 7.0, 7.0]);
-    assert_eq!(rates(1001, Some("priority")), [8.0, 8.0, 14.0, 14.0]);
+    assert_eq!(rates(1000, None), [20, 20, 35, 40]);
+    assert_eq!(rates(1001, None), [40, 40, 70, 70]);
+    assert_eq!(rates(1001, Some("priority")), [80, 80, 140, 140]);
     assert!(PriceFile::parse("prices.toml", "[[prices]]\nmodell = \"x\"\n").is_err());
 }
 
