@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::config::{self, Aliases, Cost, Origin, Problem, Problems};
 use crate::metrics::PlanFee;
-use crate::platform::create_private_file;
+use crate::platform::{create_private_dir, create_private_file};
 use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
 
 /// What `prices set` and `prices import` write, within the storage directory.
@@ -58,6 +58,7 @@ pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>>
 
 /// Replaces the file at once, so that a reader sees the old or the new one.
 pub(crate) fn save_commands_file(storage: &Path, list: &PriceFile) -> anyhow::Result<PathBuf> {
+    create_private_dir(storage).with_context(|| format!("cannot create {}", storage.display()))?;
     let path = commands_path(storage);
     let next = path.with_extension("json.new");
     if next.exists() {

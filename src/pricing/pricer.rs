@@ -50,16 +50,23 @@ impl Pricer {
     /// What the tokens are worth; `None` when the model has no price at that moment.
     pub fn value(&mut self, subject: &Subject<'_>, tokens: &Tokens) -> Option<Value> {
         let id = [subject.model.0, subject.asked.0, subject.served.0];
-        if !self.known.contains_key(&id) {
-            if self.known.len() >= MAX_KNOWN {
-                self.known.clear();
-            }
-            let known = self.look_up(subject);
-            self.known.insert(id, known);
+        if let Some(known) = self.known.get(&id) {
+            return self.worth(known.as_ref()?, subject.at, tokens);
         }
-        let known = self.known.get(&id)?.as_ref()?;
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        let known = self.look_up(subject);
+        let value = known
+            .as_ref()
+            .and_then(|known| self.worth(known, subject.at, tokens));
+        self.known.insert(id, known);
+        value
+    }
+
+    fn worth(&self, known: &Known, at: UnixNanos, tokens: &Tokens) -> Option<Value> {
         let prices = &self.table.entry(known.entry)?.prices;
-        let rates = prices.rates(subject.at, known.tier.as_deref(), prompt(tokens))?;
+        let rates = prices.rates(at, known.tier.as_deref(), prompt(tokens))?;
         Some(rates.value(tokens, self.table.writes()))
     }
 

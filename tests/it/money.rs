@@ -113,6 +113,43 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kills_neither_lose_nor_double_a_dollar() {
+    let simulator = simulator(|config| config.traffic.backlog = 2000).await;
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    for round in 1..=4 {
+        let exporter = Exporter::start(&simulator, dir, &[]).await;
+        simulator.generate(500);
+        let enough = f64::from(round) * 400.0;
+        let stored = |s: &Samples| s.get("cpa_store_events").is_some_and(|n| *n > enough);
+        exporter.when("some stored", stored).await;
+        exporter.kill();
+    }
+    let exporter = Exporter::start(&simulator, dir, &[]).await;
+    exporter
+        .when("all stored", |s| {
+            s.get("cpa_store_events").is_some() && s.get("cpa_spool_pending_bytes") == Some(&0.0)
+        })
+        .await;
+    eventually("all taken", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    let fits = |s: &Samples| {
+        let (value, cost) = amounts(dir);
+        same(sum(s, "cpa_list_value_usd_total"), value)
+            && same(sum(s, "cpa_cost_usd_total"), cost)
+            && same(sum(s, "cpa_list_value_by_kind_usd_total"), value)
+            && same(sum(s, "cpa_client_list_value_usd_total"), value)
+            && same(sum(s, "cpa_client_cost_usd_total"), cost)
+    };
+    let page = exporter.when("the sums", fits).await;
+    assert!(sum(&page, "cpa_cost_usd_total") > 0.0);
+    assert!(sum(&page, "cpa_list_value_usd_total") > sum(&page, "cpa_cost_usd_total"));
+    exporter.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prices_are_set_shown_imported_exported_and_removed() {
     let dir = tempdir().unwrap();
     let dir = dir.path();

@@ -173,6 +173,21 @@ fn a_tier_without_steps_of_its_own_has_the_models_steps_scaled() {
 }
 
 #[test]
+fn a_tier_can_get_dearer_while_the_model_does_not() {
+    let tokens = kinds(Flat::OpenAi, [1_000, 0, 0, 100, 0]);
+    let on = |day: &str, tier: &str| {
+        bill(&table(), "gpt-6.2-sol", day, tier, &tokens)
+            .unwrap()
+            .total()
+    };
+    // 1000*6 + 100*30, then 1000*12 + 100*60; standard stays 1000*2 + 100*10.
+    assert_eq!(on("2027-02-28", "ultrafast"), 9_000_000);
+    assert_eq!(on("2027-03-01", "ultrafast"), 18_000_000);
+    assert_eq!(on("2027-02-28", ""), on("2027-03-01", ""));
+    assert_eq!(on("2027-03-01", "default"), 3_000_000);
+}
+
+#[test]
 fn before_and_after_all_dates_there_is_no_price() {
     let tokens = kinds(Flat::OpenAi, [1_000, 0, 0, 10, 0]);
     assert_eq!(

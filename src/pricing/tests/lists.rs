@@ -180,3 +180,29 @@ fn each_state_of_the_lists_has_a_version() {
     assert_ne!(version(1.0), version(1.1));
     assert!(version(1.0).starts_with("undated-"));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_list() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cost.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut blocks = text.split("```toml\n").skip(1);
+    let example = blocks.find(|block| block.contains("[[prices]]")).unwrap();
+    let example = example.split("```").next().unwrap();
+    let user = PriceFile::parse("prices.toml", example).unwrap();
+    let files = [(Layer::BuiltIn, built_in().unwrap()), (Layer::User, user)];
+    let table = PriceTable::new(&files, CacheWrites::Short).unwrap();
+    for model in ["acme-large", "ACME/large", "acme-large-2", "my-gpt"] {
+        assert!(table.find(model).is_some(), "{model}");
+    }
+    // 2 by day, 4 in the peak hours of a Monday, 3 before October.
+    let prices = &table.find("acme-large").unwrap().0.prices;
+    let input = |at: &str| {
+        prices
+            .rates(start_of(at).unwrap(), None, 0)
+            .unwrap()
+            .input
+            .femtos()
+    };
+    let inputs = ["2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z", "2026-09-30"].map(input);
+    assert_eq!(inputs, [2_000_000_000, 4_000_000_000, 3_000_000_000]);
+}
