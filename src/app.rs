@@ -2,6 +2,7 @@
 
 mod listener;
 mod pool;
+pub(crate) mod prices;
 pub(crate) mod quota_file;
 mod records;
 mod reload;

@@ -10,7 +10,10 @@ mod exit;
 mod flags;
 mod healthcheck;
 mod man;
+mod money;
+mod prices;
 mod rejects;
+mod reprice;
 mod run;
 mod simulate;
 mod storage;
@@ -66,6 +69,13 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Look at the price list, or change it
+    Prices(prices::Args),
+    /// Compute the value of stored events again, by the prices of now
+    ///
+    /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
+    /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
+    Reprice(reprice::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -86,6 +96,8 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Prices(args)) => prices::execute(args, env),
+            Some(Command::Reprice(args)) => reprice::execute(args, env),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

@@ -6,10 +6,12 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -18,7 +20,7 @@ use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{self, Ingest, Listener, Notes, Signal};
+use crate::ingest::{self, Ingest, Listener, MoneyParts, Notes, SharedPrices, Signal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
@@ -48,6 +50,7 @@ pub(super) struct Records {
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
     access: KeyedAccess,
+    prices: SharedPrices,
 }
 
 /// How the CPA is reached, for everything that talks to it.
@@ -123,7 +126,8 @@ impl Records {
             notes: side.notes,
             listener: side.listener,
         };
-        let ingest = Ingest::start(parts, signal.clone(), ingest_ended.clone())?;
+        let (prices, money) = money(config)?;
+        let ingest = Ingest::start(parts, money, signal.clone(), ingest_ended.clone())?;
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
@@ -163,6 +167,7 @@ impl Records {
             ingest_ended,
             source_stop,
             access,
+            prices,
         })
     }
 
@@ -172,6 +177,10 @@ impl Records {
 
     pub(super) fn server(&self) -> Server {
         self.server.clone()
+    }
+
+    pub(super) fn prices(&self) -> SharedPrices {
+        Arc::clone(&self.prices)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -234,6 +243,19 @@ fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
     }
 }
 
+/// The price lists, and what the ingest thread does with them.
+fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
+    let table = prices::load(&config.storage.path, &config.cost)?;
+    let references = prices::references(&config.cost, &table)?;
+    let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(table));
+    let money = MoneyParts {
+        prices: Arc::clone(&prices),
+        billing: prices::billing(&config.cost, &config.aliases),
+        references,
+    };
+    Ok((prices, money))
+}
+
 fn ledger_config(config: &Config) -> LedgerConfig {
     let caps = &config.metrics.caps;
     LedgerConfig {
@@ -252,6 +274,7 @@ fn ledger_config(config: &Config) -> LedgerConfig {
         },
         zero_hold: config.metrics.zero_hold,
         exemplars: config.metrics.exemplars,
+        fees: prices::fees(&config.cost, &config.aliases),
     }
 }
 

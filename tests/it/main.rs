@@ -15,6 +15,7 @@ mod kill;
 mod lag;
 mod layering;
 mod modes;
+mod money;
 mod prometheus;
 mod redis;
 mod secrets;

@@ -30,7 +30,7 @@ changelog as `old -> new`.
 
 ## Zero first
 
-Prometheus cannot see an increase in the first value of a series. A new series of the section *Traffic* is therefore shown
+Prometheus cannot see an increase in the first value of a series. A new series of the sections *Traffic* and *Money* is therefore shown
 at 0 until `metrics.zero_hold` has passed after the first complete scrape that contained it; then it shows its value, and from
 then on it is fresh within a second. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
 `code` and `reason` is a series of its own. `cpa_account_last_request_timestamp_seconds` is a gauge and is shown at once.
@@ -40,6 +40,14 @@ then on it is fresh within a second. `HEAD` requests and requests with `name[]` 
 Families marked *restored* go on where they were when the exporter starts again; a scrape never sees them decrease, and pruning
 events from the database does not lower them. All other counters and histograms count since the start of the process.
 Gauges whose value is not known (yet) are absent.
+
+## Money
+
+Amounts are exact: each record is rounded once, to the nano-dollar, and everything after that is a sum of integers. *Value* is
+what tokens cost at list price, whoever pays; *cost* is the part that is billed per use. A model without a price has no value
+and is counted in `cpa_unpriced_*_total`. `reprice` never touches a counter: what it changes in events that were counted before
+is shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`, so that counter plus correction is the value of these
+events by today's prices. More in `docs/cost.md`.
 
 ## Caps
 
@@ -130,7 +138,7 @@ pub(super) fn bounds(family: &Family) -> String {
 }
 
 /// Label, what it holds, what it says when that is absent.
-const OPEN: [(&str, &str, &str); 13] = [
+const OPEN: [(&str, &str, &str); 18] = [
     (
         "provider",
         "executor's identity, as the record's `provider` says it",
@@ -158,7 +166,24 @@ const OPEN: [(&str, &str, &str); 13] = [
     ("code", CODE, ""),
     ("api", "generation of the management API, `v8` or `v0`", ""),
     ("label", "name of a label with a cap", ""),
-    ("family", "name of a family of the section *Traffic*", ""),
+    (
+        "family",
+        "name of a family of the sections *Traffic* and *Money*",
+        "",
+    ),
+    ("reference", "name of a price in `cost.references`", ""),
+    (
+        "tier",
+        "service tier with a price of its own, else `standard`",
+        "",
+    ),
+    ("version", "day and hash of the price list, or release", ""),
+    (
+        "source",
+        "lists that the prices come from: `built-in`, `set` by command, `file` of the user",
+        "",
+    ),
+    ("plan", "plan's name in `cost.fees`", ""),
     ("level", "level of a log message", ""),
 ];
 const ACCOUNT: &str = "alias from the configuration, else kind and start of the credential's index; \
