@@ -20,10 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "ingest",
         &["clock", "decode", "metrics", "platform", "spool", "store"],
     ),
-    (
-        "accounts",
-        &["clock", "cpa", "decode", "ingest", "metrics"],
-    ),
+    ("accounts", &["clock", "cpa", "decode", "ingest", "metrics"]),
     ("http", &["clock", "config", "metrics", "version"]),
     ("http_client", &["version"]),
     ("platform", &[]),

@@ -259,6 +259,23 @@ fn v8_tells_cooldowns_and_quota_headers() {
 }
 
 #[test]
+fn the_documentation_names_every_status_and_reason() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let line = |label: &str| {
+        let start = format!("| `{label}`");
+        page.lines().find(|line| line.starts_with(&start)).unwrap()
+    };
+    for status in Status::ALL.map(Status::as_str) {
+        assert!(line("status").contains(&format!("`{status}`")), "{status}");
+    }
+    let reasons = line("reason` of `cpa_account_cooldown_until_timestamp_seconds");
+    for reason in CooldownReason::ALL.map(CooldownReason::as_str) {
+        assert!(reasons.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
 fn a_last_or_empty_v8_page_ends_the_list() {
     for (body, more) in [
         (r#"{"files":[]}"#, false),
