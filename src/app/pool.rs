@@ -55,6 +55,7 @@ impl Pool {
             access,
             clock: self.clock,
             secrets,
+            tally: records.shared().tally(),
             directory: directory.clone(),
             names: self.names,
             notes: self.notes,

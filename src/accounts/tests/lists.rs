@@ -1,5 +1,7 @@
 //! What every captured list says.
 
+use std::fmt::Write as _;
+
 use secrecy::ExposeSecret;
 
 use super::super::account::{QuotaSignals, Scope};
@@ -88,15 +90,15 @@ fn no_list_shows_addresses_keys_or_account_ids() {
         "auth_files_after_restart",
         "auth_files_after_disable",
     ] {
-        all += &format!("{:?}", files(&body(fixture)));
+        write!(all, "{:?}", files(&body(fixture))).unwrap();
     }
     for list in KeyList::ALL {
         let body = body(&format!("get_{}", list.name().replace('-', "_")));
         let listed = key_lists::entries(list, &body, &decoding()).unwrap();
-        all += &format!("{listed:?}");
+        write!(all, "{listed:?}").unwrap();
     }
     let usage = key_lists::usage(&body("get_api_key_usage"), &decoding()).unwrap();
-    all += &format!("{usage:?}");
+    write!(all, "{usage:?}").unwrap();
     assert!(all.len() > 10_000);
     for secret in [
         "@example",
