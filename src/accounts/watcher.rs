@@ -201,14 +201,12 @@ impl Watcher {
     }
 
     fn hear(&mut self, event: ErrorEvent) {
-        if self.roster.hear(&event, self.clock.now()) {
-            self.known.pending.push_back(event);
-        } else {
-            // Not listed, or not yet: its name is made as for one that only records know.
-            let now = self.clock.now();
+        let now = self.clock.now();
+        if !self.roster.hear(&event, now) {
+            // Not listed, or not yet. It needs its name all the same.
             self.note(&event.auth_index, &event.provider, now);
-            self.known.pending.push_back(event);
         }
+        self.known.pending.push_back(event);
         let excess = self.known.pending.len().saturating_sub(MAX_PENDING);
         self.known.pending.drain(..excess);
         self.publish();
