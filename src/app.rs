@@ -2,6 +2,7 @@
 
 mod listener;
 mod pool;
+pub(crate) mod quota_file;
 mod records;
 mod reload;
 pub(crate) mod storage;
@@ -10,14 +11,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags};
-use crate::http::{self, Parts, Readiness, ReloadHandle, ReloadRequests};
-use crate::ingest::{Notes, Signal};
+use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests};
+use crate::ingest::{Notes, Signal as WakeUp};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
-use crate::platform::{DirLock, Notifier, Signals, State, create_private_dir};
+use crate::platform::{DirLock, Notifier, Signal, Signals, State, create_private_dir};
+use crate::poller::{Quotas, RefreshHandle, Refreshed, Refreshes, Wanted, refresh_channel};
 use crate::telemetry::Telemetry;
 use crate::version;
 
@@ -46,7 +49,16 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
 
     let life = Lifecycle::new();
     let (reload, requests) = http::reload_channel();
-    let readiness = build(setup, &life, &reload, requests, &notifier).await?;
+    let (refresh, refreshes) = refresh_channel();
+    let readiness = build(
+        setup,
+        &life,
+        &reload,
+        requests,
+        (refresh.clone(), refreshes),
+        &notifier,
+    )
+    .await?;
     notifier.notify(State::Ready);
     let soft = life.soft();
     life.spawn("stop notice", async move {
@@ -55,7 +67,12 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
         notifier.notify(State::Stopping);
     });
     let next_signal = async || signals.next().await;
-    let ended = life.run(next_signal, || reload.request(), GRACE).await;
+    let on_signal = |signal| match signal {
+        Signal::Reload => reload.request(),
+        Signal::Refresh => refresh_in_background(refresh.clone()),
+        Signal::Stop => {}
+    };
+    let ended = life.run(next_signal, on_signal, GRACE).await;
     drop(lock);
     Ok(ended)
 }
@@ -66,6 +83,7 @@ async fn build(
     life: &Lifecycle,
     reload: &ReloadHandle,
     requests: ReloadRequests,
+    (refresh, refreshes): (RefreshHandle, Refreshes),
     notifier: &Notifier,
 ) -> anyhow::Result<Readiness> {
     let config = &setup.config;
@@ -76,17 +94,24 @@ async fn build(
     let exposition = Exposition::new(handles.clone(), in_flight);
     let readiness = Readiness::waiting_for("the counters are being restored");
 
+    let quotas = Quotas::default();
     // Bound before anything is taken from CPA: a taken port must cost no record.
     let router = http::router(Parts {
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
+        api: ApiParts {
+            quotas: quotas.clone(),
+            refresh: config.quota.enabled.then_some(refresh),
+            token: config.web.api_token.clone(),
+        },
         reload: config.web.enable_lifecycle.then(|| reload.clone()),
     });
     serve(&config.web, router, life).await?;
 
     let ready = readiness.clone();
-    let signal = Signal::default();
+    let signal = WakeUp::default();
+    let restored = CancellationToken::new();
     let (wire, ends) = listener::wire();
     let (names, notes) = (AccountNames::default(), Notes::new(signal.clone()));
     let side = Side {
@@ -94,12 +119,16 @@ async fn build(
         names: names.clone(),
         notes: notes.clone(),
         listener: Box::new(wire),
+        restored: restored.clone(),
     };
     let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
     let pool = Pool {
         names,
         notes,
-        changed: ends.accounts_changed,
+        ends,
+        refreshes,
+        quotas,
+        restored,
         clock: clock.clone(),
     };
     pool.watch(config, &records, &handles, life)?;
@@ -125,6 +154,26 @@ async fn serve(web: &config::Web, router: Router, life: &Lifecycle) -> anyhow::R
     let serving = http::serve(listener, router, web.max_connections, life.soft());
     life.spawn_essential("http", serving);
     Ok(())
+}
+
+fn refresh_in_background(refresh: RefreshHandle) {
+    tokio::spawn(async move {
+        match refresh.refresh(Wanted::default()).await {
+            Some(Refreshed::Done(summary)) => tracing::info!(
+                asked = summary.asked,
+                answered = summary.answered,
+                failed = summary.failed.len(),
+                "all quotas have been asked for"
+            ),
+            Some(Refreshed::CoolingDown {
+                retry_after_seconds,
+            }) => tracing::warn!(
+                retry_after_seconds,
+                "quotas were asked for a moment ago; not again yet"
+            ),
+            None => {}
+        }
+    });
 }
 
 fn build_info() -> BuildInfo {

@@ -32,7 +32,7 @@ pub use value::{ByteSize, LogFormat, LogLevel, Mode};
 use self::{
     raw::Layer,
     resolve::Resolver,
-    sections::{accounts, aliases, cpa, log, metrics, storage, web},
+    sections::{accounts, aliases, cpa, log, metrics, quota, storage, web},
 };
 
 /// Everything that can be configured, valid.
@@ -40,6 +40,7 @@ use self::{
 pub struct Config {
     pub cpa: Cpa,
     pub accounts: Accounts,
+    pub quota: Quota,
     pub storage: Storage,
     pub web: Web,
     pub metrics: Metrics,
@@ -69,6 +70,17 @@ pub struct Accounts {
     pub show_email: bool,
 }
 
+/// How providers are asked for quotas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub enabled: bool,
+    pub interval: Duration,
+    pub concurrency: NonZeroU32,
+    pub timeout: Duration,
+    /// Accounts of one's own and described providers.
+    pub file: Option<PathBuf>,
+}
+
 /// Where records are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
@@ -83,6 +95,8 @@ pub struct Web {
     pub listen_address: ListenAddress,
     pub telemetry_path: TelemetryPath,
     pub enable_lifecycle: bool,
+    /// Bearer token of `/api/v1`.
+    pub api_token: Option<Secret>,
     pub max_connections: NonZeroU32,
     pub scrape_in_flight: NonZeroU32,
 }
@@ -157,12 +171,13 @@ pub struct Loaded<T> {
 pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
     resolve(flags, env, |resolver| {
         let (cpa, accounts) = (cpa(resolver), accounts(resolver));
-        let storage = storage(resolver);
+        let (quota, storage) = (quota(resolver), storage(resolver));
         let (web, metrics) = (web(resolver), metrics(resolver));
         let (aliases, log) = (aliases(resolver), log(resolver));
         let config = Config {
             cpa: cpa?,
             accounts: accounts?,
+            quota: quota?,
             storage: storage?,
             web: web?,
             metrics: metrics?,

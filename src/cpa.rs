@@ -6,6 +6,7 @@
 //! 62 ms of CPU, so calls are few.
 
 mod access;
+mod api_call;
 mod directory;
 mod management;
 mod refusal;
@@ -13,6 +14,7 @@ pub(crate) mod resp;
 mod tally;
 
 pub use access::{Access, KeyReader};
+pub(crate) use api_call::{ApiCall, Upstream};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};
 pub(crate) use tally::Counted;

@@ -6,6 +6,7 @@
 
 mod clean;
 mod digest;
+mod exhaustion;
 mod failure;
 mod headers;
 mod number;
@@ -21,6 +22,7 @@ mod tests;
 
 use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason};
 
+pub use exhaustion::exhaustion;
 pub use secrets::{HashKey, Secrets};
 pub use split::split_array;
 pub use timestamp::parse as timestamp;
@@ -126,8 +128,12 @@ impl Decoder {
             generate: record.generate,
             stream: headers.event_stream.unwrap_or(record.stream),
             quota_headers: headers.quota,
+            exhaustion: None,
             digest: EventDigest(0),
         };
+        if event.failure.is_some() {
+            event.exhaustion = exhaustion(status, &record.fail.body, event.finished());
+        }
         event.digest = digest::of(&event, &record.tokens, status, &execution_id);
         Ok(event)
     }

@@ -3,12 +3,14 @@
 //!
 //! It owns connections and paths. What is served on the telemetry path is a router it is given.
 
+mod api;
 mod control;
 mod page;
 mod routes;
 pub mod scrape;
 mod server;
 
+pub use api::ApiParts;
 pub use control::{Readiness, ReloadHandle, ReloadRequest, ReloadRequests, reload_channel};
 pub use routes::{Parts, router};
 pub use server::{bind, serve};

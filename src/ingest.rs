@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Ledger, Losses, StoreMetrics};
-use crate::model::QuotaSign;
 use crate::spool::Reader;
 use crate::store::StoreError;
 
 pub use notes::{Note, Notes};
 pub use signal::Signal;
+pub use signs::QuotaSign;
 
 use worker::Worker;
 

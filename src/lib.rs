@@ -11,6 +11,7 @@
 //! * [`store`]: the SQLite database.
 //! * [`accounts`]: beside the records, which credentials CPA has and how they are.
 //! * [`metrics`]: totals, and what Prometheus reads.
+//! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
 //!
 //! What puts them together and what they stand on:
@@ -35,6 +36,8 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod model;
 pub mod platform;
+pub mod poller;
+pub mod quota;
 pub mod simulator;
 pub mod source;
 pub mod spool;

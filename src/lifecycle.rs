@@ -112,12 +112,12 @@ impl Lifecycle {
 
     /// Waits for a stop signal or for the death of an essential task, then drains.
     ///
-    /// `next_signal` must be cancel-safe. `on_reload` is called for each [`Signal::Reload`] and
-    /// must not block: hand the work to a task.
+    /// `next_signal` must be cancel-safe. `on_signal` is called for each signal but
+    /// [`Signal::Stop`] and must not block: hand the work to a task.
     pub async fn run(
         self,
         mut next_signal: impl AsyncFnMut() -> Signal,
-        mut on_reload: impl FnMut(),
+        mut on_signal: impl FnMut(Signal),
         grace: Duration,
     ) -> Ended {
         let cause = loop {
@@ -126,7 +126,7 @@ impl Lifecycle {
                 () = self.soft.cancelled() => break self.cause(),
                 signal = next_signal() => match signal {
                     Signal::Stop => break Cause::Asked,
-                    Signal::Reload => on_reload(),
+                    signal @ (Signal::Reload | Signal::Refresh) => on_signal(signal),
                 },
             }
         };

@@ -7,16 +7,21 @@ mod dimension;
 mod event;
 mod masked;
 mod outcome;
+mod quota;
 mod time;
 mod tokens;
 mod total;
 mod wire;
 
-pub use account::{AccountSeen, QuotaSign, Refused};
+pub use account::AccountSeen;
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
+pub use quota::{
+    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading,
+    Scope, Spend, Unit, Window, WindowRole,
+};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};

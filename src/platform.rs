@@ -30,6 +30,8 @@ pub enum Signal {
     Stop,
     /// SIGHUP; never on Windows.
     Reload,
+    /// SIGUSR1: ask for all quotas now; never on Windows.
+    Refresh,
 }
 
 /// What the service manager is told.

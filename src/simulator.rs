@@ -13,12 +13,14 @@ mod generator;
 mod http;
 mod options;
 mod queue;
+mod quota;
 mod resp;
 mod results;
 mod rewind;
 mod server;
 mod totals;
 mod traffic;
+mod upstream;
 mod version;
 
 use std::io;
@@ -35,7 +37,10 @@ pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig};
 pub use self::faults::{FaultChange, Faults};
 pub use self::gate::Management;
 pub use self::options::SimulateArgs;
+pub use self::quota::Unit;
+pub use self::quota::truth::{AccountQuotas, Calls, LimitQuota, Quotas};
 pub use self::totals::{ClientTotal, Counts, Flow, SeriesTotal, Totals};
+pub use self::upstream::{QuotaFault, QuotaFaultMode};
 pub use self::version::{CpaVersion, ParseVersionError};
 
 use self::core::Core;
@@ -123,6 +128,21 @@ impl Simulator {
 
     pub fn totals(&self) -> Totals {
         self.core().totals()
+    }
+
+    /// The truth about every quota, and who was asked for it how often.
+    pub fn quotas(&self) -> Quotas {
+        self.core().quotas()
+    }
+
+    /// The simulated time, for those who are to live in it.
+    pub fn clock(&self) -> Clock {
+        self.core().clock()
+    }
+
+    /// Sets or ends what goes wrong with quota answers of a provider, a host, an account or `*`.
+    pub fn set_quota_fault(&self, of: &str, to: Option<QuotaFault>) {
+        self.core().quota_faults().set(of, to);
     }
 
     /// Live subscribers of `usage`, to wait for in tests.

@@ -11,6 +11,7 @@ mod error;
 mod ingest;
 mod names;
 mod open;
+mod quotas;
 mod read;
 mod rejects;
 mod stats;

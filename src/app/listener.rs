@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::ingest::Listener;
-use crate::model::QuotaSign;
+use crate::ingest::{Listener, QuotaSign};
 
 /// Rounds whose signs may wait; a watcher that is slower misses some, and the next ones are newer.
 const WAITING: usize = 64;

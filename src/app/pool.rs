@@ -1,24 +1,38 @@
-//! Beside the records: CPA's accounts.
+//! Beside the records: CPA's accounts and their quotas.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
+use super::listener::Ends;
+use super::quota_file::QuotaFile;
 use super::records::Records;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decode::Secrets;
+use crate::http_client::{self, Limits, Proxy};
 use crate::ingest::Notes;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
+use crate::poller::{self, History, Poller, Quotas, Refreshes};
+
+/// For providers that CPA does not know; each call has a limit of its own below.
+const DIRECT_LIMITS: Limits = Limits {
+    connect: Duration::from_secs(10),
+    total: Duration::from_mins(1),
+};
 
 /// What the watchers have in common with the records' way.
 pub(super) struct Pool {
     pub(super) names: AccountNames,
     pub(super) notes: Notes,
-    pub(super) changed: Arc<Notify>,
+    pub(super) ends: Ends,
+    pub(super) refreshes: Refreshes,
+    pub(super) quotas: Quotas,
+    pub(super) restored: CancellationToken,
     pub(super) clock: Clock,
 }
 
@@ -30,7 +44,7 @@ impl Pool {
         records: &Records,
         handles: &Handles,
         life: &Lifecycle,
-    ) -> anyhow::Result<Directory> {
+    ) -> anyhow::Result<()> {
         let directory = Directory::new();
         let secrets = Secrets::new(hash_key(&config.storage.path)?);
         let server = records.server();
@@ -45,6 +59,8 @@ impl Pool {
             secrets: secrets.clone(),
             stop: life.soft(),
         });
+        let (poll_url, poll_client) = (server.url.clone(), server.client.clone());
+        let poll_access = Arc::clone(&access);
         let watcher = Watcher::new(WatcherParts {
             settings: accounts::Settings {
                 url: server.url,
@@ -53,20 +69,54 @@ impl Pool {
             },
             client: server.client,
             access,
-            clock: self.clock,
+            clock: self.clock.clone(),
             secrets,
             tally: records.shared().tally(),
             directory: directory.clone(),
-            names: self.names,
-            notes: self.notes,
+            names: self.names.clone(),
+            notes: self.notes.clone(),
             board: handles.accounts.clone(),
             errors,
-            changed: self.changed,
+            changed: self.ends.accounts_changed,
             events,
             stop: life.soft(),
         });
+        let file = match &config.quota.file {
+            Some(path) => QuotaFile::read(path)?,
+            None => QuotaFile::default(),
+        };
+        let poller = Poller::new(poller::Parts {
+            settings: poller::Settings {
+                enabled: config.quota.enabled,
+                url: poll_url,
+                interval: config.quota.interval,
+                concurrency: config.quota.concurrency.get() as usize,
+                timeout: config.quota.timeout,
+                max_limits: config.metrics.caps.limit.get() as usize,
+                own: file.accounts,
+            },
+            configured: file.providers,
+            client: poll_client,
+            direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
+            access: poll_access,
+            clock: self.clock,
+            directory,
+            names: self.names,
+            notes: self.notes,
+            signs: self.ends.signs,
+            history: History {
+                directory: config.storage.path.clone(),
+                ready: self.restored,
+            },
+            page: handles.quotas.clone(),
+            polls: handles.polls.clone(),
+            quotas: self.quotas,
+            refreshes: self.refreshes,
+            stop: life.soft(),
+        });
+        life.spawn("quotas", poller.run());
         life.spawn("accounts", watcher.run());
         life.spawn("errors channel", channel.run());
-        Ok(directory)
+        Ok(())
     }
 }

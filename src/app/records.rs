@@ -36,6 +36,8 @@ pub(super) struct Side {
     pub(super) names: AccountNames,
     pub(super) notes: Notes,
     pub(super) listener: Box<dyn Listener>,
+    /// Cancelled once the database is open and the counters are restored.
+    pub(super) restored: CancellationToken,
 }
 
 /// The parts that records pass, ready to run.
@@ -123,7 +125,7 @@ impl Records {
         let (writer, reader) = open_spool(&storage.path, limit)?;
         handles.store.set_spool_limit(limit);
 
-        let signal = side.signal;
+        let (signal, restored) = (side.signal, side.restored);
         let ingest_ended = CancellationToken::new();
         let parts = ingest::Parts {
             directory: storage.path.clone(),
@@ -136,6 +138,7 @@ impl Records {
             commit_interval: storage.commit_interval,
             ready: Box::new(move || {
                 readiness.set_ready();
+                restored.cancel();
                 tracing::info!("ready: counters are restored");
             }),
             notes: side.notes,

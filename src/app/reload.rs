@@ -88,6 +88,7 @@ fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     [
         ("cpa", old_cpa != new.cpa),
         ("accounts", old.accounts != new.accounts),
+        ("quota", old.quota != new.quota),
         ("storage", old.storage != new.storage),
         ("web", old.web != new.web),
         ("metrics", old.metrics != new.metrics),

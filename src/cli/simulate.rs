@@ -13,7 +13,8 @@ pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
         let address = simulator.addr();
         complain(&format!(
             "simulated CPA on http://{address}, management key {}; what it handed out: \
-             http://{address}/simulator/totals; Ctrl-C stops it",
+             http://{address}/simulator/totals; true quotas: http://{address}/simulator/quotas; \
+             Ctrl-C stops it",
             simulator.management_key()
         ));
         while signals.next().await != crate::platform::Signal::Stop {}

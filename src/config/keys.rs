@@ -79,6 +79,7 @@ pub(crate) const ENV_PREFIX: &str = "CPA_EXPORTER_";
 
 const CPA: &str = "CPA";
 const ACCOUNTS: &str = "Accounts";
+const QUOTA: &str = "Quotas";
 const STORAGE: &str = "Storage";
 const WEB: &str = "Web";
 const METRICS: &str = "Metrics";
@@ -153,6 +154,29 @@ pub static ACCOUNTS_SHOW_EMAIL: Key =
             "Show the accounts' e-mail addresses on cpa_account_info",
         );
 
+pub static QUOTA_ENABLED: Key = Key::new("quota.enabled", "quota.enabled", "BOOL")
+    .default("true")
+    .help(
+        QUOTA,
+        "Ask providers for quotas; headers are read in any case",
+    );
+pub static QUOTA_INTERVAL: Key = Key::new("quota.interval", "quota.interval", "DURATION")
+    .default("5m")
+    .bounds("1s", "1d")
+    .help(QUOTA, "Least time between two polls of an account");
+pub static QUOTA_CONCURRENCY: Key = Key::new("quota.concurrency", "quota.concurrency", "COUNT")
+    .default("2")
+    .bounds("1", "32")
+    .help(QUOTA, "Polls at the same time");
+pub static QUOTA_TIMEOUT: Key = Key::new("quota.timeout", "quota.timeout", "DURATION")
+    .default("20s")
+    .bounds("1s", "55s")
+    .help(QUOTA, "Time for one call to a provider");
+pub static QUOTA_FILE: Key = Key::new("quota.file", "quota.file", "FILE").help(
+    QUOTA,
+    "File with accounts of your own and providers that are not built in",
+);
+
 pub static STORAGE_PATH: Key = Key::new("storage.path", "storage.path", "DIR").help(
     STORAGE,
     "Directory of database and spool [default: $STATE_DIRECTORY, else the user's data directory]",
@@ -185,6 +209,11 @@ pub static WEB_ENABLE_LIFECYCLE: Key =
     Key::new("web.enable_lifecycle", "web.enable-lifecycle", "BOOL")
         .default("false")
         .help(WEB, "Let POST /-/reload reload the configuration");
+pub static WEB_API_TOKEN_FILE: Key = Key::new("web.api_token_file", "web.api-token-file", "FILE")
+    .help(
+        WEB,
+        "File with the bearer token of /api/v1; without it the API changes nothing",
+    );
 pub static WEB_MAX_CONNECTIONS: Key =
     Key::new("web.max_connections", "web.max-connections", "NUMBER")
         .default("256")
@@ -258,7 +287,7 @@ pub static LOG_FORMAT: Key = Key::new("log.format", "log.format", "FORMAT")
     .help(LOG, "text, json, or auto: text on a terminal, else json");
 
 /// In the order of `--help` and of `config.example.toml`.
-pub static ALL: [&Key; 33] = [
+pub static ALL: [&Key; 39] = [
     &CPA_URL,
     &CPA_MANAGEMENT_KEY,
     &CPA_MANAGEMENT_KEY_FILE,
@@ -271,12 +300,18 @@ pub static ALL: [&Key; 33] = [
     &CPA_TLS_CA_FILE,
     &ACCOUNTS_INTERVAL,
     &ACCOUNTS_SHOW_EMAIL,
+    &QUOTA_ENABLED,
+    &QUOTA_INTERVAL,
+    &QUOTA_CONCURRENCY,
+    &QUOTA_TIMEOUT,
+    &QUOTA_FILE,
     &STORAGE_PATH,
     &STORAGE_SPOOL_LIMIT,
     &STORAGE_COMMIT_INTERVAL,
     &WEB_LISTEN_ADDRESS,
     &WEB_TELEMETRY_PATH,
     &WEB_ENABLE_LIFECYCLE,
+    &WEB_API_TOKEN_FILE,
     &WEB_MAX_CONNECTIONS,
     &WEB_SCRAPE_IN_FLIGHT,
     &METRICS_ZERO_HOLD,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Accounts, Aliases, Caps, Cpa, Env, Log, Metrics, Storage, Web, keys, names::Shared,
-    resolve::Resolver,
+    Accounts, Aliases, Caps, Cpa, Env, Log, Metrics, Quota, Secret, Storage, Web, keys,
+    names::Shared, resolve::Resolver,
 };
 
 pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
@@ -36,6 +36,21 @@ pub(super) fn accounts(resolver: &mut Resolver<'_>) -> Option<Accounts> {
     Some(Accounts {
         interval: interval?,
         show_email: show_email?,
+    })
+}
+
+pub(super) fn quota(resolver: &mut Resolver<'_>) -> Option<Quota> {
+    let enabled = resolver.value(&keys::QUOTA_ENABLED);
+    let interval = resolver.value(&keys::QUOTA_INTERVAL);
+    let concurrency = resolver.value(&keys::QUOTA_CONCURRENCY);
+    let timeout = resolver.value(&keys::QUOTA_TIMEOUT);
+    let file = resolver.readable_file(&keys::QUOTA_FILE);
+    Some(Quota {
+        enabled: enabled?,
+        interval: interval?,
+        concurrency: concurrency?,
+        timeout: timeout?,
+        file: file.ok()?,
     })
 }
 
@@ -82,12 +97,14 @@ pub(super) fn web(resolver: &mut Resolver<'_>) -> Option<Web> {
     let listen_address = resolver.value(&keys::WEB_LISTEN_ADDRESS);
     let telemetry_path = resolver.value(&keys::WEB_TELEMETRY_PATH);
     let enable_lifecycle = resolver.value(&keys::WEB_ENABLE_LIFECYCLE);
+    let api_token = resolver.readable_file(&keys::WEB_API_TOKEN_FILE);
     let max_connections = resolver.value(&keys::WEB_MAX_CONNECTIONS);
     let scrape_in_flight = resolver.value(&keys::WEB_SCRAPE_IN_FLIGHT);
     Some(Web {
         listen_address: listen_address?,
         telemetry_path: telemetry_path?,
         enable_lifecycle: enable_lifecycle?,
+        api_token: api_token.ok()?.map(Secret::from_file),
         max_connections: max_connections?,
         scrape_in_flight: scrape_in_flight?,
     })

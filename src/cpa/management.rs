@@ -194,7 +194,7 @@ impl Management {
             Api::V8 => "true",
         };
         let answer = self
-            .call(Method::PUT, api.statistics(), key, Some(body))
+            .call(Method::PUT, api.statistics(), key, Some(body.to_owned()))
             .await?;
         match answer.status {
             StatusCode::OK => Ok(()),
@@ -278,7 +278,7 @@ impl Management {
         method: Method,
         path: &str,
         key: &SecretString,
-        body: Option<&'static str>,
+        body: Option<String>,
     ) -> Result<Answer, HttpFailure> {
         let url = format!("{}{path}", self.base);
         let mut request = self

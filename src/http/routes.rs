@@ -8,6 +8,7 @@ use axum::{
     routing::{get, post},
 };
 
+use super::api::{self, ApiParts};
 use super::{Readiness, ReloadHandle, page};
 use crate::config::TelemetryPath;
 
@@ -18,6 +19,7 @@ pub struct Parts {
     pub telemetry: Router,
     pub telemetry_path: TelemetryPath,
     pub readiness: Readiness,
+    pub api: ApiParts,
     /// `None` unless `web.enable_lifecycle` is set.
     pub reload: Option<ReloadHandle>,
 }
@@ -27,6 +29,7 @@ pub fn router(parts: Parts) -> Router {
         telemetry,
         telemetry_path,
         readiness,
+        api: api_parts,
         reload,
     } = parts;
     let landing = page::landing(telemetry_path.as_str());
@@ -35,6 +38,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready).with_state(readiness))
         .route("/-/reload", post(do_reload).with_state(reload))
+        .nest("/api/v1", api::router(api_parts))
         .nest(telemetry_path.as_str(), telemetry)
         .fallback(not_found)
 }

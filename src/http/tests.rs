@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{super::*, *};
 use crate::config::{Env, Flags, load_web};
+use crate::poller::Quotas;
 
 struct Answer {
     status: StatusCode,
@@ -31,6 +32,11 @@ fn parts(path: &str) -> Parts {
     flags.set("web.telemetry_path", path);
     let web = load_web(&flags, &Env::default()).unwrap().value;
     Parts {
+        api: ApiParts {
+            quotas: Quotas::default(),
+            refresh: None,
+            token: None,
+        },
         telemetry: Router::new().route("/", get(async || "up 1\n")),
         telemetry_path: web.telemetry_path,
         readiness: Readiness::waiting_for("counters are being restored"),

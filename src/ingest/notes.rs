@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Signal;
-use crate::model::AccountSeen;
+use crate::model::{AccountSeen, QuotaPoint};
 use crate::store::{Ingest, StoreError};
 
 /// More than any directory of accounts; while the database fails, the oldest give way.
@@ -12,6 +12,7 @@ const MAX_NOTES: usize = 100_000;
 #[derive(Clone, Debug)]
 pub enum Note {
     Account(AccountSeen),
+    Quota(QuotaPoint),
 }
 
 /// A box for notes to the only writer. Never blocks; nothing in it is worth holding a record up.
@@ -62,6 +63,7 @@ impl Note {
     pub(super) fn write(&self, store: &mut Ingest<'_>) -> Result<(), StoreError> {
         match self {
             Self::Account(seen) => store.account_seen(seen),
+            Self::Quota(point) => store.quota_point(point),
         }
     }
 }

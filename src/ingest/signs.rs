@@ -1,70 +1,82 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
-use crate::model::{DimId, Event, QuotaSign, Refused, Route};
+use crate::model::{DimId, Event, Route, UnixNanos};
+use crate::quota::passive::{self, Observed};
 
-/// HTTP status of an exhausted quota.
-const TOO_MANY_REQUESTS: u16 = 429;
+/// What a request's record says about the quota of its account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaSign {
+    /// CPA's index of the credential.
+    pub auth_index: Box<str>,
+    /// The executor's identity, which is the credential's provider where quotas are told.
+    pub provider: Box<str>,
+    pub observed: Observed,
+}
 
 /// The latest quota signs of a round, one for each account and model.
 #[derive(Debug, Default)]
-pub(super) struct Signs(HashMap<(DimId, DimId), QuotaSign>);
+pub(super) struct Signs(HashMap<(DimId, DimId), Latest>);
+
+#[derive(Debug)]
+struct Latest {
+    finished: UnixNanos,
+    headers: Vec<(Box<str>, Box<str>)>,
+    sign: QuotaSign,
+}
 
 impl Signs {
     pub(super) fn note(&mut self, event: Event<'_>, route: &Route) {
-        let refused = event.failure.as_ref();
-        let refused = refused.filter(|failure| failure.status == TOO_MANY_REQUESTS);
-        if event.quota_headers.is_empty() && refused.is_none() || event.auth_index.is_empty() {
+        if event.quota_headers.is_empty() && event.exhaustion.is_none() {
             return;
         }
-        match self.0.entry((route.account, route.model)) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                let at = event.finished();
-                if at >= known.at {
-                    known.at = at;
-                    // A backlog brings the same values over and over: nothing to copy then.
-                    if refused.is_some() || known.failure.is_some() || !same(known, &event) {
-                        *known = sign(event);
-                    }
-                }
+        let key = (route.account, route.model);
+        if let Some(latest) = self.0.get_mut(&key) {
+            if event.finished() < latest.finished {
+                return;
             }
-            Entry::Vacant(place) => {
-                place.insert(sign(event));
+            // A backlog says the same over and over: nothing to read then.
+            if event.exhaustion.is_none() && latest.says_the_same(&event) {
+                latest.finished = event.finished();
+                latest.sign.observed.at = latest.sign.observed.at.max(passive::seen_at(&event));
+                return;
             }
+        }
+        if let Some(latest) = Latest::read(event) {
+            self.0.insert(key, latest);
         }
     }
 
     pub(super) fn into_vec(self) -> Vec<QuotaSign> {
-        self.0.into_values().collect()
+        self.0.into_values().map(|latest| latest.sign).collect()
     }
 }
 
-fn same(known: &QuotaSign, event: &Event<'_>) -> bool {
-    known.headers.len() == event.quota_headers.len()
-        && known
-            .headers
-            .iter()
-            .zip(&event.quota_headers)
-            .all(|(old, new)| old.0 == new.0 && *old.1 == *new.1)
-}
+impl Latest {
+    fn read(event: Event<'_>) -> Option<Self> {
+        let observed = passive::event(&event)?;
+        Some(Self {
+            finished: event.finished(),
+            sign: QuotaSign {
+                auth_index: event.auth_index.into(),
+                provider: event.provider.into(),
+                observed,
+            },
+            headers: event
+                .quota_headers
+                .into_iter()
+                .map(|(name, value)| (name, Cow::into_owned(value).into()))
+                .collect(),
+        })
+    }
 
-fn sign(event: Event<'_>) -> QuotaSign {
-    QuotaSign {
-        at: event.finished(),
-        auth_index: event.auth_index.into(),
-        provider: event.provider.into(),
-        headers: event
-            .quota_headers
-            .into_iter()
-            .map(|(name, value)| (name, value.into()))
-            .collect(),
-        failure: event
-            .failure
-            .filter(|failure| failure.status == TOO_MANY_REQUESTS)
-            .map(|failure| Refused {
-                status: failure.status,
-                excerpt: failure.excerpt,
-            }),
+    fn says_the_same(&self, event: &Event<'_>) -> bool {
+        let known = self.headers.iter();
+        self.sign.observed.refusal.is_none()
+            && event.is_success()
+            && self.headers.len() == event.quota_headers.len()
+            && known
+                .zip(&event.quota_headers)
+                .all(|(old, new)| old.0 == new.0 && *old.1 == *new.1)
     }
 }

@@ -27,7 +27,7 @@ async fn a_panicking_essential_task_stops_the_process() {
     let life = Lifecycle::new();
     life.spawn_essential("boom", async { panic!("boom") });
     drain_for(&life, Duration::ZERO);
-    let got = life.run(async || pending().await, || (), GRACE).await;
+    let got = life.run(async || pending().await, |_| (), GRACE).await;
     assert_eq!(got, ended(Cause::TaskDied("boom"), Drain::Complete));
 }
 
@@ -35,7 +35,7 @@ async fn a_panicking_essential_task_stops_the_process() {
 async fn an_essential_task_that_returns_stops_the_process() {
     let life = Lifecycle::new();
     life.spawn_essential("source", async {});
-    let got = life.run(async || pending().await, || (), GRACE).await;
+    let got = life.run(async || pending().await, |_| (), GRACE).await;
     assert_eq!(got, ended(Cause::TaskDied("source"), Drain::Complete));
 }
 
@@ -49,7 +49,7 @@ async fn other_tasks_may_end() {
                 sleep(Duration::from_secs(1)).await;
                 Signal::Stop
             },
-            || (),
+            |_| (),
             GRACE,
         )
         .await;
@@ -64,7 +64,7 @@ async fn a_signal_drains_and_waits_no_longer_than_needed() {
     tx.send(Signal::Stop).await.unwrap();
     let start = Instant::now();
     let got = life
-        .run(async || signals.recv().await.unwrap(), || (), GRACE)
+        .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
     assert_eq!(got, ended(Cause::Asked, Drain::Complete));
     assert_eq!(start.elapsed(), Duration::from_secs(2));
@@ -79,7 +79,7 @@ async fn the_grace_period_ends_in_the_hard_stop() {
     tx.send(Signal::Stop).await.unwrap();
     let start = Instant::now();
     let got = life
-        .run(async || signals.recv().await.unwrap(), || (), GRACE)
+        .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
     assert_eq!(got, ended(Cause::Asked, Drain::TimedOut));
     assert_eq!(start.elapsed(), GRACE + AFTER_HARD);
@@ -96,7 +96,7 @@ async fn a_second_signal_leaves_at_once() {
     }
     let start = Instant::now();
     let got = life
-        .run(async || signals.recv().await.unwrap(), || (), GRACE)
+        .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
     assert_eq!(got, ended(Cause::Asked, Drain::Hurried));
     assert_eq!(start.elapsed(), Duration::ZERO);
@@ -114,7 +114,7 @@ async fn a_reload_does_not_stop() {
     let got = life
         .run(
             async || signals.recv().await.unwrap(),
-            || {
+            |_| {
                 reloads.fetch_add(1, Ordering::SeqCst);
             },
             GRACE,

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::{Failure, Masked, TokenQuality, Tokens, UnixNanos};
+use super::{Exhaustion, Failure, Masked, TokenQuality, Tokens, UnixNanos};
 
 /// How the credential of a request logs in upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +66,8 @@ pub struct Event<'a> {
     /// Quota headers of the upstream's answer (`X-Codex-*`, `Anthropic-Ratelimit-Unified-*`,
     /// `Retry-After`), names lower-cased; every other header is dropped at decode.
     pub quota_headers: Vec<(Box<str>, Cow<'a, str>)>,
+    /// Set when the upstream refused because the account's plan is used up.
+    pub exhaustion: Option<Exhaustion>,
     /// Tells re-deliveries of one record from different records with equal keys.
     pub digest: EventDigest,
 }

@@ -41,6 +41,7 @@ pub struct Signals {
     terminate: Stream,
     interrupt: Stream,
     hangup: Stream,
+    user: Stream,
 }
 
 impl Signals {
@@ -50,6 +51,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -59,6 +61,7 @@ impl Signals {
             Some(()) = self.terminate.recv() => Signal::Stop,
             Some(()) = self.interrupt.recv() => Signal::Stop,
             Some(()) = self.hangup.recv() => Signal::Reload,
+            Some(()) = self.user.recv() => Signal::Refresh,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! How a simulator is set up.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::gate::Management;
+use super::upstream::QuotaFault;
 use super::version::CpaVersion;
 
 /// The made-up key that opens a simulator when nothing else is said.
@@ -32,6 +34,13 @@ pub struct SimulatorConfig {
     pub shutdown_grace: Duration,
     pub traffic: TrafficConfig,
     pub clock: Clock,
+    /// How many times as fast as the clock the simulated time goes: in records' timestamps, quota
+    /// windows, resets and every answer. Retention and bans keep to the clock itself.
+    pub time_scale: u32,
+    /// Put accounts beyond the first sixteen into every state that an account can be in.
+    pub states: bool,
+    /// What goes wrong with quota answers from the start, by provider, host, account, or `*`.
+    pub quota_faults: BTreeMap<String, QuotaFault>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -51,6 +60,9 @@ impl Default for SimulatorConfig {
             shutdown_grace: Duration::from_millis(20),
             traffic: TrafficConfig::default(),
             clock: Clock::system(),
+            time_scale: 1,
+            states: false,
+            quota_faults: BTreeMap::new(),
             tls: None,
         }
     }

@@ -7,28 +7,33 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::clock::Clock;
 use super::config::SimulatorConfig;
 use super::faults::Faults;
 use super::gate::{Gate, Management, Refusal};
 use super::generator::Generator;
 use super::generator::world::World;
 use super::queue::{Channel, Queue};
+use super::quota::truth::{Meter, Quotas};
 use super::totals::{Ledger, Totals};
+use super::upstream::{QuotaFaults, Reply};
 use crate::model::UnixNanos;
 
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) config: SimulatorConfig,
-    pub(crate) world: Arc<World>,
+    /// The simulated time.
+    clock: Clock,
     pub(crate) faults: Faults,
     queue: Mutex<Queue>,
     gate: Mutex<Gate>,
     generator: Mutex<Generator>,
     management: Mutex<Management>,
+    meter: Mutex<Meter>,
+    quota_faults: Mutex<QuotaFaults>,
     statistics: AtomicBool,
     /// Records that the traffic may still make by itself.
     pub(crate) left: AtomicU64,
-    pub(crate) started: UnixNanos,
     /// Asks for a restart from inside a connection.
     pub(crate) restart: Notify,
 }
@@ -36,31 +41,47 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: SimulatorConfig) -> Self {
         let traffic = &config.traffic;
-        let world = Arc::new(World::new(traffic));
-        let now = config.clock.now();
-        let generator = Generator::new(traffic, config.version, Arc::clone(&world), now);
+        let clock = config.clock.scaled(config.time_scale.max(1));
+        let now = clock.now();
+        let generator = Generator::new(&config, now);
+        let ledger = Ledger::new(&generator.pool.world);
         let gate = Gate::new(
             config.management_key.clone(),
             config.management != Management::KeyNotSet,
             config.allow_remote,
         );
         Self {
-            queue: Mutex::new(Queue::new(config.retention, Ledger::new(&world))),
+            queue: Mutex::new(Queue::new(config.retention, ledger)),
             gate: Mutex::new(gate),
             generator: Mutex::new(generator),
             management: Mutex::new(config.management),
+            meter: Mutex::new(Meter::default()),
+            quota_faults: Mutex::new(QuotaFaults::new(config.quota_faults.clone())),
             statistics: AtomicBool::new(config.usage_statistics),
             left: AtomicU64::new(traffic.records.unwrap_or(u64::MAX)),
-            started: now,
             restart: Notify::new(),
             faults: Faults::default(),
-            world,
+            clock,
             config,
         }
     }
 
     pub(crate) fn now(&self) -> UnixNanos {
+        self.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// The time by which records grow old and bans end, which no time scale hurries.
+    fn unscaled_now(&self) -> UnixNanos {
         self.config.clock.now()
+    }
+
+    /// The accounts as they are now. Takes the generator's lock for a moment.
+    pub(crate) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.generator().pool.world)
     }
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -80,7 +101,7 @@ impl Core {
     }
 
     pub(crate) fn check(&self, client: &str, key: &str) -> Result<(), Refusal> {
-        lock(&self.gate).check(client, key, self.now())
+        lock(&self.gate).check(client, key, self.unscaled_now())
     }
 
     /// Takes the time that CPA needs to hash a key.
@@ -109,7 +130,7 @@ impl Core {
             self.queue().ledger.sums.unrecorded += 1;
             return;
         }
-        let now = self.now();
+        let now = self.unscaled_now();
         self.queue().publish(payload, None, now, &self.faults);
     }
 
@@ -136,10 +157,10 @@ impl Core {
         while left > 0 {
             let step = left.min(64);
             left -= step;
-            let queued = self.now();
+            let queued = self.unscaled_now();
             let ago = apart.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));
             let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
-            let now = UnixNanos::new(queued.get().saturating_sub(ago));
+            let now = UnixNanos::new(self.now().get().saturating_sub(ago));
             // Somebody who comes in between misses events of this step, as he would with CPA.
             let watched = self.queue().subscribers(Channel::Errors) > 0;
             let (made, events) = {
@@ -177,13 +198,48 @@ impl Core {
                 self.generate(count.min(10_000).saturating_sub(waiting));
             }
         }
-        let now = self.now();
+        let now = self.unscaled_now();
         self.queue().pop(count, now)
     }
 
     pub(crate) fn totals(&self) -> Totals {
+        let world = self.world();
         let queue = self.queue();
-        queue.ledger.totals(&self.world, queue.len())
+        queue.ledger.totals(&world, queue.len())
+    }
+
+    pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
+        lock(&self.meter)
+    }
+
+    pub(crate) fn quota_faults(&self) -> MutexGuard<'_, QuotaFaults> {
+        lock(&self.quota_faults)
+    }
+
+    /// A provider's reply, or what a fault makes of it.
+    pub(crate) fn spoil(&self, names: [&str; 3], provider: &str, reply: Reply) -> Reply {
+        match self.quota_faults().take(names) {
+            Some(fault) => fault.apply(provider, reply),
+            None => reply,
+        }
+    }
+
+    pub(crate) fn count_call(&self, account: &str, endpoint: &str, reply: &Reply) {
+        let status = Some(reply.status).filter(|_| !reply.hangs);
+        self.meter().count(account, endpoint, status, self.now());
+    }
+
+    pub(crate) fn quotas(&self) -> Quotas {
+        let now = self.now();
+        let mut accounts = self.generator().pool.truth(now);
+        let meter = self.meter();
+        for account in &mut accounts {
+            account.calls = meter.of(&account.account);
+        }
+        Quotas {
+            now_ms: now.as_millis(),
+            accounts,
+        }
     }
 
     /// What a restart of CPA loses.
@@ -192,6 +248,8 @@ impl Core {
         let mut queue = self.queue();
         queue.lose_all();
         queue.ledger.forget_results();
+        drop(queue);
+        self.generator().pool.forget(self.now());
     }
 
     fn records_usage(&self) -> bool {

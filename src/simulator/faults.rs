@@ -1,10 +1,13 @@
 //! What can be made to go wrong on demand, while the simulator runs.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+
+use super::upstream::QuotaFault;
 
 /// Switches that take effect with the next reply, record or connection.
 #[derive(Debug, Default)]
@@ -143,6 +146,8 @@ pub struct FaultChange {
     pub garbage_records: Option<u32>,
     pub competing_subscriber: Option<bool>,
     pub competing_popper: Option<u32>,
+    /// What goes wrong with quota answers, by provider, host, account, or `*`; null ends it.
+    pub quota: BTreeMap<String, Option<QuotaFault>>,
     /// Lose queue, bans and counters and drop all connections.
     pub restart: bool,
     /// Drop everything queued as if its time were over.

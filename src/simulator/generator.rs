@@ -4,13 +4,14 @@
 //! handed out beside it, from the generator's own knowledge.
 
 mod event;
-mod failure;
+pub(crate) mod failure;
 mod headers;
 pub(crate) mod json;
 pub(crate) mod kinds;
-mod prng;
-pub(crate) mod quota;
+pub(crate) mod pool;
+pub(crate) mod prng;
 mod record;
+pub(crate) mod standing;
 pub(crate) mod usage;
 pub(crate) mod world;
 
@@ -20,19 +21,17 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use self::event::ErrorEvent;
-use self::failure::Fault;
+use self::failure::{Fault, Refusal};
 use self::json::Civil;
+use self::pool::{Pool, Volume};
 use self::prng::Prng;
-use self::quota::Quota;
 use self::record::{Record, RequestId, Style};
 use self::usage::Usage;
 use self::world::World;
 use crate::model::{Tokens, UnixNanos};
-use crate::simulator::config::TrafficConfig;
-use crate::simulator::version::{CpaVersion, RecordShape};
+use crate::simulator::config::SimulatorConfig;
+use crate::simulator::version::RecordShape;
 
-/// Tokens of an average request, by which a plan's size is chosen.
-const MEAN_TOKENS: u64 = 18_000;
 const PAGE: usize = 256 * 1024;
 
 /// A record's truth, kept beside its bytes.
@@ -51,7 +50,16 @@ pub(crate) struct Mark {
 pub(crate) struct Made {
     pub(crate) payload: Bytes,
     pub(crate) mark: Mark,
-    fault: Option<Fault>,
+    /// Number of the model in the account's list.
+    model: usize,
+    failure: Option<Failure>,
+}
+
+/// What went wrong with a request, and the quota that refused it.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    fault: Fault,
+    refusal: Option<Refusal>,
 }
 
 /// A failed request that waits for its next attempt.
@@ -65,12 +73,9 @@ struct Retry {
 
 #[derive(Debug)]
 pub(crate) struct Generator {
-    world: Arc<World>,
+    pub(crate) pool: Pool,
     style: Style,
     prng: Prng,
-    quotas: Vec<Quota>,
-    /// Accounts that an operator switched off.
-    disabled: Vec<bool>,
     retry: Option<Retry>,
     made: u64,
     scratch: Vec<u8>,
@@ -78,35 +83,19 @@ pub(crate) struct Generator {
 }
 
 impl Generator {
-    pub(crate) fn new(
-        config: &TrafficConfig,
-        version: CpaVersion,
-        world: Arc<World>,
-        now: UnixNanos,
-    ) -> Self {
-        let mut prng = Prng::new(config.seed);
-        // Without a rate the plans are big enough that a benchmark does not empty them.
-        let per_window = config.rate.map_or(1_000_000_000_000, |rate| rate * 18_000);
-        let quotas = (0..world.accounts.len())
-            .map(|number| {
-                let requests = per_window / 1_000_000 * world.share(number)
-                    + per_window % 1_000_000 * world.share(number) / 1_000_000;
-                // Between 70 and 130 % of the plan would be used by the end of a window.
-                let headroom = 1_000_000 / (700 + prng.below(600));
-                let capacity = (requests * MEAN_TOKENS / 1000 * headroom).max(1_000_000);
-                Quota::draw(capacity, now, &mut prng)
-            })
-            .collect();
+    pub(crate) fn new(config: &SimulatorConfig, now: UnixNanos) -> Self {
+        let traffic = &config.traffic;
+        let world = Arc::new(World::new(traffic));
+        let mut prng = Prng::new(traffic.seed);
+        let volume = Volume::new(traffic.rate, config.time_scale);
         Self {
-            disabled: vec![false; world.accounts.len()],
-            world,
+            pool: Pool::new(world, volume, config.states, now, &mut prng),
             style: Style {
-                shape: RecordShape::of(version),
-                offset_minutes: config.utc_offset_minutes,
-                size: config.size,
+                shape: RecordShape::of(config.version),
+                offset_minutes: traffic.utc_offset_minutes,
+                size: traffic.size,
             },
             prng,
-            quotas,
             retry: None,
             made: 0,
             scratch: Vec::with_capacity(8 * 1024),
@@ -114,21 +103,33 @@ impl Generator {
         }
     }
 
-    /// The next record, published at `now`.
+    /// The next record, published at `now`; none where no account may be used.
     pub(crate) fn make(&mut self, now: UnixNanos) -> Option<Made> {
-        let world = Arc::clone(&self.world);
+        let world = Arc::clone(&self.pool.world);
         let plan = match self.retry.take() {
-            Some(retry) => retry,
-            None => self.draw(&world, now),
+            Some(retry) if !self.pool.is_off(retry.account) => retry,
+            Some(_) | None => self.draw(&world, now)?,
         };
         let account = world.accounts.get(plan.account)?;
-        self.quotas.get_mut(plan.account)?.advance(now);
-        let fault = self.fault(plan.account);
+        let model = account.models.get(plan.model)?;
+        let failure = self.failure(plan, &model.name, now);
+        let fault = failure.map(|failure| failure.fault);
         let usage = match fault {
             None => Usage::draw(account.kind, self.style.shape, &mut self.prng),
             Some(_) => Usage::NONE,
         };
-        self.write(&world, plan, fault, usage, now)?;
+        if fault.is_none() {
+            let tokens = usage.tokens.total();
+            self.pool.spend(plan.account, &model.name, tokens, now);
+        }
+        self.write(&world, plan, failure, usage, now)?;
+        let result = failure.map(|failure| (failure.fault, failure.refusal));
+        self.pool.result(plan.account, plan.model, result, now);
+        let told = fault.is_none_or(|fault| fault.has_headers() && fault != Fault::BadGateway);
+        if told && self.style.shape.v8 && account.kind.headers.tells_quota() {
+            let refused = failure.and_then(|failure| failure.refusal);
+            self.pool.see(plan.account, plan.model, refused, now);
+        }
         let mark = Mark {
             series: account.first_series + u32::try_from(plan.model).unwrap_or(0),
             account: u32::try_from(plan.account).unwrap_or(0),
@@ -143,7 +144,8 @@ impl Generator {
         Some(Made {
             payload: self.seal(),
             mark,
-            fault,
+            model: plan.model,
+            failure,
         })
     }
 
@@ -152,10 +154,11 @@ impl Generator {
         &mut self,
         world: &World,
         plan: Retry,
-        fault: Option<Fault>,
+        failure: Option<Failure>,
         usage: Usage,
         now: UnixNanos,
     ) -> Option<()> {
+        let fault = failure.map(|failure| failure.fault);
         let account = world.accounts.get(plan.account)?;
         let quick = fault.is_some_and(|fault| fault != Fault::Cut);
         let prng = &mut self.prng;
@@ -165,8 +168,8 @@ impl Generator {
         let ago = Duration::from_millis(latency_ms) + Duration::from_nanos(self.made % 999_983);
         let started = UnixNanos::new(now.get() - i64::try_from(ago.as_nanos()).unwrap_or(0));
         let ttft_ms = prng.log_between(16, latency_ms.clamp(16, 2_047));
-        let quota = self.quotas.get_mut(plan.account)?;
-        quota.spend(usage.tokens.total());
+        let refusal = failure.and_then(|failure| failure.refusal);
+        let quota = self.pool.quota(plan.account, now)?;
         let record = Record {
             account,
             model: account.models.get(plan.model)?,
@@ -174,6 +177,7 @@ impl Generator {
             quota,
             usage,
             fault,
+            reset: refusal.map_or(now, |refusal| refusal.reset),
             started,
             latency_ms,
             ttft_ms: ttft_ms.min(latency_ms),
@@ -191,114 +195,123 @@ impl Generator {
         Some(())
     }
 
-    fn draw(&mut self, world: &World, now: UnixNanos) -> Retry {
-        let account = self.draw_account(world);
-        let models = world.accounts.get(account).map_or(0, |a| a.models.len());
-        // The first model of a list is the favourite.
-        let model = self
-            .prng
-            .below(models as u64)
-            .min(self.prng.below(models as u64));
-        Retry {
+    fn draw(&mut self, world: &World, now: UnixNanos) -> Option<Retry> {
+        let (account, model) = self.draw_account(world, now)?;
+        Some(Retry {
             account,
-            model: usize::try_from(model).unwrap_or(0),
+            model,
             client: world.draw_client(&mut self.prng),
             request: RequestId {
                 started_ms: u64::try_from(now.as_millis()).unwrap_or(0),
                 random: self.prng.next_u64(),
             },
-        }
+        })
     }
 
-    fn draw_account(&mut self, world: &World) -> usize {
+    fn draw_model(&mut self, world: &World, account: usize) -> usize {
+        let models = world.accounts.get(account).map_or(0, |a| a.models.len()) as u64;
+        // The first model of a list is the favourite.
+        let model = self.prng.below(models).min(self.prng.below(models));
+        usize::try_from(model).unwrap_or(0)
+    }
+
+    fn draw_account(&mut self, world: &World, now: UnixNanos) -> Option<(usize, usize)> {
         let mut account = world.draw_account(&mut self.prng);
-        // With everything switched off CPA would refuse; here the last choice stands.
+        let mut model = self.draw_model(world, account);
         for _ in 0..16 {
-            let off = self.is_disabled(account);
+            let off = self.pool.is_off(account);
             // CPA lets an account rest whose plan is used up, but tries it again now and then.
-            let rests = self.is_used_up(account) && self.prng.chance(950);
+            let rests = self.rests(account, model, now) && self.prng.chance(950);
             if !off && !rests {
-                break;
+                return Some((account, model));
             }
             let sibling = world.sibling(account);
-            account = if rests && !self.is_used_up(sibling) {
+            account = if !off && !self.pool.is_off(sibling) && !self.rests(sibling, model, now) {
                 sibling
             } else {
                 world.draw_account(&mut self.prng)
             };
+            model = self.draw_model(world, account);
         }
-        account
+        // Most of the pool is off or rests. Where all of it is off CPA refuses, without a record.
+        let on = (0..world.accounts.len()).find(|&number| !self.pool.is_off(number));
+        on.map(|account| (account, self.draw_model(world, account)))
     }
 
-    pub(crate) fn is_disabled(&self, account: usize) -> bool {
-        self.disabled.get(account).copied().unwrap_or(false)
-    }
-
-    pub(crate) fn set_disabled(&mut self, account: usize, to: bool) {
-        if let Some(slot) = self.disabled.get_mut(account) {
-            *slot = to;
-        }
+    fn rests(&self, account: usize, model: usize, now: UnixNanos) -> bool {
+        let standing = self.pool.standing(account);
+        standing.is_some_and(|standing| standing.rests(model, now))
     }
 
     /// What the `errors` channel says about a failed attempt. CPA is silent about aborted ones.
-    pub(crate) fn error_event(&mut self, of: &Made, now: UnixNanos) -> Option<Bytes> {
-        let fault = of.fault.filter(|&fault| fault != Fault::Canceled)?;
+    pub(crate) fn error_event(&self, of: &Made, now: UnixNanos) -> Option<Bytes> {
+        let failure = of.failure?;
+        if failure.fault == Fault::Canceled {
+            return None;
+        }
         let number = usize::try_from(of.mark.account).ok()?;
-        let quota = self.quota(number, now)?;
-        let account = self.world.accounts.get(number)?;
-        let model = of.mark.series.checked_sub(account.first_series)?;
+        let account = self.pool.world.accounts.get(number)?;
+        let standing = self.pool.standing(number)?;
+        let mut resting = standing.resting(now);
+        let rest = resting.find(|(model, _)| *model == of.model);
         let event = ErrorEvent {
             account,
-            model: account.models.get(usize::try_from(model).ok()?)?,
-            quota: &quota,
-            fault,
+            model: account.models.get(of.model)?,
+            standing,
+            until: rest.and_then(|(_, rest)| rest.until),
+            fault: failure.fault,
+            refusal: failure.refusal,
             now,
             offset_minutes: self.style.offset_minutes,
         };
         Some(event.write().into())
     }
 
-    /// The account's windows as they stand at `now`.
-    pub(crate) fn quota(&mut self, account: usize, now: UnixNanos) -> Option<Quota> {
-        let quota = self.quotas.get_mut(account)?;
-        quota.advance(now);
-        Some(*quota)
-    }
-
-    /// The quota headers of the account's last answer, as a JSON object.
-    pub(crate) fn signals(&mut self, account: usize, now: UnixNanos) -> Option<Vec<u8>> {
-        let quota = self.quota(account, now)?;
-        let described = self.world.accounts.get(account)?;
+    /// The quota headers of the account's last answer, as a JSON object, and when it came.
+    pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Vec<u8>)> {
+        let described = self.pool.world.accounts.get(account)?;
+        let seen = self.pool.seen(account)?;
         let mut out = Vec::with_capacity(2048);
         // Noise from a source of its own: looking must not change the records to come.
         headers::Answer {
             set: described.kind.headers,
             stream: false,
             html: false,
-            limited: quota.is_used_up(),
-            plan: described.plan,
-            quota: &quota,
-            now,
+            retry_after: seen.refused.map(|one| one.reset.since(seen.at).as_secs()),
+            plan: described.plan.name,
+            quota: &seen.quota,
+            model: &described.models.get(seen.model)?.name,
+            now: seen.at,
             padding: 0,
         }
         .write(&mut out, &mut Prng::new(0));
-        Some(out)
+        Some((seen.at, out))
     }
 
-    fn fault(&mut self, account: usize) -> Option<Fault> {
-        if self.is_used_up(account) {
-            return Some(Fault::UsageLimit);
+    fn failure(&mut self, plan: Retry, model: &str, now: UnixNanos) -> Option<Failure> {
+        let expired = self.pool.standing(plan.account)?.expired;
+        if let Some(refusal) = self.pool.refusal(plan.account, model, now) {
+            return Some(Failure {
+                fault: Fault::UsageLimit,
+                refusal: Some(refusal),
+            });
         }
-        Fault::draw(&mut self.prng)
-    }
-
-    fn is_used_up(&self, account: usize) -> bool {
-        self.quotas.get(account).is_some_and(Quota::is_used_up)
+        let drawn = Fault::draw(&mut self.prng);
+        let fault = if expired {
+            Some(Fault::Unauthorized)
+        } else {
+            drawn
+        };
+        fault.map(|fault| Failure {
+            fault,
+            refusal: None,
+        })
     }
 
     fn plan_retry(&mut self, world: &World, plan: Retry) {
         let account = world.sibling(plan.account);
-        if account != plan.account {
+        let models = world.accounts.get(account).map_or(0, |a| a.models.len());
+        if account != plan.account && plan.model < models {
             self.retry = Some(Retry { account, ..plan });
         }
     }

@@ -4,8 +4,10 @@ mod accounts;
 mod answer;
 mod api_call;
 mod control;
+mod credentials;
 mod lists;
 mod request;
+mod upstreams;
 mod v0;
 mod v8;
 
@@ -60,7 +62,9 @@ async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Respo
     if core.faults.is_http_503() {
         return Answer::empty(503).into_response();
     }
-    let mut response = route(&call, peer, core).await.into_response();
+    let answer = route(&call, peer, core).await;
+    answer.hold.wait().await;
+    let mut response = answer.into_response();
     // By the simulator's own clock; the server would take the machine's.
     if let Some(date) = http_date(core.now())
         && let Ok(value) = date.parse()
@@ -86,6 +90,9 @@ async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {
             Answer::raw_json(200, r#"{"status":"ok"}"#)
         }
         _ => {
+            if let Some(path) = call.path.strip_prefix("/upstream/") {
+                return upstreams::answer(call, path, core);
+            }
             if let Some(route) = call.path.strip_prefix("/v0/management/") {
                 return managed(call, peer, core, |core| v0::route(call, route, core)).await;
             }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Clock, CpaVersion, DEFAULT_KEY, Management, SimulatorConfig, TrafficConfig};
+use super::{
+    Clock, CpaVersion, DEFAULT_KEY, Management, QuotaFaultMode, SimulatorConfig, TrafficConfig,
+};
 
 #[expect(
     clippy::struct_excessive_bools,
@@ -74,6 +76,22 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub accounts: usize,
 
+    /// Put accounts beyond the sixteenth into every state: disabled, expired, pending and so on
+    #[arg(long)]
+    pub states: bool,
+
+    /// How many times as fast as the clock the simulated time goes, quota windows included
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub time_scale: u32,
+
+    #[arg(
+        long,
+        value_name = "PROVIDER=FAULT",
+        value_parser = quota_fault,
+        help = "Let quota answers go wrong, such as claude=rate_limited; * for all providers; may be repeated"
+    )]
+    pub quota_fault: Vec<(String, QuotaFaultMode)>,
+
     /// Only accounts of these providers, such as codex,gemini
     #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
     pub providers: Vec<String>,
@@ -127,9 +145,21 @@ impl SimulateArgs {
                 utc_offset_minutes: self.utc_offset,
             },
             clock,
+            time_scale: self.time_scale,
+            states: self.states,
+            quota_faults: self
+                .quota_fault
+                .into_iter()
+                .map(|(of, mode)| (of, mode.into()))
+                .collect(),
             ..SimulatorConfig::default()
         }
     }
+}
+
+fn quota_fault(text: &str) -> Result<(String, QuotaFaultMode), String> {
+    let (of, mode) = text.split_once('=').ok_or("expected PROVIDER=FAULT")?;
+    Ok((of.to_owned(), mode.parse()?))
 }
 
 #[cfg(test)]
@@ -148,7 +178,8 @@ mod tests {
     fn options_become_a_configuration() {
         Cli::command().debug_assert();
         let words = "sim --cpa-version v8.0.10 --rate 0 --bcrypt-delay 62ms --providers codex,gemini \
-                     --utc-offset -90 --statistics-off";
+                     --utc-offset -90 --statistics-off --time-scale 60 --states \
+                     --quota-fault claude=rate_limited --quota-fault *=hang";
         let cli = Cli::parse_from(words.split_whitespace());
         let config = cli.simulate.into_config(Clock::system());
         assert_eq!(config.version, CpaVersion::new(8, 0, 10));
@@ -157,5 +188,10 @@ mod tests {
         assert_eq!(config.traffic.providers, ["codex", "gemini"]);
         assert_eq!(config.traffic.utc_offset_minutes, -90);
         assert!(!config.usage_statistics);
+        assert_eq!((config.time_scale, config.states), (60, true));
+        let mode = |of: &str| config.quota_faults.get(of).map(|fault| fault.mode);
+        assert_eq!(mode("claude"), Some(QuotaFaultMode::RateLimited));
+        assert_eq!(mode("*"), Some(QuotaFaultMode::Hang));
+        assert!(Cli::try_parse_from(["sim", "--quota-fault", "claude=sulks"]).is_err());
     }
 }

@@ -134,6 +134,14 @@ impl Ledger {
         }
     }
 
+    /// Makes room for accounts that were added.
+    pub(crate) fn grow(&mut self, world: &World) {
+        let series = usize::try_from(world.series).unwrap_or(0);
+        self.series.resize(series, Pair::default());
+        self.results
+            .resize(world.accounts.len(), Results::default());
+    }
+
     pub(crate) fn produced(&mut self, mark: &Mark) {
         for pair in self.pairs(mark) {
             pair.produced.add(mark);

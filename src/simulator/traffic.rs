@@ -16,7 +16,7 @@ const FAST: u64 = 100;
 
 /// Records made before others get a turn: well below what a subscriber may be behind, so that only
 /// one that does not read is cut.
-const STEP: u64 = 64;
+const STEP: u64 = 16;
 
 /// Produces records until the configured number is reached; never ends without one.
 ///
@@ -48,13 +48,13 @@ pub(crate) async fn flow(core: Arc<Core>) {
         }
         let count = (due / 1000).min(left);
         due -= count * 1000;
-        // Nobody else writes it; a restart goes on where the last run stopped.
-        core.left.store(left - count, Ordering::Relaxed);
         let mut due_now = count;
         while due_now > 0 {
             let step = due_now.min(STEP);
             due_now -= step;
             core.generate(usize::try_from(step).unwrap_or(0));
+            // Nobody else takes from it; a restart goes on where the last run stopped.
+            core.left.fetch_sub(step, Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
     }

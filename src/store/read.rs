@@ -10,7 +10,7 @@ use crate::model::{RejectReason, UnixNanos};
 /// Reads the database, beside a running exporter if need be.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
+    pub(super) conn: Connection,
 }
 
 /// A payload that was no record when it came.

@@ -36,6 +36,7 @@ fn event(ts: i64, digest: i64) -> Event<'static> {
         generate: true,
         stream: true,
         quota_headers: Vec::new(),
+        exhaustion: None,
         digest: EventDigest(digest),
     }
 }

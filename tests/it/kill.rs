@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use tempfile::tempdir;
 
+use crate::gate::Gate;
 use crate::harness::{
     Exporter, Samples, count, counted, eventually, simulator, spool_files, stored, sum,
 };
 
 const KILLS: u64 = 20;
+/// Made before each kill of the exact test.
+const PORTION: usize = 2000;
 const BACKLOG: usize = 30_000;
 /// More than one reply can hold: 256 KiB of records of 1 KB and more.
 const MAX_REPLY: u64 = 300;
@@ -33,7 +36,7 @@ fn never_falls(before: &Samples, after: &Samples) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_in_a_drain_double_nothing_and_lose_nothing_received() {
+async fn twenty_kills_at_any_moment_cost_at_most_the_reply_on_its_way() {
     let simulator = simulator(|config| config.traffic.backlog = BACKLOG).await;
     let dir = tempdir().unwrap();
     let mut last = Samples::new();
@@ -81,6 +84,52 @@ async fn twenty_kills_in_a_drain_double_nothing_and_lose_nothing_received() {
         missing <= KILLS * MAX_REPLY,
         "{missing} lost: more than was on its way at the kills"
     );
+}
+
+/// The kill comes when the exporter has asked for more and gets nothing: all that CPA handed out
+/// has been received in full then. None of it may be missing afterwards, and none doubled.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
+    let simulator = simulator(|_| {}).await;
+    let gate = Gate::before(simulator.addr()).await;
+    let dir = tempdir().unwrap();
+    let key = [("CPA_MANAGEMENT_KEY", simulator.management_key())];
+    let flags = ["--cpa.mode", "pop"];
+    let events = || count(dir.path(), "SELECT count(*) FROM event").cast_unsigned();
+    for kill in 0..KILLS {
+        let exporter = Exporter::start_at(&gate.url(), &key, dir.path(), &flags).await;
+        // The gate is shut from the last kill on: what counts here is what the spool brings.
+        exporter.ready().await;
+        let received = simulator.totals().popped.records;
+        assert_eq!(events(), received, "after kill {kill}\n{}", exporter.log());
+        simulator.generate(PORTION);
+        gate.open();
+        let more = 1 + kill * 7919 % 1200;
+        eventually("some more", async || {
+            (simulator.totals().popped.records >= received + more).then_some(())
+        })
+        .await;
+        gate.shut().await;
+        let received = simulator.totals().popped.records;
+        // Now in the middle of storing, now when half of it is stored.
+        if kill % 2 == 1 {
+            let half = received - more / 2;
+            eventually("half of it", async || (events() >= half).then_some(())).await;
+        }
+        exporter.kill();
+    }
+    let exporter = Exporter::start_at(&gate.url(), &key, dir.path(), &flags).await;
+    exporter.ready().await;
+    assert_eq!(events(), simulator.totals().popped.records);
+    let want = stored(dir.path());
+    let page = exporter.when("counted", |s| counted(s) == want).await;
+    assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
+    // And the rest comes when the gate is opened.
+    gate.open();
+    let all = KILLS * PORTION as u64;
+    eventually("the rest", async || (events() == all).then_some(())).await;
+    let want = stored(dir.path());
+    exporter.when("counted", |s| counted(s) == want).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@
 )]
 
 mod accounts;
+mod disk;
+mod gate;
 mod harness;
 mod kill;
 mod lag;

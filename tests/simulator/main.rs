@@ -7,6 +7,8 @@
     reason = "helpers of a test stop it where something is not as it must be"
 )]
 
+mod accounts;
+mod asking;
 mod behaviour;
 mod faults;
 mod flow;
@@ -15,3 +17,5 @@ mod replay_http;
 mod replay_resp;
 mod support;
 mod traffic;
+mod truth;
+mod upstreams;

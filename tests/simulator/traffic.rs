@@ -91,7 +91,7 @@ fn read(record: &Value) -> Tokens {
                 ..Tokens::default()
             }
         }
-        "gemini" | "vertex" | "antigravity" => Tokens {
+        "gemini" | "gemini-cli" | "vertex" | "antigravity" => Tokens {
             input: input - count(&flat["cached_tokens"]),
             cache_read: count(&flat["cached_tokens"]),
             output,

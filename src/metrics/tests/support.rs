@@ -199,6 +199,7 @@ pub(super) fn success() -> Event<'static> {
         generate: true,
         stream: true,
         quota_headers: Vec::new(),
+        exhaustion: None,
         digest: EventDigest(0),
     }
 }

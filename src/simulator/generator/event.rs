@@ -1,9 +1,9 @@
 //! What CPA tells subscribers of `errors` about a failed attempt.
 
-use super::failure::Fault;
+use super::failure::{Fault, Refusal};
 use super::json::{Civil, boolean, number, string, text};
 use super::kinds::Kind;
-use super::quota::Quota;
+use super::standing::Standing;
 use super::world::{Account, Model};
 use crate::model::UnixNanos;
 
@@ -11,8 +11,11 @@ use crate::model::UnixNanos;
 pub(crate) struct ErrorEvent<'a> {
     pub(crate) account: &'a Account,
     pub(crate) model: &'a Model,
-    pub(crate) quota: &'a Quota,
+    pub(crate) standing: &'a Standing,
+    /// When the model may be used again, if it rests.
+    pub(crate) until: Option<UnixNanos>,
     pub(crate) fault: Fault,
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) now: UnixNanos,
     pub(crate) offset_minutes: i16,
 }
@@ -37,29 +40,44 @@ impl ErrorEvent<'_> {
         number(&mut out, self.fault.status().max(400));
         text(&mut out, ",\"body\":\"");
         self.body(&mut out);
-        text(&mut out, "\",\"auth_status\":{");
+        out.push(b'"');
+        if self.fault.status() == 429 {
+            text(&mut out, ",\"code\":\"rate_limit\",\"retryable\":true");
+        }
+        text(&mut out, ",\"auth_status\":{");
         self.status(&mut out);
-        text(&mut out, ",\"disabled\":false,\"unavailable\":");
-        boolean(&mut out, self.rests());
-        self.retry(&mut out);
+        text(&mut out, ",\"disabled\":");
+        boolean(&mut out, self.standing.is_disabled());
+        let unavailable = self.standing.is_unavailable(self.now);
+        text(&mut out, ",\"unavailable\":");
+        boolean(&mut out, unavailable);
+        self.retry(&mut out, self.standing.retry_after(self.now));
         text(&mut out, ",\"model\":{\"name\":");
         string(&mut out, &self.model.alias);
         out.push(b',');
         self.status(&mut out);
         text(&mut out, ",\"unavailable\":");
-        boolean(&mut out, self.rests());
-        self.retry(&mut out);
+        boolean(&mut out, self.until.is_some());
+        self.retry(&mut out, self.until);
         if self.fault.status() == 429 {
-            text(&mut out, ",\"quota\":{\"exceeded\":");
-            boolean(&mut out, self.rests());
-            text(&mut out, ",\"reason\":\"quota\"}");
+            self.quota(&mut out);
         }
         text(&mut out, "}}}");
         out
     }
 
-    fn rests(&self) -> bool {
-        self.fault == Fault::UsageLimit
+    fn quota(&self, out: &mut Vec<u8>) {
+        text(out, ",\"quota\":{\"exceeded\":true,\"reason\":\"");
+        // Claude's windows hold for all models of the credential.
+        let whole = self.refusal.is_some_and(|refusal| refusal.whole);
+        text(out, if whole { "credential_quota" } else { "quota" });
+        out.push(b'"');
+        if let Some(until) = self.until {
+            text(out, ",\"next_recover_at\":\"");
+            self.time(out, until);
+            out.push(b'"');
+        }
+        out.push(b'}');
     }
 
     fn status(&self, out: &mut Vec<u8>) {
@@ -69,14 +87,14 @@ impl ErrorEvent<'_> {
     }
 
     fn body(&self, out: &mut Vec<u8>) {
-        let kind = self.account.kind;
-        self.fault.body(out, kind, self.quota, self.now);
+        let reset = self.refusal.map_or(self.now, |refusal| refusal.reset);
+        self.fault.body(out, self.account, reset, self.now);
     }
 
-    fn retry(&self, out: &mut Vec<u8>) {
-        if self.rests() {
+    fn retry(&self, out: &mut Vec<u8>, until: Option<UnixNanos>) {
+        if let Some(until) = until {
             text(out, ",\"next_retry_after\":\"");
-            self.time(out, self.quota.primary.reset);
+            self.time(out, until);
             out.push(b'"');
         }
     }

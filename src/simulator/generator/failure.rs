@@ -1,10 +1,17 @@
 //! What goes wrong upstream, how often, and what the error body looks like.
 
 use super::json::{escaped, number, text};
-use super::kinds::Kind;
 use super::prng::Prng;
-use super::quota::Quota;
+use super::world::Account;
 use crate::model::UnixNanos;
+
+/// A used-up quota that refuses a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) reset: UnixNanos,
+    /// Whether CPA lets all models of the credential rest for it, not only the one that was asked.
+    pub(crate) whole: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -59,15 +66,27 @@ impl Fault {
         self != Self::Canceled
     }
 
-    /// Writes the body as the inside of a JSON string.
-    pub(crate) fn body(self, out: &mut Vec<u8>, kind: &Kind, quota: &Quota, now: UnixNanos) {
+    /// Writes the body as the inside of a JSON string. `reset` is when the quota resets that refuses.
+    pub(crate) fn body(
+        self,
+        out: &mut Vec<u8>,
+        account: &Account,
+        reset: UnixNanos,
+        now: UnixNanos,
+    ) {
+        let provider = account.kind.provider;
         match self {
-            Self::UsageLimit if kind.provider == "codex" => usage_limit(out, quota, now),
-            Self::UsageLimit | Self::RateLimit => escaped(out, rate_limit(kind)),
-            Self::Unauthorized => escaped(
-                out,
-                r#"{"error":{"message":"Incorrect API key provided: sk-****","type":"invalid_request_error","code":"invalid_api_key"}}"#,
-            ),
+            Self::UsageLimit => match provider {
+                "codex" => usage_limit(out, account.plan.name, reset, now),
+                "antigravity" | "gemini-cli" => google(out, "QUOTA_EXHAUSTED", reset, now),
+                "openai-compatible-glm" => escaped(
+                    out,
+                    r#"{"error":{"code":"1310","message":"Weekly/Monthly Limit Exhausted"}}"#,
+                ),
+                _ => escaped(out, rate_limit(provider)),
+            },
+            Self::RateLimit => escaped(out, rate_limit(provider)),
+            Self::Unauthorized => escaped(out, unauthorized(provider)),
             Self::Server => escaped(
                 out,
                 r#"{"error":{"message":"upstream exploded","type":"server_error","code":500}}"#,
@@ -83,27 +102,52 @@ impl Fault {
     }
 }
 
-fn rate_limit(kind: &Kind) -> &'static str {
-    if kind.provider == "claude" {
-        r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit. Please try again later."}}"#
-    } else {
-        r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#
+fn rate_limit(provider: &str) -> &'static str {
+    match provider {
+        "claude" => {
+            r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit. Please try again later."}}"#
+        }
+        "gemini" | "vertex" | "antigravity" | "gemini-cli" => {
+            r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"17s"}]}}"#
+        }
+        _ => {
+            r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#
+        }
     }
 }
 
-fn usage_limit(out: &mut Vec<u8>, quota: &Quota, now: UnixNanos) {
-    let window = if quota.secondary.is_used_up() {
-        &quota.secondary
+fn unauthorized(provider: &str) -> &'static str {
+    if provider == "kimi" {
+        r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#
     } else {
-        &quota.primary
-    };
+        r#"{"error":{"message":"Incorrect API key provided: sk-****","type":"invalid_request_error","code":"invalid_api_key"}}"#
+    }
+}
+
+fn google(out: &mut Vec<u8>, reason: &str, reset: UnixNanos, now: UnixNanos) {
     escaped(
         out,
-        r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"plus","resets_at":"#,
+        r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":""#,
     );
-    number(out, window.reset_seconds());
+    escaped(out, reason);
+    escaped(
+        out,
+        r#""},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":""#,
+    );
+    number(out, reset.since(now).as_secs());
+    escaped(out, r#"s"}]}}"#);
+}
+
+fn usage_limit(out: &mut Vec<u8>, plan: &str, reset: UnixNanos, now: UnixNanos) {
+    escaped(
+        out,
+        r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":""#,
+    );
+    escaped(out, plan);
+    escaped(out, r#"","resets_at":"#);
+    number(out, u64::try_from(reset.get() / 1_000_000_000).unwrap_or(0));
     escaped(out, r#","resets_in_seconds":"#);
-    number(out, window.reset.since(now).as_secs());
+    number(out, reset.since(now).as_secs());
     text(out, "}}");
 }
 

@@ -3,8 +3,8 @@
 use super::json::{Civil, hex, number, padded, text};
 use super::kinds::HeaderSet;
 use super::prng::Prng;
-use super::quota::{Quota, Window};
 use crate::model::UnixNanos;
+use crate::simulator::quota::{Limit, Quota};
 
 /// What the headers of one answer depend on.
 #[derive(Debug)]
@@ -12,9 +12,12 @@ pub(crate) struct Answer<'a> {
     pub(crate) set: HeaderSet,
     pub(crate) stream: bool,
     pub(crate) html: bool,
-    pub(crate) limited: bool,
+    /// Seconds after which to try again, of an answer that refuses.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) plan: &'a str,
     pub(crate) quota: &'a Quota,
+    /// Windows of some models are told only where such a model was asked.
+    pub(crate) model: &'a str,
     pub(crate) now: UnixNanos,
     /// Bytes of padding to add under a name of its own.
     pub(crate) padding: usize,
@@ -43,8 +46,10 @@ impl Answer<'_> {
             number(out, prng.log_between(64, 4095));
             text(out, "\"],");
         }
-        if self.limited {
-            text(out, "\"Retry-After\":[\"37\"],");
+        if let Some(seconds) = self.retry_after {
+            text(out, "\"Retry-After\":[\"");
+            number(out, seconds);
+            text(out, "\"],");
         }
         if cloudflare {
             text(out, "\"Server\":[\"cloudflare\"],");
@@ -110,21 +115,55 @@ impl Answer<'_> {
         text(
             out,
             "; path=/; HttpOnly\",\"_cfuvid=fake2; path=/\"],\
-             \"X-Codex-Active-Limit\":[\"codex\"],\
-             \"X-Codex-Credits-Balance\":[\"\"],\
-             \"X-Codex-Credits-Has-Credits\":[\"False\"],\
-             \"X-Codex-Credits-Unlimited\":[\"False\"],\"X-Codex-Plan-Type\":[\"",
+             \"X-Codex-Active-Limit\":[\"codex\"],",
         );
+        if let Some(limit) = self.quota.get("codex_bengalfox", "weekly") {
+            text(
+                out,
+                "\"X-Codex-Bengalfox-Limit-Name\":[\"GPT-5.3-Codex-Spark\"],",
+            );
+            self.codex_window(out, "Bengalfox-Primary", limit);
+        }
+        self.credits(out);
+        text(out, "\"X-Codex-Plan-Type\":[\"");
         text(out, self.plan);
         text(
             out,
             "\"],\"X-Codex-Primary-Over-Secondary-Limit-Percent\":[\"0\"],",
         );
-        self.codex_window(out, "Primary", &self.quota.primary);
-        self.codex_window(out, "Secondary", &self.quota.secondary);
+        let mut windows = self.quota.windows("main");
+        let (primary, secondary) = (windows.next(), windows.next());
+        if let Some(limit) = primary {
+            self.codex_window(out, "Primary", limit);
+        }
+        let mut reached = [("primary", primary), ("secondary", secondary)].into_iter();
+        let reached = reached.find(|(_, limit)| limit.is_some_and(Limit::is_used_up));
+        if let (Some(_), Some((name, _))) = (self.retry_after, reached) {
+            text(out, "\"X-Codex-Rate-Limit-Reached-Type\":[\"");
+            text(out, name);
+            text(out, "\"],");
+        }
+        if let Some(limit) = secondary {
+            self.codex_window(out, "Secondary", limit);
+        }
     }
 
-    fn codex_window(&self, out: &mut Vec<u8>, name: &str, window: &Window) {
+    fn credits(&self, out: &mut Vec<u8>) {
+        let credits = self.quota.get("credits", "monthly");
+        text(out, "\"X-Codex-Credits-Balance\":[\"");
+        if let Some(credits) = credits {
+            let left = credits.nominal_left();
+            number(out, left / 100);
+            out.push(b'.');
+            padded(out, left % 100, 2);
+        }
+        text(out, "\"],\"X-Codex-Credits-Has-Credits\":[\"");
+        text(out, if credits.is_some() { "True" } else { "False" });
+        text(out, "\"],\"X-Codex-Credits-Unlimited\":[\"False\"],");
+    }
+
+    fn codex_window(&self, out: &mut Vec<u8>, name: &str, limit: &Limit) {
+        let reset = limit.reset_from(self.now);
         let mut value = |suffix: &str, value: u64| {
             text(out, "\"X-Codex-");
             text(out, name);
@@ -133,13 +172,10 @@ impl Answer<'_> {
             number(out, value);
             text(out, "\"],");
         };
-        value(
-            "-Reset-After-Seconds",
-            window.reset.since(self.now).as_secs(),
-        );
-        value("-Reset-At", window.reset_seconds());
-        value("-Used-Percent", window.used_basis_points() / 100);
-        value("-Window-Minutes", window.minutes());
+        value("-Reset-After-Seconds", reset.since(self.now).as_secs());
+        value("-Reset-At", seconds(reset));
+        value("-Used-Percent", limit.percent());
+        value("-Window-Minutes", limit.seconds() / 60);
     }
 
     fn anthropic(&self, out: &mut Vec<u8>) {
@@ -147,9 +183,15 @@ impl Answer<'_> {
             out,
             "\"Anthropic-Organization-Id\":[\"99999999-2222-4333-8444-555555555555\"],",
         );
-        let (short, long) = (&self.quota.primary, &self.quota.secondary);
-        anthropic_window(out, "5h", short);
-        anthropic_window(out, "7d", long);
+        let short = self.quota.get("main", "5h");
+        let long = self.quota.get("main", "weekly");
+        let scoped = self.quota.get("fable", "weekly");
+        let scoped = scoped.filter(|_| self.model.contains("fable"));
+        for (name, limit) in [("5h", short), ("7d", long), ("7d_oi", scoped)] {
+            if let Some(limit) = limit {
+                self.anthropic_window(out, name, limit);
+            }
+        }
         text(
             out,
             "\"Anthropic-Ratelimit-Unified-Fallback-Percentage\":[\"0.5\"],\
@@ -157,40 +199,52 @@ impl Answer<'_> {
              \"Anthropic-Ratelimit-Unified-Overage-Status\":[\"rejected\"],\
              \"Anthropic-Ratelimit-Unified-Representative-Claim\":[\"",
         );
-        let weekly = long.used_basis_points() > short.used_basis_points();
-        text(out, if weekly { "seven_day" } else { "five_hour" });
+        let (mut claim, mut name) = (short, "five_hour");
+        for (limit, called) in [(long, "seven_day"), (scoped, "seven_day_oi")] {
+            let share = |limit: Option<&Limit>| limit.map(Limit::basis_points);
+            if share(limit) > share(claim) {
+                (claim, name) = (limit, called);
+            }
+        }
+        text(out, name);
         text(out, "\"],\"Anthropic-Ratelimit-Unified-Reset\":[\"");
-        let claim = if weekly { long } else { short };
-        number(out, claim.reset_seconds());
+        number(
+            out,
+            claim.map_or(0, |limit| seconds(limit.reset_from(self.now))),
+        );
         text(out, "\"],\"Anthropic-Ratelimit-Unified-Status\":[\"");
-        text(out, unified_status(claim));
+        text(out, unified_status(claim.map_or(0, Limit::basis_points)));
+        text(out, "\"],");
+    }
+
+    fn anthropic_window(&self, out: &mut Vec<u8>, name: &str, limit: &Limit) {
+        let head = |out: &mut Vec<u8>, suffix: &str| {
+            text(out, "\"Anthropic-Ratelimit-Unified-");
+            text(out, name);
+            text(out, suffix);
+        };
+        head(out, "-Reset\":[\"");
+        number(out, seconds(limit.reset_from(self.now)));
+        text(out, "\"],");
+        head(out, "-Status\":[\"");
+        let rejected = limit.is_used_up();
+        text(out, if rejected { "rejected" } else { "allowed" });
+        text(out, "\"],");
+        head(out, "-Utilization\":[\"");
+        let share = limit.basis_points();
+        number(out, share / 10_000);
+        out.push(b'.');
+        padded(out, share % 10_000, 4);
         text(out, "\"],");
     }
 }
 
-fn anthropic_window(out: &mut Vec<u8>, name: &str, window: &Window) {
-    let head = |out: &mut Vec<u8>, suffix: &str| {
-        text(out, "\"Anthropic-Ratelimit-Unified-");
-        text(out, name);
-        text(out, suffix);
-    };
-    head(out, "-Reset\":[\"");
-    number(out, window.reset_seconds());
-    text(out, "\"],");
-    head(out, "-Status\":[\"");
-    let rejected = window.is_used_up();
-    text(out, if rejected { "rejected" } else { "allowed" });
-    text(out, "\"],");
-    head(out, "-Utilization\":[\"");
-    let share = window.used_basis_points();
-    number(out, share / 10_000);
-    out.push(b'.');
-    padded(out, share % 10_000, 4);
-    text(out, "\"],");
+fn seconds(time: UnixNanos) -> u64 {
+    u64::try_from(time.get() / 1_000_000_000).unwrap_or(0)
 }
 
-fn unified_status(window: &Window) -> &'static str {
-    match window.used_basis_points() {
+fn unified_status(basis_points: u64) -> &'static str {
+    match basis_points {
         10_000.. => "rejected",
         7_500.. => "allowed_warning",
         _ => "allowed",

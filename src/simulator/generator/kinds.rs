@@ -41,6 +41,13 @@ pub(crate) enum HeaderSet {
     Xai,
 }
 
+impl HeaderSet {
+    /// Whether CPA 8 keeps these headers to show the credential's quota.
+    pub(crate) fn tells_quota(self) -> bool {
+        matches!(self, Self::Codex | Self::Claude)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) provider: &'static str,
@@ -262,6 +269,38 @@ const KEYLESS: Kind = Kind {
     ..COMPAT_KIND
 };
 
+/// Comes with a plugin.
+const GEMINI_CLI: Kind = Kind {
+    provider: "gemini-cli",
+    executor: "GeminiCLIExecutor",
+    weight: 4,
+    ..VERTEX
+};
+
+const GLM: Kind = Kind {
+    provider: "openai-compatible-glm",
+    base_url: "https://api.z.ai/api/coding/paas/v4",
+    key_prefix: "fake-glm-",
+    models: &[("glm-4.7", "glm-4.7"), ("glm-4.5-air", "glm-air")],
+    weight: 5,
+    ..COMPAT_KIND
+};
+
+const MINIMAX: Kind = Kind {
+    provider: "openai-compatible-minimax",
+    base_url: "https://api.minimax.io/v1",
+    key_prefix: "sk-cp-fake-",
+    models: &[("MiniMax-M2.1", "minimax-m2")],
+    weight: 5,
+    ..COMPAT_KIND
+};
+
+/// The kind of a provider's accounts, by its name or a compat provider's own.
+pub(crate) fn named(name: &str) -> Option<&'static Kind> {
+    let mut kinds = DEAL.into_iter();
+    kinds.find(|kind| name == kind.provider || name == kind.short_name())
+}
+
 /// The kinds of the first `count` accounts, of these providers only or of all if none is named.
 ///
 /// A pool of any size repeats the same order.
@@ -287,7 +326,7 @@ pub(crate) fn deal(count: usize, providers: &[String]) -> Vec<&'static Kind> {
 
 static COMPAT: Kind = COMPAT_KIND;
 
-static DEAL: [&Kind; 16] = [
+static DEAL: [&Kind; 19] = [
     &CODEX,
     &CLAUDE,
     &CODEX,
@@ -304,4 +343,7 @@ static DEAL: [&Kind; 16] = [
     &VERTEX_KEY,
     &XAI_KEY,
     &KEYLESS,
+    &GEMINI_CLI,
+    &GLM,
+    &MINIMAX,
 ];

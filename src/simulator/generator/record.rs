@@ -5,10 +5,10 @@ use super::headers::Answer;
 use super::json::{Civil, boolean, hex, number, string, text};
 use super::kinds::HeaderSet;
 use super::prng::Prng;
-use super::quota::Quota;
 use super::usage::{Flat, Usage};
 use super::world::{Account, Client, Model};
 use crate::model::{TokenQuality, Tokens, UnixNanos};
+use crate::simulator::quota::Quota;
 use crate::simulator::version::RecordShape;
 
 /// Everything a record tells, before it is written.
@@ -20,6 +20,8 @@ pub(crate) struct Record<'a> {
     pub(crate) quota: &'a Quota,
     pub(crate) usage: Usage,
     pub(crate) fault: Option<Fault>,
+    /// When the quota resets for which the request is refused; else of no meaning.
+    pub(crate) reset: UnixNanos,
     pub(crate) started: UnixNanos,
     pub(crate) latency_ms: u64,
     pub(crate) ttft_ms: u64,
@@ -117,7 +119,7 @@ impl Record<'_> {
         number(out, self.fault.map_or(200, Fault::status));
         text(out, ",\"body\":\"");
         if let Some(fault) = self.fault {
-            fault.body(out, self.account.kind, self.quota, self.started);
+            fault.body(out, self.account, self.reset, self.started);
         }
         text(out, "\"}");
     }
@@ -138,11 +140,28 @@ impl Record<'_> {
             set,
             stream: self.stream,
             html,
-            limited: matches!(self.fault, Some(Fault::UsageLimit | Fault::RateLimit)),
-            plan: self.account.plan,
+            retry_after: self.retry_after(),
+            plan: self.account.plan.name,
             quota: self.quota,
+            model: &self.model.name,
             now: self.started,
             padding: style.size.saturating_sub(BARE + headers),
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self.fault {
+            Some(Fault::UsageLimit) => Some(self.reset.since(self.started).as_secs()),
+            Some(Fault::RateLimit) => Some(37),
+            None
+            | Some(
+                Fault::Unauthorized
+                | Fault::Server
+                | Fault::BadGateway
+                | Fault::Overloaded
+                | Fault::Canceled
+                | Fault::Cut,
+            ) => None,
         }
     }
 

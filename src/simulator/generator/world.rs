@@ -7,12 +7,12 @@ use siphasher::sip::SipHasher13;
 use super::kinds::{Kind, Login, deal};
 use super::prng::Prng;
 use crate::simulator::config::TrafficConfig;
+use crate::simulator::quota::{Plan, plan_of};
 
 const PEOPLE: [&str; 8] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi",
 ];
 const DOMAINS: [&str; 3] = ["example.com", "example.org", "example.net"];
-const PLANS: [&str; 4] = ["plus", "pro", "team", "plus"];
 const AGENTS: [&str; 4] = [
     "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64)",
     "claude-cli/2.1.0 (external, cli)",
@@ -20,14 +20,14 @@ const AGENTS: [&str; 4] = [
     "curl/8.5.0",
 ];
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) name: String,
     pub(crate) alias: String,
 }
 
 /// A credential of the pool.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) kind: &'static Kind,
     pub(crate) auth_index: String,
@@ -36,7 +36,7 @@ pub(crate) struct Account {
     pub(crate) email: Option<String>,
     /// Raw key of a config entry; empty for an auth file.
     pub(crate) key: String,
-    pub(crate) plan: &'static str,
+    pub(crate) plan: &'static Plan,
     pub(crate) token_sha256: Option<String>,
     /// Number of the first series; one follows for each model.
     pub(crate) first_series: u32,
@@ -55,47 +55,76 @@ impl Account {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) key: String,
     pub(crate) agent: &'static str,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) accounts: Vec<Account>,
     pub(crate) clients: Vec<Client>,
     pub(crate) series: u32,
+    /// Models per account; 0 keeps each provider's own list.
+    models: usize,
     account_weights: Vec<u64>,
     client_weights: Vec<u64>,
 }
 
 impl World {
     pub(crate) fn new(config: &TrafficConfig) -> Self {
-        let mut series = 0;
-        let models = config.models;
-        let accounts: Vec<Account> = deal(config.accounts.max(1), &config.providers)
-            .into_iter()
-            .enumerate()
-            .map(|(number, kind)| {
-                let account = account(kind, number, models, series);
-                series += u32::try_from(account.models.len()).unwrap_or(0);
-                account
-            })
-            .collect();
         let clients: Vec<Client> = (0..config.clients.max(1)).map(client).collect();
-        Self {
-            account_weights: cumulate(
-                accounts
-                    .iter()
-                    .enumerate()
-                    .map(|(number, a)| a.kind.weight * 16 / (1 + number as u64 / 16).min(8)),
-            ),
+        let mut world = Self {
+            accounts: Vec::new(),
             client_weights: cumulate((0..clients.len()).map(|n| 4 + 96 / (1 + n as u64))),
-            accounts,
             clients,
-            series,
+            series: 0,
+            models: config.models,
+            account_weights: Vec::new(),
+        };
+        for kind in deal(config.accounts.max(1), &config.providers) {
+            world.push(kind);
         }
+        world.account_weights = weights(&world.accounts);
+        world
+    }
+
+    /// This world and one more account, whose number is the highest.
+    pub(crate) fn with(&self, kind: &'static Kind, plan: Option<&'static Plan>) -> Self {
+        let mut world = self.clone();
+        world.push(kind);
+        if let (Some(plan), Some(account)) = (plan, world.accounts.last_mut()) {
+            account.plan = plan;
+        }
+        world.account_weights = weights(&world.accounts);
+        world
+    }
+
+    /// This world with one account on another plan; its models stay, as its series do.
+    pub(crate) fn with_plan(&self, number: usize, plan: &'static Plan) -> Self {
+        let mut world = self.clone();
+        if let Some(account) = world.accounts.get_mut(number) {
+            account.plan = plan;
+        }
+        world
+    }
+
+    fn push(&mut self, kind: &'static Kind) {
+        let ordinal = self
+            .accounts
+            .iter()
+            .filter(|a| a.kind.is_like(kind))
+            .count();
+        let plan = plan_of(kind.provider, kind.is_file(), ordinal);
+        let account = account(kind, self.accounts.len(), self.models, self.series, plan);
+        self.series += u32::try_from(account.models.len()).unwrap_or(0);
+        self.accounts.push(account);
+    }
+
+    pub(crate) fn by_index(&self, auth_index: &str) -> Option<(usize, &Account)> {
+        let mut accounts = self.accounts.iter().enumerate();
+        accounts.find(|(_, account)| account.auth_index == auth_index)
     }
 
     pub(crate) fn draw_account(&self, prng: &mut Prng) -> usize {
@@ -127,6 +156,11 @@ impl World {
     }
 }
 
+fn weights(accounts: &[Account]) -> Vec<u64> {
+    let accounts = accounts.iter().enumerate();
+    cumulate(accounts.map(|(number, a)| a.kind.weight * 16 / (1 + number as u64 / 16).min(8)))
+}
+
 fn cumulate(weights: impl Iterator<Item = u64>) -> Vec<u64> {
     weights
         .scan(0, |sum, weight| {
@@ -142,14 +176,16 @@ fn draw(cumulated: &[u64], prng: &mut Prng) -> usize {
     cumulated.partition_point(|&upto| upto <= ticket)
 }
 
-fn account(kind: &'static Kind, number: usize, models: usize, first_series: u32) -> Account {
+fn account(
+    kind: &'static Kind,
+    number: usize,
+    models: usize,
+    first_series: u32,
+    plan: &'static Plan,
+) -> Account {
     let email = email(number);
-    let plan = PLANS
-        .get(number / 2 % PLANS.len())
-        .copied()
-        .unwrap_or("plus");
     let file = if kind.is_file() {
-        file_name(kind, number, &email, plan)
+        file_name(kind, number, &email, plan.name)
     } else {
         String::new()
     };
@@ -175,7 +211,7 @@ fn account(kind: &'static Kind, number: usize, models: usize, first_series: u32)
         key,
         plan,
         first_series,
-        models: model_list(kind, models),
+        models: model_list(kind, models, plan),
     }
 }
 
@@ -199,27 +235,30 @@ fn file_name(kind: &Kind, number: usize, email: &str, plan: &str) -> String {
     }
 }
 
-fn model_list(kind: &Kind, wanted: usize) -> Vec<Model> {
-    let count = if wanted == 0 {
-        kind.models.len()
+fn model_list(kind: &Kind, wanted: usize, plan: &Plan) -> Vec<Model> {
+    let (count, more) = if wanted == 0 {
+        (kind.models.len() + plan.models.len(), plan.models)
     } else {
-        wanted
+        (wanted, &[][..])
     };
     kind.models
         .iter()
+        .chain(more)
         .cycle()
         .take(count)
         .enumerate()
-        .map(|(number, (name, alias))| match number / kind.models.len() {
-            0 => Model {
-                name: (*name).to_owned(),
-                alias: (*alias).to_owned(),
+        .map(
+            |(number, (name, alias))| match number / (kind.models.len() + more.len()) {
+                0 => Model {
+                    name: (*name).to_owned(),
+                    alias: (*alias).to_owned(),
+                },
+                round => Model {
+                    name: format!("{name}-r{round}"),
+                    alias: format!("{alias}-r{round}"),
+                },
             },
-            round => Model {
-                name: format!("{name}-r{round}"),
-                alias: format!("{alias}-r{round}"),
-            },
-        })
+        )
         .collect()
 }
 

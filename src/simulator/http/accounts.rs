@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::request::Call;
+use crate::model::UnixNanos;
 use crate::simulator::core::Core;
 use crate::simulator::generator::json::rfc3339;
-use crate::simulator::generator::kinds::{HeaderSet, Login};
-use crate::simulator::generator::quota::Quota;
+use crate::simulator::generator::kinds::Login;
+use crate::simulator::generator::standing::Standing;
 use crate::simulator::generator::world::Account;
 use crate::simulator::results::{Bucket, Results};
-
-const LIMITED: &str =
-    r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached"}}"#;
 
 pub(super) fn list_v0(call: &Call, core: &Core) -> Answer {
     let files = files(call, core, core.config.version.has(7, 2, 94));
@@ -23,51 +21,14 @@ pub(super) fn list_v0(call: &Call, core: &Core) -> Answer {
     Answer::json(200, &json!({ "files": files }))
 }
 
-pub(super) fn list_v8(call: &Call, core: &Core) -> Answer {
-    let numbers = files(call, core, true);
-    let (page, size) = match (paging(call, "page", 1), paging(call, "page_size", 50)) {
-        (Ok(page), Ok(size)) => (page, size),
-        (Err(refused), _) | (_, Err(refused)) => return refused,
-    };
-    let observed_at = rfc3339(core.now());
-    let total = numbers.len();
-    let paged = call.param("page").is_some() || call.param("page_size").is_some();
-    let (skip, take) = if paged {
-        ((page - 1).saturating_mul(size), size)
-    } else {
-        (0, total)
-    };
-    let shown = numbers.into_iter().skip(skip).take(take);
-    let files: Vec<Value> = shown.map(|number| entry_v8(number, core)).collect();
-    let mut body = json!({ "observed_at": observed_at, "files": files });
-    if let (true, Value::Object(map)) = (paged, &mut body) {
-        map.insert("total".to_owned(), total.into());
-        map.insert("page".to_owned(), page.into());
-        map.insert("page_size".to_owned(), size.into());
-        let more = skip.saturating_add(take) < total;
-        map.insert("has_more".to_owned(), more.into());
-    }
-    Answer::json(200, &body)
-}
-
-fn paging(call: &Call, name: &str, default: usize) -> Result<usize, Answer> {
-    match call.param(name) {
-        None => Ok(default),
-        Some(text) => match text.parse() {
-            Ok(0) | Err(_) => {
-                let text = format!("{name} must be a positive integer");
-                Err(Answer::error(400, &text))
-            }
-            Ok(number) => Ok(number),
-        },
-    }
-}
-
 /// Numbers of the auth files that a call asks for, sorted by name. Config keys are never listed.
-fn files(call: &Call, core: &Core, filtered: bool) -> Vec<usize> {
+pub(super) fn files(call: &Call, core: &Core, filtered: bool) -> Vec<usize> {
     let name = call.param("name").filter(|_| filtered);
     let index = call.param("auth_index").filter(|_| filtered);
-    let accounts = core.world.accounts.iter().enumerate();
+    let world = core.world();
+    let generator = core.generator();
+    let accounts = world.accounts.iter().enumerate();
+    let accounts = accounts.filter(|(number, _)| !generator.pool.is_removed(*number));
     let mut files: Vec<(&str, usize)> = accounts
         .filter(|(_, account)| !account.file.is_empty())
         .filter(|(_, account)| name.as_ref().is_none_or(|name| *name == account.file))
@@ -82,33 +43,26 @@ fn files(call: &Call, core: &Core, filtered: bool) -> Vec<usize> {
     files.into_iter().map(|(_, number)| number).collect()
 }
 
-fn entry(number: usize, core: &Core) -> Value {
-    let Some(account) = core.world.accounts.get(number) else {
+pub(super) fn entry(number: usize, core: &Core) -> Value {
+    let world = core.world();
+    let standing = core.generator().pool.standing(number).cloned();
+    let (Some(account), Some(standing)) = (world.accounts.get(number), standing) else {
         return Value::Null;
     };
     let now = core.now();
-    let (quota, disabled) = {
-        let mut generator = core.generator();
-        (generator.quota(number, now), generator.is_disabled(number))
-    };
-    let limited = quota.as_ref().is_some_and(Quota::is_used_up) && !disabled;
-    let status = match (disabled, limited) {
-        (true, _) => "disabled",
-        (false, true) => "error",
-        (false, false) => "active",
-    };
     let provider = account.kind.provider;
-    let started = rfc3339(core.started);
     let results = core.queue().ledger.results(number);
     let mut entry = json!({
-        "account_type": "oauth", "auth_index": account.auth_index, "created_at": started,
-        "disabled": disabled, "failed": results.failed, "id": account.file,
-        "label": account.email.as_deref().unwrap_or(provider), "modtime": started,
+        "account_type": "oauth", "auth_index": account.auth_index,
+        "created_at": rfc3339(standing.created), "disabled": standing.is_disabled(),
+        "failed": results.failed, "id": account.file,
+        "label": account.email.as_deref().unwrap_or(provider),
+        "modtime": rfc3339(standing.last_refresh.unwrap_or(standing.created)),
         "name": account.file, "path": format!("auths/{}", account.file), "provider": provider,
         "recent_requests": buckets(&results, core), "runtime_only": false, "size": 512,
-        "source": "file", "status": status, "status_message": if limited { LIMITED } else { "" },
-        "success": results.success, "type": provider, "unavailable": limited,
-        "updated_at": started,
+        "source": "file", "status": standing.status(), "status_message": standing.message,
+        "success": results.success, "type": provider,
+        "unavailable": standing.is_unavailable(now), "updated_at": rfc3339(standing.updated),
     });
     if let Value::Object(map) = &mut entry {
         if !core.config.version.has(6, 9, 46) {
@@ -118,67 +72,39 @@ fn entry(number: usize, core: &Core) -> Value {
             map.insert("account".to_owned(), email.as_str().into());
             map.insert("email".to_owned(), email.as_str().into());
         }
-        if let (true, Some(quota)) = (limited, quota) {
-            let retry = rfc3339(quota.primary.reset);
-            map.insert("next_retry_after".to_owned(), retry.into());
+        if let Some(retry) = standing.retry_after(now) {
+            map.insert("next_retry_after".to_owned(), rfc3339(retry).into());
+        }
+        if let Some(refreshed) = standing.last_refresh {
+            map.insert("last_refresh".to_owned(), rfc3339(refreshed).into());
         }
         if provider == "codex" {
-            map.insert("id_token".to_owned(), id_token(number, account));
+            let token = id_token(number, account, &standing);
+            map.insert("id_token".to_owned(), token);
         }
-        if matches!(provider, "antigravity" | "vertex") {
+        if matches!(provider, "antigravity" | "vertex" | "gemini-cli") {
             map.insert("project_id".to_owned(), "vproj-fake".into());
         }
     }
     entry
 }
 
-fn id_token(number: usize, account: &Account) -> Value {
+fn id_token(number: usize, account: &Account, standing: &Standing) -> Value {
+    let month = 30 * 86_400 * 1_000_000_000;
+    let until = standing.subscription_until;
+    let start = UnixNanos::new(until.get() - month);
     json!({
         "chatgpt_account_id": format!("acc-fake-{number}"),
-        "chatgpt_subscription_active_start": "2026-11-01T00:00:00+00:00",
-        "chatgpt_subscription_active_until": "2026-12-01T00:00:00+00:00",
-        "plan_type": account.plan,
+        "chatgpt_subscription_active_start": with_offset(start),
+        "chatgpt_subscription_active_until": with_offset(until),
+        "plan_type": account.plan.name,
     })
 }
 
-/// Adds what only v8 tells, above all the quota headers of the last answer.
-fn entry_v8(number: usize, core: &Core) -> Value {
-    let mut entry = entry(number, core);
-    let now = core.now();
-    let (signals, quota) = {
-        let mut generator = core.generator();
-        (generator.signals(number, now), generator.quota(number, now))
-    };
-    let headers = core.world.accounts.get(number).map(|a| a.kind.headers);
-    if let Value::Object(map) = &mut entry {
-        if let (Some(signals), Some(HeaderSet::Codex | HeaderSet::Claude)) = (signals, headers) {
-            let quota = json!({ "observed_at": rfc3339(now), "signals": quota_headers(&signals) });
-            map.insert("quota".to_owned(), quota);
-        }
-        let used_up = quota.filter(Quota::is_used_up);
-        let cooldowns: Vec<Value> = used_up
-            .map(|quota| {
-                json!({
-                    "scope": "credential", "reason": "quota", "http_status": 429,
-                    "retry_at": rfc3339(quota.primary.reset),
-                    "remaining_seconds": quota.primary.reset.since(now).as_secs(),
-                })
-            })
-            .into_iter()
-            .collect();
-        map.insert("cooldowns".to_owned(), cooldowns.into());
-        map.insert("supports_quota".to_owned(), false.into());
-    }
-    entry
-}
-
-fn quota_headers(signals: &[u8]) -> BTreeMap<String, String> {
-    let all: BTreeMap<String, Vec<String>> = serde_json::from_slice(signals).unwrap_or_default();
-    let wanted = ["Anthropic-Ratelimit-Unified-", "X-Codex-", "Retry-After"];
-    all.into_iter()
-        .filter(|(name, _)| wanted.iter().any(|prefix| name.starts_with(prefix)))
-        .filter_map(|(name, values)| Some((name, values.into_iter().next()?)))
-        .collect()
+/// As in the token's claims: whole seconds, and UTC as an offset.
+fn with_offset(time: UnixNanos) -> String {
+    let whole = UnixNanos::from_millis(time.as_millis() / 1000 * 1000);
+    rfc3339(whole).replace('Z', "+00:00")
 }
 
 #[derive(Serialize)]
@@ -191,8 +117,10 @@ struct KeyUsage {
 /// By provider, then by `<base url>|<raw key>`; only config keys.
 pub(super) fn key_usage(core: &Core) -> Answer {
     let mut usage: BTreeMap<&str, BTreeMap<String, KeyUsage>> = BTreeMap::new();
-    for (number, account) in core.world.accounts.iter().enumerate() {
-        if account.kind.login != Login::ApiKey {
+    let world = core.world();
+    for (number, account) in world.accounts.iter().enumerate() {
+        let removed = core.generator().pool.is_removed(number);
+        if removed || account.kind.login != Login::ApiKey {
             continue;
         }
         let results = core.queue().ledger.results(number);
@@ -219,7 +147,8 @@ pub(super) fn models(call: &Call, core: &Core) -> Answer {
     let Some(name) = call.param("name").filter(|name| !name.is_empty()) else {
         return Answer::error(400, "name is required");
     };
-    let account = core.world.accounts.iter().find(|a| a.file == name);
+    let world = core.world();
+    let account = world.accounts.iter().find(|a| a.file == name);
     let models: Vec<Value> = account
         .map_or(&[][..], |account| account.models.as_slice())
         .iter()
@@ -245,11 +174,16 @@ pub(super) fn set_status(call: &Call, core: &Core) -> Answer {
     let Some(disabled) = status.disabled else {
         return Answer::error(400, "disabled is required");
     };
-    let number = core.world.accounts.iter().position(|a| a.file == name);
+    let number = core.world().accounts.iter().position(|a| a.file == name);
+    let number = number.filter(|&number| !core.generator().pool.is_removed(number));
     let Some(number) = number else {
         return Answer::error(404, "auth file not found");
     };
-    core.generator().set_disabled(number, disabled);
+    let now = core.now();
+    if let Some(standing) = core.generator().pool.standing_mut(number) {
+        standing.set_disabled(disabled);
+        standing.clear(now);
+    }
     core.queue().refresh();
     Answer::json(200, &json!({ "disabled": disabled, "status": "ok" }))
 }
@@ -266,10 +200,14 @@ pub(super) fn reset(call: &Call, core: &Core) -> Answer {
     let Some(index) = index.filter(|index| !index.is_empty()) else {
         return Answer::error(400, "auth_index is required");
     };
-    let account = core.world.accounts.iter().find(|a| a.auth_index == index);
-    let Some(account) = account else {
+    let world = core.world();
+    let Some((number, account)) = world.by_index(&index) else {
         return Answer::error(404, "auth not found");
     };
+    let now = core.now();
+    if let Some(standing) = core.generator().pool.standing_mut(number) {
+        standing.clear(now);
+    }
     let mut models: Vec<&str> = account.models.iter().map(|m| m.name.as_str()).collect();
     models.sort_unstable();
     let body = json!({ "auth_index": index, "models": models, "status": "ok" });

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
@@ -19,7 +20,26 @@ pub(crate) struct Answer {
     body: Bytes,
     /// Break the body off in the middle.
     cut: bool,
+    pub(crate) hold: Hold,
     headers: Vec<(&'static str, String)>,
+}
+
+/// How long an answer is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    No,
+    For(Duration),
+    Forever,
+}
+
+impl Hold {
+    pub(crate) async fn wait(self) {
+        match self {
+            Self::No => {}
+            Self::For(span) => tokio::time::sleep(span).await,
+            Self::Forever => std::future::pending().await,
+        }
+    }
 }
 
 impl Answer {
@@ -29,6 +49,7 @@ impl Answer {
             content_type: None,
             body: Bytes::new(),
             cut: false,
+            hold: Hold::No,
             headers: Vec::new(),
         }
     }
@@ -70,6 +91,16 @@ impl Answer {
         self
     }
 
+    pub(crate) fn after(mut self, span: Duration) -> Self {
+        self.hold = Hold::For(span);
+        self
+    }
+
+    pub(crate) fn never(mut self) -> Self {
+        self.hold = Hold::Forever;
+        self
+    }
+
     /// The connection ends after half of the body, before the chunk that would end it.
     pub(crate) fn cut(mut self) -> Self {
         self.cut = true;
@@ -94,8 +125,9 @@ impl Answer {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(HeaderName::from_static(name), value);
+            let name = HeaderName::try_from(name);
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+                headers.insert(name, value);
             }
         }
         response

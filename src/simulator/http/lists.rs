@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use crate::simulator::core::Core;
 use crate::simulator::generator::kinds::Login;
-use crate::simulator::generator::world::Account;
+use crate::simulator::generator::world::{Account, World};
 
 /// Lists that carry a `proxy-url` in each entry.
 const WITH_PROXY: [&str; 3] = ["codex-api-key", "claude-api-key", "xai-api-key"];
@@ -61,8 +61,8 @@ struct CompatEntry<'a> {
     auth_index: Option<&'a str>,
 }
 
-pub(super) fn client_keys(core: &Core) -> Vec<&str> {
-    let clients = core.world.clients.iter();
+pub(super) fn client_keys(world: &World) -> Vec<&str> {
+    let clients = world.clients.iter();
     clients.map(|client| client.key.as_str()).collect()
 }
 
@@ -88,7 +88,7 @@ pub(super) fn provider_list(list: &str, core: &Core) -> Answer {
     let index = version.has(6, 9, 29);
     let mut body = Vec::with_capacity(4096);
     body.extend_from_slice(format!("{{\"{list}\":").as_bytes());
-    body.extend_from_slice(&entries(list, core, index));
+    body.extend_from_slice(&entries(list, &configured(core), index));
     body.push(b'}');
     Answer::raw_json(200, body)
 }
@@ -99,10 +99,11 @@ pub(super) fn key_groups(provider: &str, core: &Core) -> Answer {
         "openai-compatibility" => provider.to_owned(),
         other => format!("{other}-api-key"),
     };
-    let keys: Vec<Value> = of_list(&list, core)
+    let world = configured(core);
+    let keys: Vec<Value> = of_list(&list, &world)
         .map(|account| json!({ "api-key": account.key, "weight": 1 }))
         .collect();
-    let Some(first) = of_list(&list, core).next() else {
+    let Some(first) = of_list(&list, &world).next() else {
         return Answer::json(404, &json!({ "error": "not_found" }));
     };
     let group = json!([{ "name": provider, "base-url": first.kind.base_url, "keys": keys }]);
@@ -111,8 +112,9 @@ pub(super) fn key_groups(provider: &str, core: &Core) -> Answer {
 
 /// The configuration as JSON, raw keys and all, without the parts CPA leaves out.
 pub(super) fn config(core: &Core) -> Answer {
+    let world = configured(core);
     let mut all = json!({
-        "proxy-url": "", "request-log": false, "api-keys": client_keys(core),
+        "proxy-url": "", "request-log": false, "api-keys": client_keys(&world),
         "debug": false, "commercial-mode": false, "logging-to-file": false,
         "usage-statistics-enabled": core.statistics(), "disable-cooling": false,
         "request-retry": 0, "max-retry-credentials": 1, "max-retry-interval": 0,
@@ -131,7 +133,7 @@ pub(super) fn config(core: &Core) -> Answer {
         }
         for list in LISTS {
             let entries: Value =
-                serde_json::from_slice(&entries(list, core, false)).unwrap_or_default();
+                serde_json::from_slice(&entries(list, &world, false)).unwrap_or_default();
             if entries
                 .as_array()
                 .is_some_and(|entries| !entries.is_empty())
@@ -159,17 +161,29 @@ pub(super) fn config_yaml(core: &Core) -> Answer {
         .with("x-content-type-options", "nosniff".to_owned())
 }
 
-fn of_list<'a>(list: &'a str, core: &'a Core) -> impl Iterator<Item = &'a Account> {
-    let accounts = core.world.accounts.iter();
+fn of_list<'a>(list: &'a str, world: &'a World) -> impl Iterator<Item = &'a Account> {
+    let accounts = world.accounts.iter();
     accounts.filter(move |account| account.kind.list == list)
 }
 
+/// The accounts that are still in the configuration.
+fn configured(core: &Core) -> World {
+    let pool = &core.generator().pool;
+    let mut world = World::clone(&pool.world);
+    let mut number = 0;
+    world.accounts.retain(|_| {
+        number += 1;
+        !pool.is_removed(number - 1)
+    });
+    world
+}
+
 /// The JSON array behind a list; `index` is whether entries tell their `auth-index`.
-fn entries(list: &str, core: &Core, index: bool) -> Vec<u8> {
+fn entries(list: &str, world: &World, index: bool) -> Vec<u8> {
     let written = if list == "openai-compatibility" {
-        serde_json::to_vec(&compat(core, index))
+        serde_json::to_vec(&compat(world, index))
     } else {
-        let keys: Vec<_> = of_list(list, core)
+        let keys: Vec<_> = of_list(list, world)
             .map(|account| KeyEntry {
                 api_key: &account.key,
                 base_url: account.kind.base_url,
@@ -184,9 +198,9 @@ fn entries(list: &str, core: &Core, index: bool) -> Vec<u8> {
     written.unwrap_or_default()
 }
 
-fn compat(core: &Core, index: bool) -> Vec<CompatEntry<'_>> {
+fn compat(world: &World, index: bool) -> Vec<CompatEntry<'_>> {
     let mut entries: Vec<CompatEntry<'_>> = Vec::new();
-    for account in of_list("openai-compatibility", core) {
+    for account in of_list("openai-compatibility", world) {
         let name = account.kind.short_name();
         let auth_index = index.then_some(account.auth_index.as_str());
         if account.kind.login == Login::Keyless {

@@ -76,7 +76,7 @@ impl Call {
         named.unwrap_or(peer)
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
             .and_then(|value| value.to_str().ok())

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::request::Call;
-use super::{accounts, api_call, lists};
+use super::{accounts, api_call, credentials, lists};
 use crate::simulator::core::Core;
 
 pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
@@ -19,13 +19,21 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
         (&Method::PATCH, "auth-files/status") => accounts::set_status(call, core),
         (&Method::GET, "api-key-usage") if version.has(6, 9, 47) => accounts::key_usage(core),
         (&Method::POST, "reset-quota") if version.has(7, 2, 22) => accounts::reset(call, core),
+        // Since about then, by CPA's sources.
+        (&Method::GET, "quota/providers") if version.has(7, 3, 17) => {
+            credentials::quota_providers()
+        }
+        (&Method::POST, "quota/fetch") if version.has(7, 3, 17) => {
+            credentials::fetch_quota(call, core)
+        }
         (&Method::POST, "api-call") => api_call::answer(call, core),
         (&Method::GET, "debug") => Answer::json(200, &json!({ "debug": false })),
         (&Method::GET, "config") => lists::config(core),
         (&Method::GET, "config.yaml") => lists::config_yaml(core),
-        (&Method::GET, "api-keys") => {
-            Answer::json(200, &json!({ "api-keys": lists::client_keys(core) }))
-        }
+        (&Method::GET, "api-keys") => Answer::json(
+            200,
+            &json!({ "api-keys": lists::client_keys(&core.world()) }),
+        ),
         (&Method::GET, "proxy-url") => Answer::json(200, &json!({ "proxy-url": "" })),
         (&Method::GET, "request-retry") => Answer::json(200, &json!({ "request-retry": 0 })),
         (&Method::GET, "routing/strategy") => {

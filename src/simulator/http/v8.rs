@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::request::Call;
-use super::{accounts, api_call, lists, v0};
+use super::{accounts, api_call, credentials, lists, v0};
 use crate::simulator::core::Core;
 
 const STATISTICS: &str = "config/observability/usage/usage-statistics-enabled";
@@ -16,14 +16,21 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
     match (&call.method, route) {
         (&Method::GET, "observability/usage/queue") => v0::usage_queue(call, core),
         (&Method::GET, "observability/usage/api-keys") => accounts::key_usage(core),
-        (&Method::GET, "credentials") => accounts::list_v8(call, core),
+        (&Method::GET, "credentials") => credentials::list(call, core),
         (&Method::GET, "credentials/models") => accounts::models(call, core),
         (&Method::PATCH, "credentials/status") => accounts::set_status(call, core),
+        // Gone in 8.0.10, still there in 8.0.4.
+        (&Method::GET, "credentials/quota/providers") if !core.config.version.has(8, 0, 10) => {
+            credentials::quota_providers()
+        }
+        (&Method::POST, "credentials/quota/fetch") if !core.config.version.has(8, 0, 10) => {
+            credentials::fetch_quota(call, core)
+        }
         (&Method::POST, "routing/cooldown/reset") => accounts::reset(call, core),
         (&Method::POST, "requests/api-call") => api_call::answer(call, core),
         (&Method::GET, "server/latest-version") => v0::latest_version(core),
         (&Method::GET, "config/access/api-keys") => {
-            bare(Answer::json(200, &lists::client_keys(core)))
+            bare(Answer::json(200, &lists::client_keys(&core.world())))
         }
         (&Method::GET, STATISTICS) => bare(Answer::json(200, &core.statistics())),
         (&Method::PUT, STATISTICS) => match call.json() {

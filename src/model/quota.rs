@@ -1,0 +1,116 @@
+//! What an account may use, and how much of it is used.
+//!
+//! Every value that enters here is judged once: what cannot be true is dropped, and what is not
+//! known stays unknown. Nothing is ever 0 because it is missing.
+
+mod amounts;
+mod exhaustion;
+mod facts;
+mod name;
+mod point;
+mod reading;
+mod window;
+
+pub use amounts::Amounts;
+pub use exhaustion::Exhaustion;
+pub use facts::{AccountFacts, QuotaAnswer, Spend};
+pub use name::{Limit, Name};
+pub use point::QuotaPoint;
+pub use reading::Reading;
+pub use window::{Window, WindowRole};
+
+/// What a limit counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    Account,
+    Model,
+    Feature,
+    /// Money.
+    Spend,
+    /// Counted by ourselves by a rule of the configuration.
+    Local,
+}
+
+impl Scope {
+    pub const ALL: [Self; 5] = [
+        Self::Account,
+        Self::Model,
+        Self::Feature,
+        Self::Spend,
+        Self::Local,
+    ];
+
+    /// The value of the label `scope`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Model => "model",
+            Self::Feature => "feature",
+            Self::Spend => "spend",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// What absolute numbers are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unit {
+    Tokens,
+    Requests,
+    Credits,
+    Usd,
+    Seconds,
+}
+
+impl Unit {
+    pub const ALL: [Self; 5] = [
+        Self::Tokens,
+        Self::Requests,
+        Self::Credits,
+        Self::Usd,
+        Self::Seconds,
+    ];
+
+    /// The value of the label `unit`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Requests => "requests",
+            Self::Credits => "credits",
+            Self::Usd => "usd",
+            Self::Seconds => "seconds",
+        }
+    }
+}
+
+/// Where a reading comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QuotaSource {
+    /// The provider was asked.
+    Poll,
+    /// Headers of an ordinary answer.
+    Header,
+    /// The text of a refusal.
+    Error,
+    /// Counted by ourselves.
+    Local,
+}
+
+impl QuotaSource {
+    pub const ALL: [Self; 4] = [Self::Poll, Self::Header, Self::Error, Self::Local];
+
+    /// The value of the label `source`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Header => "header",
+            Self::Error => "error",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// A number that can stand in a row: neither NaN nor infinite; less than nothing is nothing.
+fn sane(number: Option<f64>) -> Option<f64> {
+    number.filter(|n| n.is_finite()).map(|n| n.max(0.0))
+}

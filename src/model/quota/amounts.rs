@@ -1,0 +1,119 @@
+use super::{Unit, sane};
+
+/// Absolute numbers of a limit; at least one of the three is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Amounts {
+    unit: Unit,
+    used: Option<f64>,
+    limit: Option<f64>,
+    remaining: Option<f64>,
+}
+
+impl Amounts {
+    /// `None` when nothing is known. A missing number is worked out from the other two where
+    /// that is exact.
+    pub fn new(
+        unit: Unit,
+        used: Option<f64>,
+        limit: Option<f64>,
+        remaining: Option<f64>,
+    ) -> Option<Self> {
+        let (used, limit, remaining) = (sane(used), sane(limit), sane(remaining));
+        // With nothing left, the provider may have cut off what was used beyond the limit.
+        let limit = limit.or_else(|| sane(Some(used? + remaining.filter(|left| *left > 0.0)?)));
+        let used = used.or_else(|| Some((limit? - remaining?).max(0.0)));
+        let remaining = remaining.or_else(|| Some((limit? - used?).max(0.0)));
+        let known = used.is_some() || limit.is_some() || remaining.is_some();
+        known.then_some(Self {
+            unit,
+            used,
+            limit,
+            remaining,
+        })
+    }
+
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    pub const fn used(&self) -> Option<f64> {
+        self.used
+    }
+
+    pub const fn limit(&self) -> Option<f64> {
+        self.limit
+    }
+
+    pub const fn remaining(&self) -> Option<f64> {
+        self.remaining
+    }
+
+    /// Used share; none of an unknown or empty limit.
+    pub fn ratio(&self) -> Option<f64> {
+        let limit = self.limit.filter(|limit| *limit > 0.0)?;
+        Some(self.used? / limit)
+    }
+
+    /// Without limit there is nothing to remain.
+    pub(super) fn of_unlimited(self) -> Option<Self> {
+        Self::new(self.unit, self.used, None, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Three = (Option<f64>, Option<f64>, Option<f64>);
+
+    fn complete((used, limit, remaining): Three) -> Option<Three> {
+        let amounts = Amounts::new(Unit::Requests, used, limit, remaining)?;
+        Some((amounts.used(), amounts.limit(), amounts.remaining()))
+    }
+
+    #[test]
+    fn missing_numbers_are_worked_out_where_exact() {
+        let (no, some) = (None, |n: f64| Some(n));
+        let table: [(Three, Option<Three>); 10] = [
+            (
+                (some(28.0), some(100.0), no),
+                Some((some(28.0), some(100.0), some(72.0))),
+            ),
+            (
+                (no, some(100.0), some(8.0)),
+                Some((some(92.0), some(100.0), some(8.0))),
+            ),
+            (
+                (some(3.0), no, some(7.0)),
+                Some((some(3.0), some(10.0), some(7.0))),
+            ),
+            // More used than allowed: how much the limit was cannot be told from nothing left.
+            (
+                (some(12.0), no, some(0.0)),
+                Some((some(12.0), no, some(0.0))),
+            ),
+            (
+                (some(12.0), some(10.0), no),
+                Some((some(12.0), some(10.0), some(0.0))),
+            ),
+            ((some(3.0), no, no), Some((some(3.0), no, no))),
+            ((some(f64::NAN), no, some(f64::INFINITY)), None),
+            ((some(-1.0), no, no), Some((some(0.0), no, no))),
+            (
+                (some(1e308), no, some(1e308)),
+                Some((some(1e308), no, some(1e308))),
+            ),
+            ((no, no, no), None),
+        ];
+        for (given, expected) in table {
+            assert_eq!(complete(given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_limit_has_no_share() {
+        let of = |used, limit| Amounts::new(Unit::Usd, Some(used), Some(limit), None)?.ratio();
+        assert_eq!(of(1.0, 0.0), None);
+        assert_eq!(of(3.0, 2.0), Some(1.5));
+    }
+}

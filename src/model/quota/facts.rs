@@ -1,0 +1,105 @@
+use super::{Limit, Name, Reading, Unit, sane};
+use crate::model::UnixNanos;
+
+/// What a provider says about an account besides its windows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountFacts {
+    pub plan: Option<Name>,
+    /// Balances that are spent when the plan is used up.
+    pub credits: Vec<(Unit, f64)>,
+    /// How many early resets of the windows are in stock.
+    pub reset_credits: Option<f64>,
+    pub spend: Vec<Spend>,
+    pub subscription_end: Option<UnixNanos>,
+}
+
+/// Money spent beside the plan, as the provider reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spend {
+    pub limit: Limit,
+    used_usd: Option<f64>,
+    limit_usd: Option<f64>,
+}
+
+impl Spend {
+    /// `None` when neither number is known.
+    pub fn new(limit: Limit, used_usd: Option<f64>, limit_usd: Option<f64>) -> Option<Self> {
+        let (used_usd, limit_usd) = (sane(used_usd), sane(limit_usd));
+        let known = used_usd.is_some() || limit_usd.is_some();
+        known.then_some(Self {
+            limit,
+            used_usd,
+            limit_usd,
+        })
+    }
+
+    pub const fn used_usd(&self) -> Option<f64> {
+        self.used_usd
+    }
+
+    /// `None` = no limit, or not said.
+    pub const fn limit_usd(&self) -> Option<f64> {
+        self.limit_usd
+    }
+}
+
+impl AccountFacts {
+    /// Adds a balance; one that is no number is unknown. A debt is kept: it is one.
+    pub fn add_credits(&mut self, unit: Unit, balance: Option<f64>) {
+        if let Some(balance) = balance.filter(|balance| balance.is_finite()) {
+            self.credits.push((unit, balance));
+        }
+    }
+
+    /// Takes over what `other` knows and this does not.
+    pub fn fill(&mut self, other: Self) {
+        self.plan = self.plan.take().or(other.plan);
+        self.reset_credits = self.reset_credits.or(other.reset_credits);
+        self.subscription_end = self.subscription_end.or(other.subscription_end);
+        if self.credits.is_empty() {
+            self.credits = other.credits;
+        }
+        if self.spend.is_empty() {
+            self.spend = other.spend;
+        }
+    }
+}
+
+/// All that asking a provider about one account has brought.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QuotaAnswer {
+    pub readings: Vec<Reading>,
+    pub facts: AccountFacts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_stays() {
+        let mut facts = AccountFacts {
+            plan: Name::new("pro"),
+            ..AccountFacts::default()
+        };
+        let mut other = AccountFacts {
+            plan: Name::new("free"),
+            reset_credits: Some(2.0),
+            ..AccountFacts::default()
+        };
+        other.add_credits(Unit::Credits, Some(-3.5));
+        other.add_credits(Unit::Usd, Some(f64::NAN));
+        facts.fill(other);
+        assert_eq!(facts.plan, Name::new("pro"));
+        assert_eq!(facts.reset_credits, Some(2.0));
+        assert_eq!(facts.credits, [(Unit::Credits, -3.5)]);
+    }
+
+    #[test]
+    fn spend_needs_a_number() {
+        let spend = |used| Spend::new(Limit::main(), used, None);
+        assert_eq!(spend(None), None);
+        assert_eq!(spend(Some(f64::INFINITY)), None);
+        assert_eq!(spend(Some(1.5)).unwrap().used_usd(), Some(1.5));
+    }
+}

@@ -1,0 +1,14 @@
+use super::{QuotaSource, Reading};
+use crate::model::UnixNanos;
+
+/// A reading as it is kept: whose it is, from when and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaPoint {
+    /// CPA's index of the credential.
+    pub auth_index: Box<str>,
+    /// The credential's own provider.
+    pub provider: Box<str>,
+    pub reading: Reading,
+    pub observed: UnixNanos,
+    pub source: QuotaSource,
+}

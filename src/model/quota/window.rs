@@ -1,0 +1,160 @@
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3600;
+const DAY: u32 = 86_400;
+/// Longest window that is believed: three years.
+const LONGEST: f64 = 3.0 * 366.0 * 86_400.0;
+
+/// The span a limit counts over. Rows are told apart by [`Self::label`], not by the exact
+/// length: months differ in theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// Seconds.
+    Length(NonZeroU32),
+    /// The provider names the window without saying how long it is.
+    Role(WindowRole),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WindowRole {
+    Primary,
+    Secondary,
+    Daily,
+    Weekly,
+    /// A calendar or billing month.
+    Monthly,
+    Unknown,
+}
+
+impl WindowRole {
+    pub const ALL: [Self; 6] = [
+        Self::Primary,
+        Self::Secondary,
+        Self::Daily,
+        Self::Weekly,
+        Self::Monthly,
+        Self::Unknown,
+    ];
+}
+
+impl Window {
+    pub const UNKNOWN: Self = Self::Role(WindowRole::Unknown);
+    pub const MONTH: Self = Self::Role(WindowRole::Monthly);
+
+    /// A window of this many seconds, `role` when that is no length.
+    pub fn of_seconds(seconds: Option<f64>, role: WindowRole) -> Self {
+        let seconds = seconds.filter(|s| (1.0..=LONGEST).contains(s));
+        let whole = seconds.and_then(|s| format!("{s:.0}").parse().ok());
+        whole.map_or(Self::Role(role), Self::Length)
+    }
+
+    pub const fn hours(hours: u16) -> Self {
+        match NonZeroU32::new(hours as u32 * HOUR) {
+            Some(length) => Self::Length(length),
+            None => Self::UNKNOWN,
+        }
+    }
+
+    pub const fn days(days: u8) -> Self {
+        Self::hours(days as u16 * 24)
+    }
+
+    pub const fn seconds(self) -> Option<u32> {
+        match self {
+            Self::Length(length) => Some(length.get()),
+            Self::Role(_) => None,
+        }
+    }
+
+    /// The value of the label `window`: by length, never by position.
+    pub fn label(self) -> Cow<'static, str> {
+        match self {
+            Self::Length(length) => of_length(length.get()),
+            Self::Role(role) => Cow::Borrowed(match role {
+                WindowRole::Primary => "primary",
+                WindowRole::Secondary => "secondary",
+                WindowRole::Daily => "daily",
+                WindowRole::Weekly => "weekly",
+                WindowRole::Monthly => "monthly",
+                WindowRole::Unknown => "unknown",
+            }),
+        }
+    }
+}
+
+fn of_length(seconds: u32) -> Cow<'static, str> {
+    // Providers have been seen to round a window down by a minute.
+    let near = |known: u32| seconds.abs_diff(known) <= MINUTE;
+    if near(5 * HOUR) {
+        "5h".into()
+    } else if near(DAY) {
+        "daily".into()
+    } else if near(7 * DAY) {
+        "weekly".into()
+    } else if (28 * DAY - MINUTE..=31 * DAY + HOUR).contains(&seconds) {
+        // A month in which clocks go back is an hour longer.
+        "monthly".into()
+    } else {
+        duration(seconds).into()
+    }
+}
+
+/// `30m`, `3h`, `1d12h`.
+fn duration(seconds: u32) -> String {
+    let parts = [
+        (seconds / DAY, 'd'),
+        (seconds % DAY / HOUR, 'h'),
+        (seconds % HOUR / MINUTE, 'm'),
+        (seconds % MINUTE, 's'),
+    ];
+    let mut text = String::new();
+    for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&count.to_string());
+        text.push(unit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_named_by_length() {
+        let table = [
+            (18_000, "5h"),
+            (17_940, "5h"),
+            (86_400, "daily"),
+            (604_800, "weekly"),
+            (2_419_200, "monthly"),
+            (2_592_000, "monthly"),
+            (2_628_000, "monthly"),
+            (2_678_400, "monthly"),
+            (10_800, "3h"),
+            (1800, "30m"),
+            (90, "1m30s"),
+            (129_600, "1d12h"),
+            (1_209_600, "14d"),
+        ];
+        for (seconds, label) in table {
+            let window = Window::of_seconds(Some(f64::from(seconds)), WindowRole::Primary);
+            assert_eq!(window.label(), label);
+            assert_eq!(window.seconds(), u32::try_from(seconds).ok());
+        }
+    }
+
+    #[test]
+    fn what_is_no_length_keeps_its_role() {
+        for wrong in [None, Some(0.0), Some(-5.0), Some(f64::NAN), Some(1e12)] {
+            let window = Window::of_seconds(wrong, WindowRole::Secondary);
+            assert_eq!(
+                (window.label().as_ref(), window.seconds()),
+                ("secondary", None)
+            );
+        }
+        assert_eq!(Window::MONTH.label(), "monthly");
+        assert_eq!(Window::days(7).label(), "weekly");
+    }
+}

@@ -1,0 +1,172 @@
+//! How full every quota window is: asking providers politely, and listening to what comes by
+//! itself.
+//!
+//! One task does all of it, beside the way of the records and never in it. [`quota`](crate::quota)
+//! knows what to ask and what the answers mean; here is when, through whom, and what becomes of it:
+//! [`board`] keeps the newest reading of each window, [`schedule`] plans the polls, [`caller`]
+//! makes them, [`sheet`] and [`view`] show the board on the page and to the API, and every change
+//! of it is left to the ingest thread for the database.
+
+mod board;
+mod caller;
+mod refresh;
+mod row;
+mod schedule;
+mod sheet;
+mod targets;
+mod task;
+mod view;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Client;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::accounts::Directory;
+use crate::clock::Clock;
+use crate::cpa::Access;
+use crate::errors::Chain;
+use crate::ingest::{Note, Notes, QuotaSign};
+use crate::metrics::{AccountNames, Board as PageBoard, PollMetrics};
+use crate::model::{AccountSeen, QuotaPoint};
+use crate::quota::Provider;
+use crate::store::Reader;
+
+pub use caller::TokenReader;
+pub use refresh::{
+    COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
+};
+pub use targets::{OWN, OwnAccount};
+pub use view::{AccountQuota, Credits, LimitView, Quotas, SpendView};
+
+use caller::Caller;
+use targets::Targets;
+use task::Task;
+
+/// From the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether providers are asked at all; headers are read in any case.
+    pub enabled: bool,
+    /// CPA.
+    pub url: Url,
+    /// Least time between two polls of an account.
+    pub interval: Duration,
+    /// Polls at the same time.
+    pub concurrency: usize,
+    /// For each call.
+    pub timeout: Duration,
+    /// Most names of limits on the page.
+    pub max_limits: usize,
+    pub own: Vec<OwnAccount>,
+}
+
+/// What the poller is made of.
+pub struct Parts {
+    pub settings: Settings,
+    /// Providers that the user described.
+    pub configured: Vec<Arc<dyn Provider>>,
+    /// To CPA, and to providers that CPA does not know.
+    pub client: Client,
+    pub direct: Client,
+    pub access: Arc<Access>,
+    pub clock: Clock,
+    pub directory: Directory,
+    pub names: AccountNames,
+    pub notes: Notes,
+    pub signs: mpsc::Receiver<Vec<QuotaSign>>,
+    pub history: History,
+    pub page: PageBoard,
+    pub polls: PollMetrics,
+    pub quotas: Quotas,
+    /// What others ask for.
+    pub refreshes: Refreshes,
+    pub stop: CancellationToken,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the readings of earlier runs are.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub directory: PathBuf,
+    /// Cancelled once the database is open and of our version.
+    pub ready: CancellationToken,
+}
+
+impl History {
+    /// The last reading of every window. `None` when the database does not give them, which costs
+    /// only the time until the first poll.
+    async fn load(&self) -> Option<Vec<QuotaPoint>> {
+        self.ready.cancelled().await;
+        let directory = self.directory.clone();
+        let read = move || Reader::open(&directory)?.latest_quota_points();
+        match tokio::task::spawn_blocking(read).await.ok()? {
+            Ok(points) => Some(points),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "earlier quota readings could not be read");
+                None
+            }
+        }
+    }
+}
+
+/// The poller, ready to run.
+pub struct Poller {
+    task: Task,
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").finish_non_exhaustive()
+    }
+}
+
+impl Poller {
+    pub fn new(parts: Parts) -> Self {
+        let caller = Caller {
+            url: parts.settings.url.clone(),
+            client: parts.client.clone(),
+            direct: parts.direct.clone(),
+            access: Arc::clone(&parts.access),
+            clock: parts.clock.clone(),
+            metrics: parts.polls.clone(),
+            limit: parts.settings.timeout,
+            api: Arc::default(),
+        };
+        let now = parts.clock.now();
+        let own = parts.settings.own.iter().map(|own| {
+            Note::Account(AccountSeen {
+                auth_index: own.index().into(),
+                provider: own.provider.as_str().into(),
+                at: now,
+            })
+        });
+        parts.notes.leave(own.collect::<Vec<_>>());
+        let configured = parts.configured.clone();
+        let targets = Targets::new(
+            configured,
+            parts.settings.own.clone(),
+            parts.settings.interval,
+        );
+        Self {
+            task: Task::new(parts, caller, targets),
+        }
+    }
+
+    /// Runs until the program stops.
+    pub async fn run(self) {
+        self.task.run().await;
+    }
+}

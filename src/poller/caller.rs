@@ -1,0 +1,209 @@
+//! One poll: a provider is asked about one account, through CPA or with a token of our own.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Client;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::cpa::{Access, Api, ApiCall, HttpFailure, Management, Upstream};
+use crate::http_client;
+use crate::metrics::PollMetrics;
+use crate::model::QuotaAnswer;
+use crate::quota::{
+    AccountRef, Answer, Ask, Attempt, Auth, Failure, ParseError, Provider, Request, Step, TOKEN,
+};
+
+/// No conversation is longer; a provider that asks on and on has a bug.
+const MAX_CALLS: usize = 8;
+/// Longest answer; real ones have a few kilobytes.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Reads a token anew each time, so that a rotated file is seen.
+pub type TokenReader = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
+
+/// A provider, built in or configured.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    BuiltIn(&'static dyn Provider),
+    Configured(Arc<dyn Provider>),
+}
+
+impl Asked {
+    pub(super) fn provider(&self) -> &dyn Provider {
+        match self {
+            Self::BuiltIn(provider) => *provider,
+            Self::Configured(provider) => &**provider,
+        }
+    }
+}
+
+/// What a poll is about.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) asked: Asked,
+    pub(super) account: AccountRef,
+    /// For providers that CPA does not know.
+    pub(super) token: Option<TokenReader>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("provider", &self.asked.provider().id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How calls are made. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) url: Url,
+    /// To CPA.
+    pub(super) client: Client,
+    /// To providers that CPA does not know.
+    pub(super) direct: Client,
+    pub(super) access: Arc<Access>,
+    pub(super) clock: Clock,
+    pub(super) metrics: PollMetrics,
+    /// For each call.
+    pub(super) limit: Duration,
+    /// CPA's generation, as far as it is known.
+    pub(super) api: Arc<Mutex<Option<Api>>>,
+}
+
+/// CPA itself could not be asked, which says nothing about the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoContact;
+
+impl Caller {
+    /// Asks about an account until the provider's conversation is over.
+    pub(super) async fn poll(
+        &self,
+        target: &Target,
+        with_plan: bool,
+    ) -> Result<Result<QuotaAnswer, Failure>, NoContact> {
+        let provider = target.asked.provider();
+        let ask = Ask {
+            account: &target.account,
+            with_plan,
+        };
+        let mut attempts: Vec<Attempt> = Vec::new();
+        loop {
+            let request = match provider.next(&ask, &attempts) {
+                Step::Done(result) => return Ok(result),
+                Step::Call(_) if attempts.len() >= MAX_CALLS => {
+                    return Ok(Err(Failure::Parse(ParseError::Shape)));
+                }
+                Step::Call(request) => request,
+            };
+            self.metrics.called(provider.id());
+            let call = async {
+                match provider.auth() {
+                    Auth::Cpa => self.through_cpa(&target.account, &request).await,
+                    Auth::OwnToken => Ok(self.direct(target, &request).await),
+                }
+            };
+            let attempt = match timeout(self.limit, call).await {
+                Ok(attempt) => attempt?,
+                Err(_elapsed) => Err(Failure::Transient { retry_after: None }),
+            };
+            attempts.push(attempt);
+        }
+    }
+
+    async fn through_cpa(
+        &self,
+        account: &AccountRef,
+        request: &Request,
+    ) -> Result<Attempt, NoContact> {
+        let key = self.access.admitted_now().ok_or(NoContact)?;
+        let mut management =
+            Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
+        let api = self.api(&mut management, &key).await?;
+        let call = ApiCall {
+            auth_index: &account.auth_index,
+            method: request.method.as_str(),
+            url: &request.url,
+            header: &request.headers,
+            data: request.body.as_deref(),
+        };
+        match management.api_call(api, &key, &call).await {
+            Ok(Some(Upstream {
+                status,
+                headers,
+                body,
+            })) => Ok(Ok(Answer {
+                status,
+                headers,
+                body: body.into(),
+                at: self.clock.now(),
+            })),
+            Ok(None) => Ok(Err(Failure::Transient { retry_after: None })),
+            Err(HttpFailure::TooLarge(_) | HttpFailure::Content) => {
+                Ok(Err(Failure::Parse(ParseError::Size)))
+            }
+            Err(failure) => Err(self.lost(failure)),
+        }
+    }
+
+    async fn api(&self, management: &mut Management, key: &SecretString) -> Result<Api, NoContact> {
+        let known = *self.api.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(api) = known {
+            return Ok(api);
+        }
+        let server = management
+            .detect(key)
+            .await
+            .map_err(|failure| self.lost(failure))?;
+        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.api);
+        Ok(server.api)
+    }
+
+    fn lost(&self, failure: HttpFailure) -> NoContact {
+        // It may be another program by now.
+        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let HttpFailure::Refused(refusal) = failure {
+            self.access.refused(refusal);
+        } else {
+            tracing::debug!(error = %crate::errors::Chain(&failure), "quota not asked for");
+        }
+        NoContact
+    }
+
+    async fn direct(&self, target: &Target, request: &Request) -> Attempt {
+        let token = target.token.as_ref().map(|read| read());
+        let Some(Ok(token)) = token else {
+            return Err(Failure::Incomplete("token"));
+        };
+        let method = request.method.as_str().parse();
+        let Ok(method) = method else {
+            return Err(Failure::Incomplete("method"));
+        };
+        let mut call = self.direct.request(method, &request.url);
+        for (name, value) in &request.headers {
+            call = call.header(name, value.replace(TOKEN, token.expose_secret()));
+        }
+        if let Some(body) = &request.body {
+            call = call.body(body.clone());
+        }
+        let unreachable = Failure::Transient { retry_after: None };
+        let response = call.send().await.map_err(|_names_the_url| unreachable)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().iter();
+        let headers = headers
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let body = http_client::read_bounded(response, MAX_BODY).await;
+        Ok(Answer {
+            status,
+            headers,
+            body: body.map_err(|_too_long_or_cut| unreachable)?.into(),
+            at: self.clock.now(),
+        })
+    }
+}

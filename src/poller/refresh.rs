@@ -1,0 +1,139 @@
+//! Asking all accounts now: one such round at a time, and none soon after another.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Pause between two rounds that somebody asks for.
+pub const COOLDOWN: Duration = Duration::from_mins(5);
+/// Requests that may wait for the task to look at them.
+const WAITING: usize = 16;
+
+/// Which accounts shall be asked; nothing = all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub provider: Option<String>,
+    /// Name in labels.
+    pub account: Option<String>,
+}
+
+/// What became of the wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Refreshed {
+    /// Every account has been asked.
+    Done(Summary),
+    /// The last round was a moment ago.
+    CoolingDown { retry_after_seconds: u64 },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub asked: usize,
+    pub answered: usize,
+    pub failed: Vec<Failed>,
+    /// Disabled, or of a provider that tells no quota.
+    pub not_asked: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    pub provider: String,
+    pub account: String,
+    pub reason: &'static str,
+}
+
+pub(super) type Reply = oneshot::Sender<Refreshed>;
+
+/// Asks the running poller. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RefreshHandle(mpsc::Sender<(Wanted, Reply)>);
+
+/// Where the wishes arrive.
+#[derive(Debug)]
+pub struct Refreshes(pub(super) mpsc::Receiver<(Wanted, Reply)>);
+
+pub fn refresh_channel() -> (RefreshHandle, Refreshes) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (RefreshHandle(sender), Refreshes(receiver))
+}
+
+impl RefreshHandle {
+    /// Waits until the round is over. `None` when the program stops before.
+    pub async fn refresh(&self, wanted: Wanted) -> Option<Refreshed> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send((wanted, reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The round that is under way, if any, and when the last one began.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    open: HashSet<Box<str>>,
+    summary: Summary,
+    waiting: Vec<Reply>,
+    began: Option<Instant>,
+}
+
+impl Round {
+    /// Whether somebody who asks now joins a round that is under way.
+    pub(super) fn is_running(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn join(&mut self, reply: Reply) {
+        self.waiting.push(reply);
+    }
+
+    /// What is left of the pause after the last round.
+    pub(super) fn cooldown(&self, now: Instant) -> Option<Duration> {
+        let over = self.began? + COOLDOWN;
+        (over > now).then(|| over - now)
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        accounts: HashSet<Box<str>>,
+        not_asked: usize,
+        reply: Reply,
+        now: Instant,
+    ) {
+        self.summary = Summary {
+            asked: accounts.len(),
+            not_asked,
+            ..Summary::default()
+        };
+        // A round that asks nobody costs nobody anything.
+        if !accounts.is_empty() {
+            self.began = Some(now);
+        }
+        self.open = accounts;
+        self.waiting.push(reply);
+        self.end_if_done();
+    }
+
+    /// An account has been asked, or will not be.
+    pub(super) fn ended(&mut self, auth_index: &str, failure: Option<Failed>) {
+        if !self.open.remove(auth_index) {
+            return;
+        }
+        match failure {
+            None => self.summary.answered += 1,
+            Some(failed) => self.summary.failed.push(failed),
+        }
+        self.end_if_done();
+    }
+
+    fn end_if_done(&mut self) {
+        if self.open.is_empty() {
+            for reply in self.waiting.drain(..) {
+                // Who does not wait any more does not need to know.
+                reply.send(Refreshed::Done(self.summary.clone())).ok();
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Who can be asked about which account.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::caller::{Asked, Target, TokenReader};
+use super::schedule::Stamp;
+use crate::accounts::Account;
+use crate::model::{AuthType, Name};
+use crate::quota::{AccountRef, Hidden, Provider, providers};
+
+/// What an own account's index begins with; no index of CPA does.
+pub const OWN: &str = "own:";
+
+/// An account that CPA does not hold; its token comes from a file.
+#[derive(Clone)]
+pub struct OwnAccount {
+    /// Name in labels.
+    pub name: String,
+    pub provider: String,
+    pub token: TokenReader,
+    pub profile_arn: Option<Hidden>,
+}
+
+impl std::fmt::Debug for OwnAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnAccount")
+            .field("name", &self.name)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OwnAccount {
+    /// Stands for CPA's index of a credential.
+    pub fn index(&self) -> String {
+        format!("{OWN}{}", self.name)
+    }
+}
+
+/// The accounts whose quota can be read, by index.
+#[derive(Debug)]
+pub(super) struct Targets {
+    configured: Vec<std::sync::Arc<dyn Provider>>,
+    own: Vec<OwnAccount>,
+    interval: Duration,
+    targets: HashMap<Box<str>, (Target, Stamp)>,
+    left_out: usize,
+}
+
+impl Targets {
+    pub(super) fn new(
+        configured: Vec<std::sync::Arc<dyn Provider>>,
+        own: Vec<OwnAccount>,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            configured,
+            own,
+            interval,
+            targets: HashMap::new(),
+            left_out: 0,
+        }
+    }
+
+    /// Takes over CPA's list.
+    pub(super) fn follow(&mut self, listed: &[Account]) {
+        self.targets.clear();
+        self.left_out = 0;
+        for account in listed {
+            let reference = reference(account);
+            // A disabled account's token is not refreshed, and nobody waits for its quota.
+            match self.find(&reference).filter(|_| !account.disabled) {
+                Some(asked) => {
+                    let target = Target {
+                        asked,
+                        account: reference,
+                        token: None,
+                    };
+                    let stamp = (account.updated_at, account.last_refresh);
+                    let index = account.auth_index.clone();
+                    self.targets.insert(index, (target, stamp));
+                }
+                None => self.left_out += 1,
+            }
+        }
+        for own in &self.own {
+            let index = own.index();
+            let mut account = AccountRef::new(&own.provider, AuthType::Unknown, &index);
+            account.profile_arn.clone_from(&own.profile_arn);
+            if let Some(asked) = self.find(&account) {
+                let target = Target {
+                    asked,
+                    account,
+                    token: Some(own.token.clone()),
+                };
+                self.targets.insert(index.into(), (target, (None, None)));
+            }
+        }
+    }
+
+    pub(super) fn get(&self, auth_index: &str) -> Option<&Target> {
+        self.targets.get(auth_index).map(|(target, _)| target)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Target, Stamp)> {
+        self.targets
+            .iter()
+            .map(|(index, (target, stamp))| (&**index, target, *stamp))
+    }
+
+    /// The credential's own provider, where CPA lists the account.
+    pub(super) fn provider(&self, auth_index: &str) -> Option<&str> {
+        Some(&self.get(auth_index)?.account.provider)
+    }
+
+    /// Accounts that nobody is asked about.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    pub(super) fn interval(&self, target: &Target) -> Duration {
+        self.interval.max(target.asked.provider().min_interval())
+    }
+
+    /// What the user configured comes first.
+    fn find(&self, account: &AccountRef) -> Option<Asked> {
+        let configured = self.configured.iter().find(|p| p.serves(account));
+        match configured {
+            Some(provider) => Some(Asked::Configured(provider.clone())),
+            None => providers::find(account).map(Asked::BuiltIn),
+        }
+    }
+}
+
+fn reference(account: &Account) -> AccountRef {
+    let mut reference = AccountRef::new(&account.provider, account.auth_type, &account.auth_index);
+    reference.base_url = account.base_url.as_deref().map(Into::into);
+    let workspace = account.chatgpt_account_id.as_ref();
+    reference.chatgpt_account_id = workspace.and_then(|id| Hidden::new(id.expose_secret()));
+    reference.project_id = account.project_id.as_deref().and_then(Hidden::new);
+    reference.plan = account.plan.as_deref().and_then(Name::new);
+    reference.subscription_end = account.subscription_end;
+    reference
+}

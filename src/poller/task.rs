@@ -1,0 +1,362 @@
+//! The task: polls what is due, listens to what comes by itself, and shows what is known.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::Parts;
+use super::board::Board;
+use super::caller::{Caller, NoContact, Target};
+use super::refresh::{Failed, Refreshed, Reply, Round, Wanted};
+use super::schedule::Schedule;
+use super::sheet;
+use super::targets::Targets;
+use super::view::view;
+use crate::ingest::{Note, QuotaSign};
+use crate::metrics::AccountLabel;
+use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
+use crate::quota::{Failure, passive};
+
+/// Least time between two publications.
+const PUBLISH_SPACING: Duration = Duration::from_millis(500);
+/// How often it is looked whether a window is over.
+const LOOK: Duration = Duration::from_secs(1);
+/// A CPA that cannot be asked now is not asked for every account in turn.
+const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
+/// What changes seldom, like the plan, is asked for with the first poll and then this often.
+const PLAN_EVERY: Duration = Duration::from_hours(6);
+/// However much headers tell, they leave out balances and limits that nobody touched.
+const POLL_AT_LEAST: Duration = Duration::from_hours(24);
+
+/// How a poll ended.
+struct Polled {
+    auth_index: Box<str>,
+    provider: String,
+    took: Duration,
+    result: Result<Result<QuotaAnswer, Failure>, NoContact>,
+}
+
+pub(super) struct Task {
+    parts: Parts,
+    caller: Caller,
+    board: Board,
+    schedule: Schedule,
+    targets: Targets,
+    round: Round,
+    running: JoinSet<Polled>,
+    plans: HashMap<Box<str>, Instant>,
+    polled: HashMap<Box<str>, Instant>,
+    pause_until: Option<Instant>,
+    dirty: bool,
+    published: Instant,
+}
+
+impl Task {
+    pub(super) fn new(parts: Parts, caller: Caller, targets: Targets) -> Self {
+        Self {
+            board: Board::new(parts.settings.max_limits),
+            caller,
+            schedule: Schedule::default(),
+            targets,
+            round: Round::default(),
+            running: JoinSet::new(),
+            plans: HashMap::new(),
+            polled: HashMap::new(),
+            pause_until: None,
+            dirty: false,
+            published: Instant::now(),
+            parts,
+        }
+    }
+
+    /// Runs until the program stops. Nothing here could be lost.
+    pub(super) async fn run(mut self) {
+        let stop = self.parts.stop.clone();
+        stop.run_until_cancelled(self.work()).await;
+    }
+
+    async fn work(&mut self) {
+        if let Some(points) = self.parts.history.load().await {
+            self.board.restore(points);
+            self.dirty = true;
+        }
+        let mut changes = self.parts.directory.changes();
+        self.follow_directory();
+        loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                Some(signs) = self.parts.signs.recv() => self.listen(signs),
+                Some((wanted, reply)) = self.parts.refreshes.0.recv() => self.refresh(&wanted, reply),
+                Some(ended) = self.running.join_next() => {
+                    if let Ok(polled) = ended {
+                        self.ended(polled);
+                    }
+                }
+                changed = changes.changed() => {
+                    if changed.is_ok() {
+                        self.follow_directory();
+                    }
+                }
+                () = sleep_until(wake) => {}
+            }
+            self.expire();
+            self.start_polls();
+            self.publish();
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let publication = self.dirty.then(|| self.published + PUBLISH_SPACING);
+        let poll = self.schedule.next_time().filter(|_| self.has_room());
+        let poll = poll.map(|at| at.max(self.pause_until.unwrap_or(at)));
+        let soonest = publication.into_iter().chain(poll);
+        soonest.fold(now + LOOK, Instant::min)
+    }
+
+    fn has_room(&self) -> bool {
+        self.running.len() < self.parts.settings.concurrency
+    }
+
+    /// Takes over who is there now.
+    fn follow_directory(&mut self) {
+        let now = Instant::now();
+        let listed = self.parts.directory.snapshot();
+        self.targets.follow(&listed);
+        let asked = self.targets.all().filter(|_| self.parts.settings.enabled);
+        for (index, target, stamp) in asked {
+            let interval = self.targets.interval(target);
+            let provider = target.asked.provider().id();
+            self.parts.polls.announce(provider, &Failure::REASONS);
+            self.schedule.put(index, interval, stamp, now);
+        }
+        let there: HashSet<&str> = listed.iter().map(|a| &*a.auth_index).collect();
+        let targets = &self.targets;
+        let known = |index: &str| there.contains(index) || targets.get(index).is_some();
+        self.schedule.keep(|index| targets.get(index).is_some());
+        // Before the first look nothing is gone yet.
+        if !listed.is_empty() {
+            self.board.keep(known);
+            self.plans.retain(|index, _| known(index));
+            self.polled.retain(|index, _| known(index));
+        }
+        for account in listed.iter() {
+            let index = &account.auth_index;
+            let models = account.model_signals.iter().map(|(_, signals)| signals);
+            for signals in account.quota_signals.iter().chain(models) {
+                if let Some(at) = signals.observed_at {
+                    let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
+                    let answer = passive::headers(&account.provider, pairs, at);
+                    let news = self.board.overheard(index, &account.provider, answer, at);
+                    self.keep(news);
+                }
+            }
+        }
+        self.dirty = true;
+    }
+
+    fn listen(&mut self, signs: Vec<QuotaSign>) {
+        for sign in signs {
+            let QuotaSign {
+                auth_index,
+                provider,
+                observed,
+            } = sign;
+            let provider = self.targets.provider(&auth_index).unwrap_or(&provider);
+            let provider: Arc<str> = provider.into();
+            let has_main = !observed.headers.readings.is_empty();
+            let news = self
+                .board
+                .overheard(&auth_index, &provider, observed.headers, observed.at);
+            self.keep(news);
+            if let Some(refusal) = observed.refusal {
+                let refusal = self.board.at_home(&auth_index, refusal);
+                let source = QuotaSource::Error;
+                let news = self
+                    .board
+                    .read(&auth_index, &provider, [refusal], source, observed.at);
+                self.keep(news);
+            }
+            if has_main {
+                self.postpone(&auth_index, observed.at);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// No call for an account whose headers have just told the same.
+    fn postpone(&mut self, auth_index: &str, observed: crate::model::UnixNanos) {
+        let now = Instant::now();
+        let age = self.parts.clock.now().since(observed);
+        let interval = self
+            .targets
+            .get(auth_index)
+            .map(|target| self.targets.interval(target));
+        let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) else {
+            return;
+        };
+        let last = self.polled.get(auth_index);
+        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST) {
+            self.schedule.postpone(auth_index, now + fresh_for);
+        }
+    }
+
+    fn refresh(&mut self, wanted: &Wanted, reply: Reply) {
+        let now = Instant::now();
+        if self.round.is_running() {
+            self.round.join(reply);
+            return;
+        }
+        if let Some(rest) = self.round.cooldown(now) {
+            let retry_after_seconds = rest.as_secs() + 1;
+            let answer = Refreshed::CoolingDown {
+                retry_after_seconds,
+            };
+            reply.send(answer).ok();
+            return;
+        }
+        let mut accounts = HashSet::new();
+        for (index, target, _) in self.targets.all() {
+            let provider = &target.account.provider;
+            let is_wanted = wanted.provider.as_ref().is_none_or(|w| w == provider)
+                && wanted
+                    .account
+                    .as_ref()
+                    .is_none_or(|w| *w == self.label(index));
+            if is_wanted && self.schedule.force(index, now) {
+                accounts.insert(index.into());
+            }
+        }
+        self.pause_until = None;
+        let not_asked = self.targets.left_out();
+        self.round.begin(accounts, not_asked, reply, now);
+    }
+
+    fn start_polls(&mut self) {
+        let now = Instant::now();
+        if self.pause_until.is_some_and(|until| until > now) {
+            return;
+        }
+        while self.has_room()
+            && let Some(auth_index) = self.schedule.next_due(now)
+        {
+            let Some(target) = self.targets.get(&auth_index).cloned() else {
+                self.schedule.keep(|index| index != &*auth_index);
+                continue;
+            };
+            let plan = self.plans.get(&auth_index);
+            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= PLAN_EVERY);
+            if with_plan {
+                self.plans.insert(auth_index.clone(), now);
+            }
+            self.schedule.started(&auth_index, now);
+            self.polled.insert(auth_index.clone(), now);
+            self.running
+                .spawn(poll(self.caller.clone(), target, auth_index, with_plan));
+        }
+    }
+
+    fn ended(&mut self, polled: Polled) {
+        let now = Instant::now();
+        let Polled {
+            auth_index,
+            provider,
+            took,
+            result,
+        } = polled;
+        let auth_index = &*auth_index;
+        let failure = match result {
+            Ok(result) => result
+                .map(|answer| self.answered(auth_index, &provider, answer))
+                .err(),
+            Err(NoContact) => {
+                // Nobody was asked. The account keeps its place in the queue.
+                self.pause_until = Some(now + NO_CONTACT_PAUSE);
+                self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
+                self.plans.remove(auth_index);
+                let failed = self.failed(auth_index, &provider, "no_contact");
+                self.round.ended(auth_index, Some(failed));
+                return;
+            }
+        };
+        let reason = failure.map(Failure::as_str);
+        self.parts.polls.polled(&provider, took, reason);
+        if let Some(failure) = failure {
+            tracing::debug!(
+                provider,
+                account = self.label(auth_index),
+                reason,
+                "quota not read: {failure}"
+            );
+        }
+        self.schedule.ended(auth_index, failure, now);
+        let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
+        self.round.ended(auth_index, failed);
+    }
+
+    fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
+        let at = self.parts.clock.now();
+        let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
+        let news = self.board.polled(auth_index, &provider, answer, at);
+        self.keep(news);
+        self.dirty = true;
+    }
+
+    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> Failed {
+        Failed {
+            provider: provider.to_owned(),
+            account: self.label(auth_index),
+            reason,
+        }
+    }
+
+    fn label(&self, auth_index: &str) -> String {
+        match self.parts.names.get(auth_index) {
+            Some(AccountLabel::Named(name)) => name.into(),
+            Some(AccountLabel::BeyondCap) | None => "other".to_owned(),
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = Instant::now();
+        for auth_index in self.board.expire(self.parts.clock.now()) {
+            self.schedule.after_reset(&auth_index, now);
+            self.dirty = true;
+        }
+    }
+
+    fn keep(&self, news: Vec<QuotaPoint>) {
+        if !news.is_empty() {
+            self.parts.notes.leave(news.into_iter().map(Note::Quota));
+        }
+    }
+
+    fn publish(&mut self) {
+        if !self.dirty || self.published.elapsed() < PUBLISH_SPACING {
+            return;
+        }
+        self.dirty = false;
+        self.published = Instant::now();
+        let names = &self.parts.names;
+        self.parts.page.publish(sheet::sheet(&self.board, names));
+        let listed = self.parts.directory.snapshot();
+        self.parts.quotas.publish(view(&self.board, &listed, names));
+        // A name that is still to come comes with the ingest thread's next commit.
+        let named = |(index, _): (&str, _)| names.get(index).is_some();
+        self.dirty = !self.board.accounts().all(named);
+    }
+}
+
+async fn poll(caller: Caller, target: Target, auth_index: Box<str>, with_plan: bool) -> Polled {
+    let began = Instant::now();
+    let result = caller.poll(&target, with_plan).await;
+    Polled {
+        auth_index,
+        provider: target.asked.provider().id().to_owned(),
+        took: began.elapsed(),
+        result,
+    }
+}

@@ -1,0 +1,187 @@
+//! The quotas as the API and the command line show them.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+
+use super::board::{AccountBoard, Board};
+use super::row::Row;
+use crate::accounts::Account;
+use crate::metrics::{AccountLabel, AccountNames};
+use crate::model::UnixNanos;
+
+/// An account with its limits. Times are Unix seconds; what is not known is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountQuota {
+    pub provider: String,
+    pub account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// As in `cpa_account_status`.
+    pub state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credits: Vec<Credits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_credits: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spend: Vec<SpendView>,
+    pub limits: Vec<LimitView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Credits {
+    pub unit: String,
+    pub balance: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpendView {
+    pub limit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_usd: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_usd: Option<f64>,
+}
+
+/// One window of one limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitView {
+    pub limit: String,
+    pub window: String,
+    pub scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// 0 to 1, above with overage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<f64>,
+    #[serde(rename = "total", skip_serializing_if = "Option::is_none")]
+    pub amount: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<f64>,
+    #[serde(default)]
+    pub unlimited: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exhausted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset: Option<f64>,
+    /// Forecast: when all is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exhaustion: Option<f64>,
+    pub source: String,
+    pub observed: f64,
+}
+
+/// What was published last. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Quotas(Arc<ArcSwap<Vec<AccountQuota>>>);
+
+impl Quotas {
+    /// Sorted by provider and account.
+    pub fn get(&self) -> Arc<Vec<AccountQuota>> {
+        self.0.load_full()
+    }
+
+    pub(super) fn publish(&self, quotas: Vec<AccountQuota>) {
+        self.0.store(Arc::new(quotas));
+    }
+}
+
+/// All accounts that CPA lists, and those of our own, with what is known of their quotas.
+pub(super) fn view(board: &Board, listed: &[Account], names: &AccountNames) -> Vec<AccountQuota> {
+    let mut all = Vec::new();
+    for account in listed {
+        let index = &*account.auth_index;
+        if let Some(AccountLabel::Named(name)) = names.get(index) {
+            let known = board.get(index);
+            let mut quota = of_account(&account.provider, &name, known);
+            quota.state = account.status.as_str().to_owned();
+            quota.plan = quota
+                .plan
+                .or_else(|| account.plan.as_deref().map(Into::into));
+            all.push(quota);
+        }
+    }
+    for (index, known) in board.accounts() {
+        let is_listed = listed.iter().any(|account| &*account.auth_index == index);
+        if !is_listed && let Some(AccountLabel::Named(name)) = names.get(index) {
+            all.push(of_account(&known.provider, &name, Some(known)));
+        }
+    }
+    all.sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
+    all
+}
+
+fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> AccountQuota {
+    let facts = known.map(|known| known.facts.clone()).unwrap_or_default();
+    AccountQuota {
+        provider: provider.to_owned(),
+        account: name.to_owned(),
+        plan: facts.plan.map(|plan| plan.as_str().to_owned()),
+        state: "unknown".to_owned(),
+        last_success: known.and_then(|known| known.polled).map(seconds),
+        credits: facts
+            .credits
+            .into_iter()
+            .map(|(unit, balance)| Credits {
+                unit: unit.as_str().to_owned(),
+                balance,
+            })
+            .collect(),
+        reset_credits: facts.reset_credits,
+        spend: facts
+            .spend
+            .iter()
+            .map(|spend| SpendView {
+                limit: spend.limit.as_str().to_owned(),
+                used_usd: spend.used_usd(),
+                limit_usd: spend.limit_usd(),
+            })
+            .collect(),
+        limits: known.map(limits).unwrap_or_default(),
+    }
+}
+
+fn limits(known: &AccountBoard) -> Vec<LimitView> {
+    let rows = known.rows.iter().filter(|(_, row)| row.is_current());
+    rows.map(|((limit, window), row)| of_row(limit, window, row))
+        .collect()
+}
+
+fn of_row(limit: &str, window: &str, row: &Row) -> LimitView {
+    let reading = row.reading();
+    let amounts = reading.amounts();
+    LimitView {
+        limit: limit.to_owned(),
+        window: window.to_owned(),
+        scope: reading.scope().as_str().to_owned(),
+        name: reading.name().map(|name| name.as_str().to_owned()),
+        used_ratio: reading.used_ratio(),
+        unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
+        used: amounts.and_then(|amounts| amounts.used()),
+        amount: amounts.and_then(|amounts| amounts.limit()),
+        remaining: amounts.and_then(|amounts| amounts.remaining()),
+        unlimited: reading.unlimited(),
+        exhausted: reading.exhausted(),
+        reset: reading.reset_at().map(seconds),
+        exhaustion: row.exhaustion().map(seconds),
+        source: row.source().as_str().to_owned(),
+        observed: seconds(row.observed()),
+    }
+}
+
+/// Since 1970, to the millisecond.
+pub(super) fn seconds(at: UnixNanos) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 are exact"
+    )]
+    let millis = at.as_millis() as f64;
+    millis / 1000.0
+}

@@ -1,0 +1,183 @@
+//! Looking into answers of which nothing can be relied on: what is missing or of another kind
+//! than expected is simply not there.
+
+use serde_json::Value;
+
+use crate::model::{Name, UnixNanos};
+
+/// A bare number below this is seconds since 1970, above it milliseconds.
+const SECONDS_END: f64 = 1e11;
+/// Most entries looked at in one list.
+const MAX_ITEMS: usize = 500;
+
+/// A place in an answer, which may be empty.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    value: Option<&'a Value>,
+    at: UnixNanos,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn of(value: &'a Value, at: UnixNanos) -> Self {
+        Self {
+            value: Some(value),
+            at,
+        }
+    }
+
+    fn with(self, value: Option<&'a Value>) -> Self {
+        Self {
+            value: value.filter(|value| !value.is_null()),
+            at: self.at,
+        }
+    }
+
+    pub(super) fn get(self, key: &str) -> Self {
+        self.with(self.value.and_then(|value| value.get(key)))
+    }
+
+    /// The first of these keys that holds something.
+    pub(super) fn any(self, keys: &[&str]) -> Self {
+        let found = keys.iter().map(|key| self.get(key));
+        found
+            .into_iter()
+            .find(|node| node.exists())
+            .unwrap_or(self.with(None))
+    }
+
+    /// An RFC 6901 pointer.
+    pub(super) fn pointer(self, pointer: &str) -> Self {
+        self.with(self.value.and_then(|value| value.pointer(pointer)))
+    }
+
+    /// Whether the key is there, be it with `null`.
+    pub(super) fn has_key(self, key: &str) -> bool {
+        self.value.is_some_and(|value| value.get(key).is_some())
+    }
+
+    /// Whether there is something other than `null`.
+    pub(super) fn exists(self) -> bool {
+        self.value.is_some_and(|value| !value.is_null())
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.exists() { self } else { other }
+    }
+
+    pub(super) fn is_object(self) -> bool {
+        self.value.is_some_and(Value::is_object)
+    }
+
+    pub(super) fn items(self) -> impl Iterator<Item = Self> {
+        let list = self.value.and_then(Value::as_array);
+        let items = list.into_iter().flatten().take(MAX_ITEMS);
+        items.map(move |value| self.with(Some(value)))
+    }
+
+    pub(super) fn is_list(self) -> bool {
+        self.value.is_some_and(Value::is_array)
+    }
+
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
+        let object = self.value.and_then(Value::as_object);
+        let entries = object.into_iter().flatten().take(MAX_ITEMS);
+        entries.map(move |(key, value)| (key.as_str(), self.with(Some(value))))
+    }
+
+    pub(super) fn text(self) -> Option<&'a str> {
+        let text = self.value.and_then(Value::as_str).map(str::trim);
+        text.filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn name(self) -> Option<Name> {
+        self.text().and_then(Name::new)
+    }
+
+    pub(super) fn flag(self) -> Option<bool> {
+        self.value.and_then(Value::as_bool)
+    }
+
+    /// A number, or a text that is one.
+    pub(super) fn number(self) -> Option<f64> {
+        let value = self.value?;
+        value.as_f64().or_else(|| number(value.as_str()?))
+    }
+
+    pub(super) fn integer(self) -> Option<i64> {
+        let value = self.value?;
+        value
+            .as_i64()
+            .or_else(|| value.as_str()?.trim().parse().ok())
+    }
+
+    /// `0.72`, `"0.72"` or `"72%"`.
+    pub(super) fn fraction(self) -> Option<f64> {
+        let percent = || {
+            let text = self.text()?.strip_suffix('%')?;
+            Some(number(text)? / 100.0)
+        };
+        self.number().or_else(percent)
+    }
+
+    /// ISO 8601 with or without time of day, or seconds or milliseconds since 1970.
+    pub(super) fn time(self) -> Option<UnixNanos> {
+        match self.number() {
+            Some(bare) if bare < SECONDS_END => at_seconds(bare),
+            Some(bare) => at_seconds(bare / 1000.0),
+            None => iso(self.text()?),
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn time_ms(self) -> Option<UnixNanos> {
+        at_seconds(self.number()? / 1000.0)
+    }
+
+    /// A time from now on.
+    pub(super) fn in_seconds(self) -> Option<UnixNanos> {
+        after(self.at, self.number()?)
+    }
+
+    pub(super) fn in_millis(self) -> Option<UnixNanos> {
+        after(self.at, self.number()? / 1000.0)
+    }
+
+    pub(super) fn observed(self) -> UnixNanos {
+        self.at
+    }
+}
+
+/// A plain decimal number: neither `NaN` nor `inf`, which Rust would read, too.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let plain = |b: u8| b.is_ascii_digit() || b"+-.eE".contains(&b);
+    if text.is_empty() || text.len() > 40 || !text.bytes().all(plain) {
+        return None;
+    }
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Nanoseconds are exact beyond need: times are whole seconds or milliseconds.
+pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
+    let in_range = (0.0..=9e9).contains(&seconds);
+    let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
+    millis.parse().ok().map(UnixNanos::from_millis)
+}
+
+/// `seconds` after `at`, up to ten years.
+pub(super) fn after(at: UnixNanos, seconds: f64) -> Option<UnixNanos> {
+    let in_range = (0.0..=315_360_000.0).contains(&seconds);
+    in_range.then(|| at.saturating_add(std::time::Duration::from_secs_f64(seconds)))
+}
+
+pub(super) fn iso(text: &str) -> Option<UnixNanos> {
+    let stamp = text.parse::<jiff::Timestamp>().ok().or_else(|| {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        date.to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    })?;
+    i64::try_from(stamp.as_nanosecond())
+        .ok()
+        .map(UnixNanos::new)
+}

@@ -1,0 +1,140 @@
+//! What arrives without asking: quota headers in records of requests and in CPA's list of
+//! credentials, and refusals that say until when.
+
+mod anthropic;
+mod codex;
+
+use crate::model::{
+    AuthType, Event, Exhaustion, Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window,
+};
+
+use super::providers::limit_of_feature;
+
+/// A minute in nanoseconds.
+const TOLERANCE: u64 = 60_000_000_000;
+
+/// The rows in a set of headers. Names may be in any case: records have them lowered, CPA's
+/// `quota.signals` canonical.
+pub fn headers<'a>(
+    provider: &str,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    observed: UnixNanos,
+) -> QuotaAnswer {
+    read(provider, &Found::new(headers), observed)
+}
+
+fn read(provider: &str, headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
+    match provider {
+        "codex" => codex::read(headers, observed),
+        "claude" => anthropic::read(headers, observed),
+        _ => QuotaAnswer::default(),
+    }
+}
+
+/// What a request's record tells about its account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    pub at: UnixNanos,
+    pub headers: QuotaAnswer,
+    /// The limit that is used up, when the upstream refused for it. Which of its windows is only
+    /// known where the headers show one that resets at the same time; else it is `unknown`.
+    pub refusal: Option<Reading>,
+}
+
+/// Reads a request's record.
+///
+/// CPA keeps the headers per client request, not per attempt: an attempt that got no answer
+/// carries those of the attempt before, of another account. So they count on success, and with
+/// the one failure that is the upstream's own word on quotas.
+pub fn event(event: &Event<'_>) -> Option<Observed> {
+    if event.auth_type != AuthType::Oauth || event.auth_index.is_empty() {
+        return None;
+    }
+    let is_refused = event
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.status == 429);
+    if !event.is_success() && !is_refused {
+        return None;
+    }
+    let at = seen_at(event);
+    let pairs = event.quota_headers.iter();
+    let found = Found::new(pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
+    let headers = read(&event.provider, &found, at);
+    let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
+        let active = found.get("x-codex-active-limit");
+        let row = refusal(&event.provider, &event.model, active, exhaustion)?;
+        Some(at_home(row, &headers.readings))
+    });
+    let says_something = headers != QuotaAnswer::default() || refusal.is_some();
+    says_something.then_some(Observed {
+        at,
+        headers,
+        refusal,
+    })
+}
+
+/// When the headers of a request came: with the first byte of the answer.
+pub fn seen_at(event: &Event<'_>) -> UnixNanos {
+    let wait = std::time::Duration::from_millis(event.ttft_ms);
+    event.timestamp.saturating_add(wait)
+}
+
+/// What a refusal says by itself. `active_limit` is the limit in Codex's header of that name.
+pub fn refusal(
+    provider: &str,
+    model: &str,
+    active_limit: Option<&str>,
+    exhaustion: &Exhaustion,
+) -> Option<Reading> {
+    let (limit, scope) = match (provider, active_limit) {
+        ("codex", None | Some("codex")) => (Limit::main(), Scope::Account),
+        ("codex", Some(feature)) => (limit_of_feature(feature)?, Scope::Model),
+        // Google's pools are by model.
+        _ => (Limit::new(model)?, Scope::Model),
+    };
+    let row = Reading::new(limit, Window::UNKNOWN, scope)
+        .with_reset(exhaustion.resets_at)
+        .with_exhausted(Some(true));
+    Some(row)
+}
+
+/// The refusal in the window that resets with it, if one of the rows is that.
+fn at_home(row: Reading, rows: &[Reading]) -> Reading {
+    let is_it = |other: &&Reading| {
+        other.limit() == row.limit() && near(other.reset_at(), row.reset_at()).unwrap_or(false)
+    };
+    match rows.iter().find(is_it).map(Reading::window) {
+        Some(window) => row.in_window(window),
+        None => row,
+    }
+}
+
+/// Two sources round one reset differently.
+fn near(one: Option<UnixNanos>, other: Option<UnixNanos>) -> Option<bool> {
+    Some(one?.get().abs_diff(other?.get()) <= TOLERANCE)
+}
+
+/// Headers by lower-cased name; of two with one name the first that says something.
+struct Found<'a>(std::collections::BTreeMap<String, &'a str>);
+
+impl<'a> Found<'a> {
+    fn new(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut found = std::collections::BTreeMap::new();
+        for (name, value) in headers {
+            let value = value.trim();
+            if !value.is_empty() {
+                found.entry(name.to_ascii_lowercase()).or_insert(value);
+            }
+        }
+        Self(found)
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).copied()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}

@@ -1,0 +1,72 @@
+//! `Anthropic-Ratelimit-Unified-*`: shares from 0 to 1, unlike the page that is asked for.
+
+use std::collections::BTreeSet;
+
+use super::Found;
+use crate::model::{Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window};
+use crate::quota::json::{at_seconds, iso, number};
+use crate::quota::providers::limit_of_claim;
+
+const PREFIX: &str = "anthropic-ratelimit-unified-";
+
+pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
+    let claims: BTreeSet<&str> = headers.names().filter_map(claim).collect();
+    let rows = claims
+        .into_iter()
+        .filter_map(|claim| row(headers, claim, observed));
+    let mut readings: Vec<Reading> = rows.collect();
+    readings.extend(overage(headers));
+    QuotaAnswer {
+        readings,
+        ..QuotaAnswer::default()
+    }
+}
+
+/// `…-7d_oi-status` → `7d_oi`.
+fn claim(header: &str) -> Option<&str> {
+    let rest = header.strip_prefix(PREFIX)?;
+    let (claim, _) = rest
+        .split_once("-utilization")
+        .or_else(|| rest.split_once("-status"))?;
+    claim
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then_some(claim)
+}
+
+fn row(headers: &Found<'_>, claim: &str, observed: UnixNanos) -> Option<Reading> {
+    let get = |what: &str| headers.get(&format!("{PREFIX}{claim}-{what}"));
+    let (limit, window, scope) = limit_of_claim(claim)?;
+    let reset = get("reset").and_then(time);
+    if reset.is_some_and(|reset| reset <= observed) {
+        // What is over by now says nothing of the window that has begun.
+        return None;
+    }
+    let row = Reading::new(limit, window, scope)
+        .with_ratio(get("utilization").and_then(number))
+        .with_reset(reset)
+        .with_exhausted(get("status").and_then(rejected));
+    Some(row)
+}
+
+fn time(text: &str) -> Option<UnixNanos> {
+    match number(text) {
+        Some(seconds) => at_seconds(seconds),
+        None => iso(text),
+    }
+}
+
+fn rejected(status: &str) -> Option<bool> {
+    match status {
+        "rejected" => Some(true),
+        "allowed" | "allowed_warning" => Some(false),
+        _ => None,
+    }
+}
+
+/// Its status is `rejected` also where nobody has bought any, so only a share counts.
+fn overage(headers: &Found<'_>) -> Option<Reading> {
+    let share = headers.get("anthropic-ratelimit-unified-overage-utilization");
+    let share = share.and_then(number)?;
+    let row = Reading::new(Limit::new("extra_usage")?, Window::MONTH, Scope::Spend);
+    Some(row.with_ratio(Some(share)))
+}

@@ -1,0 +1,147 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::flow::{Attempt, Flow, Pause};
+use super::{AccountRef, Failure};
+use crate::model::QuotaAnswer;
+
+/// Stands for the account's token in a header's value; CPA puts the token in, so that it never
+/// comes here.
+pub const TOKEN: &str = "$TOKEN$";
+
+/// Most rows of one account; the largest real answer has about twenty.
+const MAX_ROWS: usize = 200;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// One call to a provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    pub method: Method,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
+}
+
+/// Headers and body may hold ids of an account, so they do not show.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split('?').next().unwrap_or_default();
+        write!(f, "{} {url}", self.method.as_str())
+    }
+}
+
+impl Request {
+    /// A GET with the usual `Authorization`.
+    pub(super) fn get(url: impl Into<String>) -> Self {
+        Self {
+            method: Method::Get,
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+        }
+        .header("Authorization", format!("Bearer {TOKEN}"))
+    }
+
+    /// A POST of JSON with the usual `Authorization`.
+    pub(super) fn post(url: impl Into<String>, body: &serde_json::Value) -> Self {
+        let mut request = Self::get(url).header("Content-Type", "application/json");
+        request.method = Method::Post;
+        request.body = Some(body.to_string());
+        request
+    }
+
+    pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Another value of a header that is there, or a new one.
+    pub(super) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers
+            .retain(|(has, _)| !has.eq_ignore_ascii_case(name));
+        self.header(name, value)
+    }
+}
+
+/// Whose token a provider is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// CPA holds it and puts it in.
+    Cpa,
+    /// CPA does not know this provider; the token comes from a file of our own.
+    OwnToken,
+}
+
+/// What is to be found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    pub account: &'a AccountRef,
+    /// Also what changes seldom and costs a call of its own, like the plan.
+    pub with_plan: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Send this and come back with one more attempt.
+    Call(Request),
+    Done(Result<QuotaAnswer, Failure>),
+}
+
+/// How one provider is asked, and what its answers mean.
+pub trait Provider: fmt::Debug + Send + Sync {
+    fn id(&self) -> &str;
+
+    /// Whether this account's quota can be read here.
+    fn serves(&self, account: &AccountRef) -> bool;
+
+    fn auth(&self) -> Auth {
+        Auth::Cpa
+    }
+
+    /// Asking one account more often than this does harm.
+    fn min_interval(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+
+    /// Tells the whole conversation from its beginning. [`Flow::call`] leaves it at the first
+    /// question that has no answer yet; with one answer more it is told again.
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause>;
+
+    /// What comes after these attempts, given in the order of the calls.
+    fn next(&self, ask: &Ask<'_>, so_far: &[Attempt]) -> Step {
+        match self.run(ask, &mut Flow::new(so_far)) {
+            Err(Pause::Call(request)) => Step::Call(request),
+            Err(Pause::Fail(failure)) => Step::Done(Err(failure)),
+            Ok(answer) => Step::Done(Ok(finished(answer, ask.account))),
+        }
+    }
+}
+
+/// One row per limit and window, the first one said; silent rows are left out.
+fn finished(mut answer: QuotaAnswer, account: &AccountRef) -> QuotaAnswer {
+    let mut seen = HashSet::new();
+    answer.readings.retain(|row| {
+        row.says_something() && seen.insert((row.limit().clone(), row.window().label()))
+    });
+    answer.readings.truncate(MAX_ROWS);
+    let facts = &mut answer.facts;
+    facts.plan = facts.plan.take().or_else(|| account.plan.clone());
+    facts.subscription_end = facts.subscription_end.or(account.subscription_end);
+    answer
+}

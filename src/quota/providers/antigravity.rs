@@ -1,0 +1,124 @@
+//! Antigravity: two pools of models, each with a 5-hour and a weekly window; free accounts have
+//! weeks only.
+
+use serde_json::json;
+
+use super::google;
+use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Failure, Hidden, ParseError, Provider, Request};
+
+const HOSTS: [&str; 3] = [
+    "daily-cloudcode-pa.googleapis.com",
+    "daily-cloudcode-pa.sandbox.googleapis.com",
+    "cloudcode-pa.googleapis.com",
+];
+const PLAN_HOSTS: [&str; 2] = [
+    "daily-cloudcode-pa.googleapis.com",
+    "cloudcode-pa.googleapis.com",
+];
+const USER_AGENT: &str = "antigravity/cli/1.0.13 (aidev_client; os_type=darwin; arch=arm64)";
+
+#[derive(Debug)]
+pub(super) struct Antigravity;
+
+impl Provider for Antigravity {
+    fn id(&self) -> &'static str {
+        "antigravity"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.is_oauth("antigravity")
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let (project, known) = google::project(ask.account, flow, plan_requests())?;
+        let project = project.ok_or(Failure::Incomplete("project"))?;
+        let readings = summary(flow, &project)?;
+        let facts = match known {
+            Some(facts) => facts,
+            None if ask.with_plan => google::assist(flow, plan_requests())?
+                .map_or_else(|_| AccountFacts::default(), |found| found.facts),
+            None => AccountFacts::default(),
+        };
+        Ok(QuotaAnswer { readings, facts })
+    }
+}
+
+fn plan_requests() -> impl Iterator<Item = Request> {
+    let body = json!({ "metadata": { "ideType": "ANTIGRAVITY" } });
+    let requests = PLAN_HOSTS.into_iter();
+    requests.map(move |host| request(host, "loadCodeAssist", &body))
+}
+
+fn request(host: &str, method: &str, body: &serde_json::Value) -> Request {
+    let url = format!("https://{host}/v1internal:{method}");
+    Request::post(url, body).header("User-Agent", USER_AGENT)
+}
+
+/// Host by host until one has rows. That all have none is an answer, too.
+fn summary(flow: &mut Flow<'_>, project: &Hidden) -> Result<Vec<Reading>, Pause> {
+    let body = google::body(Some(project));
+    let (mut failure, mut is_empty) = (None::<Failure>, false);
+    for host in HOSTS {
+        let page = flow.call(request(host, "retrieveUserQuotaSummary", &body))?;
+        match page.and_then(|page| Ok(read(&page)?)) {
+            Ok(rows) if !rows.is_empty() => return Ok(rows),
+            Ok(_) => is_empty = true,
+            // The next host would refuse the same token.
+            Err(Failure::Unauthorized) => return Err(Failure::Unauthorized.into()),
+            Err(error) => failure = Some(failure.map_or(error, |first| first.or_telling(error))),
+        }
+    }
+    match failure {
+        Some(failure) if !is_empty => Err(failure.into()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn read(page: &Page) -> Result<Vec<Reading>, ParseError> {
+    let root = page.root();
+    let inner = root.any(&["body", "response", "summary", "quotaSummary"]);
+    let groups = root.get("groups").or(inner.get("groups"));
+    if !groups.is_list() {
+        return Err(ParseError::Shape);
+    }
+    let mut rows = Vec::new();
+    for group in groups.items() {
+        for bucket in group.get("buckets").items() {
+            rows.extend(row(group, bucket));
+        }
+    }
+    Ok(rows)
+}
+
+fn row(group: Node<'_>, bucket: Node<'_>) -> Option<Reading> {
+    let remaining = fraction(bucket)?;
+    let (window, suffixes) = match bucket.get("window").text().unwrap_or_default() {
+        "5h" | "five-hour" | "five_hour" => (Window::hours(5), ["-5h", "-five-hour"]),
+        "weekly" | "week" => (Window::days(7), ["-weekly", "-week"]),
+        _ => (Window::of_seconds(None, WindowRole::Unknown), ["", ""]),
+    };
+    let name = group.get("displayName").name();
+    let bucket_id = || {
+        let id = bucket.get("bucketId").text()?;
+        let short = suffixes.iter().find_map(|suffix| id.strip_suffix(suffix));
+        Limit::new(short.unwrap_or(id))
+    };
+    let limit = name.as_ref().and_then(|name| Limit::new(name.as_str()));
+    let row = Reading::new(limit.or_else(bucket_id)?, window, Scope::Model)
+        .with_name(name)
+        .with_ratio(Some(1.0 - remaining))
+        .with_reset(bucket.get("resetTime").time());
+    Some(row)
+}
+
+/// `0.72`, `"72%"`, or either one or two levels deeper.
+fn fraction(bucket: Node<'_>) -> Option<f64> {
+    let deeper = bucket.get("remaining");
+    let nested = deeper.get("remainingFraction").or(deeper.get("value"));
+    [bucket.get("remainingFraction"), nested, deeper]
+        .into_iter()
+        .find_map(Node::fraction)
+}

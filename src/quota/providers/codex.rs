@@ -1,0 +1,197 @@
+//! Codex with a ChatGPT login. Windows differ by plan: a block may have only one, and that may be
+//! a week or a month, so they are named by their length.
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
+    WindowRole,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::{Node, number};
+use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
+
+const URL: &str = "https://chatgpt.com/backend-api/wham/usage";
+const USER_AGENT: &str = "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64) WindowsTerminal";
+
+/// Seconds between the page's clock and ours that are no difference.
+const TOLERANCE: u64 = 60;
+
+#[derive(Debug)]
+pub(super) struct Codex;
+
+impl Provider for Codex {
+    fn id(&self) -> &'static str {
+        "codex"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.is_oauth("codex")
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let mut request = Request::get(URL)
+            .header("Content-Type", "application/json")
+            .header("User-Agent", USER_AGENT);
+        if let Some(id) = &ask.account.chatgpt_account_id {
+            request = request.header("Chatgpt-Account-Id", id.expose());
+        }
+        let page = flow.call(request)??;
+        Ok(read(&page)?)
+    }
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
+    let root = page.root();
+    let mut readings = Vec::new();
+    let main = root.any(&["rate_limit", "rate_limits"]);
+    block(&mut readings, main, &Limit::main(), None, Scope::Account);
+    let review = root.any(&["code_review_rate_limit", "review_rate_limit"]);
+    if let Some(limit) = Limit::new("code_review") {
+        block(&mut readings, review, &limit, None, Scope::Feature);
+    }
+    for item in root.get("additional_rate_limits").items() {
+        let name = item.get("limit_name").name();
+        let feature = item.get("metered_feature").text();
+        let limit = feature.and_then(limit_of_feature);
+        let limit = limit.or_else(|| Limit::new(name.as_ref()?.as_str()));
+        if let Some(limit) = limit {
+            block(
+                &mut readings,
+                item.get("rate_limit"),
+                &limit,
+                name.as_ref(),
+                Scope::Model,
+            );
+        }
+    }
+    readings.extend(individual_limit(
+        root.get("spend_control").get("individual_limit"),
+    ));
+    let facts = facts(root);
+    if readings.is_empty() && facts == AccountFacts::default() {
+        return Err(ParseError::Shape);
+    }
+    Ok(QuotaAnswer { readings, facts })
+}
+
+/// `codex_bengalfox` in the page is `bengalfox` in headers.
+pub(in crate::quota) fn limit_of_feature(feature: &str) -> Option<Limit> {
+    Limit::new(feature.strip_prefix("codex_").unwrap_or(feature))
+}
+
+/// The windows of one block. What the block says of itself holds for its fullest window.
+fn block(
+    rows: &mut Vec<Reading>,
+    block: Node<'_>,
+    limit: &Limit,
+    name: Option<&Name>,
+    scope: Scope,
+) {
+    let (reached, allowed) = (
+        block.get("limit_reached").flag(),
+        block.get("allowed").flag(),
+    );
+    let is_refused = reached == Some(true) || allowed == Some(false);
+    let is_open = reached == Some(false) && allowed != Some(false);
+    let of = |keys: &[&str], role| window(block.any(keys), role, is_refused);
+    let primary = of(&["primary_window", "primary"], WindowRole::Primary);
+    let secondary = of(&["secondary_window", "secondary"], WindowRole::Secondary);
+    let windows: Vec<Found> = [primary, secondary].into_iter().flatten().collect();
+    let fullest = windows
+        .iter()
+        .filter_map(|found| found.percent)
+        .fold(f64::NEG_INFINITY, f64::max);
+    for found in windows {
+        let is_fullest = found
+            .percent
+            .is_some_and(|percent| percent >= fullest.min(100.0));
+        let exhausted = if is_refused {
+            Some(is_fullest)
+        } else {
+            is_open.then_some(false)
+        };
+        let row = Reading::new(limit.clone(), found.window, scope)
+            .with_name(name.cloned())
+            .with_percent(found.percent)
+            .with_amounts(Amounts::new(Unit::Tokens, found.tokens, None, None))
+            .with_reset(found.reset)
+            .with_exhausted(exhausted);
+        rows.push(row);
+    }
+}
+
+struct Found {
+    window: Window,
+    percent: Option<f64>,
+    tokens: Option<f64>,
+    reset: Option<UnixNanos>,
+}
+
+fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
+    if !node.is_object() {
+        return None;
+    }
+    let reset = node.get("reset_at").time();
+    let reset = reset.or_else(|| node.get("reset_after_seconds").in_seconds());
+    if reset.is_some_and(|reset| reset <= node.observed()) {
+        // The page lags behind a reset: its figures are those of the window that is over.
+        return None;
+    }
+    let percent = node.any(&["used_percent", "percent_used"]).number();
+    let full = (is_refused && reset.is_some()).then_some(100.0);
+    let minutes = || Some(node.get("window_minutes").number()? * 60.0);
+    let length = node.get("limit_window_seconds").number().or_else(minutes);
+    let window = Window::of_seconds(length, role);
+    let percent = percent.or(full);
+    let reset = reset.filter(|reset| has_begun(window, percent, *reset, node.observed()));
+    Some(Found {
+        window,
+        percent,
+        tokens: node.get("window_usage_tokens").number(),
+        reset,
+    })
+}
+
+/// A window begins with its first request. Before that its reset is a whole length away at every
+/// look, so it is no reset yet, and would seem to be a new one each time.
+pub(in crate::quota) fn has_begun(
+    window: Window,
+    percent: Option<f64>,
+    reset: UnixNanos,
+    now: UnixNanos,
+) -> bool {
+    let is_unused = percent.is_some_and(|percent| percent <= 0.0);
+    let left = reset.since(now).as_secs() + TOLERANCE;
+    let is_whole = window
+        .seconds()
+        .is_some_and(|length| left >= u64::from(length));
+    !(is_unused && is_whole)
+}
+
+/// A member's share of a workspace's money; its unit is not stated, so only the share is used.
+fn individual_limit(node: Node<'_>) -> Option<Reading> {
+    let share = || Some(node.get("used").number()? / node.get("limit").number()?);
+    let percent = node.get("used_percent").number();
+    let ratio = percent.map(|percent| percent / 100.0).or_else(share)?;
+    let reset = node.get("reset_at").time();
+    let reset = reset.or_else(|| node.get("reset_after_seconds").in_seconds());
+    let limit = Limit::new("individual_limit")?;
+    let row = Reading::new(limit, Window::MONTH, Scope::Spend);
+    Some(row.with_ratio(Some(ratio)).with_reset(reset))
+}
+
+fn facts(root: Node<'_>) -> AccountFacts {
+    let credits = root.get("credits");
+    let balance = credits.get("balance");
+    let dollars = || number(balance.text()?.strip_prefix('$')?);
+    let balance = balance.number().or_else(dollars);
+    let unlimited = credits.get("unlimited").flag() == Some(true);
+    let mut facts = AccountFacts {
+        plan: root.get("plan_type").name(),
+        reset_credits: root
+            .pointer("/rate_limit_reset_credits/available_count")
+            .number(),
+        ..AccountFacts::default()
+    };
+    facts.add_credits(Unit::Credits, balance.filter(|_| !unlimited));
+    facts
+}

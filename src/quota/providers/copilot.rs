@@ -1,0 +1,112 @@
+//! GitHub Copilot. CPA does not know it, so the GitHub token comes from a file of our own.
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request, TOKEN};
+
+const URL: &str = "https://api.github.com/copilot_internal/user";
+
+#[derive(Debug)]
+pub(super) struct Copilot;
+
+impl Provider for Copilot {
+    fn id(&self) -> &'static str {
+        "copilot"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        let name = account.provider.to_ascii_lowercase();
+        ["copilot", "github-copilot"].contains(&name.as_str())
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::OwnToken
+    }
+
+    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let request = Request::get(URL)
+            .with_header("Authorization", format!("token {TOKEN}"))
+            .header("Accept", "application/json")
+            .header("X-GitHub-Api-Version", "2022-11-28")
+            .header("User-Agent", "GitHubCopilotChat/0.26.7")
+            .header("Editor-Version", "vscode/1.100.0")
+            .header("Editor-Plugin-Version", "copilot-chat/0.26.7");
+        let page = flow.call(request)??;
+        Ok(read(&page)?)
+    }
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
+    let root = page.root();
+    let reset = [
+        "quota_reset_date_utc",
+        "quota_reset_date",
+        "limited_user_reset_date",
+    ];
+    let reset = root.any(&reset).time();
+    let mut readings: Vec<Reading> = root
+        .get("quota_snapshots")
+        .entries()
+        .filter_map(|(id, node)| snapshot(id, node, reset))
+        .collect();
+    // A free account states what is left of each month's numbers, not what is used.
+    let monthly = root.get("monthly_quotas");
+    for (id, left) in root.get("limited_user_quotas").entries() {
+        let amounts = Amounts::new(
+            Unit::Requests,
+            None,
+            monthly.get(id).number(),
+            left.number(),
+        );
+        readings.extend(row(id, reset).map(|row| row.with_amounts(amounts)));
+    }
+    let facts = AccountFacts {
+        plan: root.any(&["access_type_sku", "copilot_plan"]).name(),
+        ..AccountFacts::default()
+    };
+    if readings.is_empty() && facts.plan.is_none() {
+        return Err(ParseError::Shape);
+    }
+    Ok(QuotaAnswer { readings, facts })
+}
+
+fn row(id: &str, reset: Option<UnixNanos>) -> Option<Reading> {
+    let row = Reading::new(Limit::new(id)?, Window::MONTH, Scope::Feature);
+    Some(row.with_reset(reset))
+}
+
+fn snapshot(id: &str, node: Node<'_>, reset: Option<UnixNanos>) -> Option<Reading> {
+    let row = row(id, reset)?;
+    if node.get("unlimited").flag() == Some(true) {
+        return Some(row.with_unlimited(true));
+    }
+    let entitlement = node.get("entitlement").number();
+    let left = node.any(&["quota_remaining", "remaining"]).number();
+    let percent_left = node.get("percent_remaining").number();
+    if is_nothing(entitlement) && is_nothing(left) {
+        // What accounts billed by use show in place of a quota.
+        return None;
+    }
+    let overage = node
+        .get("overage_count")
+        .number()
+        .filter(|over| *over > 0.0);
+    let unused = || Some(entitlement? - left?);
+    let beyond = || Some(entitlement? + overage?);
+    // Below nothing left, the rest itself tells how much more was used.
+    let used = beyond()
+        .filter(|_| left.is_none_or(|left| left >= 0.0))
+        .or_else(unused);
+    let amounts = Amounts::new(Unit::Requests, used, entitlement, None);
+    let ratio = amounts.and_then(|amounts| amounts.ratio());
+    let stated = percent_left.map(|left| 1.0 - left / 100.0);
+    let row = row.with_amounts(amounts).with_ratio(ratio.or(stated));
+    (ratio.is_some() || stated.is_some()).then_some(row)
+}
+
+fn is_nothing(number: Option<f64>) -> bool {
+    number.is_some_and(|number| number.abs() < f64::EPSILON)
+}

@@ -1,0 +1,107 @@
+//! Gemini CLI (Code Assist), where a plugin of CPA serves it. Each model has a daily allowance.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::google;
+use crate::model::{
+    AccountFacts, Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Hidden, ParseError, Provider, Request};
+
+const QUOTA: &str = "https://cloudcode-pa.googleapis.com/v1internal:retrieveUserQuota";
+const ASSIST: &str = "https://cloudcode-pa.googleapis.com/v1internal:loadCodeAssist";
+
+#[derive(Debug)]
+pub(super) struct GeminiCli;
+
+impl Provider for GeminiCli {
+    fn id(&self) -> &'static str {
+        "gemini-cli"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        let name = account.provider.to_ascii_lowercase();
+        account.auth_type == AuthType::Oauth
+            && ["gemini-cli", "gemini_cli", "gemini"].contains(&name.as_str())
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let (project, known) = google::project(ask.account, flow, [assist(None)])?;
+        // Without a project the provider takes the account's own.
+        let request = Request::post(QUOTA, &google::body(project.as_ref()));
+        let page = flow.call(request)??;
+        let readings = read(&page)?;
+        let facts = match known {
+            Some(facts) => facts,
+            None if ask.with_plan => google::assist(flow, [assist(project.as_ref())])?
+                .map_or_else(|_| AccountFacts::default(), |found| found.facts),
+            None => AccountFacts::default(),
+        };
+        Ok(QuotaAnswer { readings, facts })
+    }
+}
+
+fn assist(project: Option<&Hidden>) -> Request {
+    let mut body = json!({ "metadata": {
+        "ideType": "IDE_UNSPECIFIED", "platform": "PLATFORM_UNSPECIFIED", "pluginType": "GEMINI",
+    } });
+    if let (Some(project), Value::Object(body)) = (project, &mut body) {
+        let id = Value::from(project.expose());
+        body.insert("cloudaicompanionProject".to_owned(), id);
+    }
+    Request::post(ASSIST, &body)
+}
+
+/// One row per model: the bucket of which least is left.
+fn read(page: &Page) -> Result<Vec<Reading>, ParseError> {
+    let buckets = page.root().get("buckets");
+    if !buckets.is_list() {
+        return Err(ParseError::Shape);
+    }
+    let mut rows: BTreeMap<Limit, Reading> = BTreeMap::new();
+    for bucket in buckets.items() {
+        let Some(row) = row(bucket) else { continue };
+        let used = |row: &Reading| row.used_ratio().unwrap_or(-1.0);
+        match rows.get_mut(row.limit()) {
+            Some(known) if used(known) >= used(&row) => {}
+            Some(known) => *known = row,
+            None => drop(rows.insert(row.limit().clone(), row)),
+        }
+    }
+    Ok(rows.into_values().collect())
+}
+
+fn row(bucket: Node<'_>) -> Option<Reading> {
+    let model = bucket.any(&["modelId", "model_id"]);
+    let fraction = bucket
+        .any(&["remainingFraction", "remaining_fraction"])
+        .fraction();
+    let amount = bucket
+        .any(&["remainingAmount", "remaining_amount"])
+        .number();
+    let unit = match bucket.any(&["tokenType", "token_type"]).text() {
+        Some("REQUESTS") => Some(Unit::Requests),
+        Some("TOKENS" | "INPUT_TOKENS" | "OUTPUT_TOKENS") => Some(Unit::Tokens),
+        _ => None,
+    };
+    let limit = fraction
+        .filter(|f| *f > 0.0)
+        .zip(amount.filter(|a| *a > 0.0));
+    let limit = limit.map(|(fraction, amount)| (amount / fraction).round());
+    let amounts = unit.and_then(|unit| Amounts::new(unit, None, limit, amount));
+    let row = Reading::new(
+        Limit::new(model.text()?)?,
+        Window::Role(WindowRole::Daily),
+        Scope::Model,
+    );
+    let row = row
+        .with_name(model.name())
+        .with_ratio(fraction.map(|fraction| 1.0 - fraction))
+        .with_amounts(amounts)
+        .with_reset(bucket.any(&["resetTime", "reset_time"]).time());
+    Some(row)
+}

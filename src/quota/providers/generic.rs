@@ -1,0 +1,161 @@
+//! A provider described by configuration: one request, and where in its answer the figures are.
+
+use std::time::Duration;
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
+};
+use crate::quota::flow::{Flow, Pause};
+use crate::quota::json::{Node, at_seconds};
+use crate::quota::{AccountRef, Ask, Auth, Failure, ParseError, Provider, Request};
+
+#[derive(Clone, Debug)]
+pub struct Generic {
+    pub id: String,
+    pub serves: Serves,
+    pub auth: Auth,
+    pub min_interval: Duration,
+    pub request: Request,
+    /// JSON pointer to the plan's name.
+    pub plan: Option<String>,
+    /// A balance in this unit, and where it stands.
+    pub credits: Option<(Unit, String)>,
+    pub limits: Vec<GenericLimit>,
+}
+
+/// Which accounts are asked.
+#[derive(Clone, Debug)]
+pub enum Serves {
+    /// All of this provider.
+    Provider(String),
+    /// All whose key goes to a host of this domain.
+    Domain(String),
+    /// These, by `auth_index`.
+    Accounts(Vec<String>),
+}
+
+/// One row. Places are JSON pointers (RFC 6901).
+#[derive(Clone, Debug)]
+pub struct GenericLimit {
+    pub limit: Limit,
+    pub name: Option<Name>,
+    pub window: Window,
+    pub scope: Scope,
+    pub unit: Unit,
+    /// A number in the answer is divided by this, so that cents become dollars.
+    pub divisor: f64,
+    pub used: Option<String>,
+    pub allowed: Option<String>,
+    pub remaining: Option<String>,
+    pub share: Option<(ShareForm, String)>,
+    pub reset: Option<(ResetForm, String)>,
+}
+
+/// How a share is stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareForm {
+    UsedRatio,
+    UsedPercent,
+    RemainingRatio,
+    RemainingPercent,
+}
+
+/// How a reset is stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetForm {
+    /// Since 1970.
+    Seconds,
+    /// Since 1970.
+    Millis,
+    Iso,
+    /// From now on.
+    InSeconds,
+    /// From now on.
+    InMillis,
+}
+
+impl Provider for Generic {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        match &self.serves {
+            Serves::Provider(name) => account.provider.eq_ignore_ascii_case(name),
+            Serves::Domain(domain) => account.is_at(domain),
+            Serves::Accounts(list) => list.contains(&account.auth_index),
+        }
+    }
+
+    fn auth(&self) -> Auth {
+        self.auth
+    }
+
+    fn min_interval(&self) -> Duration {
+        self.min_interval
+    }
+
+    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let page = flow.call(self.request.clone())??;
+        let root = page.root();
+        let mut facts = AccountFacts {
+            plan: self.plan.as_ref().and_then(|at| root.pointer(at).name()),
+            ..AccountFacts::default()
+        };
+        if let Some((unit, at)) = &self.credits {
+            facts.add_credits(*unit, root.pointer(at).number());
+        }
+        let rows = self.limits.iter().map(|limit| limit.row(root));
+        let readings: Vec<Reading> = rows.filter(Reading::says_something).collect();
+        if readings.is_empty() && facts == AccountFacts::default() {
+            return Err(Failure::from(ParseError::Shape).into());
+        }
+        Ok(QuotaAnswer { readings, facts })
+    }
+}
+
+impl GenericLimit {
+    fn row(&self, root: Node<'_>) -> Reading {
+        let number = |at: &Option<String>| root.pointer(at.as_deref()?).number();
+        let amount = |at: &Option<String>| Some(number(at)? / self.divisor);
+        let amounts = Amounts::new(
+            self.unit,
+            amount(&self.used),
+            amount(&self.allowed),
+            amount(&self.remaining),
+        );
+        let share = self.share.as_ref();
+        let ratio = share.and_then(|(form, at)| form.used_ratio(root.pointer(at)));
+        let reset = self.reset.as_ref();
+        let reset = reset.and_then(|(form, at)| form.time(root.pointer(at)));
+        Reading::new(self.limit.clone(), self.window, self.scope)
+            .with_name(self.name.clone())
+            .with_amounts(amounts)
+            .with_ratio(ratio)
+            .with_reset(reset)
+    }
+}
+
+impl ShareForm {
+    fn used_ratio(self, node: Node<'_>) -> Option<f64> {
+        let number = node.number()?;
+        Some(match self {
+            Self::UsedRatio => number,
+            Self::UsedPercent => number / 100.0,
+            Self::RemainingRatio => 1.0 - number,
+            Self::RemainingPercent => 1.0 - number / 100.0,
+        })
+    }
+}
+
+impl ResetForm {
+    fn time(self, node: Node<'_>) -> Option<UnixNanos> {
+        match self {
+            Self::Seconds => at_seconds(node.number()?),
+            Self::Millis => node.time_ms(),
+            Self::Iso => node.time(),
+            Self::InSeconds => node.in_seconds(),
+            Self::InMillis => node.in_millis(),
+        }
+    }
+}

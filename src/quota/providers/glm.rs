@@ -1,0 +1,116 @@
+//! The coding plan of GLM (Z.ai, in China bigmodel.cn), by key.
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
+
+const WORLD: &str = "https://api.z.ai/api/monitor/usage/quota/limit";
+const CHINA: &str = "https://open.bigmodel.cn/api/monitor/usage/quota/limit";
+
+#[derive(Debug)]
+pub(super) struct Glm;
+
+impl Provider for Glm {
+    fn id(&self) -> &'static str {
+        "glm"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.is_at("z.ai") || account.is_at("bigmodel.cn")
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        // A key is known in one of the two places only.
+        let url = if ask.account.is_at("bigmodel.cn") {
+            CHINA
+        } else {
+            WORLD
+        };
+        let request = Request::get(url)
+            .header("Accept-Language", "en-US,en")
+            .header("Content-Type", "application/json");
+        let page = flow.call(request)??;
+        Ok(read(&page)?)
+    }
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
+    let root = page.root();
+    refusal(root)?;
+    let data = root.get("data");
+    let readings: Vec<Reading> = data.get("limits").items().filter_map(row).collect();
+    let facts = AccountFacts {
+        plan: data
+            .any(&["level", "planName", "plan", "packageName"])
+            .name(),
+        ..AccountFacts::default()
+    };
+    if readings.is_empty() && facts.plan.is_none() {
+        return Err(ParseError::Shape.into());
+    }
+    Ok(QuotaAnswer { readings, facts })
+}
+
+/// A failure comes with status 200 and says so in its text.
+fn refusal(root: Node<'_>) -> Result<(), Failure> {
+    let code = root.get("code").integer();
+    if root.get("success").flag() != Some(false) && code.is_none_or(|code| code == 200) {
+        return Ok(());
+    }
+    Err(match code.unwrap_or(0) {
+        401 | 1000..=1004 => Failure::Unauthorized,
+        1113 => Failure::Payment,
+        1302 => Failure::Throttled { retry_after: None },
+        other => Failure::InBody(other),
+    })
+}
+
+fn row(item: Node<'_>) -> Option<Reading> {
+    let kind = item.get("type").text()?;
+    let (limit, scope, unit) = match kind {
+        "TOKENS_LIMIT" => (Limit::main(), Scope::Account, Unit::Tokens),
+        "CREDIT_LIMIT" => (Limit::main(), Scope::Account, Unit::Credits),
+        "TIME_LIMIT" => (Limit::new(kind)?, Scope::Feature, Unit::Requests),
+        other => (Limit::new(other)?, Scope::Feature, Unit::Requests),
+    };
+    let name = (kind == "TIME_LIMIT")
+        .then(|| Name::new("Web tools"))
+        .flatten();
+    // `usage` is the limit, `currentValue` what is used of it.
+    let amounts = Amounts::new(
+        unit,
+        item.get("currentValue").number(),
+        item.get("usage").number(),
+        item.get("remaining").number(),
+    );
+    // The stated percentage is rounded down.
+    let percent = item
+        .get("percentage")
+        .number()
+        .map(|percent| percent / 100.0);
+    let ratio = amounts.and_then(|amounts| amounts.ratio()).or(percent);
+    let row = Reading::new(limit, window(item, kind), scope)
+        .with_name(name)
+        .with_ratio(ratio)
+        .with_amounts(amounts)
+        .with_reset(item.get("nextResetTime").time_ms());
+    Some(row)
+}
+
+fn window(item: Node<'_>, kind: &str) -> Window {
+    let (unit, count) = (item.get("unit").integer(), item.get("number").number());
+    let seconds = match unit {
+        // One minute would be no allowance of web searches: it is the month's.
+        Some(5) if kind == "TIME_LIMIT" => return Window::MONTH,
+        Some(1) => Some(86_400.0),
+        Some(3) => Some(3600.0),
+        Some(5) => Some(60.0),
+        Some(6) => Some(604_800.0),
+        _ => None,
+    };
+    let length = seconds.zip(count).map(|(unit, count)| unit * count);
+    Window::of_seconds(length, WindowRole::Unknown)
+}

@@ -1,0 +1,78 @@
+//! What Google's two coding logins share: the page that tells project and plan.
+
+use serde_json::Value;
+
+use crate::model::{AccountFacts, Name, Unit};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Failure, Hidden, Request};
+
+/// What `loadCodeAssist` tells.
+#[derive(Debug)]
+pub(super) struct Assist {
+    pub(super) project: Option<Hidden>,
+    pub(super) facts: AccountFacts,
+}
+
+/// Asks the hosts in turn until one answers.
+pub(super) fn assist(
+    flow: &mut Flow<'_>,
+    requests: impl IntoIterator<Item = Request>,
+) -> Result<Result<Assist, Failure>, Pause> {
+    let mut failure = None::<Failure>;
+    for request in requests {
+        match flow.call(request)? {
+            Ok(page) => return Ok(Ok(read(&page))),
+            Err(Failure::Unauthorized) => return Ok(Err(Failure::Unauthorized)),
+            Err(error) => failure = Some(failure.map_or(error, |first| first.or_telling(error))),
+        }
+    }
+    Ok(Err(failure.unwrap_or_else(Failure::transient)))
+}
+
+/// The project to ask about, and the facts found on the way: the list's project, else the one
+/// that the provider itself names.
+pub(super) fn project(
+    account: &AccountRef,
+    flow: &mut Flow<'_>,
+    requests: impl IntoIterator<Item = Request>,
+) -> Result<(Option<Hidden>, Option<AccountFacts>), Pause> {
+    if let Some(project) = &account.project_id {
+        return Ok((Some(project.clone()), None));
+    }
+    let found = assist(flow, requests)??;
+    Ok((found.project, Some(found.facts)))
+}
+
+pub(super) fn body(project: Option<&Hidden>) -> Value {
+    match project {
+        Some(project) => serde_json::json!({ "project": project.expose() }),
+        None => serde_json::json!({}),
+    }
+}
+
+fn read(page: &Page) -> Assist {
+    let root = page.root();
+    let project = root.get("cloudaicompanionProject");
+    let project = project.text().or_else(|| project.get("id").text());
+    let paid = root.get("paidTier");
+    let tier = paid.get("id").or(root.pointer("/currentTier/id"));
+    let mut facts = AccountFacts {
+        plan: tier.text().and_then(plan),
+        ..AccountFacts::default()
+    };
+    let mut credits = paid.get("availableCredits").items();
+    let one = credits.find(|c| c.get("creditType").text() == Some("GOOGLE_ONE_AI"));
+    let balance = one.and_then(|credit: Node<'_>| credit.get("creditAmount").number());
+    facts.add_credits(Unit::Credits, balance);
+    Assist {
+        project: project.and_then(Hidden::new),
+        facts,
+    }
+}
+
+/// `g1-pro-tier` → `pro`, `standard-tier` → `standard`.
+fn plan(tier: &str) -> Option<Name> {
+    let short = tier.strip_suffix("-tier").unwrap_or(tier);
+    Name::new(short.strip_prefix("g1-").unwrap_or(short))
+}

@@ -1,0 +1,155 @@
+//! Kiro. CPA does not know it, so the token comes from a file of our own.
+
+use serde_json::{Value, json};
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, UnixNanos, Window,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Auth, Failure, Hidden, ParseError, Provider, Request};
+
+const CODE_WHISPERER: &str = "https://codewhisperer.us-east-1.amazonaws.com";
+const Q: &str = "https://q.us-east-1.amazonaws.com/getUsageLimits";
+const AGENT: &str = "aws-sdk-js/1.0.0 KiroIDE";
+
+#[derive(Debug)]
+pub(super) struct Kiro;
+
+impl Provider for Kiro {
+    fn id(&self) -> &'static str {
+        "kiro"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.provider.eq_ignore_ascii_case("kiro")
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::OwnToken
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let mut failure = None::<Failure>;
+        for request in requests(ask.account) {
+            match flow.call(request)?.and_then(|page| Ok(read(&page)?)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => failure = Some(failure.map_or(error, |f| f.or_telling(error))),
+            }
+        }
+        Err(match failure {
+            // Some logins may chat but not look at their limits.
+            Some(Failure::Unauthorized) | None => Failure::Forbidden,
+            Some(other) => other,
+        }
+        .into())
+    }
+}
+
+/// Which of the three works depends on the kind of login.
+fn requests(account: &AccountRef) -> [Request; 3] {
+    let arn = account.profile_arn.as_ref().map(Hidden::expose);
+    let mut body = json!({ "origin": "AI_EDITOR", "resourceType": "AGENTIC_REQUEST" });
+    if let (Some(arn), Value::Object(body)) = (arn, &mut body) {
+        body.insert("profileArn".to_owned(), Value::from(arn));
+    }
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("origin", "AI_EDITOR")
+        .extend_pairs(arn.map(|arn| ("profileArn", arn)))
+        .append_pair("resourceType", "AGENTIC_REQUEST")
+        .finish();
+    let first = format!(
+        "{CODE_WHISPERER}/getUsageLimits?isEmailRequired=true&origin=AI_EDITOR&resourceType=AGENTIC_REQUEST"
+    );
+    [
+        Request::get(first)
+            .header("Accept", "application/json")
+            .header("x-amz-user-agent", AGENT)
+            .header("user-agent", AGENT),
+        Request::post(CODE_WHISPERER, &body)
+            .with_header("Content-Type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "AmazonCodeWhispererService.GetUsageLimits"),
+        Request::get(format!("{Q}?{query}")).header("Accept", "application/json"),
+    ]
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
+    let root = page.root();
+    let list = root.get("usageBreakdownList");
+    if !list.is_list() {
+        return Err(ParseError::Shape);
+    }
+    let common = root.get("nextDateReset").time();
+    let is_over_allowed =
+        root.pointer("/overageConfiguration/overageStatus").text() == Some("ENABLED");
+    let mut answer = QuotaAnswer {
+        readings: Vec::new(),
+        facts: AccountFacts {
+            plan: root.pointer("/subscriptionInfo/subscriptionTitle").name(),
+            ..AccountFacts::default()
+        },
+    };
+    for item in list.items() {
+        let reset = item.get("nextDateReset").time().or(common);
+        let limit = match item.get("resourceType").text() {
+            None | Some("CREDIT") => Some(Limit::main()),
+            Some(other) => Limit::new(other),
+        };
+        let rows = &mut answer.readings;
+        rows.extend(limit.and_then(|limit| row(limit, Scope::Account, item, reset)));
+        rows.extend(free_trial(item.get("freeTrialInfo")));
+        if is_over_allowed {
+            answer.facts.spend.extend(overage(item));
+        }
+    }
+    Ok(answer)
+}
+
+/// What is used includes what is used beyond the limit.
+fn row(limit: Limit, scope: Scope, item: Node<'_>, reset: Option<UnixNanos>) -> Option<Reading> {
+    let used = item
+        .any(&["currentUsageWithPrecision", "currentUsage"])
+        .number();
+    let most = item
+        .any(&["usageLimitWithPrecision", "usageLimit"])
+        .number();
+    let amounts = Amounts::new(Unit::Credits, used, most, None)?;
+    let row = Reading::new(limit, Window::MONTH, scope);
+    Some(row.with_amounts(Some(amounts)).with_reset(reset))
+}
+
+/// Has an end of its own, after which it is gone.
+fn free_trial(trial: Node<'_>) -> Option<Reading> {
+    if trial.get("freeTrialStatus").text() != Some("ACTIVE") {
+        return None;
+    }
+    let used = trial
+        .any(&["currentUsageWithPrecision", "currentUsage"])
+        .number();
+    let most = trial
+        .any(&["usageLimitWithPrecision", "usageLimit"])
+        .number();
+    let row = Reading::new(Limit::new("free_trial")?, Window::UNKNOWN, Scope::Feature);
+    let row = row
+        .with_name(Name::new("Free trial"))
+        .with_amounts(Amounts::new(Unit::Credits, used, most, None))
+        .with_reset(trial.get("freeTrialExpiry").time());
+    Some(row)
+}
+
+fn overage(item: Node<'_>) -> Option<Spend> {
+    if item.get("currency").text() != Some("USD") {
+        return None;
+    }
+    let cap = item
+        .any(&["overageCapWithPrecision", "overageCap"])
+        .number();
+    let cap = cap
+        .zip(item.get("overageRate").number())
+        .map(|(cap, rate)| cap * rate);
+    Spend::new(
+        Limit::new("overage")?,
+        item.get("overageCharges").number(),
+        cap,
+    )
+}

@@ -1,0 +1,179 @@
+//! The coding and token plans of MiniMax, by key.
+
+use crate::model::{
+    AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
+    WindowRole,
+};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
+
+/// The page moved twice.
+const PATHS: [&str; 3] = [
+    "/v1/token_plan/remains",
+    "/v1/api/openplatform/coding_plan/remains",
+    "/v1/coding_plan/remains",
+];
+
+#[derive(Debug)]
+pub(super) struct MiniMax;
+
+impl Provider for MiniMax {
+    fn id(&self) -> &'static str {
+        "minimax"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.is_at("minimax.io") || account.is_at("minimaxi.com")
+    }
+
+    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let is_china = ask.account.is_at("minimaxi.com");
+        let host = if is_china {
+            "api.minimaxi.com"
+        } else {
+            "api.minimax.io"
+        };
+        let mut failure = None::<Failure>;
+        for path in PATHS {
+            let request = Request::get(format!("https://{host}{path}"))
+                .header("Accept", "application/json")
+                .header("Content-Type", "application/json");
+            match flow.call(request)?.and_then(|page| read(&page)) {
+                Ok(answer) => return Ok(answer),
+                Err(error @ (Failure::Unsupported | Failure::Parse(_))) => {
+                    failure = Some(failure.map_or(error, |first| first.or_telling(error)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(failure.unwrap_or(Failure::Unsupported).into())
+    }
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
+    let root = page.root();
+    let data = root.get("data");
+    let base = root.get("base_resp").or(data.get("base_resp"));
+    match base.get("status_code").integer() {
+        None | Some(0) => {}
+        Some(1004) => return Err(Failure::Unauthorized),
+        Some(1002) => return Err(Failure::Throttled { retry_after: None }),
+        Some(1008) => return Err(Failure::Payment),
+        Some(other) => return Err(Failure::InBody(other)),
+    }
+    let models = root.get("model_remains").or(data.get("model_remains"));
+    let title = ["current_subscribe_title"];
+    let mut facts = AccountFacts {
+        plan: root.any(&title).or(data.any(&title)).name(),
+        ..AccountFacts::default()
+    };
+    let balance = root.get("points_balance").or(data.get("points_balance"));
+    facts.add_credits(Unit::Credits, balance.number());
+    if !models.is_list() {
+        return Err(ParseError::Shape.into());
+    }
+    let readings = models.items().flat_map(rows).collect();
+    Ok(QuotaAnswer { readings, facts })
+}
+
+/// Interval and week of one model.
+fn rows(model: Node<'_>) -> Vec<Reading> {
+    let name = model.get("model_name").name();
+    let interval = Span {
+        total: model.get("current_interval_total_count").number(),
+        count: model.get("current_interval_usage_count").number(),
+        percent_left: model.get("current_interval_remaining_percent").number(),
+        status: model.get("current_interval_status").integer(),
+        start: model.get("start_time").time_ms(),
+        end: model.get("end_time").time_ms(),
+        left: model.get("remains_time").in_millis(),
+    };
+    let week = Span {
+        total: model.get("current_weekly_total_count").number(),
+        count: model.get("current_weekly_usage_count").number(),
+        percent_left: model.get("current_weekly_remaining_percent").number(),
+        status: model.get("current_weekly_status").integer(),
+        start: model.get("weekly_start_time").time_ms(),
+        end: model.get("weekly_end_time").time_ms(),
+        left: model.get("weekly_remains_time").in_millis(),
+    };
+    if [&interval, &week].iter().all(|span| span.is_not_in_plan()) {
+        return Vec::new();
+    }
+    let spans = [(interval, WindowRole::Unknown), (week, WindowRole::Weekly)];
+    let rows = spans
+        .into_iter()
+        .filter_map(|(span, role)| span.row(name.as_ref(), role));
+    rows.collect()
+}
+
+struct Span {
+    total: Option<f64>,
+    /// Used by the newer plan, left by the older one.
+    count: Option<f64>,
+    percent_left: Option<f64>,
+    status: Option<i64>,
+    start: Option<UnixNanos>,
+    end: Option<UnixNanos>,
+    left: Option<UnixNanos>,
+}
+
+impl Span {
+    fn is_not_in_plan(&self) -> bool {
+        self.status == Some(3) && self.total.unwrap_or(0.0) <= 0.0
+    }
+
+    fn row(&self, name: Option<&Name>, role: WindowRole) -> Option<Reading> {
+        // The pool that all chat models share.
+        let is_main = name.is_none_or(|name| name.as_str() == "general");
+        let limit = if is_main {
+            Limit::main()
+        } else {
+            Limit::new(name?.as_str())?
+        };
+        let scope = if is_main {
+            Scope::Account
+        } else {
+            Scope::Model
+        };
+        let length = self.start.zip(self.end);
+        let length = length.map(|(start, end)| end.since(start).as_secs_f64());
+        let used = self.percent_left.map(|left| 100.0 - left);
+        let amounts = self.amounts();
+        let row = Reading::new(limit, Window::of_seconds(length, role), scope)
+            .with_name(name.cloned())
+            .with_amounts(amounts)
+            .with_percent(used.filter(|_| amounts.is_none()))
+            .with_reset(self.end.or(self.left))
+            .with_exhausted(self.exhausted())
+            .with_unlimited(self.status == Some(3));
+        let known = used.is_some() || amounts.is_some() || row.unlimited();
+        (known || row.exhausted().is_some()).then_some(row)
+    }
+
+    fn exhausted(&self) -> Option<bool> {
+        match self.status? {
+            1 | 3 => Some(false),
+            2 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// The stated percentage tells which of the two the count is; where it fits neither, the
+    /// count is left alone. Without one the older meaning holds.
+    fn amounts(&self) -> Option<Amounts> {
+        let total = self.total.filter(|total| *total > 0.0)?;
+        let count = self.count?;
+        let left_if = |left: f64| 100.0 * left / total;
+        let fits = |left: f64, stated: f64| (left_if(left) - stated).abs() <= 1.0;
+        let unused = total - count;
+        match self.percent_left {
+            Some(stated) if fits(unused, stated) => {
+                Amounts::new(Unit::Requests, Some(count), Some(total), None)
+            }
+            Some(stated) if !fits(count, stated) => None,
+            _ => Amounts::new(Unit::Requests, None, Some(total), Some(count)),
+        }
+    }
+}

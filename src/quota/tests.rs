@@ -1,0 +1,12 @@
+mod claude;
+mod codex;
+mod failures;
+mod flow;
+mod generic;
+mod google;
+mod hostile;
+mod keys;
+mod own_token;
+mod passive;
+mod support;
+mod xai_kimi;

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use super::support::{account, answer, captured, drive, failed, header, told};
+use crate::quota::{Failure, ParseError, providers};
+
+const FULL: &str = r#"{"five_hour":{"utilization":47.2,"resets_at":"2026-05-27T22:00:00.123456+00:00"},
+ "seven_day":{"utilization":31.0,"resets_at":"2026-06-01T08:00:00Z"},
+ "seven_day_opus":null,"seven_day_sonnet":{"utilization":12.0,"resets_at":"2026-06-01T10:00:00+02:00"},
+ "seven_day_oauth_apps":null,"seven_day_cowork":null,"iguana_necktie":null,
+ "limits":[{"kind":"session","group":"session","percent":48,"resets_at":"2026-05-27T22:00:00Z","scope":null,"is_active":false},
+           {"kind":"weekly_all","group":"weekly","percent":31,"resets_at":"2026-06-01T08:00:00Z","scope":null},
+           {"kind":"weekly_scoped","group":"weekly","percent":88,"severity":"warning","resets_at":"2026-06-01T08:00:00Z","scope":{"model":{"id":null,"display_name":"Fable"},"surface":null},"is_active":true},
+           {"kind":"weekly_scoped","percent":5,"scope":{"model":{"display_name":"All models"}}}],
+ "extra_usage":{"is_enabled":true,"monthly_limit":2000,"used_credits":245,"utilization":12.25,"currency":"USD","decimal_places":2},
+ "spend":{"severity":"normal","used":{"amount_minor":245},"limit":{"amount_minor":2000}}}"#;
+
+#[test]
+fn the_whole_page_is_read_once_per_window() {
+    let told = told(&account("claude"), &[FULL]);
+    let rows = told.rows();
+    let mut sorted = rows.clone();
+    sorted.sort();
+    assert_eq!(
+        sorted,
+        [
+            "extra_usage monthly 0.1225 2.45/20/17.55 usd",
+            "fable weekly 0.88 @1780300800",
+            "main 5h 0.472 @1779919200",
+            "main weekly 0.31 @1780300800",
+            "sonnet weekly 0.12 @1780300800",
+        ]
+    );
+    let spend = &told.result.unwrap().facts.spend[0];
+    assert_eq!(
+        (spend.used_usd(), spend.limit_usd()),
+        (Some(2.45), Some(20.0))
+    );
+}
+
+#[test]
+fn the_list_fills_what_the_names_leave_open() {
+    let page = r#"{"five_hour":null,"seven_day":{"utilization":null,"resets_at":null},
+        "limits":[{"kind":"session","percent":0,"resets_at":null},{"kind":"weekly_all","percent":7,"resets_at":"2026-06-01T08:00:00Z"},
+        {"kind":"something_new","percent":3}]}"#;
+    let told = told(&account("claude"), &[page]);
+    assert_eq!(told.rows(), ["main 5h 0", "main weekly 0.07 @1780300800"]);
+}
+
+#[test]
+fn the_captured_pages_are_read() {
+    let usage = captured("claude_usage");
+    let told = told(&account("claude"), &[&usage, &captured("claude_profile")]);
+    let expected = ["main 5h 0.472 @1795384800", "main weekly 0.31 @1795680000"];
+    assert_eq!(told.rows(), expected);
+    assert_eq!(told.plan(), Some("max_5x"));
+    assert_eq!(
+        told.urls(),
+        [
+            "https://api.anthropic.com/api/oauth/usage",
+            "https://api.anthropic.com/api/oauth/profile"
+        ]
+    );
+    for request in &told.requests {
+        assert!(
+            header(request, "User-Agent")
+                .unwrap()
+                .starts_with("claude-code/")
+        );
+        assert_eq!(header(request, "anthropic-beta"), Some("oauth-2025-04-20"));
+    }
+}
+
+#[test]
+fn the_plan_is_no_condition() {
+    let provider = providers::find(&account("claude")).unwrap();
+    assert_eq!(provider.min_interval(), Duration::from_mins(5));
+    let told = drive(provider, &account("claude"), true, |request| {
+        let is_usage = request.url.ends_with("/usage");
+        if is_usage {
+            answer(200, FULL)
+        } else {
+            answer(403, "{}")
+        }
+    });
+    assert_eq!(told.requests.len(), 2);
+    assert!(told.rows().len() > 3);
+    assert_eq!(told.plan(), None);
+}
+
+#[test]
+fn plans_are_told_from_flags() {
+    let table = [
+        (
+            r#"{"account":{"has_claude_max":true},"organization":{"rate_limit_tier":"default_claude_max_20x"}}"#,
+            Some("max_20x"),
+        ),
+        (r#"{"account":{"has_claude_max":true}}"#, Some("max")),
+        (
+            r#"{"account":{"has_claude_max":false,"has_claude_pro":true}}"#,
+            Some("pro"),
+        ),
+        (
+            r#"{"account":{},"organization":{"organization_type":"claude_team","subscription_status":"active"}}"#,
+            Some("team"),
+        ),
+        (
+            r#"{"account":{"has_claude_max":false,"has_claude_pro":false},"organization":{"organization_type":"claude_free"}}"#,
+            Some("free"),
+        ),
+        (
+            r#"{"account":{"has_claude_max":false,"has_claude_pro":null}}"#,
+            None,
+        ),
+        (
+            r#"{"organization":{"organization_type":"claude_team","subscription_status":"canceled"}}"#,
+            None,
+        ),
+    ];
+    for (profile, plan) in table {
+        assert_eq!(
+            told(&account("claude"), &[FULL, profile]).plan(),
+            plan,
+            "{profile}"
+        );
+    }
+}
+
+#[test]
+fn extra_usage_is_money_in_minor_units() {
+    let extra = |extra: &str| {
+        let page = format!(r#"{{"five_hour":null,"extra_usage":{extra}}}"#);
+        told(&account("claude"), &[&page]).rows()
+    };
+    // No limit: endless, so there is no share.
+    assert_eq!(
+        extra(r#"{"is_enabled":true,"monthly_limit":null,"used_credits":1234}"#),
+        ["extra_usage monthly 12.34/-/- usd"]
+    );
+    assert_eq!(
+        extra(r#"{"is_enabled":true,"monthly_limit":3000,"used_credits":4500,"decimal_places":0}"#),
+        ["extra_usage monthly 1.5 4500/3000/0 usd exhausted"]
+    );
+    assert_eq!(
+        extra(
+            r#"{"is_enabled":true,"monthly_limit":3000,"used_credits":4,"utilization":3,"currency":"EUR"}"#
+        ),
+        ["extra_usage monthly 0.03"]
+    );
+    assert!(extra(r#"{"is_enabled":false,"monthly_limit":3000,"used_credits":0}"#).is_empty());
+    assert!(extra("null").is_empty());
+}
+
+#[test]
+fn an_error_in_place_of_the_page() {
+    let body = r#"{"error":{"type":"rate_limit_error","message":"Rate limited. Please try again later."}}"#;
+    let failure = failed(&account("claude"), body);
+    assert_eq!(failure, Failure::Parse(ParseError::Shape));
+}

@@ -1,0 +1,81 @@
+//! Providers must neither invent rows out of errors nor go round in circles.
+
+use super::support::{answer, drive, key_at, with_project};
+use crate::model::AuthType;
+use crate::quota::{AccountRef, Failure, ParseError, Provider, providers};
+
+/// One account for each provider.
+pub(super) fn everyone() -> Vec<(&'static dyn Provider, AccountRef)> {
+    let accounts = providers::built_in()
+        .iter()
+        .map(|provider| match provider.id() {
+            "glm" => key_at("https://api.z.ai/v1"),
+            "minimax" => key_at("https://api.minimax.io/v1"),
+            id => with_project(id),
+        });
+    let pairs = accounts.map(|account| (providers::find(&account).unwrap(), account));
+    pairs.collect()
+}
+
+#[test]
+fn the_ten_are_all_there() {
+    let ids: Vec<&str> = everyone()
+        .iter()
+        .map(|(provider, _)| provider.id())
+        .collect();
+    assert_eq!(ids.len(), 10);
+    assert_eq!(
+        ids,
+        providers::built_in()
+            .iter()
+            .map(|p| p.id())
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        everyone()
+            .iter()
+            .all(|(_, account)| account.auth_type != AuthType::Unknown)
+    );
+}
+
+#[test]
+fn every_failure_comes_through_to_the_end() {
+    for (provider, account) in everyone() {
+        for (status, failure) in [
+            (402, Failure::Payment),
+            (403, Failure::Forbidden),
+            (404, Failure::Unsupported),
+            (429, Failure::Throttled { retry_after: None }),
+            (500, Failure::Transient { retry_after: None }),
+        ] {
+            let told = drive(provider, &account, true, |_| {
+                answer(status, "<html>no</html>")
+            });
+            assert_eq!(told.result, Err(failure), "{} {status}", provider.id());
+        }
+    }
+}
+
+#[test]
+fn pages_of_something_else_are_parse_errors() {
+    for (provider, account) in everyone() {
+        for (body, error) in [
+            ("<!doctype html><title>Sign in</title>", ParseError::Json),
+            ("", ParseError::Json),
+            (r#"{"five_hour":{"utilization":4"#, ParseError::Json),
+            ("NaN", ParseError::Json),
+            (r#"{"used_percent":1e400}"#, ParseError::Json),
+            ("[1,2]", ParseError::Shape),
+            ("null", ParseError::Shape),
+            ("{}", ParseError::Shape),
+        ] {
+            let told = drive(provider, &account, true, |_| answer(200, body));
+            assert_eq!(
+                told.result,
+                Err(Failure::Parse(error)),
+                "{} {body}",
+                provider.id()
+            );
+        }
+    }
+}

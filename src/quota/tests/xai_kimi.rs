@@ -1,0 +1,152 @@
+use super::support::{account, answer, captured, drive, failed, header, key_at, told};
+use crate::model::QuotaAnswer;
+use crate::quota::{Failure, ParseError, providers};
+
+#[test]
+fn the_captured_kimi_page_is_read() {
+    let told = told(&account("kimi"), &[&captured("kimi_usages")]);
+    let expected = ["main weekly 0.28 @1795822226", "main 5h 0.92 @1795331226"];
+    assert_eq!(told.rows(), expected);
+    assert_eq!(told.plan(), Some("intermediate"));
+    let asked = &told.requests[0];
+    assert_eq!(asked.headers.len(), 1, "nothing but the token");
+    assert_eq!(asked.url, "https://api.kimi.com/coding/v1/usages");
+}
+
+fn kimi(body: &str) -> Vec<String> {
+    told(&account("kimi"), &[body]).rows()
+}
+
+#[test]
+fn kimi_figures_complete_each_other() {
+    let table = [
+        (
+            r#"{"usage":{"limit":"1024","remaining":"24"}}"#,
+            "main weekly 0.976563 1000/1024/24 requests",
+        ),
+        (
+            r#"{"usage":{"limit":2048,"used":0,"reset_in":60}}"#,
+            "main weekly 0 0/2048/2048 requests @1778313660",
+        ),
+        (
+            r#"{"limits":[{"window":{"duration":1,"timeUnit":"TIME_UNIT_DAY"},"detail":{"limit":"50","used":"60"}}]}"#,
+            "main daily 1.2 60/50/0 requests exhausted",
+        ),
+        (r#"{"usage":{"used":"12"}}"#, "main weekly 12/-/- requests"),
+        (
+            r#"{"limits":[{"name":"daily","title":"Daily","scope":"request","used":3,"limit":10,"remaining":7,"window":{"duration":1,"timeUnit":"day"},"detail":{"resetIn":3600,"ttl":7200}}]}"#,
+            "main daily 0.3 3/10/7 requests @1778317200",
+        ),
+        (
+            r#"{"limits":[{"window":{"duration":"x"},"detail":{"limit":"100","used":"5"}}]}"#,
+            "main unknown 0.05",
+        ),
+    ];
+    for (body, row) in table {
+        assert_eq!(kimi(body), [row], "{body}");
+    }
+}
+
+#[test]
+fn kimi_serves_keys_by_their_host() {
+    assert!(providers::find(&key_at("https://api.kimi.com/coding/v1")).is_some());
+    assert!(providers::find(&key_at("https://api.kimi.com.example.org/v1")).is_none());
+    assert!(providers::find(&key_at("https://notapi.kimi.com.de")).is_none());
+    let failure = failed(&account("kimi"), r#"{"usage":{}}"#);
+    assert_eq!(failure, Failure::Parse(ParseError::Shape));
+}
+
+#[test]
+fn the_captured_xai_pages_are_read() {
+    let settings = r#"{"subscription_tier_display":"SuperGrok"}"#;
+    let weekly = captured("xai_billing_credits");
+    let told = told(
+        &account("xai"),
+        &[&weekly, &captured("xai_billing"), settings],
+    );
+    assert_eq!(
+        told.rows(),
+        [
+            "main weekly 0.25 @1795627026",
+            "grok_code weekly 0.25 @1795627026",
+            "main monthly 0.00835 1.67/200/198.33 usd @1796914226",
+        ]
+    );
+    assert_eq!(told.plan(), Some("SuperGrok"));
+    assert_eq!(
+        header(&told.requests[0], "x-xai-token-auth"),
+        Some("xai-grok-cli")
+    );
+    assert_eq!(header(&told.requests[0], "x-userid"), None);
+}
+
+fn xai(weekly: (u16, &str), monthly: (u16, &str)) -> Result<QuotaAnswer, Failure> {
+    let account = account("xai");
+    let provider = providers::find(&account).unwrap();
+    let told = drive(provider, &account, false, |request| {
+        let (status, body) = if request.url.contains("credits") {
+            weekly
+        } else {
+            monthly
+        };
+        answer(status, body)
+    });
+    told.result
+}
+
+#[test]
+fn either_xai_page_will_do() {
+    let rows = |answer: QuotaAnswer| super::support::rows(&answer.readings);
+    let weekly = r#"{"config":{"current_period":{"start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"},"credit_usage_percent":"25",
+        "product_usage":[{"product":"Grok Code","usage_percent":20},{"product":"grok code","usage_percent":"30"}]}}"#;
+    assert_eq!(
+        rows(xai((200, weekly), (500, "")).unwrap()),
+        [
+            "main weekly 0.25 @1783900800",
+            "grok_code weekly 0.3 @1783900800"
+        ]
+    );
+    let monthly = r#"{"config":{"monthlyLimit":{"val":"20000"},"used":{"val":26000},"onDemandCap":{"val":10000},
+        "billingPeriodStart":"2026-06-01T00:00:00+00:00","billingPeriodEnd":"2026-07-01T00:00:00+00:00"}}"#;
+    let answer = xai((200, r#"{"config":{}}"#), (200, monthly)).unwrap();
+    assert_eq!(answer.facts.spend[0].used_usd(), Some(60.0));
+    // All of the allowance is used, but more can be bought.
+    assert_eq!(
+        rows(answer),
+        [
+            "main monthly 1 200/200/0 usd @1782864000",
+            "on_demand monthly 0.6 60/100/40 usd @1782864000"
+        ]
+    );
+    let bare = r#"{"config":{"monthly_limit":20000,"used":20000}}"#;
+    assert_eq!(
+        rows(xai((404, ""), (200, bare)).unwrap()),
+        ["main monthly 1 200/200/0 usd exhausted"]
+    );
+}
+
+#[test]
+fn a_missing_xai_percent_is_not_zero() {
+    let weekly = r#"{"config":{"currentPeriod":{"type":"weekly","start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"}}}"#;
+    let answer = xai((200, weekly), (500, "")).unwrap();
+    assert_eq!(
+        super::support::rows(&answer.readings),
+        ["main weekly @1783900800"]
+    );
+}
+
+#[test]
+fn of_two_xai_failures_the_telling_one_is_kept() {
+    let transient = Failure::Transient { retry_after: None };
+    let empty = (200, r#"{"config":{}}"#);
+    let table = [
+        ((401, ""), (500, ""), Failure::Unauthorized),
+        ((500, ""), (402, ""), Failure::Payment),
+        ((500, ""), (400, ""), transient),
+        (empty, empty, Failure::Parse(ParseError::Shape)),
+        (empty, (503, ""), transient),
+    ];
+    for (weekly, monthly, failure) in table {
+        assert_eq!(xai(weekly, monthly), Err(failure), "{weekly:?} {monthly:?}");
+    }
+}

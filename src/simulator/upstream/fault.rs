@@ -1,0 +1,224 @@
+//! What goes wrong with providers' quota answers on demand.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value, json};
+
+use super::Reply;
+
+/// A body far beyond what any provider sends.
+const HUGE: usize = 10 * 1024 * 1024;
+/// The last second of the year 9999.
+const YEAR_9999: i64 = 253_402_300_799;
+
+/// How a quota answer goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaFaultMode {
+    Unauthorized,
+    PaymentRequired,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    ServerError,
+    /// 200 with a page for people.
+    Html,
+    /// 200 with 10 MiB of JSON.
+    Huge,
+    /// Every number is the text `NaN`.
+    Nan,
+    /// Every number is the bare word `NaN`, which is no JSON.
+    BareNan,
+    /// Every number is below zero.
+    Negative,
+    /// Every time is at the end of the year 9999.
+    FarFuture,
+    /// 200 with an error in the body, in the provider's own way.
+    ErrorInside,
+    /// No answer, ever. CPA itself gives up after a minute.
+    Hang,
+}
+
+/// A fault of a provider's quota answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaFault {
+    pub mode: QuotaFaultMode,
+    /// Ends after so many answers; without it only when it is taken away.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// Seconds that [`QuotaFaultMode::RateLimited`] asks to wait.
+    #[serde(default)]
+    pub retry_after: Option<u64>,
+}
+
+impl From<QuotaFaultMode> for QuotaFault {
+    fn from(mode: QuotaFaultMode) -> Self {
+        Self {
+            mode,
+            times: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl FromStr for QuotaFaultMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(Value::from(text)).map_err(|error| error.to_string())
+    }
+}
+
+/// Faults by provider, by host, by account (its `auth_index`), or by `*` for all.
+#[derive(Debug, Default)]
+pub(crate) struct QuotaFaults(BTreeMap<String, QuotaFault>);
+
+impl QuotaFaults {
+    pub(crate) fn new(faults: BTreeMap<String, QuotaFault>) -> Self {
+        Self(faults)
+    }
+
+    pub(crate) fn set(&mut self, of: &str, to: Option<QuotaFault>) {
+        match to {
+            Some(fault) => self.0.insert(of.to_owned(), fault),
+            None => self.0.remove(of),
+        };
+    }
+
+    /// The fault that hits an answer which is known by these names, most special first.
+    pub(crate) fn take(&mut self, names: [&str; 3]) -> Option<QuotaFault> {
+        let mut names = names.into_iter().chain(["*"]);
+        let name = names.find(|name| self.0.contains_key(*name))?;
+        let fault = self.0.get_mut(name)?;
+        let hit = fault.clone();
+        if let Some(times) = &mut fault.times {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                self.0.remove(name);
+            }
+        }
+        Some(hit).filter(|fault| fault.times != Some(0))
+    }
+}
+
+impl QuotaFault {
+    /// What becomes of an answer.
+    pub(crate) fn apply(&self, provider: &str, reply: Reply) -> Reply {
+        match self.mode {
+            QuotaFaultMode::Unauthorized => Reply::unauthorized(),
+            QuotaFaultMode::PaymentRequired => Reply::json(
+                402,
+                &json!({ "detail": { "code": "deactivated_workspace" } }),
+            ),
+            QuotaFaultMode::Forbidden => error(403, "Permission denied"),
+            QuotaFaultMode::NotFound => Reply::not_found(),
+            QuotaFaultMode::RateLimited => error(429, "Rate limited. Please try again later.")
+                .with("Retry-After", self.retry_after.unwrap_or(300).to_string()),
+            QuotaFaultMode::ServerError => error(500, "upstream exploded"),
+            QuotaFaultMode::Html => Reply {
+                content_type: "text/html",
+                body: "<!DOCTYPE html><html><body><h1>Just a moment...</h1></body></html>"
+                    .to_owned(),
+                ..reply
+            },
+            QuotaFaultMode::Huge => {
+                let padding = "x".repeat(HUGE);
+                Reply::ok(&json!({ "padding": padding }))
+            }
+            QuotaFaultMode::Nan => changed(reply, &|_| Value::from("NaN")),
+            QuotaFaultMode::BareNan => {
+                let reply = changed(reply, &|_| Value::from("NaN"));
+                Reply {
+                    body: reply.body.replace("\"NaN\"", "NaN"),
+                    ..reply
+                }
+            }
+            QuotaFaultMode::Negative => changed(reply, &negative),
+            QuotaFaultMode::FarFuture => far_future(reply),
+            QuotaFaultMode::ErrorInside => Reply::ok(&error_inside(provider)),
+            QuotaFaultMode::Hang => Reply {
+                hangs: true,
+                ..reply
+            },
+        }
+    }
+}
+
+fn error(status: u16, text: &str) -> Reply {
+    Reply::json(
+        status,
+        &json!({ "error": { "code": status, "message": text } }),
+    )
+}
+
+fn error_inside(provider: &str) -> Value {
+    match provider {
+        "glm" => {
+            json!({ "code": 1001, "msg": "Header is missing authentication", "success": false })
+        }
+        "minimax" => json!({ "base_resp": { "status_code": 1004, "status_msg": "login fail" } }),
+        _ => json!({ "error": { "code": 500, "message": "internal error" } }),
+    }
+}
+
+/// The answer with every number, and every text that is one, replaced.
+fn changed(reply: Reply, number: &dyn Fn(f64) -> Value) -> Reply {
+    edited(reply, &|value| {
+        let as_text = value.as_str().and_then(|text| text.parse::<f64>().ok());
+        let new = number(value.as_f64().or(as_text)?);
+        match (value.is_string(), new) {
+            (true, Value::Number(new)) => Some(Value::from(new.to_string())),
+            (_, new) => Some(new),
+        }
+    })
+}
+
+fn negative(number: f64) -> Value {
+    let below = if number == 0.0 { -1.0 } else { -number.abs() };
+    Number::from_f64(below).map_or(Value::Null, Value::Number)
+}
+
+fn far_future(reply: Reply) -> Reply {
+    edited(reply, &|value| match value {
+        Value::String(text) if is_time(text) => Some(Value::from("9999-12-31T23:59:59Z")),
+        Value::Number(number) => match number.as_i64()? {
+            // Milliseconds, and seconds, of a time in this century.
+            1_000_000_000_000.. => Some(Value::from(YEAR_9999 * 1000)),
+            1_000_000_000.. => Some(Value::from(YEAR_9999)),
+            _ => None,
+        },
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    })
+}
+
+fn is_time(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::Date>().is_ok()
+}
+
+fn edited(reply: Reply, edit: &dyn Fn(&Value) -> Option<Value>) -> Reply {
+    let Ok(mut body) = serde_json::from_str(&reply.body) else {
+        return reply;
+    };
+    edit_leaves(&mut body, edit);
+    Reply {
+        body: body.to_string(),
+        ..reply
+    }
+}
+
+fn edit_leaves(value: &mut Value, edit: &dyn Fn(&Value) -> Option<Value>) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|value| edit_leaves(value, edit)),
+        Value::Object(map) => map.values_mut().for_each(|value| edit_leaves(value, edit)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            if let Some(new) = edit(value) {
+                *value = new;
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A disk that is full or cannot be written: received records wait, and nothing is lost.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use crate::harness::{Exporter, count, counted, eventually, simulator, stored, sum};
+
+/// A small file system of its own. Needs the right to mount.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(at: &'a Path, size: &str) -> Option<Self> {
+        let options = format!("size={size},mode=0700");
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(at)
+            .status();
+        status.is_ok_and(|s| s.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(self.0).status().ok();
+    }
+}
+
+/// For what a container may forbid; a missing program would be another matter.
+fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
+    let dir = tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "48m") else {
+        return skipped("a full disk needs the right to mount a tmpfs");
+    };
+    let simulator = simulator(|config| config.traffic.backlog = 200).await;
+    let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.pop-bytes", "64KiB"]).await;
+    exporter.when("first", |s| counted(s)[0] == 200.0).await;
+    let filler = dir.path().join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    simulator.generate(3000);
+    // What was in hand when the spool could take no more is held until it can.
+    exporter.logged("spool cannot be written; holding").await;
+    let page = exporter.samples().await;
+    assert_eq!(
+        counted(&page)[0],
+        count(dir.path(), "SELECT count(*) FROM event") as f64,
+        "the page shows what is committed"
+    );
+    assert!(
+        simulator.totals().queued > 1000,
+        "popped without room: {:?}",
+        simulator.totals().queued
+    );
+    fs::remove_file(&filler).unwrap();
+    eventually("all taken", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    let page = exporter
+        .when("all stored", |s| s.get("cpa_store_events") == Some(&3200.0))
+        .await;
+    assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
+    let want = stored(dir.path());
+    exporter.when("counted", |s| counted(s) == want).await;
+    let (status, log) = exporter.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_written_fills_the_spool_and_is_taken_up_again() {
+    let simulator = simulator(|config| config.traffic.backlog = 300).await;
+    let dir = tempdir().unwrap();
+    drop(
+        Exporter::start(&simulator, dir.path(), &[])
+            .await
+            .terminate()
+            .await,
+    );
+    let before = count(dir.path(), "SELECT count(*) FROM event");
+    // File modes do not bind root, which CI may be.
+    let database = dir.path().join("cpa-exporter.db");
+    let Some(immutable) = Immutable::set(&database) else {
+        return skipped("a read-only file needs a file system with attributes");
+    };
+    simulator.generate(400);
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter.logged("cannot be written").await;
+    eventually("popped", async || {
+        (simulator.totals().queued == 0).then_some(())
+    })
+    .await;
+    let page = exporter
+        .when("waiting", |s| {
+            s.get("cpa_spool_pending_bytes")
+                .is_some_and(|n| *n > 300_000.0)
+        })
+        .await;
+    assert!(sum(&page, "cpa_store_commit_failures_total") >= 1.0);
+    drop(immutable);
+    let total = simulator.totals().popped.records;
+    exporter
+        .when("stored", |s| {
+            s.get("cpa_store_events") == Some(&(total as f64))
+        })
+        .await;
+    exporter.logged("nothing was lost").await;
+    assert!(count(dir.path(), "SELECT count(*) FROM event") > before);
+}
+
+/// A file that not even root can write.
+struct Immutable<'a>(&'a Path);
+
+impl<'a> Immutable<'a> {
+    fn set(file: &'a Path) -> Option<Self> {
+        let status = Command::new("chattr").arg("+i").arg(file).status();
+        status.is_ok_and(|s| s.success()).then_some(Self(file))
+    }
+}
+
+impl Drop for Immutable<'_> {
+    fn drop(&mut self) {
+        Command::new("chattr").arg("-i").arg(self.0).status().ok();
+    }
+}
