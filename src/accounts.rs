@@ -14,6 +14,7 @@ mod decode_v8;
 mod directory;
 mod error_event;
 mod errors_channel;
+mod inquiry;
 mod key_lists;
 mod lenient;
 mod roster;

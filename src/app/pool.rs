@@ -71,6 +71,7 @@ impl Pool {
             access,
             clock: self.clock.clone(),
             secrets,
+            tally: records.shared().tally(),
             directory: directory.clone(),
             names: self.names.clone(),
             notes: self.notes.clone(),

@@ -69,6 +69,27 @@ pub(super) struct KeyedAccess {
     secret: Arc<RwLock<config::Secret>>,
 }
 
+impl Server {
+    fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
+        let file = cpa.tls_ca_file.as_deref();
+        let authorities = file.map(read_authorities).transpose()?;
+        let authorities = authorities.as_deref();
+        let proxy = if cpa.url.is_loopback() {
+            Proxy::Never
+        } else {
+            Proxy::FromEnvironment
+        };
+        let tls = cpa.url.is_tls();
+        Ok(Self {
+            url: cpa.url.as_url().clone(),
+            client: http_client::build(CPA_LIMITS, proxy, authorities)?,
+            tls: tls
+                .then(|| http_client::tls_config(authorities))
+                .transpose()?,
+        })
+    }
+}
+
 impl KeyedAccess {
     fn new(secret: config::Secret, handles: &Handles) -> Self {
         let secret = Arc::new(RwLock::new(secret));
@@ -131,25 +152,7 @@ impl Records {
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
-        let authorities = config
-            .cpa
-            .tls_ca_file
-            .as_deref()
-            .map(read_authorities)
-            .transpose()?;
-        let proxy = if config.cpa.url.is_loopback() {
-            Proxy::Never
-        } else {
-            Proxy::FromEnvironment
-        };
-        let url = config.cpa.url.as_url().clone();
-        let server = Server {
-            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
-            tls: (config.cpa.url.is_tls())
-                .then(|| http_client::tls_config(authorities.as_deref()))
-                .transpose()?,
-            url,
-        };
+        let server = Server::new(&config.cpa)?;
         let source = Source::new(source::Parts {
             settings: settings(&config.cpa, &server),
             inlet: Inlet::new(writer, Arc::new(move || signal.wake())),

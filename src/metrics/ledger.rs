@@ -268,9 +268,10 @@ impl Ledger {
 
     /// Shows what is committed. False when nothing has changed since the last time.
     pub fn publish(&mut self, now: UnixNanos) -> bool {
-        self.accounts.publish(&mut self.texts);
+        // Names alone can change what the caps keep off the page.
+        let named = self.accounts.publish(&mut self.texts);
         self.end_holds(now);
-        let mut changed = self.refresh_gauges() || self.version == 0;
+        let mut changed = self.refresh_gauges() || named || self.version == 0;
         for table in &mut self.tables {
             changed |= table.refresh();
         }

@@ -8,6 +8,7 @@
     reason = "test code; counts in tests are small whole numbers"
 )]
 
+mod accounts;
 mod disk;
 mod gate;
 mod harness;

@@ -34,6 +34,7 @@ Prometheus cannot see an increase in the first value of a series. A new series o
 at 0 until `metrics.zero_hold` has passed after the first complete scrape that contained it; then it shows its value, and from
 then on it is fresh within a second. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
 `code` and `reason` is a series of its own. `cpa_account_last_request_timestamp_seconds` is a gauge and is shown at once.
+`cpa_account_errors_total` is new at 0 in the same way; any page that has shown the zero begins its hold.
 
 ## Restarts
 
@@ -193,8 +194,15 @@ const CLIENT: &str =
 const CODE: &str =
     "HTTP status as CPA reports it; 200 when the answer broke off after it had begun";
 
+const STATUS: &str = "`active`: CPA uses the account, though it may leave one of its models alone for a while; \
+    `cooling`: it waits for a quota, a rate limit or an upstream in trouble; `error`: somebody has to look, because the \
+    login is refused, the plan unpaid, or CPA gives no reason; `disabled`; `pending`: not ready, or its token is being \
+    refreshed; `unknown`: CPA does not tell, as for the keys of its configuration";
+const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `unauthorized`, `payment_required`, \
+    `not_found`, `model_not_supported`, `invalid_grant`, `transient_error`, `unknown`";
+
 /// Labels with their values, where these are a closed set.
-fn closed() -> [(&'static str, String); 10] {
+fn closed() -> [(&'static str, String); 15] {
     let modes = list(&IngestMode::ALL.map(IngestMode::as_str));
     [
         (
@@ -225,6 +233,23 @@ fn closed() -> [(&'static str, String); 10] {
         ),
         ("message", list(&Control::ALL.map(Control::as_str))),
         ("file", list(&store::FILES)),
+        (
+            "auth_type",
+            "`oauth`, `api_key`; left out where CPA does not tell".to_owned(),
+        ),
+        ("status", STATUS.to_owned()),
+        (
+            "scope` of `cpa_account_cooldown_until_timestamp_seconds",
+            "`credential`, `model`: of several models the end that comes last".to_owned(),
+        ),
+        (
+            "reason` of `cpa_account_cooldown_until_timestamp_seconds",
+            COOLDOWNS.to_owned(),
+        ),
+        (
+            "code` of `cpa_account_errors_total",
+            "HTTP status; `other` where CPA gives none, and beyond the cap".to_owned(),
+        ),
     ]
 }
 
