@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Client;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use super::listener::Ends;
 use super::quota_file::QuotaFile;
 use super::records::Records;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::cpa::Access;
 use crate::decode::Secrets;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::Notes;
+use crate::ingest::{Notes, QuotaSign};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, History, Poller, Quotas, Refreshes};
@@ -29,7 +32,8 @@ const DIRECT_LIMITS: Limits = Limits {
 pub(super) struct Pool {
     pub(super) names: AccountNames,
     pub(super) notes: Notes,
-    pub(super) ends: Ends,
+    pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    pub(super) accounts_changed: Arc<Notify>,
     pub(super) refreshes: Refreshes,
     pub(super) quotas: Quotas,
     pub(super) restored: CancellationToken,
@@ -77,18 +81,41 @@ impl Pool {
             notes: self.notes.clone(),
             board: handles.accounts.clone(),
             errors,
-            changed: self.ends.accounts_changed,
+            changed: Arc::clone(&self.accounts_changed),
             events,
             stop: life.soft(),
         });
+        let poller = self.poller(
+            config,
+            (poll_url, poll_client),
+            poll_access,
+            directory,
+            handles,
+            life.soft(),
+        )?;
+        life.spawn("quotas", poller.run());
+        life.spawn("accounts", watcher.run());
+        life.spawn("errors channel", channel.run());
+        Ok(())
+    }
+
+    fn poller(
+        self,
+        config: &Config,
+        (url, client): (Url, Client),
+        access: Arc<Access>,
+        directory: Directory,
+        handles: &Handles,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Poller> {
         let file = match &config.quota.file {
             Some(path) => QuotaFile::read(path)?,
             None => QuotaFile::default(),
         };
-        let poller = Poller::new(poller::Parts {
+        Ok(Poller::new(poller::Parts {
             settings: poller::Settings {
                 enabled: config.quota.enabled,
-                url: poll_url,
+                url,
                 interval: config.quota.interval,
                 concurrency: config.quota.concurrency.get() as usize,
                 timeout: config.quota.timeout,
@@ -96,14 +123,14 @@ impl Pool {
                 own: file.accounts,
             },
             configured: file.providers,
-            client: poll_client,
+            client,
             direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
-            access: poll_access,
+            access,
             clock: self.clock,
             directory,
             names: self.names,
             notes: self.notes,
-            signs: self.ends.signs,
+            signs: self.signs,
             history: History {
                 directory: config.storage.path.clone(),
                 ready: self.restored,
@@ -112,11 +139,7 @@ impl Pool {
             polls: handles.polls.clone(),
             quotas: self.quotas,
             refreshes: self.refreshes,
-            stop: life.soft(),
-        });
-        life.spawn("quotas", poller.run());
-        life.spawn("accounts", watcher.run());
-        life.spawn("errors channel", channel.run());
-        Ok(())
+            stop,
+        }))
     }
 }
