@@ -12,10 +12,7 @@ pub(crate) const PLANNED: &[(&str, &[&str])] = &[
         "cpa_account_last_refresh_timestamp_seconds",
         &["provider", "account"],
     ),
-    (
-        "cpa_account_errors_total",
-        &["provider", "account", "code"],
-    ),
+    ("cpa_account_errors_total", &["provider", "account", "code"]),
     (
         "cpa_quota_used_ratio",
         &["provider", "account", "limit", "window"],

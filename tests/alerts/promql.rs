@@ -103,9 +103,7 @@ fn matchers(metric: &str, tokens: &mut impl Iterator<Item = Token>, names: &mut 
                 names.labels.insert(word.clone());
                 label = word;
             }
-            Token::Text(text) => names
-                .values
-                .push((metric.to_owned(), label.clone(), text)),
+            Token::Text(text) => names.values.push((metric.to_owned(), label.clone(), text)),
             Token::Sign('}') => return,
             Token::Sign(_) => {}
         }

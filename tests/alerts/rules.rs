@@ -92,7 +92,9 @@ fn rules_name_what_exists() {
             problems.push(format!("{rule}: no metric in it has the label {label}"));
         }
         for (metric, label, _) in &found.values {
-            let has = exposed.get(metric).is_none_or(|of| of.contains(label.as_str()));
+            let has = exposed
+                .get(metric)
+                .is_none_or(|of| of.contains(label.as_str()));
             if !has && !["job", "instance"].contains(&label.as_str()) {
                 problems.push(format!("{rule}: {metric} has no label {label}"));
             }
@@ -124,7 +126,9 @@ fn rules_ask_for_values_that_exist() {
         ),
         (
             "status",
-            &["active", "cooling", "error", "disabled", "pending", "unknown"],
+            &[
+                "active", "cooling", "error", "disabled", "pending", "unknown",
+            ],
         ),
         ("scope", &["account", "model", "feature", "spend", "local"]),
         ("code", &["401", "403"]),
@@ -215,7 +219,11 @@ fn a_hole_neither_fires_nor_resolves() {
     for alert in alerts() {
         let expr = alert.expr();
         let bridged = expr.contains("[") || expr.contains(':') || expr.contains("up{job");
-        assert!(bridged, "{}: an instant vector ends with the next hole", alert.name);
+        assert!(
+            bridged,
+            "{}: an instant vector ends with the next hole",
+            alert.name
+        );
         assert!(
             alert.rule.get("for").is_some()
                 || alert.rule.get("keep_firing_for").is_some()
@@ -304,7 +312,9 @@ fn every_language_says_every_alert_and_word() {
         assert_eq!(words(language), english, "{language}.tmpl");
     }
     // Labels that a message shows.
-    for label in ["provider", "account", "model", "limit", "window", "instance"] {
+    for label in [
+        "provider", "account", "model", "limit", "window", "instance",
+    ] {
         assert!(english.contains(&label.to_owned()), "{label}");
     }
 }

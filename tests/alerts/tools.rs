@@ -80,7 +80,11 @@ fn amtool_takes_the_shipped_file_in_every_language() {
         let file = dir.path().join(format!("{language}.yml"));
         let config = shipped().replace("/en.tmpl", &format!("/{language}.tmpl"));
         std::fs::write(&file, config).unwrap();
-        let said = succeeds("amtool", dir.path(), &["check-config", file.to_str().unwrap()]);
+        let said = succeeds(
+            "amtool",
+            dir.path(),
+            &["check-config", file.to_str().unwrap()],
+        );
         assert!(said.contains(" - 2 templates"), "{said}");
     }
 }
