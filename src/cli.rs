@@ -3,6 +3,7 @@
 //! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
 //! what it does; nothing outside this module depends on it.
 
+mod alerts;
 mod check_config;
 mod completions;
 mod demo;
@@ -66,6 +67,8 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Try out alerting
+    Alerts(alerts::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -86,6 +89,7 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Alerts(args)) => alerts::execute(args),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

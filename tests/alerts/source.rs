@@ -12,7 +12,6 @@ pub(crate) const FILES: [&str; 4] = ["exporter", "accounts", "quota", "traffic"]
 #[derive(Clone, Debug)]
 pub(crate) struct Alert {
     pub(crate) file: &'static str,
-    pub(crate) group: String,
     pub(crate) name: String,
     pub(crate) rule: Value,
 }
@@ -43,7 +42,6 @@ pub(crate) fn alerts() -> Vec<Alert> {
             for rule in group["rules"].as_array().unwrap() {
                 alerts.push(Alert {
                     file,
-                    group: group["name"].as_str().unwrap().to_owned(),
                     name: rule["alert"].as_str().unwrap().to_owned(),
                     rule: rule.clone(),
                 });
