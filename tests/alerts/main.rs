@@ -17,5 +17,6 @@ mod rules;
 mod script;
 mod sinks;
 mod source;
+mod stack;
 mod support;
 mod tools;
