@@ -365,7 +365,7 @@ async fn one_cause_sends_one_message() {
         let mut active: Vec<Value> = active
             .filter(|alert| alert["status"]["state"] != "suppressed")
             .map(|alert| alert["labels"].clone())
-            .filter(|labels| labels["instance"] == instance.to_string())
+            .filter(|labels| labels["instance"].as_str() == Some(&instance.to_string()))
             .collect();
         want.sort_by_key(Value::to_string);
         active.sort_by_key(Value::to_string);

@@ -114,32 +114,7 @@ async fn a_switch_in_cpa_becomes_a_message_and_its_end() {
         report: String::new(),
     };
     simulator.set_usage_statistics(false);
-    let page = format!("http://{address}/metrics");
-    eventually("the exporter says so", async || {
-        let page = client().get(&page).send().await.ok()?.text().await.ok()?;
-        page.contains("\ncpa_usage_statistics_enabled 0\n")
-            .then_some(())
-    })
-    .await;
-    steps.done("on the exporter's page (it looks every 5 s)");
-    eventually("Prometheus has scraped it", async || {
-        (queried(&prometheus).await? == "0").then_some(())
-    })
-    .await;
-    steps.done("scraped (every 1 s)");
-    for state in ["pending", "firing"] {
-        eventually(state, async || alert(&prometheus, state).await).await;
-        steps.done(&format!("rule is {state} (evaluated every 1 s, for: 2s)"));
-    }
-    let list = format!("{}/api/v2/alerts", alertmanager.url);
-    eventually("Alertmanager has it", async || {
-        let alerts = get(&list).await?;
-        of_name(alerts.as_array()?, "/labels/alertname").map(|_| ())
-    })
-    .await;
-    steps.done("Alertmanager has it");
-    let message = hooked(&sinks, "firing").await;
-    steps.done("message at the webhook");
+    let message = followed(&mut steps, &address, &prometheus, &alertmanager.url, &sinks).await;
     let annotations = &message["alerts"][0]["annotations"];
     assert_eq!(
         annotations["summary"],
@@ -156,6 +131,43 @@ async fn a_switch_in_cpa_becomes_a_message_and_its_end() {
     steps.done("after it was put right: the end at the webhook");
     steps.print();
     simulator.shutdown().await;
+}
+
+/// Waits for each step of the way, and gives the message.
+async fn followed(
+    steps: &mut Steps,
+    exporter: &str,
+    prometheus: &str,
+    alertmanager: &str,
+    sinks: &Sinks,
+) -> Value {
+    let page = format!("http://{exporter}/metrics");
+    eventually("the exporter says so", async || {
+        let page = client().get(&page).send().await.ok()?.text().await.ok()?;
+        page.contains("\ncpa_usage_statistics_enabled 0\n")
+            .then_some(())
+    })
+    .await;
+    steps.done("on the exporter's page (it looks every 5 s)");
+    eventually("Prometheus has scraped it", async || {
+        (queried(prometheus).await? == "0").then_some(())
+    })
+    .await;
+    steps.done("scraped (every 1 s)");
+    for state in ["pending", "firing"] {
+        eventually(state, async || alert(prometheus, state).await).await;
+        steps.done(&format!("rule is {state} (evaluated every 1 s, for: 2s)"));
+    }
+    let list = format!("{alertmanager}/api/v2/alerts");
+    eventually("Alertmanager has it", async || {
+        let alerts = get(&list).await?;
+        of_name(alerts.as_array()?, "/labels/alertname").map(|_| ())
+    })
+    .await;
+    steps.done("Alertmanager has it");
+    let message = hooked(sinks, "firing").await;
+    steps.done("message at the webhook");
+    message
 }
 
 async fn queried(prometheus: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! The same rules for Grafana's own alerting and for the Prometheus operator, generated from the one source.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::promql;
@@ -149,7 +151,7 @@ fn put_in(expr: &str, name: &str, recorded: &str) -> String {
         );
         made.push_str(before);
         if whole {
-            made.push_str(&format!("(\n{recorded}\n)"));
+            write!(made, "(\n{recorded}\n)").unwrap();
         } else {
             made.push_str(name);
         }
@@ -301,7 +303,7 @@ fn check_grafana(made: &str, rules: usize) {
     }
 }
 
-/// Expressions that were put together here are PromQL still, by the real promtool.
+/// Expressions that were put together here are `PromQL` still, by the real promtool.
 #[test]
 fn promtool_takes_what_was_generated() {
     if !crate::support::have(&["promtool"]) {

@@ -1,4 +1,4 @@
-//! Which metrics and labels a PromQL expression names. Not a parser: promtool has parsed it before.
+//! Which metrics and labels a `PromQL` expression names. Not a parser: promtool has parsed it before.
 
 use std::collections::BTreeSet;
 

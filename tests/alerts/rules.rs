@@ -218,7 +218,7 @@ fn annotations_name_account_figure_and_reset() {
 fn a_hole_neither_fires_nor_resolves() {
     for alert in alerts() {
         let expr = alert.expr();
-        let bridged = expr.contains("[") || expr.contains(':') || expr.contains("up{job");
+        let bridged = expr.contains('[') || expr.contains(':') || expr.contains("up{job");
         assert!(
             bridged,
             "{}: an instant vector ends with the next hole",

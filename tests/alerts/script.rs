@@ -14,9 +14,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<String, String> {
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    match output.status.success() {
-        true => Ok(text(output.stdout)),
-        false => Err(text(output.stderr)),
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
     }
 }
 
@@ -46,7 +47,7 @@ fn the_result_is_taken_and_private() {
     .unwrap();
     let mode = std::fs::metadata(&output).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let made = std::fs::read_to_string(&output).unwrap();
+    let config = std::fs::read_to_string(&output).unwrap();
     for line in [
         "  receiver: telegram ",
         "      receiver: telegram-once ",
@@ -55,7 +56,7 @@ fn the_result_is_taken_and_private() {
         "/zh.tmpl",
         "location: Asia/Shanghai",
     ] {
-        assert!(made.contains(line), "{line} is not in\n{made}");
+        assert!(config.contains(line), "{line} is not in\n{config}");
     }
     let checked = Command::new("amtool")
         .args(["check-config", output.to_str().unwrap()])

@@ -35,7 +35,7 @@ impl Sinks {
         let mut tasks = JoinSet::new();
         let web = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mail = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let this = Self {
+        Self {
             http: web.local_addr().unwrap(),
             smtp: mail.local_addr().unwrap(),
             inbox: inbox.clone(),
@@ -45,8 +45,7 @@ impl Sinks {
                 tasks.spawn(serve_mail(mail, inbox));
                 tasks
             },
-        };
-        this
+        }
     }
 
     pub(crate) fn arrived(&self) -> Vec<Arrival> {

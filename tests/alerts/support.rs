@@ -26,8 +26,9 @@ pub(crate) fn have(programs: &[&str]) -> bool {
             "{name} is not installed"
         );
         if !there {
+            let mut stderr = std::io::stderr();
             writeln!(
-                std::io::stderr(),
+                stderr,
                 "SKIPPED: {name} is not installed; scripts/test installs it"
             )
             .unwrap();

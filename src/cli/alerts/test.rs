@@ -80,8 +80,8 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     let held = held(&alertmanager, &test, args.wait).await?;
     print(routes(&held).as_bytes())?;
     let sent = sent(&alertmanager, &before, args.wait).await?;
-    let (text, exit) = outcome(&held, &sent, args.wait);
-    print(text.as_bytes())?;
+    let (found, exit) = outcome(&held, &sent, args.wait);
+    print(found.as_bytes())?;
     Ok(exit)
 }
 
