@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cpa_exporter::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -9,7 +10,7 @@ use crate::messages::text;
 use crate::script;
 use crate::sinks::{Arrival, Sinks};
 use crate::source::{FILES, alerts};
-use crate::support::{Alertmanager, eventually, get, have, read, yaml};
+use crate::support::{Alertmanager, eventually_or, have, read, yaml};
 
 /// Where each channel's messages arrive.
 const CHANNELS: [&str; 6] = ["/bot", "/mail", "/slack", "/discord", "/webhook", "/ntfy"];
@@ -21,10 +22,19 @@ struct Rig {
 }
 
 impl Rig {
+    /// Without quiet hours, whatever the time is when the test runs.
     async fn start(language: &str) -> Self {
+        let loud = |config: String| {
+            let quiet = "mute_time_intervals: [quiet-hours]";
+            config.replace(quiet, "mute_time_intervals: []")
+        };
+        Self::start_with(language, loud).await
+    }
+
+    async fn start_with(language: &str, change: impl Fn(String) -> String) -> Self {
         let dir = tempdir().unwrap();
         let sinks = Sinks::start().await;
-        let config = config(dir.path(), &sinks, language);
+        let config = change(config(dir.path(), &sinks, language));
         Self {
             alertmanager: Alertmanager::start(dir.path(), &config).await,
             sinks,
@@ -46,7 +56,12 @@ impl Rig {
             }
             Some(found)
         };
-        eventually("every channel is told", check).await
+        let arrived = || {
+            let all = self.sinks.arrived();
+            let all = all.iter().map(|a| format!("{}: {}", a.path, text(a)));
+            all.collect::<Vec<_>>().join("\n")
+        };
+        eventually_or("every channel is told", check, arrived).await
     }
 }
 
@@ -89,12 +104,7 @@ fn config(dir: &Path, sinks: &Sinks, language: &str) -> String {
         )
         .replace("require_tls: true", "require_tls: false")
         .replace("group_wait: 30s", "group_wait: 0s")
-        .replace("group_interval: 5m", "group_interval: 1s")
-        // Whatever the time is when the test runs.
-        .replace(
-            "mute_time_intervals: [quiet-hours]",
-            "mute_time_intervals: []",
-        );
+        .replace("group_interval: 5m", "group_interval: 1s");
     assert!(!made.contains(".invalid"), "{made}");
     made
 }
@@ -195,7 +205,7 @@ async fn the_end_is_told_but_not_of_a_reset() {
         let labels = json!({"alertname": name, "severity": severity, "account": account});
         json!({"labels": labels, "startsAt": "2026-01-01T00:00:00Z", "endsAt": ends})
     };
-    let (running, over) = ("2100-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    let running = "2100-01-01T00:00:00Z";
     let push = async |name: &str, severity: &str, account: &str, ends: &str| {
         let alerts = json!([alert(name, severity, account, ends)]);
         rig.alertmanager.push(&alerts).await;
@@ -208,8 +218,10 @@ async fn the_end_is_told_but_not_of_a_reset() {
         text.contains("CPA does not answer") || text.contains("CPADown")
     })
     .await;
-    push("CPAQuotaReset", "info", "one", over).await;
-    push("CPADown", "critical", "one", over).await;
+    let now = Clock::system().now().as_millis();
+    let over = jiff::Timestamp::from_millisecond(now).unwrap().to_string();
+    push("CPAQuotaReset", "info", "one", &over).await;
+    push("CPADown", "critical", "one", &over).await;
     rig.arrived(1, |text| {
         text.contains("CPA does not answer – resolved")
             || text.contains("\"status\":\"resolved\"")
@@ -226,169 +238,33 @@ async fn the_end_is_told_but_not_of_a_reset() {
     }
 }
 
-/// Alerts at the same time, and which of them are sent. `name severity label=value…`
-const SCENES: &[(&str, &[&str], &[&str])] = &[
-    (
-        "90 % mutes 80 % of the same window only",
-        &[
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPAQuotaUsageHigh warning account=a window=5h limit=main",
-            "CPAQuotaUsageHigh warning account=a window=weekly limit=main",
-            "CPAQuotaUsageHigh warning account=a window=5h limit=opus",
-            "CPAQuotaUsageHigh warning account=b window=5h limit=main",
-        ],
-        &[
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPAQuotaUsageHigh warning account=a window=weekly limit=main",
-            "CPAQuotaUsageHigh warning account=a window=5h limit=opus",
-            "CPAQuotaUsageHigh warning account=b window=5h limit=main",
-        ],
-    ),
-    (
-        "what is used up needs no warning and explains the rest",
-        &[
-            "CPAQuotaExhausted critical account=a window=5h limit=main",
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPAQuotaForecast warning account=a window=5h limit=main",
-            "CPAAccountCooling info account=a",
-            "CPAAccountCooling info account=b",
-        ],
-        &[
-            "CPAQuotaExhausted critical account=a window=5h limit=main",
-            "CPAAccountCooling info account=b",
-        ],
-    ),
-    (
-        "the pool speaks for its accounts",
-        &[
-            "CPAQuotaPoolLow critical window=5h",
-            "CPAQuotaPoolLow warning window=5h",
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPAQuotaExhausted critical account=b window=5h limit=main",
-            "CPAQuotaUsageHigh critical account=a window=weekly limit=main",
-            "CPARateLimited warning",
-        ],
-        &[
-            "CPAQuotaPoolLow critical window=5h",
-            "CPAQuotaUsageHigh critical account=a window=weekly limit=main",
-        ],
-    ),
-    (
-        "a low pool does not hide 90 %",
-        &[
-            "CPAQuotaPoolLow warning window=5h",
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPAQuotaUsageHigh warning account=b window=5h limit=main",
-        ],
-        &[
-            "CPAQuotaPoolLow warning window=5h",
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-        ],
-    ),
-    (
-        "a provider that is down explains its accounts and failures",
-        &[
-            "CPAProviderDown critical",
-            "CPAAccountDown warning account=a",
-            "CPAFailureRatioHigh warning",
-            "CPAModelFailing warning model=m",
-            "CPAStoreFailing critical",
-        ],
-        &["CPAProviderDown critical", "CPAStoreFailing critical"],
-    ),
-    (
-        "a dead exporter explains everything, but no test",
-        &[
-            "CPAExporterDown critical",
-            "CPADown critical",
-            "CPAQuotaUsageHigh critical account=a window=5h limit=main",
-            "CPATest warning",
-        ],
-        &["CPAExporterDown critical", "CPATest warning"],
-    ),
-    (
-        "a refused key explains that CPA seems down",
-        &[
-            "CPAAccessRefused critical reason=wrong_key",
-            "CPADown critical",
-            "CPAIngestStarved warning",
-            "CPAQuotaReadingsStale warning account=a",
-            "CPAQuotaExhausted critical account=a window=5h limit=main",
-        ],
-        &[
-            "CPAAccessRefused critical reason=wrong_key",
-            "CPAQuotaExhausted critical account=a window=5h limit=main",
-        ],
-    ),
-    (
-        "a failing provider explains its models; others stay",
-        &[
-            "CPAFailureRatioHigh warning",
-            "CPAModelFailing warning model=m",
-            "CPALatencyHigh warning model=m",
-            "CPATimeToFirstTokenHigh warning model=m",
-            "CPALatencyHigh warning model=n",
-        ],
-        &[
-            "CPAFailureRatioHigh warning",
-            "CPATimeToFirstTokenHigh warning model=m",
-            "CPALatencyHigh warning model=n",
-        ],
-    ),
-];
-
-/// Every scene on an instance of its own.
+/// The quiet hours stretched over the whole day.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_cause_sends_one_message() {
-    if !have(&["prometheus-alertmanager"]) {
+async fn at_night_only_what_is_critical_is_told() {
+    if !have(&["prometheus-alertmanager", "amtool"]) {
         return;
     }
-    let dir = tempdir().unwrap();
-    let alertmanager = Alertmanager::start(dir.path(), &crate::tools::shipped()).await;
-    for (instance, (_, pushed, _)) in SCENES.iter().enumerate() {
-        let alerts: Vec<Value> = pushed
-            .iter()
-            .map(|alert| json!({"labels": labels(alert, instance)}))
-            .collect();
-        alertmanager.push(&json!(alerts)).await;
+    let all_day = |config: String| {
+        config
+            .replace("start_time: '22:00'", "start_time: '07:00'")
+            .replace("location: Local", "location: UTC")
+    };
+    let rig = Rig::start_with("en", all_day).await;
+    let push = async |name: &str, severity: &str| {
+        let labels = json!({"alertname": name, "severity": severity});
+        rig.alertmanager.push(&json!([{"labels": labels}])).await;
+    };
+    push("CPAIngestStarved", "warning").await;
+    push("CPAAccountCooling", "info").await;
+    push("CPAQuotaReset", "info").await;
+    push("CPATest", "warning").await;
+    rig.arrived(1, |_| true).await;
+    // By the time of a second message the first ones would have been there.
+    push("CPADown", "critical").await;
+    rig.arrived(2, |_| true).await;
+    for arrival in rig.sinks.arrived() {
+        let text = text(&arrival);
+        let told = ["A test", "CPATest", "CPA does not answer", "CPADown"];
+        assert!(told.iter().any(|t| text.contains(t)), "{text}");
     }
-    let all: usize = SCENES.iter().map(|(_, pushed, _)| pushed.len()).sum();
-    let url = format!("{}/api/v2/alerts", alertmanager.url);
-    let seen = eventually("all alerts are there", async || {
-        let seen = get(&url).await?;
-        (seen.as_array()?.len() == all).then_some(seen)
-    })
-    .await;
-    for (instance, (scene, _, sent)) in SCENES.iter().enumerate() {
-        let mut want: Vec<Value> = sent.iter().map(|alert| labels(alert, instance)).collect();
-        let active = seen.as_array().unwrap().iter();
-        let mut active: Vec<Value> = active
-            .filter(|alert| alert["status"]["state"] != "suppressed")
-            .map(|alert| alert["labels"].clone())
-            .filter(|labels| labels["instance"].as_str() == Some(&instance.to_string()))
-            .collect();
-        want.sort_by_key(Value::to_string);
-        active.sort_by_key(Value::to_string);
-        assert_eq!(active, want, "{scene}");
-    }
-}
-
-fn labels(alert: &str, instance: usize) -> Value {
-    let mut words = alert.split(' ');
-    let mut labels = json!({"job": "cpa", "instance": instance.to_string()});
-    labels["alertname"] = words.next().into();
-    labels["severity"] = words.next().into();
-    if alert.contains("account")
-        || alert.contains("Provider")
-        || alert.contains("Pool")
-        || ["CPARate", "CPAFail", "CPAModel", "CPALat", "CPATime"]
-            .iter()
-            .any(|n| alert.starts_with(n))
-    {
-        labels["provider"] = "claude".into();
-    }
-    for (name, value) in words.filter_map(|word| word.split_once('=')) {
-        labels[name] = value.into();
-    }
-    labels
 }

@@ -11,6 +11,7 @@ mod command;
 mod delivery;
 mod end_to_end;
 mod generated;
+mod inhibition;
 mod messages;
 mod planned;
 mod promql;

@@ -73,13 +73,22 @@ impl Drop for Process {
 }
 
 /// Polls until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_or(what, check, String::new).await
+}
+
+/// The same, with what there is instead.
+pub(crate) async fn eventually_or<T>(
+    what: &str,
+    mut check: impl AsyncFnMut() -> Option<T>,
+    instead: impl Fn() -> String,
+) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = check().await {
             return answer;
         }
-        assert!(begin.elapsed() < DEADLINE, "{what}: never");
+        assert!(begin.elapsed() < DEADLINE, "{what}: never\n{}", instead());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
