@@ -91,7 +91,7 @@ async fn a_channel_that_fails_is_named() {
         ),
     );
     let alertmanager = Alertmanager::start(dir.path(), &config).await;
-    let (code, said, _) = run(&alertmanager.url, &["--wait", "3s"]).await;
+    let (code, said, _) = run(&alertmanager.url, &["--wait", "50s"]).await;
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("sent: webhook, 1 message(s)\n"), "{said}");
     assert!(said.contains("FAILED: slack, "), "{said}");

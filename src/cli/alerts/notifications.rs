@@ -61,6 +61,12 @@ impl Notifications {
         self.0.is_empty()
     }
 
+    /// Channel, whether it sent something, whether it failed.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&str, bool, bool)> {
+        self.iter()
+            .map(|(channel, n)| (channel, n.sent() > 0, n.failed > 0))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Attempts)> {
         self.0.iter().map(|(channel, n)| (channel.as_str(), *n))
     }

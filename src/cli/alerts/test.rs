@@ -158,10 +158,11 @@ async fn sent(
     let mut last = Notifications::default();
     loop {
         let now = alertmanager.notifications().await?.since(before);
-        if now != last {
+        // A channel that fails tries again and again, which is no news.
+        if now.outcomes().ne(last.outcomes()) {
             changed = Instant::now();
-            last = now;
         }
+        last = now;
         let quiet = !last.is_empty() && changed.elapsed() >= QUIET;
         if quiet || begin.elapsed() >= wait {
             return Ok(last);
