@@ -3,6 +3,7 @@
 //! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
 //! what it does; nothing outside this module depends on it.
 
+mod alerts;
 mod check_config;
 mod completions;
 mod demo;
@@ -76,6 +77,8 @@ enum Command {
     /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
     /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
     Reprice(reprice::Args),
+    /// Try out alerting
+    Alerts(alerts::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -98,6 +101,7 @@ impl Cli {
             Some(Command::Rejects(args)) => rejects::execute(args, env),
             Some(Command::Prices(args)) => prices::execute(args, env),
             Some(Command::Reprice(args)) => reprice::execute(args, env),
+            Some(Command::Alerts(args)) => alerts::execute(args),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

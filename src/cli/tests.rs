@@ -29,6 +29,7 @@ fn the_command_line_is_sound() {
 #[test]
 fn help_reads_well() {
     insta::assert_snapshot!("help", help(&[]));
+    insta::assert_snapshot!("help_alerts_test", help(&["alerts", "test"]));
     insta::assert_snapshot!("help_rejects", help(&["rejects"]));
     let own = |text: String| text.split("Configuration:\n").next().unwrap().to_owned();
     insta::assert_snapshot!("help_rejects_list", own(help(&["rejects", "list"])));
