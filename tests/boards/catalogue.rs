@@ -15,6 +15,8 @@ pub(crate) struct Family {
     pub(crate) shape: Shape,
     pub(crate) labels: &'static [&'static str],
     pub(crate) origin: Origin,
+    /// Upper bounds of a histogram's buckets, in base units.
+    pub(crate) bounds: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,40 +46,56 @@ const OF_PROMETHEUS: &[(&str, &[&str])] = &[
 static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
     let mut all = BTreeMap::new();
     for (name, labels) in OF_PROMETHEUS {
-        add(&mut all, name, Shape::Gauge, labels, Origin::Prometheus);
+        add(&mut all, family(name, Shape::Gauge, labels, Origin::Prometheus));
     }
     for (_, families) in catalogue::sections() {
         for family in families {
-            let shape = match family.kind {
-                Kind::Counter => Shape::Counter,
-                Kind::Gauge => Shape::Gauge,
-                Kind::Histogram(_) => Shape::Histogram,
-                Kind::Summary => Shape::Summary,
+            let (shape, bounds) = match family.kind {
+                Kind::Counter => (Shape::Counter, vec![]),
+                Kind::Gauge => (Shape::Gauge, vec![]),
+                Kind::Summary => (Shape::Summary, vec![]),
+                Kind::Histogram(buckets) => (Shape::Histogram, bounds_of(buckets)),
             };
-            add(&mut all, family.name, shape, family.labels, Origin::Exporter);
+            let mut ours = self::family(family.name, shape, family.labels, Origin::Exporter);
+            ours.bounds = bounds;
+            add(&mut all, ours);
         }
     }
     for (name, shape, labels) in pending::FAMILIES {
         if !all.contains_key(name) {
-            add(&mut all, name, *shape, labels, Origin::Exporter);
+            let mut ours = family(name, *shape, labels, Origin::Exporter);
+            if *shape == Shape::Histogram {
+                ours.bounds = pending::POLL_BOUNDS.to_vec();
+            }
+            add(&mut all, ours);
         }
     }
     all
 });
 
-fn add(
-    all: &mut BTreeMap<&'static str, Family>,
+fn family(
     name: &'static str,
     shape: Shape,
     labels: &'static [&'static str],
     origin: Origin,
-) {
-    let family = Family {
+) -> Family {
+    Family {
         name,
         shape,
         labels,
         origin,
-    };
+        bounds: vec![],
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
+fn bounds_of(buckets: catalogue::Buckets) -> Vec<f64> {
+    let bounds = buckets.bounds.iter();
+    bounds.map(|bound| *bound as f64 / buckets.scale as f64).collect()
+}
+
+fn add(all: &mut BTreeMap<&'static str, Family>, family: Family) {
+    let name = family.name;
     assert!(all.insert(name, family).is_none(), "{name} twice");
 }
 

@@ -57,8 +57,11 @@ fn check(at: &str, expr: &str, legend: &str) {
     }
 }
 
-/// A family that no board shows is either wired badly or worth a reason.
-const NOT_SHOWN: &[&str] = &[];
+/// A family that no board shows is either forgotten or has a reason.
+const NOT_SHOWN: &[(&str, &str)] = &[(
+    "cpa_account_status",
+    "the boards use the same fact as one number, cpa_account_state",
+)];
 
 #[test]
 fn every_family_is_on_a_board() {
@@ -74,7 +77,7 @@ fn every_family_is_on_a_board() {
     }
     let missing: Vec<&str> = catalogue::all()
         .map(|family| family.name)
-        .filter(|name| shown.contains(name) == NOT_SHOWN.contains(name))
+        .filter(|name| shown.contains(name) == NOT_SHOWN.iter().any(|(not, _)| not == name))
         .collect();
     assert_eq!(missing, Vec::<&str>::new());
 }

@@ -7,6 +7,9 @@ const ACCOUNT: &[&str] = &["provider", "account"];
 const WINDOW: &[&str] = &["provider", "account", "limit", "window"];
 const AMOUNT: &[&str] = &["provider", "account", "limit", "window", "unit"];
 
+/// Of `cpa_quota_poll_seconds`.
+pub(crate) const POLL_BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0];
+
 /// Name, shape, labels.
 pub(crate) const FAMILIES: &[(&str, Shape, &[&str])] = &[
     (
