@@ -129,7 +129,8 @@ fn filled(expr: &str, one: &[(&str, &str)]) -> String {
     for name in ["job", "instance", "provider", "account", "model", "client"] {
         out = out.replace(&format!("${name}"), ".+");
     }
-    assert!(!out.contains('$'), "{out}");
+    // `$1` is label_replace's, not Grafana's.
+    assert!(!out.replace("\"$1\"", "").contains('$'), "{out}");
     out
 }
 

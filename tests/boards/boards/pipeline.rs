@@ -17,7 +17,7 @@ pub(super) const PLAN: Plan = Plan {
     from: "now-24h",
     sections,
     annotations: &[RESTARTS],
-    may_be_empty: &[],
+    may_be_empty: &[("refused", "shows reasons only while CPA refuses the exporter")],
 };
 
 const LAG: &str = "@cpa_ingest_lag_seconds";
