@@ -157,15 +157,12 @@ fn place(sections: Vec<Section>, texts: &Texts) -> (Vec<Value>, Vec<String>) {
             inside.push(json);
         }
         // A closed row takes one line, however much is in it.
-        match row {
-            Some(mut row) => {
-                row["panels"] = json!(inside);
-                placed.push(row);
-            }
-            None => {
-                placed.append(&mut inside);
-                top = bottom;
-            }
+        if let Some(mut row) = row {
+            row["panels"] = json!(inside);
+            placed.push(row);
+        } else {
+            placed.append(&mut inside);
+            top = bottom;
         }
     }
     (placed, keys)
@@ -179,7 +176,11 @@ fn variables(plan: &Plan, texts: &Texts) -> Vec<Value> {
     })];
     let build_info = "cpa_exporter_build_info";
     // Named in English everywhere: these are Prometheus' own words, and the linter wants them.
-    all.push(variable("job", "Job", &format!("label_values({build_info}, job)")));
+    all.push(variable(
+        "job",
+        "Job",
+        &format!("label_values({build_info}, job)"),
+    ));
     let instances = format!("label_values({build_info}{{job=~\"$job\"}}, instance)");
     all.push(variable("instance", "Instance", &instances));
     for (place, (name, family)) in plan.variables.iter().enumerate() {

@@ -39,14 +39,24 @@ const OF_PROMETHEUS: &[(&str, &[&str])] = &[
     ("scrape_duration_seconds", &[]),
     (
         "ALERTS",
-        &["alertname", "alertstate", "severity", "provider", "account", "window"],
+        &[
+            "alertname",
+            "alertstate",
+            "severity",
+            "provider",
+            "account",
+            "window",
+        ],
     ),
 ];
 
 static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
     let mut all = BTreeMap::new();
     for (name, labels) in OF_PROMETHEUS {
-        add(&mut all, family(name, Shape::Gauge, labels, Origin::Prometheus));
+        add(
+            &mut all,
+            family(name, Shape::Gauge, labels, Origin::Prometheus),
+        );
     }
     for (_, families) in catalogue::sections() {
         for family in families {
@@ -91,7 +101,9 @@ fn family(
 #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
 fn bounds_of(buckets: catalogue::Buckets) -> Vec<f64> {
     let bounds = buckets.bounds.iter();
-    bounds.map(|bound| *bound as f64 / buckets.scale as f64).collect()
+    bounds
+        .map(|bound| *bound as f64 / buckets.scale as f64)
+        .collect()
 }
 
 fn add(all: &mut BTreeMap<&'static str, Family>, family: Family) {

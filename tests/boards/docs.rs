@@ -29,7 +29,11 @@ pub(crate) fn page(boards: &[&Board]) -> String {
     for board in boards {
         let name = board.plan.name;
         writeln!(out, "\n## {}\n\n*{}*\n", board.title, board.question).unwrap();
-        writeln!(out, "`grafana/dashboards/en/{name}.json`, uid `cpa-{name}`\n").unwrap();
+        writeln!(
+            out,
+            "`grafana/dashboards/en/{name}.json`, uid `cpa-{name}`\n"
+        )
+        .unwrap();
         for panel in panels(&board.json) {
             panel_of(&mut out, panel);
         }

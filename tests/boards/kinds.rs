@@ -1,6 +1,6 @@
 //! The kinds of panels the boards are made of, with the settings that were found by looking.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::panel::{Kit, Panel};
 use crate::style;
@@ -46,7 +46,7 @@ impl Kit<'_> {
 
     /// Stacked bars of growth.
     pub(crate) fn bars(&self, key: &str) -> Panel {
-        let panel = self.graph(key, "bars", json!(3_600_000));
+        let panel = self.graph(key, "bars", 3_600_000);
         panel
             .custom("lineWidth", json!(0))
             .custom("fillOpacity", json!(85))
@@ -70,14 +70,14 @@ impl Kit<'_> {
             "3h" => 10_800_000,
             _ => panic!("no such bridge"),
         };
-        self.graph(key, "line", json!(milliseconds)).option(
+        self.graph(key, "line", milliseconds).option(
             "legend",
             json!({"displayMode": "table", "placement": "bottom", "showLegend": true,
                    "calcs": ["lastNotNull", "max"], "sortBy": "Last *", "sortDesc": true}),
         )
     }
 
-    fn graph(&self, key: &str, style: &str, span: Value) -> Panel {
+    fn graph(&self, key: &str, style: &str, span: u32) -> Panel {
         let custom = json!({
             "drawStyle": style, "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0,
             "gradientMode": "none", "showPoints": "never", "pointSize": 4, "spanNulls": span,

@@ -28,7 +28,9 @@ type Rule = (&'static str, fn(&Value) -> Vec<String>);
 
 const RULES: [Rule; 17] = [
     ("template-datasource-rule", template_datasource),
-    ("template-job-rule", |board| template_own(board, "job", "Job")),
+    ("template-job-rule", |board| {
+        template_own(board, "job", "Job")
+    }),
     ("template-instance-rule", |board| {
         template_own(board, "instance", "Instance")
     }),
@@ -55,7 +57,11 @@ fn every_rule_holds_on_every_board() {
     for board in all_boards() {
         for (name, rule) in RULES {
             let problems = rule(&board.json);
-            assert!(problems.is_empty(), "{name}, {}: {problems:#?}", board.title);
+            assert!(
+                problems.is_empty(),
+                "{name}, {}: {problems:#?}",
+                board.title
+            );
         }
     }
 }
@@ -122,7 +128,9 @@ fn complain(found: bool, what: impl Into<String>) -> Option<String> {
 }
 
 fn template_datasource(board: &Value) -> Vec<String> {
-    let sources: Vec<&Value> = variables(board).filter(|v| v["type"] == "datasource").collect();
+    let sources: Vec<&Value> = variables(board)
+        .filter(|v| v["type"] == "datasource")
+        .collect();
     let [source] = sources[..] else {
         return vec![format!("{} data source variables", sources.len())];
     };
@@ -152,7 +160,10 @@ fn template_own(board: &Value, name: &str, label: &str) -> Vec<String> {
         .map(|(field, value)| format!("{name}: {field} is not {value}"))
         .collect();
     let source = &variable["datasource"]["uid"];
-    problems.extend(complain(source != "${datasource}", format!("{name}: {source}")));
+    problems.extend(complain(
+        source != "${datasource}",
+        format!("{name}: {source}"),
+    ));
     problems
 }
 
@@ -282,5 +293,7 @@ fn target_counter_agg(board: &Value) -> Vec<String> {
 }
 
 fn uneditable(board: &Value) -> Vec<String> {
-    complain(board["editable"] != false, "editable").into_iter().collect()
+    complain(board["editable"] != false, "editable")
+        .into_iter()
+        .collect()
 }

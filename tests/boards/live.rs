@@ -27,7 +27,10 @@ const SPAN: Span = Span {
 /// The program is there, or a loud word; in CI a missing one is a failure.
 fn present(program: &str) -> bool {
     let mut asked = Command::new(program);
-    asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    asked
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if asked.status().is_ok() {
         return true;
     }
@@ -61,10 +64,18 @@ impl Prometheus {
             .args([&file, &blocks])
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let config = dir.join("prometheus.yml");
         std::fs::write(&config, "global: {}\n").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let address = format!("127.0.0.1:{port}");
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -108,7 +119,12 @@ impl Prometheus {
         let answer = if instant {
             self.ask("query", &[("query", expr), ("time", &end)])
         } else {
-            let form = [("query", expr), ("start", &start), ("end", &end), ("step", "300")];
+            let form = [
+                ("query", expr),
+                ("start", &start),
+                ("end", &end),
+                ("step", "300"),
+            ];
             self.ask("query_range", &form)
         };
         let answer = answer.unwrap_or_else(|| panic!("{at}: no answer to {expr}"));
@@ -153,7 +169,11 @@ fn prometheus_answers_every_query() {
         empty.extend(empty_panels(&prometheus, &board));
         around(&prometheus, &board);
     }
-    assert_eq!(empty, Vec::<String>::new(), "say why in may_be_empty, or mend the query");
+    assert_eq!(
+        empty,
+        Vec::<String>::new(),
+        "say why in may_be_empty, or mend the query"
+    );
 }
 
 fn empty_panels(prometheus: &Prometheus, board: &Board) -> Vec<String> {
@@ -167,7 +187,11 @@ fn empty_panels(prometheus: &Prometheus, board: &Board) -> Vec<String> {
             prometheus.series(&at, &filled(expr, ONE), instant);
             let series = prometheus.series(&at, &filled(expr, &[]), instant);
             let names = [key.clone(), format!("{key} {letter}")];
-            let excused = board.plan.may_be_empty.iter().any(|(k, _)| names.contains(&(*k).to_owned()));
+            let excused = board
+                .plan
+                .may_be_empty
+                .iter()
+                .any(|(k, _)| names.contains(&(*k).to_owned()));
             if (series == 0) != excused {
                 empty.push(format!("{at}: {series} series"));
             }
@@ -196,12 +220,19 @@ fn around(prometheus: &Prometheus, board: &Board) {
 #[test]
 #[ignore = "writes a file for looking at the boards; proves nothing"]
 fn history_for_pictures() {
-    let number = |name: &str| -> i64 { std::env::var(name).unwrap().parse().unwrap() };
+    let number = |name: &str| -> i64 {
+        let text = std::env::var_os(name).expect("SEED_END, SEED_HOURS and SEED_STEP");
+        text.to_str().unwrap().parse().unwrap()
+    };
     let end = number("SEED_END");
     let span = Span {
         start: end - number("SEED_HOURS") * 3600,
         end,
         step: number("SEED_STEP"),
     };
-    std::fs::write(std::env::var("SEED_TO").unwrap(), seed::openmetrics(span)).unwrap();
+    std::fs::write(
+        std::env::var_os("SEED_TO").unwrap(),
+        seed::openmetrics(span),
+    )
+    .unwrap();
 }

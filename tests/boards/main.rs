@@ -17,6 +17,7 @@ mod board;
 mod boards;
 mod catalogue;
 mod docs;
+mod figures;
 mod files;
 mod kinds;
 mod lint;

@@ -17,7 +17,11 @@ fn metrics_and_labels_are_those_of_the_catalogue() {
         for panel in real_panels(&board) {
             for target in panel["targets"].as_array().unwrap() {
                 let legend = target["legendFormat"].as_str().unwrap();
-                check(&place(&board, panel), target["expr"].as_str().unwrap(), legend);
+                check(
+                    &place(&board, panel),
+                    target["expr"].as_str().unwrap(),
+                    legend,
+                );
             }
         }
         for annotation in &board.json["annotations"]["list"].as_array().unwrap()[1..] {
@@ -51,7 +55,10 @@ fn check(at: &str, expr: &str, legend: &str) {
     known.extend(made.iter().map(String::as_str));
     let histogram = selected.iter().any(|one| one.name.ends_with("_bucket"));
     known.extend(histogram.then_some("le"));
-    let shown = legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap().to_owned());
+    let shown = legend
+        .split("{{")
+        .skip(1)
+        .map(|rest| rest.split("}}").next().unwrap().to_owned());
     for label in promql::named_labels(&tree).into_iter().chain(shown) {
         assert!(known.contains(&*label), "{at}: nothing has {label}: {expr}");
     }

@@ -54,7 +54,7 @@ impl Kit<'_> {
     }
 
     /// Where another board lies, with time and the variables that all boards have.
-    pub(crate) fn to_board(&self, board: &str, more: &str) -> String {
+    pub(crate) fn to_board(self, board: &str, more: &str) -> String {
         format!(
             "/d/cpa-{board}{}/?${{datasource:queryparam}}&${{job:queryparam}}\
              &${{instance:queryparam}}{more}&${{__url_time_range}}",
@@ -62,7 +62,7 @@ impl Kit<'_> {
         )
     }
 
-    pub(crate) fn account_links(&self) -> Value {
+    pub(crate) fn account_links(self) -> Value {
         let one = "&var-account=${__value.raw}";
         json!([
             {"title": self.t.word("to_account"), "url": self.to_board("accounts", one)},

@@ -15,10 +15,21 @@ pub(crate) const FAMILIES: &[(&str, Shape, &[&str])] = &[
     (
         "cpa_account_info",
         Gauge,
-        &["provider", "account", "auth_index", "auth_type", "plan", "email"],
+        &[
+            "provider",
+            "account",
+            "auth_index",
+            "auth_type",
+            "plan",
+            "email",
+        ],
     ),
     ("cpa_account_up", Gauge, ACCOUNT),
-    ("cpa_account_status", Gauge, &["provider", "account", "status"]),
+    (
+        "cpa_account_status",
+        Gauge,
+        &["provider", "account", "status"],
+    ),
     ("cpa_account_state", Gauge, ACCOUNT),
     (
         "cpa_account_cooldown_until_timestamp_seconds",
@@ -27,7 +38,11 @@ pub(crate) const FAMILIES: &[(&str, Shape, &[&str])] = &[
     ),
     ("cpa_account_next_retry_timestamp_seconds", Gauge, ACCOUNT),
     ("cpa_account_last_refresh_timestamp_seconds", Gauge, ACCOUNT),
-    ("cpa_account_subscription_end_timestamp_seconds", Gauge, ACCOUNT),
+    (
+        "cpa_account_subscription_end_timestamp_seconds",
+        Gauge,
+        ACCOUNT,
+    ),
     (
         "cpa_account_errors_total",
         Counter,

@@ -5,7 +5,7 @@ use promql_parser::parser::{self, Expr, VectorSelector};
 /// Stands for `$__rate_interval` while a query is parsed, and for nothing else.
 pub(crate) const RATE_INTERVAL: &str = "11277964s";
 
-/// Grafana's own variables as durations that PromQL accepts; those of the board stand inside of
+/// Grafana's own variables as durations that `PromQL` accepts; those of the board stand inside of
 /// strings and may stay.
 pub(crate) fn parse(expr: &str) -> Result<Expr, String> {
     let plain = expr
@@ -49,13 +49,13 @@ impl Selected {
 
 pub(crate) fn selected(expr: &Expr) -> Vec<Selected> {
     let mut all = Vec::new();
-    walk(expr, &mut Vec::new(), &mut |expr, around| match expr {
-        Expr::VectorSelector(selector) => all.push(Selected::new(selector, None, around)),
-        Expr::MatrixSelector(matrix) => {
+    walk(expr, &mut Vec::new(), &mut |expr, around| {
+        if let Expr::VectorSelector(selector) = expr {
+            all.push(Selected::new(selector, None, around));
+        } else if let Expr::MatrixSelector(matrix) = expr {
             let range = matrix.range.as_secs();
             all.push(Selected::new(&matrix.vs, Some(range), around));
         }
-        _ => {}
     });
     all
 }
@@ -63,20 +63,18 @@ pub(crate) fn selected(expr: &Expr) -> Vec<Selected> {
 /// Labels that the query itself names: in `by`, `without`, `on`, `ignoring` and `group_left`.
 pub(crate) fn named_labels(expr: &Expr) -> Vec<String> {
     let mut all = Vec::new();
-    walk(expr, &mut Vec::new(), &mut |expr, _| match expr {
-        Expr::Aggregate(aggregate) => {
+    walk(expr, &mut Vec::new(), &mut |expr, _| {
+        if let Expr::Aggregate(aggregate) = expr {
             let labels = aggregate.modifier.iter();
             all.extend(labels.flat_map(|m| m.labels().labels.clone()));
-        }
-        Expr::Binary(binary) => {
-            let Some(modifier) = &binary.modifier else {
-                return;
-            };
+        } else if let Expr::Binary(binary) = expr
+            && let Some(modifier) = &binary.modifier
+        {
             let matching = modifier.matching.iter();
             all.extend(matching.flat_map(|m| m.labels().labels.clone()));
-            all.extend(modifier.card.labels().into_iter().flat_map(|l| l.labels.clone()));
+            let group = modifier.card.labels().into_iter();
+            all.extend(group.flat_map(|l| l.labels.clone()));
         }
-        _ => {}
     });
     all
 }
@@ -84,30 +82,32 @@ pub(crate) fn named_labels(expr: &Expr) -> Vec<String> {
 /// Labels that the query makes: `label_replace` and `count_values`.
 pub(crate) fn made_labels(expr: &Expr) -> Vec<String> {
     let mut all = Vec::new();
-    walk(expr, &mut Vec::new(), &mut |expr, _| match expr {
-        Expr::Call(call) if call.func.name == "label_replace" => {
-            all.extend(call.args.args.get(1).and_then(|arg| text_of(arg)));
+    walk(expr, &mut Vec::new(), &mut |expr, _| {
+        let made = if let Expr::Call(call) = expr {
+            let arguments = call
+                .args
+                .args
+                .get(1)
+                .filter(|_| call.func.name == "label_replace");
+            arguments.map(|label| &**label)
+        } else if let Expr::Aggregate(aggregate) = expr {
+            aggregate.param.as_deref()
+        } else {
+            None
+        };
+        if let Some(Expr::StringLiteral(label)) = made {
+            all.push(label.val.clone());
         }
-        Expr::Aggregate(aggregate) => {
-            all.extend(aggregate.param.as_deref().and_then(text_of));
-        }
-        _ => {}
     });
     all
 }
 
-fn text_of(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::StringLiteral(text) => Some(text.val.clone()),
-        _ => None,
-    }
-}
-
 fn walk(expr: &Expr, around: &mut Vec<String>, seen: &mut impl FnMut(&Expr, &[String])) {
     seen(expr, around);
-    let name = match expr {
-        Expr::Call(call) => call.func.name.to_owned(),
-        _ => "other".to_owned(),
+    let name = if let Expr::Call(call) = expr {
+        call.func.name.to_owned()
+    } else {
+        "other".to_owned()
     };
     let children: Vec<&Expr> = match expr {
         Expr::Aggregate(aggregate) => {

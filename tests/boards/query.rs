@@ -1,4 +1,4 @@
-//! PromQL with the selectors written by the catalogue: `@name{more}` becomes `name{…}` with the
+//! `PromQL` with the selectors written by the catalogue: `@name{more}` becomes `name{…}` with the
 //! board's filters on each label that the family really has.
 
 use crate::catalogue::{Origin, family_of};
@@ -48,7 +48,10 @@ fn own(label: &str) -> String {
 
 /// The first family of a template, which gives a panel its unit.
 pub(crate) fn first_family(template: &str) -> &str {
-    let rest = template.split('@').nth(1).expect("a query of the catalogue");
+    let rest = template
+        .split('@')
+        .nth(1)
+        .expect("a query of the catalogue");
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     &rest[..end.unwrap_or(rest.len())]
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::catalogue::{self, Family, Shape};
+use crate::figures::{Dice, activity, growth, of_account, of_exporter, of_quota, reset_before};
 use crate::world::{ACCOUNTS, Account, FAILURES, Quota, reasons, values};
 
 /// Seconds since the epoch.
@@ -18,8 +19,8 @@ type Labels = Vec<(&'static str, &'static str)>;
 
 /// One series: its labels, and whom it is about.
 #[derive(Debug)]
-struct One {
-    labels: Labels,
+pub(crate) struct One {
+    pub(crate) labels: Labels,
     account: Option<&'static Account>,
     quota: Option<&'static Quota>,
 }
@@ -52,7 +53,10 @@ pub(crate) fn openmetrics(span: Span) -> String {
 /// All label sets of a family.
 fn series(family: &Family) -> Vec<One> {
     if family.name == "ALERTS" {
-        return vec![firing("CPAQuotaUsageHigh", "critical", 0), firing("CPAAccountDown", "warning", 3)];
+        return vec![
+            firing("CPAQuotaUsageHigh", "critical", 0),
+            firing("CPAAccountDown", "warning", 3),
+        ];
     }
     let has = |label: &str| family.labels.contains(&label);
     let mut all = vec![One {
@@ -61,13 +65,22 @@ fn series(family: &Family) -> Vec<One> {
         quota: None,
     }];
     if has("account") || has("provider") || has("model") {
-        all = each(all, |one| of_accounts(family, one));
+        all = each(all, |one| of_accounts(family, &one));
     }
     if has("limit") {
-        all = each(all, |one| of_quotas(family, one));
+        all = each(all, |one| of_quotas(family, &one));
     }
     for label in family.labels {
-        let done = ["provider", "model", "account", "plan", "auth_type", "limit", "window", "code"];
+        let done = [
+            "provider",
+            "model",
+            "account",
+            "plan",
+            "auth_type",
+            "limit",
+            "window",
+            "code",
+        ];
         if done.contains(label) || (has("limit") && *label == "scope") {
             continue;
         }
@@ -76,7 +89,9 @@ fn series(family: &Family) -> Vec<One> {
             "reason" => reasons(family.name),
             label => values(label),
         };
-        all = each(all, |one| domain.iter().map(|v| with(&one, label, v)).collect());
+        all = each(all, |one| {
+            domain.iter().map(|v| with(&one, label, v)).collect()
+        });
     }
     if has("code") {
         all = each(all, |one| {
@@ -84,7 +99,11 @@ fn series(family: &Family) -> Vec<One> {
             failures
                 .map(|(code, reason)| {
                     let one = with(&one, "code", code);
-                    if has("reason") { with(&one, "reason", reason) } else { one }
+                    if has("reason") {
+                        with(&one, "reason", reason)
+                    } else {
+                        one
+                    }
                 })
                 .collect()
         });
@@ -124,7 +143,7 @@ fn with(one: &One, label: &'static str, value: &'static str) -> One {
     One { labels, ..*one }
 }
 
-fn of_accounts(family: &Family, one: One) -> Vec<One> {
+fn of_accounts(family: &Family, one: &One) -> Vec<One> {
     let has = |label: &str| family.labels.contains(&label);
     let mut all = Vec::new();
     for account in ACCOUNTS {
@@ -145,7 +164,12 @@ fn of_accounts(family: &Family, one: One) -> Vec<One> {
             }
         }
         if has("model") {
-            all.extend(account.models.iter().map(|model| with(&one, "model", model)));
+            all.extend(
+                account
+                    .models
+                    .iter()
+                    .map(|model| with(&one, "model", model)),
+            );
         } else {
             all.push(one);
         }
@@ -153,10 +177,10 @@ fn of_accounts(family: &Family, one: One) -> Vec<One> {
     all
 }
 
-fn of_quotas(family: &Family, one: One) -> Vec<One> {
+fn of_quotas(family: &Family, one: &One) -> Vec<One> {
     let quotas = one.account.expect("an account").quotas.iter();
     let with_quota = quotas.map(|quota| {
-        let mut one = with(&one, "limit", quota.limit);
+        let mut one = with(one, "limit", quota.limit);
         if family.labels.contains(&"window") {
             one = with(&one, "window", quota.window);
         }
@@ -171,62 +195,19 @@ fn of_quotas(family: &Family, one: One) -> Vec<One> {
     with_quota.collect()
 }
 
-fn line(out: &mut String, name: &str, labels: &Labels, more: Option<(&str, &str)>, value: f64, at: i64) {
+fn line(
+    out: &mut String,
+    name: &str,
+    labels: &Labels,
+    more: Option<(&str, &str)>,
+    value: f64,
+    at: i64,
+) {
     let labels = labels.iter().copied().chain(more);
-    let labels: Vec<String> = labels.map(|(name, text)| format!("{name}=\"{text}\"")).collect();
+    let labels: Vec<String> = labels
+        .map(|(name, text)| format!("{name}=\"{text}\""))
+        .collect();
     writeln!(out, "{name}{{{}}} {value} {at}", labels.join(",")).unwrap();
-}
-
-/// The same figures in every run.
-struct Dice(u64);
-
-impl Dice {
-    /// 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "24 bits fit")]
-    fn roll(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f64 / (1_u64 << 24) as f64
-    }
-
-    /// Around the mean, mostly nothing where the mean is small.
-    fn count(&mut self, mean: f64) -> f64 {
-        (mean + self.roll()).floor()
-    }
-}
-
-/// Quiet nights, busy afternoons.
-#[expect(clippy::cast_precision_loss, reason = "seconds of a day")]
-fn activity(at: i64) -> f64 {
-    let hour = (at.rem_euclid(86_400)) as f64 / 3600.0;
-    0.08 + (1.0 + ((hour - 15.0) / 24.0 * std::f64::consts::TAU).cos()).powi(2) / 4.0
-}
-
-/// Growth per minute at full activity.
-fn growth(family: &Family, one: &One) -> f64 {
-    let label = |name: &str| one.labels.iter().find(|(l, _)| *l == name).map(|(_, v)| *v);
-    let weight = match label("kind") {
-        Some("cache_read") => 40_000.0,
-        Some("input") => 4_000.0,
-        Some("cache_write") => 1_200.0,
-        Some("unclassified") => 3.0,
-        Some(_) => 800.0,
-        None => 0.25,
-    };
-    let rare = match family.name {
-        "cpa_request_failures_total" | "cpa_client_request_failures_total" => 0.04,
-        "cpa_account_errors_total" => 0.008,
-        "cpa_ingest_records_total" => 12.0,
-        "cpa_ingest_bytes_total" => 24_000.0,
-        "process_cpu_seconds_total" => 2.0,
-        name if name.contains("rejects") || name.contains("failures") => 0.02,
-        name if name.contains("duplicates") || name.contains("reconnects") => 0.05,
-        name if name.contains("overflows") || name.contains("dropped") => 0.02,
-        name if name.contains("gap") || name.contains("cuts") || name.contains("full") => 0.2,
-        _ => 1.0,
-    };
-    weight * rare
 }
 
 #[expect(clippy::cast_precision_loss, reason = "minutes")]
@@ -276,15 +257,17 @@ fn observations(out: &mut String, span: Span, family: &Family, one: &One, dice: 
     let (mut counts, mut sums) = (vec![], vec![]);
     let mut tally = vec![0.0; family.bounds.len()];
     let (mut count, mut sum) = (0.0, 0.0);
-    let times: Vec<i64> = (0..).map(|n| span.start + n * span.step).take_while(|t| *t <= span.end).collect();
+    let steps = (span.end - span.start) / span.step;
+    let times: Vec<i64> = (0..=steps).map(|n| span.start + n * span.step).collect();
     for at in &times {
         for (bucket, value) in buckets.iter_mut().zip(&tally) {
             bucket.push(*value);
         }
         counts.push(count);
         sums.push(sum);
-        let new = dice.count(0.5 * span.step as f64 / 60.0 * activity(*at)) as u32;
-        for _ in 0..new {
+        let mut new = dice.count(0.5 * span.step as f64 / 60.0 * activity(*at));
+        while new >= 1.0 {
+            new -= 1.0;
             let value = median * (4.0 * (dice.roll() + dice.roll() + dice.roll() - 1.5)).exp2();
             count += 1.0;
             sum += value;
@@ -297,7 +280,14 @@ fn observations(out: &mut String, span: Span, family: &Family, one: &One, dice: 
     let mut write = |suffix: &str, le: Option<&str>, values: &[f64]| {
         for (at, value) in times.iter().zip(values) {
             let more = le.map(|le| ("le", le));
-            line(out, &format!("{name}{suffix}"), &one.labels, more, *value, *at);
+            line(
+                out,
+                &format!("{name}{suffix}"),
+                &one.labels,
+                more,
+                *value,
+                *at,
+            );
         }
     };
     if family.shape == Shape::Histogram {
@@ -310,85 +300,11 @@ fn observations(out: &mut String, span: Span, family: &Family, one: &One, dice: 
     write("_count", None, &counts);
 }
 
-/// The last reset at or before `at`, the running window at the end being `elapsed` old.
-fn reset_before(quota: &Quota, end: i64, at: i64) -> i64 {
-    let last = end - quota.elapsed;
-    last + (at - last).div_euclid(quota.seconds) * quota.seconds
-}
-
 fn gauge(out: &mut String, span: Span, family: &Family, one: &One) {
     let name = family.name;
     samples(out, span, name, one, |at| match (one.quota, one.account) {
         (Some(quota), _) => of_quota(name, quota, span.end, at),
         (None, Some(account)) => of_account(name, one, account, span.end, at),
-        (None, None) => of_exporter(name, one, at),
+        (None, None) => Some(of_exporter(name, one, at)),
     });
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds")]
-fn of_quota(name: &str, quota: &Quota, end: i64, at: i64) -> Option<f64> {
-    let since = reset_before(quota, end, at);
-    let elapsed = (at - since) as f64 / quota.seconds as f64;
-    let used = (elapsed * quota.pace).min(1.0);
-    let total = 1_000_000.0;
-    match name {
-        "cpa_quota_used_ratio" => Some(used),
-        "cpa_quota_used" => Some(used * total),
-        "cpa_quota_limit" => Some(total),
-        "cpa_quota_remaining" => Some(total * (1.0 - used)),
-        "cpa_quota_reset_timestamp_seconds" => Some((since + quota.seconds) as f64),
-        "cpa_quota_window_seconds" => Some(quota.seconds as f64),
-        "cpa_quota_exhausted" => Some(f64::from(u8::from(used >= 1.0))),
-        "cpa_quota_exhaustion_timestamp_seconds" => (quota.pace > 1.0 && elapsed > 0.1 && used < 1.0)
-            .then(|| since as f64 + quota.seconds as f64 / quota.pace),
-        "cpa_quota_observed_timestamp_seconds" => Some((at - at.rem_euclid(240)) as f64),
-        _ => Some(1.0),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds")]
-fn of_account(name: &str, one: &One, account: &Account, end: i64, at: i64) -> Option<f64> {
-    // It stopped serving two hours before the end.
-    let state = if at > end - 7200 { account.state } else { 0 };
-    let status = one.labels.iter().find(|(label, _)| *label == "status");
-    let names = ["active", "unknown", "pending", "disabled", "cooling", "error"];
-    match name {
-        "cpa_account_up" => Some(f64::from(u8::from(state == 0))),
-        "cpa_account_state" => Some(f64::from(state)),
-        "cpa_accounts" | "cpa_account_status" => {
-            Some(f64::from(u8::from(status.is_some_and(|(_, s)| *s == names[usize::from(state)]))))
-        }
-        "cpa_account_cooldown_until_timestamp_seconds" => {
-            (state == 4).then_some((end + 2700) as f64)
-        }
-        "cpa_account_next_retry_timestamp_seconds" => (state == 5).then_some((end + 600) as f64),
-        "cpa_account_subscription_end_timestamp_seconds" => {
-            Some((end + 86_400 * i64::from(account.state + 2)) as f64)
-        }
-        name if name.ends_with("_timestamp_seconds") => Some((at - 300) as f64),
-        "cpa_credits_balance" => Some(1200.0 - (at.rem_euclid(86_400)) as f64 / 200.0),
-        _ => Some(1.0),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds")]
-fn of_exporter(name: &str, one: &One, at: i64) -> Option<f64> {
-    let label = one.labels.last().map_or("", |(_, value)| *value);
-    Some(match name {
-        "cpa_ingest_mode" => f64::from(u8::from(label == "subscribe")),
-        "cpa_access_refused" | "cpa_ingest_starved" => 0.0,
-        "scrape_duration_seconds" => 0.018 + activity(at) / 100.0,
-        "cpa_exporter_render_seconds" => 0.004,
-        "cpa_exporter_series" => 1460.0,
-        "cpa_clock_skew_seconds" => 0.12,
-        "cpa_store_events" => 182_340.0,
-        "cpa_store_rejects" => 3.0,
-        "process_open_fds" | "process_threads" => 14.0,
-        "process_start_time_seconds" => 1_700_000_000.0,
-        "cpa_store_oldest_event_timestamp_seconds" => (at - 86_400 * 60) as f64,
-        name if name.ends_with("_timestamp_seconds") => (at - 40) as f64,
-        name if name.contains("pending") => 20_000.0,
-        name if name.ends_with("_bytes") => 64e6 + (at.rem_euclid(864_000)) as f64 * 10.0,
-        _ => 1.0,
-    })
 }

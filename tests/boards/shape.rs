@@ -19,11 +19,17 @@ fn every_panel_is_whole() {
         for panel in real_panels(&board) {
             let at = place(&board, panel);
             for field in ["title", "description"] {
-                assert!(panel[field].as_str().is_some_and(|s| !s.is_empty()), "{at}: {field}");
+                assert!(
+                    panel[field].as_str().is_some_and(|s| !s.is_empty()),
+                    "{at}: {field}"
+                );
             }
             let defaults = &panel["fieldConfig"]["defaults"];
             for field in ["unit", "noValue"] {
-                assert!(defaults[field].as_str().is_some_and(|s| !s.is_empty()), "{at}: {field}");
+                assert!(
+                    defaults[field].as_str().is_some_and(|s| !s.is_empty()),
+                    "{at}: {field}"
+                );
             }
         }
     }
@@ -73,7 +79,11 @@ fn identifiers_are_unique() {
         assert!(uid.ends_with(board.lang.uid_suffix()), "{uid}");
         let mut ids = BTreeSet::new();
         for panel in panels(&board.json) {
-            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", place(&board, panel));
+            assert!(
+                ids.insert(panel["id"].as_u64().unwrap()),
+                "{}",
+                place(&board, panel)
+            );
         }
     }
 }
@@ -83,7 +93,12 @@ fn languages_differ_in_words_only() {
     for plan in boards::ALL {
         let english = bones(&build(plan, Lang::En).json);
         for lang in [Lang::Vi, Lang::Zh] {
-            assert_eq!(bones(&build(plan, lang).json), english, "{} {lang:?}", plan.name);
+            assert_eq!(
+                bones(&build(plan, lang).json),
+                english,
+                "{} {lang:?}",
+                plan.name
+            );
         }
     }
 }
@@ -111,12 +126,20 @@ fn every_text_is_there_in_three_languages_and_used() {
                 assert!(!text.trim().is_empty(), "{}: {key} is empty", plan.name);
             }
             if en.contains(' ') && !en.contains("{{") {
-                assert!(en != vi && en != zh, "{}: {key} is not translated", plan.name);
+                assert!(
+                    en != vi && en != zh,
+                    "{}: {key} is not translated",
+                    plan.name
+                );
             }
         }
     }
     let common = Texts::new(Lang::En, include_str!("text/common.toml"));
-    let idle: Vec<String> = common.unused().into_iter().filter(|key| !used.contains(key)).collect();
+    let idle: Vec<String> = common
+        .unused()
+        .into_iter()
+        .filter(|key| !used.contains(key))
+        .collect();
     assert_eq!(idle, Vec::<String>::new(), "in common.toml");
 }
 
@@ -161,7 +184,10 @@ fn links_lead_to_boards_of_the_same_language() {
     }
     for board in &boards {
         let text = board.json.to_string();
-        let targets = text.split("\"/d/").skip(1).map(|rest| rest.split('/').next().unwrap());
+        let targets = text
+            .split("\"/d/")
+            .skip(1)
+            .map(|rest| rest.split('/').next().unwrap());
         let targets: Vec<&str> = targets.collect();
         assert!(!targets.is_empty(), "{} links nowhere", board.title);
         for uid in targets {
@@ -173,9 +199,17 @@ fn links_lead_to_boards_of_the_same_language() {
 }
 
 pub(crate) fn real_panels(board: &Board) -> impl Iterator<Item = &Value> {
-    panels(&board.json).into_iter().filter(|p| p["type"] != "row")
+    panels(&board.json)
+        .into_iter()
+        .filter(|p| p["type"] != "row")
 }
 
 pub(crate) fn place(board: &Board, panel: &Value) -> String {
-    format!("{}/{} {} {}", board.plan.name, board.lang.code(), panel["id"], panel["title"])
+    format!(
+        "{}/{} {} {}",
+        board.plan.name,
+        board.lang.code(),
+        panel["id"],
+        panel["title"]
+    )
 }

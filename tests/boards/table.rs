@@ -56,7 +56,9 @@ pub(crate) fn gauge(width: u32, max: f64, steps: &[Step]) -> Look {
 }
 
 pub(crate) fn quota_gauge(width: u32) -> Look {
-    gauge(width, 1.0, style::QUOTA).unit("percentunit").decimals(0)
+    gauge(width, 1.0, style::QUOTA)
+        .unit("percentunit")
+        .decimals(0)
 }
 
 /// Time left, with days, in figures that align and sort.
@@ -69,7 +71,10 @@ pub(crate) fn count(width: u32) -> Look {
 }
 
 pub(crate) fn failed_share(width: u32) -> Look {
-    wide(width).unit("percentunit").decimals(1).steps(style::FAILED)
+    wide(width)
+        .unit("percentunit")
+        .decimals(1)
+        .steps(style::FAILED)
 }
 
 #[derive(Debug)]
@@ -175,7 +180,7 @@ impl Table<'_> {
         if single && values.is_empty() {
             exclude.insert("Value".to_owned(), json!(true));
         } else if !single {
-            for letter in (b'A'..b'Z').take(self.queries).map(char::from) {
+            for letter in (b'A'..=b'Z').take(self.queries).map(char::from) {
                 let name = format!("Value #{letter}");
                 if !values.contains(&name) {
                     exclude.insert(name, json!(true));

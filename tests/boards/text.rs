@@ -130,7 +130,12 @@ impl Texts {
     pub(crate) fn every(&self) -> Vec<(String, &[String; 3])> {
         let mut all = Vec::new();
         all.extend(self.board.title.as_ref().map(|t| ("title".to_owned(), t)));
-        all.extend(self.board.question.as_ref().map(|t| ("question".to_owned(), t)));
+        all.extend(
+            self.board
+                .question
+                .as_ref()
+                .map(|t| ("question".to_owned(), t)),
+        );
         for (key, text) in self.board.words.iter().chain(&self.common.words) {
             all.push((key.clone(), text));
         }

@@ -144,7 +144,14 @@ pub(crate) const CLIENTS: &[&str] = &["laptop", "ci", "phone", "guest"];
 pub(crate) fn values(label: &str) -> &'static [&'static str] {
     match label {
         "client" => CLIENTS,
-        "kind" => &["input", "cache_read", "cache_write", "output", "reasoning", "unclassified"],
+        "kind" => &[
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "reasoning",
+            "unclassified",
+        ],
         "endpoint" => &["POST /v1/messages", "POST /v1/responses"],
         "executor" => &["claude", "codex"],
         "service_tier" => &["default", "priority"],
@@ -160,7 +167,9 @@ pub(crate) fn values(label: &str) -> &'static [&'static str] {
         "level" => &["info", "warn", "error"],
         "label" => &["model"],
         "family" => &["cpa_requests_total"],
-        "status" => &["active", "unknown", "pending", "disabled", "cooling", "error"],
+        "status" => &[
+            "active", "unknown", "pending", "disabled", "cooling", "error",
+        ],
         "scope" => &["account"],
         "source" => &["poll"],
         "unit" => &["tokens"],

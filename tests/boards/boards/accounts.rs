@@ -49,7 +49,10 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             accounts(kit).at(0, 0, 24, 11),
             states_over_time(kit).at(0, 11, 14, 9),
             kit.bars("failures_by_account")
-                .query("{{account}}", &bars("account", "@cpa_request_failures_total"))
+                .query(
+                    "{{account}}",
+                    &bars("account", "@cpa_request_failures_total"),
+                )
                 .at(14, 11, 10, 9),
             kit.bars("requests_by_account")
                 .query("{{account}}", &bars("account", "@cpa_requests_total"))
@@ -90,14 +93,22 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
         .label("account", wide(140))
         .value("state", "max by (account) (@cpa_account_state)", state)
-        .value("tightest", &format!("max by (account) ({})", used()), quota_gauge(130))
+        .value(
+            "tightest",
+            &format!("max by (account) ({})", used()),
+            quota_gauge(130),
+        )
         .value("back_in", &back, countdown(110))
         .label("provider", wide(110))
         .label("plan", wide(90))
         .label("auth_type", wide(90).words(&[keys]))
         .value("last_request", last, wide(150).unit("dateTimeFromNow"))
         .value("requests", &requests, count(100))
-        .value("failed", &format!("{failed} / ({requests} > 0)"), failed_share(90))
+        .value(
+            "failed",
+            &format!("{failed} / ({requests} > 0)"),
+            failed_share(90),
+        )
         .value(
             "tokens",
             &by_account("@cpa_tokens_total"),
@@ -124,7 +135,11 @@ fn clients(kit: &Kit<'_>) -> Panel {
                 .decimals(0),
         )
         .value("requests", &requests, count(100))
-        .value("failed", &format!("{failed} / ({requests} > 0)"), failed_share(90))
+        .value(
+            "failed",
+            &format!("{failed} / ({requests} > 0)"),
+            failed_share(90),
+        )
         .value(
             "tokens",
             &by_client("@cpa_client_tokens_total"),
@@ -143,7 +158,10 @@ fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
             .colors(style::KIND_COLORS)
             .at(8, 0, 8, 8),
         kit.bars("client_failures")
-            .query("{{reason}}", &bars("reason", "@cpa_client_request_failures_total"))
+            .query(
+                "{{reason}}",
+                &bars("reason", "@cpa_client_request_failures_total"),
+            )
             .colors(style::REASON_COLORS)
             .at(16, 0, 8, 8),
     ]
@@ -151,27 +169,10 @@ fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
 
 fn pool(kit: &Kit<'_>) -> Vec<Panel> {
     let of = |part: &str| {
-        format!("sum by (account) (increase(@cpa_account_request_duration_seconds_{part}[$__interval]))")
+        format!(
+            "sum by (account) (increase(@cpa_account_request_duration_seconds_{part}[$__interval]))"
+        )
     };
-    let refreshed = "max by (account) (@cpa_account_last_refresh_timestamp_seconds * 1000)";
-    let end = "max by (account) (@cpa_account_subscription_end_timestamp_seconds)";
-    let soon: &[style::Step] = &[("red", None), ("text", Some(259_200.0))];
-    let logins = kit
-        .table("logins")
-        .label("account", at_least(120))
-        .value("renewed", refreshed, wide(150).unit("dateTimeFromNow"))
-        .value(
-            "paid_left",
-            &format!("{end} - time()"),
-            wide(120).unit("s").decimals(0).steps(soon),
-        )
-        .value("ends", &format!("{end} * 1000"), wide(110).unit("time:YYYY-MM-DD"))
-        .value(
-            "reset_credits",
-            "max by (account) (@cpa_quota_reset_credits)",
-            wide(110).unit("none").decimals(0),
-        )
-        .sorted_by("account", false, &[]);
     let cooling = kit
         .table("cooling")
         .label("account", at_least(110))
@@ -191,14 +192,45 @@ fn pool(kit: &Kit<'_>) -> Vec<Panel> {
             .colors(style::STATUS_COLORS)
             .at(0, 0, 8, 8),
         kit.lines("account_duration", "3h")
-            .query("{{account}}", &format!("{} / ({} >= 3)", of("sum"), of("count")))
+            .query(
+                "{{account}}",
+                &format!("{} / ({} >= 3)", of("sum"), of("count")),
+            )
             .unit("s")
             .slices("15m", 48)
             .at(8, 0, 8, 8),
         kit.bars("account_errors")
-            .query("{{account}} {{code}}", &bars("account, code", "@cpa_account_errors_total"))
+            .query(
+                "{{account}} {{code}}",
+                &bars("account, code", "@cpa_account_errors_total"),
+            )
             .at(16, 0, 8, 8),
-        logins.at(0, 8, 13, 8),
+        logins(kit).at(0, 8, 13, 8),
         cooling.at(13, 8, 11, 8),
     ]
+}
+
+fn logins(kit: &Kit<'_>) -> Panel {
+    let refreshed = "max by (account) (@cpa_account_last_refresh_timestamp_seconds * 1000)";
+    let end = "max by (account) (@cpa_account_subscription_end_timestamp_seconds)";
+    let soon: &[style::Step] = &[("red", None), ("text", Some(259_200.0))];
+    kit.table("logins")
+        .label("account", at_least(120))
+        .value("renewed", refreshed, wide(150).unit("dateTimeFromNow"))
+        .value(
+            "paid_left",
+            &format!("{end} - time()"),
+            wide(120).unit("s").decimals(0).steps(soon),
+        )
+        .value(
+            "ends",
+            &format!("{end} * 1000"),
+            wide(110).unit("time:YYYY-MM-DD"),
+        )
+        .value(
+            "reset_credits",
+            "max by (account) (@cpa_quota_reset_credits)",
+            wide(110).unit("none").decimals(0),
+        )
+        .sorted_by("account", false, &[])
 }

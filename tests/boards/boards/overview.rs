@@ -35,8 +35,12 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             trust(kit).at(18, 0, 6, 4),
             requests(kit).at(0, 4, 6, 4),
             tokens(kit).at(6, 4, 6, 4),
-            two_quantiles(kit, "first_token", "@cpa_request_time_to_first_token_seconds")
-                .at(12, 4, 6, 4),
+            two_quantiles(
+                kit,
+                "first_token",
+                "@cpa_request_time_to_first_token_seconds",
+            )
+            .at(12, 4, 6, 4),
             two_quantiles(kit, "duration", "@cpa_request_duration_seconds").at(18, 4, 6, 4),
             quotas(kit).at(0, 8, 15, 16),
             alerts(kit).at(15, 8, 9, 8),
@@ -126,10 +130,7 @@ fn serving(kit: &Kit<'_>) -> Panel {
 
 fn requests(kit: &Kit<'_>) -> Panel {
     let requests = grown("", "@cpa_requests_total");
-    let failed = format!(
-        "{} / {requests}",
-        grown("", "@cpa_request_failures_total")
-    );
+    let failed = format!("{} / {requests}", grown("", "@cpa_request_failures_total"));
     kit.stat("requests")
         .query(kit.t.word("requests"), &requests)
         .query(kit.t.word("failed"), &failed)
@@ -151,7 +152,10 @@ fn tokens(kit: &Kit<'_>) -> Panel {
     let cached = format!(
         "{} / {}",
         grown("", "@cpa_tokens_total{kind=\"cache_read\"}"),
-        grown("", "@cpa_tokens_total{kind=~\"input|cache_read|cache_write\"}")
+        grown(
+            "",
+            "@cpa_tokens_total{kind=~\"input|cache_read|cache_write\"}"
+        )
     );
     kit.stat("tokens")
         .query(kit.t.word("tokens"), &grown("", "@cpa_tokens_total"))
@@ -223,10 +227,7 @@ fn alerts(kit: &Kit<'_>) -> Panel {
 /// One bar per hour of the clock, whatever the range.
 fn by_hour(kit: &Kit<'_>) -> Panel {
     kit.bars("by_hour")
-        .query(
-            kit.t.word("requests"),
-            &all_bars("", "@cpa_requests_total"),
-        )
+        .query(kit.t.word("requests"), &all_bars("", "@cpa_requests_total"))
         .color("blue")
         .slices("1h", 800)
 }
@@ -235,7 +236,11 @@ fn cached_share(kit: &Kit<'_>) -> Panel {
     let of = |kinds: &str| {
         format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
     };
-    let share = format!("{} / {}", of("cache_read"), of("input|cache_read|cache_write"));
+    let share = format!(
+        "{} / {}",
+        of("cache_read"),
+        of("input|cache_read|cache_write")
+    );
     kit.lines("cached_share", "3h")
         .query("{{model}}", &share)
         .unit("percentunit")
@@ -244,8 +249,7 @@ fn cached_share(kit: &Kit<'_>) -> Panel {
 }
 
 fn speed(kit: &Kit<'_>) -> Panel {
-    let seconds =
-        quantile_of_slices("0.5", "model", "@cpa_request_time_per_output_token_seconds");
+    let seconds = quantile_of_slices("0.5", "model", "@cpa_request_time_per_output_token_seconds");
     kit.lines("speed_by_model", "3h")
         .query("{{model}}", &format!("1 / ({seconds})"))
         .unit("none")

@@ -54,12 +54,19 @@ pub(crate) fn next_cut_off(kit: &Kit<'_>) -> Panel {
     let query = "bottomk(1, (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0) or on () \
                  (label_replace(vector(-1), \"account\", \"–\", \"\", \"\") \
                  and on () @cpa_quota_used_ratio)";
-    let unknown = kit.t.panel_empty("next_cut_off").expect("a word for unknown");
+    let unknown = kit
+        .t
+        .panel_empty("next_cut_off")
+        .expect("a word for unknown");
     kit.stat("next_cut_off")
         .unit("s")
         .decimals(1)
         .query("{{account}} {{limit}} {{window}}", query)
-        .steps(&[("red", None), ("orange", Some(3600.0)), ("yellow", Some(21_600.0))])
+        .steps(&[
+            ("red", None),
+            ("orange", Some(3600.0)),
+            ("yellow", Some(21_600.0)),
+        ])
         .mappings(&[
             style::values(&[("-1", kit.t.word("none"), "green")]),
             style::nothing(unknown, "text"),
@@ -72,7 +79,10 @@ pub(crate) fn trust(kit: &Kit<'_>) -> Panel {
     let query = "1000 * clamp_max(sum(1 - @up), 1) + 100 * clamp_max(sum(1 - @cpa_up), 1) \
                  + 10 * clamp_max(sum(@cpa_ingest_starved), 1) \
                  + (1 - min(min_over_time(@cpa_ingest_complete[$__range])))";
-    let away = kit.t.panel_empty("trust").expect("a word for an absent exporter");
+    let away = kit
+        .t
+        .panel_empty("trust")
+        .expect("a word for an absent exporter");
     kit.stat("trust")
         .unit("none")
         .query("__auto", query)

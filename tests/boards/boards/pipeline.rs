@@ -17,7 +17,10 @@ pub(super) const PLAN: Plan = Plan {
     from: "now-24h",
     sections,
     annotations: &[RESTARTS],
-    may_be_empty: &[("refused", "shows reasons only while CPA refuses the exporter")],
+    may_be_empty: &[(
+        "refused",
+        "shows reasons only while CPA refuses the exporter",
+    )],
 };
 
 const LAG: &str = "@cpa_ingest_lag_seconds";
@@ -32,7 +35,10 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             missed(kit).at(12, 0, 6, 4),
             delay(kit).at(18, 0, 6, 4),
             kit.spark("records")
-                .query(kit.t.word("records"), &all_bars("", "@cpa_ingest_records_total"))
+                .query(
+                    kit.t.word("records"),
+                    &all_bars("", "@cpa_ingest_records_total"),
+                )
                 .decimals(0)
                 .color("blue")
                 .at(0, 4, 6, 4),
@@ -41,11 +47,17 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             versions(kit).at(18, 4, 6, 4),
             everything_up(kit).at(0, 8, 24, 8),
             kit.bars("received")
-                .query("{{instance}}", &all_bars("instance", "@cpa_ingest_records_total"))
+                .query(
+                    "{{instance}}",
+                    &all_bars("instance", "@cpa_ingest_records_total"),
+                )
                 .slices("5m", 96)
                 .at(0, 16, 12, 8),
             kit.heatmap("delay_spread", "Blues")
-                .query("{{le}}", &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"))
+                .query(
+                    "{{le}}",
+                    &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"),
+                )
                 .at(12, 16, 12, 8),
             troubles(kit).at(0, 24, 8, 8),
             log_lines(kit).at(8, 24, 8, 8),
@@ -73,7 +85,10 @@ fn last_record(kit: &Kit<'_>) -> Panel {
 
 fn missed(kit: &Kit<'_>) -> Panel {
     kit.stat("missed")
-        .query(kit.t.word("missed"), &grown("", "@cpa_ingest_gap_seconds_total"))
+        .query(
+            kit.t.word("missed"),
+            &grown("", "@cpa_ingest_gap_seconds_total"),
+        )
         .unit("s")
         .decimals(0)
         .option("textMode", json!("value"))
@@ -89,8 +104,14 @@ fn delay(kit: &Kit<'_>) -> Panel {
 
 fn rejected(kit: &Kit<'_>) -> Panel {
     kit.stat("rejected")
-        .query(kit.t.word("rejected"), &grown("", "@cpa_ingest_rejects_total"))
-        .query(kit.t.word("duplicates"), &grown("", "@cpa_ingest_duplicates_total"))
+        .query(
+            kit.t.word("rejected"),
+            &grown("", "@cpa_ingest_rejects_total"),
+        )
+        .query(
+            kit.t.word("duplicates"),
+            &grown("", "@cpa_ingest_duplicates_total"),
+        )
         .decimals(0)
         .steps(&[("green", None), ("orange", Some(1.0))])
         .of(kit.t.word("duplicates"), &[("color", style::fixed("text"))])
@@ -148,26 +169,44 @@ fn everything_up(kit: &Kit<'_>) -> Panel {
         .query(kit.t.word("records_arrive"), "1 - max(@cpa_ingest_starved)")
         .query(kit.t.word("nothing_missing"), "min(@cpa_ingest_complete)")
         .query(kit.t.word("access"), "1 - max(@cpa_access_refused)")
-        .query(kit.t.word("statistics"), "min(@cpa_usage_statistics_enabled)")
+        .query(
+            kit.t.word("statistics"),
+            "min(@cpa_usage_statistics_enabled)",
+        )
         .query(
             kit.t.word("config_valid"),
             "min(@cpa_exporter_config_last_reload_successful)",
         )
-        .query(kit.t.word("spool_room"), &format!("min(1 - ({SPOOL} > bool 0.5))"))
+        .query(
+            kit.t.word("spool_room"),
+            &format!("min(1 - ({SPOOL} > bool 0.5))"),
+        )
         .mappings(&states)
         .field("maxDataPoints", json!(600))
 }
 
 fn troubles(kit: &Kit<'_>) -> Panel {
     kit.bars("troubles")
-        .query(kit.t.word("rejected"), &bars("", "@cpa_ingest_rejects_total"))
-        .query(kit.t.word("duplicates"), &bars("", "@cpa_ingest_duplicates_total"))
+        .query(
+            kit.t.word("rejected"),
+            &bars("", "@cpa_ingest_rejects_total"),
+        )
+        .query(
+            kit.t.word("duplicates"),
+            &bars("", "@cpa_ingest_duplicates_total"),
+        )
         .query(
             kit.t.word("reconnects"),
             &bars("reason", "@cpa_ingest_reconnects_total"),
         )
-        .query(kit.t.word("cuts"), &bars("", "@cpa_ingest_subscriber_cuts_total"))
-        .query(kit.t.word("full_polls"), &bars("", "@cpa_ingest_full_polls_total"))
+        .query(
+            kit.t.word("cuts"),
+            &bars("", "@cpa_ingest_subscriber_cuts_total"),
+        )
+        .query(
+            kit.t.word("full_polls"),
+            &bars("", "@cpa_ingest_full_polls_total"),
+        )
         .query(
             kit.t.word("commit_failed"),
             &bars("reason", "@cpa_store_commit_failures_total"),
@@ -188,7 +227,11 @@ fn polls(kit: &Kit<'_>) -> Panel {
     let oldest = "max by (provider) (time() - @cpa_quota_last_success_timestamp_seconds)";
     kit.table("polls")
         .label("provider", at_least(90))
-        .value("done", &grown("provider", "@cpa_quota_polls_total"), count(75))
+        .value(
+            "done",
+            &grown("provider", "@cpa_quota_polls_total"),
+            count(75),
+        )
         .value(
             "failed",
             &grown("provider", "@cpa_quota_poll_failures_total"),
@@ -257,7 +300,10 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
             .sorted_by("reason", false, &[])
             .at(0, 7, 6, 7),
         kit.lines("clock_skew", "1h")
-            .query("{{instance}}", "max by (instance) (@cpa_clock_skew_seconds)")
+            .query(
+                "{{instance}}",
+                "max by (instance) (@cpa_clock_skew_seconds)",
+            )
             .default("min", json!(null))
             .at(6, 7, 6, 7),
         kit.table("quality")
@@ -267,7 +313,10 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
             .sorted_by("records", true, &[])
             .at(12, 7, 12, 7),
         kit.bars("messages")
-            .query("{{message}}", &bars("message", "@cpa_ingest_control_messages_total"))
+            .query(
+                "{{message}}",
+                &bars("message", "@cpa_ingest_control_messages_total"),
+            )
             .query("prewarm", &bars("", "@cpa_ingest_prewarm_total"))
             .at(0, 14, 12, 7),
         kit.bars("bytes")
@@ -293,7 +342,10 @@ fn store(kit: &Kit<'_>) -> Vec<Panel> {
             .query(kit.t.word("free"), "min(@cpa_store_free_bytes)")
             .at(8, 0, 8, 7),
         kit.bars("overflows")
-            .query("{{label}}", &bars("label", "@cpa_exporter_label_overflows_total"))
+            .query(
+                "{{label}}",
+                &bars("label", "@cpa_exporter_label_overflows_total"),
+            )
             .query(
                 "{{family}}",
                 &bars("family", "@cpa_exporter_series_dropped_total"),
@@ -307,7 +359,10 @@ fn process(kit: &Kit<'_>) -> Vec<Panel> {
     let since = |gauge: &str| format!("max by (instance) ({gauge} * 1000)");
     vec![
         kit.lines("memory", "10m")
-            .query("{{instance}}", &by_instance("@process_resident_memory_bytes"))
+            .query(
+                "{{instance}}",
+                &by_instance("@process_resident_memory_bytes"),
+            )
             .query(
                 kit.t.word("virtual"),
                 &by_instance("@process_virtual_memory_bytes"),
@@ -322,7 +377,11 @@ fn process(kit: &Kit<'_>) -> Vec<Panel> {
             .at(8, 0, 8, 8),
         kit.table("processes")
             .label("instance", at_least(120))
-            .value("started", &since("@process_start_time_seconds"), wide(130).unit("dateTimeFromNow"))
+            .value(
+                "started",
+                &since("@process_start_time_seconds"),
+                wide(130).unit("dateTimeFromNow"),
+            )
             .value(
                 "reloaded",
                 &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),

@@ -149,14 +149,21 @@ fn oldest(kit: &Kit<'_>) -> Panel {
             &format!("topk(1, max by (account) (time() - {age}))"),
         )
         .decimals(0)
-        .steps(&[("green", None), ("orange", Some(1800.0)), ("red", Some(7200.0))])
+        .steps(&[
+            ("green", None),
+            ("orange", Some(1800.0)),
+            ("red", Some(7200.0)),
+        ])
 }
 
 fn will_it_last(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
     let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
     let at = format!("{} * 1000", bridged("@cpa_quota_reset_timestamp_seconds"));
-    let age = format!("time() - {}", bridged("@cpa_quota_observed_timestamp_seconds"));
+    let age = format!(
+        "time() - {}",
+        bridged("@cpa_quota_observed_timestamp_seconds")
+    );
     kit.table("will_it_last")
         .label("account", wide(135))
         .label("window", wide(80))
@@ -172,10 +179,11 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         .value(
             "at_reset",
             &per_window(&at_reset()),
-            wide(95)
-                .unit("percentunit")
-                .decimals(0)
-                .steps(&[("text", None), ("orange", Some(0.9)), ("red", Some(1.0))]),
+            wide(95).unit("percentunit").decimals(0).steps(&[
+                ("text", None),
+                ("orange", Some(0.9)),
+                ("red", Some(1.0)),
+            ]),
         )
         .value(
             "runs_out_in",
@@ -183,14 +191,19 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
             countdown(120).steps(&[("red", None)]),
         )
         .value("resets_in", &per_window(&left), countdown(115))
-        .value("reset_at", &per_window(&at), wide(100).unit("time:ddd HH:mm"))
+        .value(
+            "reset_at",
+            &per_window(&at),
+            wide(100).unit("time:ddd HH:mm"),
+        )
         .value(
             "age",
             &per_window(&age),
-            wide(85)
-                .unit("s")
-                .decimals(0)
-                .steps(&[("text", None), ("orange", Some(1800.0)), ("red", Some(7200.0))]),
+            wide(85).unit("s").decimals(0).steps(&[
+                ("text", None),
+                ("orange", Some(1800.0)),
+                ("red", Some(7200.0)),
+            ]),
         )
         .sorted_by("used", true, &[])
 }
@@ -252,7 +265,10 @@ fn short_windows(kit: &Kit<'_>) -> Panel {
 }
 
 fn long_at_reset(kit: &Kit<'_>) -> Panel {
-    let long = format!("({}) and on {WINDOW} @cpa_quota_window_seconds > 86400", at_reset());
+    let long = format!(
+        "({}) and on {WINDOW} @cpa_quota_window_seconds > 86400",
+        at_reset()
+    );
     kit.lines("long_at_reset", "30m")
         .query("{{account}} {{limit}} {{window}}", &per_window(&long))
         .custom("thresholdsStyle", json!({"mode": "dashed"}))

@@ -58,8 +58,14 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_rates",
             vec![
-                rate(kit, "request_rate", "{{model}}", "model", "@cpa_requests_total")
-                    .at(0, 0, 12, 9),
+                rate(
+                    kit,
+                    "request_rate",
+                    "{{model}}",
+                    "model",
+                    "@cpa_requests_total",
+                )
+                .at(0, 0, 12, 9),
                 rate(kit, "token_rate", "{{kind}}", "kind", "@cpa_tokens_total")
                     .colors(style::KIND_COLORS)
                     .at(12, 0, 12, 9),
@@ -75,22 +81,21 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                     .at(16, 0, 8, 10),
             ],
         ),
-        closed(
-            "row_tokens",
-            vec![
-                tokens_by_kind(kit).at(0, 0, 12, 8),
-                cached_share(kit).at(12, 0, 12, 8),
-                heatmap(kit, "per_token_spread", PER_TOKEN, "Greens").at(0, 8, 12, 8),
-                kit.bars("client_aborts")
-                    .query(
-                        "{{model}}",
-                        &bars("model", "@cpa_request_failures_total{reason=\"client\"}"),
-                    )
-                    .at(12, 8, 12, 8),
-                endpoints(kit).at(0, 16, 12, 11),
-                tiers(kit).at(12, 16, 12, 11),
-            ],
-        ),
+        closed("row_tokens", more(kit)),
+    ]
+}
+
+fn more(kit: &Kit<'_>) -> Vec<Panel> {
+    let aborts = bars("model", "@cpa_request_failures_total{reason=\"client\"}");
+    vec![
+        tokens_by_kind(kit).at(0, 0, 12, 8),
+        cached_share(kit).at(12, 0, 12, 8),
+        heatmap(kit, "per_token_spread", PER_TOKEN, "Greens").at(0, 8, 12, 8),
+        kit.bars("client_aborts")
+            .query("{{model}}", &aborts)
+            .at(12, 8, 12, 8),
+        endpoints(kit).at(0, 16, 12, 11),
+        tiers(kit).at(12, 16, 12, 11),
     ]
 }
 
@@ -147,15 +152,30 @@ fn models(kit: &Kit<'_>) -> Panel {
         grown("model", "@cpa_request_failures_total")
     );
     let of = |q: &str, histogram: &str| {
-        format!("{} and on (model) {requests}", quantile(q, "model", histogram))
+        format!(
+            "{} and on (model) {requests}",
+            quantile(q, "model", histogram)
+        )
     };
     let seconds = || wide(95).unit("s").decimals(1);
-    let slow: &[style::Step] = &[("blue", None), ("orange", Some(120.0)), ("red", Some(300.0))];
+    let slow: &[style::Step] = &[
+        ("blue", None),
+        ("orange", Some(120.0)),
+        ("red", Some(300.0)),
+    ];
     kit.table("models")
         .label("model", at_least(165))
-        .value("p95", &of("0.95", DURATION), gauge(130, 300.0, slow).unit("s").decimals(1))
+        .value(
+            "p95",
+            &of("0.95", DURATION),
+            gauge(130, 300.0, slow).unit("s").decimals(1),
+        )
         .value("median", &of("0.5", DURATION), seconds())
-        .value("first_token_p95", &of("0.95", FIRST_TOKEN), wide(130).unit("s").decimals(1))
+        .value(
+            "first_token_p95",
+            &of("0.95", FIRST_TOKEN),
+            wide(130).unit("s").decimals(1),
+        )
         .value(
             "per_second",
             &format!("1 / ({})", of("0.5", PER_TOKEN)),
@@ -190,7 +210,7 @@ fn failed_slices(kit: &Kit<'_>) -> Panel {
         .steps(style::FAILED)
 }
 
-/// Hours of the reader's own clock, which PromQL does not know: hourly growth is grouped by the
+/// Hours of the reader's own clock, which `PromQL` does not know: hourly growth is grouped by the
 /// hour in the browser.
 fn busiest(kit: &Kit<'_>) -> Panel {
     let options = json!({
@@ -239,7 +259,11 @@ fn cached_share(kit: &Kit<'_>) -> Panel {
     let of = |kinds: &str| {
         format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
     };
-    let share = format!("{} / {}", of("cache_read"), of("input|cache_read|cache_write"));
+    let share = format!(
+        "{} / {}",
+        of("cache_read"),
+        of("input|cache_read|cache_write")
+    );
     kit.lines("cached_share", "3h")
         .query("{{model}}", &share)
         .unit("percentunit")
@@ -249,8 +273,10 @@ fn cached_share(kit: &Kit<'_>) -> Panel {
 
 fn endpoints(kit: &Kit<'_>) -> Panel {
     let by = grown("endpoint, executor", "@cpa_requests_by_endpoint_total");
-    kit.bar_gauge("endpoints")
-        .query("{{endpoint}} · {{executor}}", &format!("sort_desc({by} > 0)"))
+    kit.bar_gauge("endpoints").query(
+        "{{endpoint}} · {{executor}}",
+        &format!("sort_desc({by} > 0)"),
+    )
 }
 
 fn tiers(kit: &Kit<'_>) -> Panel {
