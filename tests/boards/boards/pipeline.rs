@@ -317,7 +317,10 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
                 "{{message}}",
                 &bars("message", "@cpa_ingest_control_messages_total"),
             )
-            .query("prewarm", &bars("", "@cpa_ingest_prewarm_total"))
+            .query(
+                kit.t.word("prewarm"),
+                &bars("", "@cpa_ingest_prewarm_total"),
+            )
             .at(0, 14, 12, 7),
         kit.bars("bytes")
             .query("{{instance}}", &bars("instance", "@cpa_ingest_bytes_total"))
