@@ -1,0 +1,19 @@
+//! The boards, one file each, and one string table each in `text`. A new board is such a pair and
+//! a line here.
+
+mod accounts;
+mod overview;
+mod pieces;
+mod pipeline;
+mod quota;
+mod traffic;
+
+use crate::board::Plan;
+
+pub(crate) const ALL: &[&Plan] = &[
+    &overview::PLAN,
+    &quota::PLAN,
+    &traffic::PLAN,
+    &accounts::PLAN,
+    &pipeline::PLAN,
+];

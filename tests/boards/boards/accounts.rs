@@ -1,0 +1,236 @@
+//! Accounts and clients: who serves, who is out, who uses it?
+
+use serde_json::json;
+
+use super::pieces::{states_over_time, used};
+use crate::board::{Plan, Section, closed, open};
+use crate::panel::{Kit, Panel};
+use crate::query::{bars, grown};
+use crate::style;
+use crate::table::{at_least, count, countdown, failed_share, gauge, quota_gauge, wide};
+
+pub(super) const PLAN: Plan = Plan {
+    name: "accounts",
+    texts: include_str!("../text/accounts.toml"),
+    variables: &[
+        ("account", "cpa_account_info"),
+        ("client", "cpa_client_requests_total"),
+    ],
+    // Without the provider: in traffic it is the executor, in accounts the credential.
+    filters: &["account", "client"],
+    from: "now-24h",
+    sections,
+    annotations: &[],
+    may_be_empty: &[],
+};
+
+fn sections(kit: &Kit<'_>) -> Vec<Section> {
+    let mut one = closed(
+        "row_one",
+        vec![
+            kit.quota_lines("one_quota")
+                .query(
+                    "{{limit}} {{window}}",
+                    "max by (limit, window) (@cpa_quota_used_ratio)",
+                )
+                .at(0, 0, 8, 8),
+            kit.bars("one_requests")
+                .query("{{model}}", &bars("model", "@cpa_requests_total"))
+                .at(8, 0, 8, 8),
+            kit.bars("one_failures")
+                .query("{{reason}}", &bars("reason", "@cpa_request_failures_total"))
+                .colors(style::REASON_COLORS)
+                .at(16, 0, 8, 8),
+        ],
+    );
+    one.repeat = Some("account");
+    vec![
+        open(vec![
+            accounts(kit).at(0, 0, 24, 11),
+            states_over_time(kit).at(0, 11, 14, 9),
+            kit.bars("failures_by_account")
+                .query(
+                    "{{account}}",
+                    &bars("account", "@cpa_request_failures_total"),
+                )
+                .at(14, 11, 10, 9),
+            kit.bars("requests_by_account")
+                .query("{{account}}", &bars("account", "@cpa_requests_total"))
+                .at(0, 20, 12, 8),
+            kit.bars("requests_by_client")
+                .query("{{client}}", &bars("client", "@cpa_client_requests_total"))
+                .at(12, 20, 12, 8),
+            clients(kit).at(0, 28, 14, 8),
+            kit.bars("tokens_by_client")
+                .query("{{client}}", &bars("client", "@cpa_client_tokens_total"))
+                .at(14, 28, 10, 8),
+        ]),
+        closed("row_clients", client_details(kit)),
+        closed("row_pool", pool(kit)),
+        one,
+    ]
+}
+
+/// Traffic is filtered and joined by the account alone.
+fn accounts(kit: &Kit<'_>) -> Panel {
+    let by_account = |counter: &str| grown("account", counter);
+    let requests = by_account("@cpa_requests_total");
+    let failed = by_account("@cpa_request_failures_total");
+    let until = "@cpa_account_cooldown_until_timestamp_seconds";
+    let retry = "@cpa_account_next_retry_timestamp_seconds";
+    let back = format!("max by (account) ({until} > time() or {retry} > time()) - time()");
+    let last = "max by (account) (@cpa_account_last_request_timestamp_seconds * 1000)";
+    let keys = style::values(&[
+        ("oauth", kit.t.word("login"), ""),
+        ("api_key", kit.t.word("api_key"), ""),
+    ]);
+    let state = wide(95)
+        .unit("none")
+        .with("custom.align", json!("left"))
+        .with("custom.cellOptions", json!({"type": "color-text"}))
+        .words(&style::states(kit.t));
+    kit.table("accounts")
+        .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
+        .label("account", wide(140))
+        .value("state", "max by (account) (@cpa_account_state)", state)
+        .value(
+            "tightest",
+            &format!("max by (account) ({})", used()),
+            quota_gauge(130),
+        )
+        .value("back_in", &back, countdown(110))
+        .label("provider", wide(110))
+        .label("plan", wide(90))
+        .label("auth_type", wide(90).words(&[keys]))
+        .value("last_request", last, wide(150).unit("dateTimeFromNow"))
+        .value("requests", &requests, count(100))
+        .value(
+            "failed",
+            &format!("{failed} / ({requests} > 0)"),
+            failed_share(90),
+        )
+        .value(
+            "tokens",
+            &by_account("@cpa_tokens_total"),
+            wide(90).unit("short").decimals(1),
+        )
+        .sorted_by("state", true, &[])
+}
+
+fn clients(kit: &Kit<'_>) -> Panel {
+    let by_client = |counter: &str| grown("client", counter);
+    let requests = by_client("@cpa_client_requests_total");
+    let failed = by_client("@cpa_client_request_failures_total");
+    let share = format!(
+        "{requests} / on () group_left () {}",
+        grown("", "@cpa_client_requests_total")
+    );
+    kit.table("clients")
+        .label("client", at_least(120))
+        .value(
+            "share",
+            &share,
+            gauge(140, 1.0, &[("blue", None)])
+                .unit("percentunit")
+                .decimals(0),
+        )
+        .value("requests", &requests, count(100))
+        .value(
+            "failed",
+            &format!("{failed} / ({requests} > 0)"),
+            failed_share(90),
+        )
+        .value(
+            "tokens",
+            &by_client("@cpa_client_tokens_total"),
+            wide(90).unit("short").decimals(1),
+        )
+        .sorted_by("requests", true, &[])
+}
+
+fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
+    vec![
+        kit.bars("client_models")
+            .query("{{model}}", &bars("model", "@cpa_client_requests_total"))
+            .at(0, 0, 8, 8),
+        kit.bars("client_kinds")
+            .query("{{kind}}", &bars("kind", "@cpa_client_tokens_total"))
+            .colors(style::KIND_COLORS)
+            .at(8, 0, 8, 8),
+        kit.bars("client_failures")
+            .query(
+                "{{reason}}",
+                &bars("reason", "@cpa_client_request_failures_total"),
+            )
+            .colors(style::REASON_COLORS)
+            .at(16, 0, 8, 8),
+    ]
+}
+
+fn pool(kit: &Kit<'_>) -> Vec<Panel> {
+    let of = |part: &str| {
+        format!(
+            "sum by (account) (increase(@cpa_account_request_duration_seconds_{part}[$__interval]))"
+        )
+    };
+    let cooling = kit
+        .table("cooling")
+        .label("account", at_least(110))
+        .label("scope", at_least(100))
+        .label("reason", wide(110))
+        .value(
+            "back_in",
+            "max by (account, scope, reason) \
+             (@cpa_account_cooldown_until_timestamp_seconds - time())",
+            countdown(115),
+        )
+        .sorted_by("back_in", false, &[]);
+    vec![
+        kit.lines("by_status", "10m")
+            .query("{{status}}", "sum by (status) (@cpa_accounts) > 0")
+            .decimals(0)
+            .colors(style::STATUS_COLORS)
+            .at(0, 0, 8, 8),
+        kit.lines("account_duration", "3h")
+            .query(
+                "{{account}}",
+                &format!("{} / ({} >= 3)", of("sum"), of("count")),
+            )
+            .unit("s")
+            .slices("15m", 48)
+            .at(8, 0, 8, 8),
+        kit.bars("account_errors")
+            .query(
+                "{{account}} {{code}}",
+                &bars("account, code", "@cpa_account_errors_total"),
+            )
+            .at(16, 0, 8, 8),
+        logins(kit).at(0, 8, 13, 8),
+        cooling.at(13, 8, 11, 8),
+    ]
+}
+
+fn logins(kit: &Kit<'_>) -> Panel {
+    let refreshed = "max by (account) (@cpa_account_last_refresh_timestamp_seconds * 1000)";
+    let end = "max by (account) (@cpa_account_subscription_end_timestamp_seconds)";
+    let soon: &[style::Step] = &[("red", None), ("text", Some(259_200.0))];
+    kit.table("logins")
+        .label("account", at_least(120))
+        .value("renewed", refreshed, wide(150).unit("dateTimeFromNow"))
+        .value(
+            "paid_left",
+            &format!("{end} - time()"),
+            wide(120).unit("s").decimals(0).steps(soon),
+        )
+        .value(
+            "ends",
+            &format!("{end} * 1000"),
+            wide(110).unit("time:YYYY-MM-DD"),
+        )
+        .value(
+            "reset_credits",
+            "max by (account) (@cpa_quota_reset_credits)",
+            wide(110).unit("none").decimals(0),
+        )
+        .sorted_by("account", false, &[])
+}

@@ -1,0 +1,258 @@
+//! Overview: is all well, who runs dry next, can I believe it?
+
+use serde_json::json;
+
+use super::pieces::{
+    failures_by_reason, next_cut_off, per_window, requests_by_model, resets_in, states_over_time,
+    tokens_by_kind, trust, two_quantiles, used,
+};
+use crate::board::{Plan, RESTARTS, Section, closed, open};
+use crate::panel::{Kit, Panel};
+use crate::query::{all_bars, bars, grown, quantile_of_slices};
+use crate::style;
+use crate::table::{at_least, countdown, quota_gauge, wide};
+
+pub(super) const PLAN: Plan = Plan {
+    name: "overview",
+    texts: include_str!("../text/overview.toml"),
+    variables: &[
+        ("provider", "cpa_account_info"),
+        ("account", "cpa_account_info"),
+    ],
+    filters: &["provider", "account"],
+    from: "now-24h",
+    sections,
+    annotations: &[RESTARTS],
+    may_be_empty: &[],
+};
+
+fn sections(kit: &Kit<'_>) -> Vec<Section> {
+    vec![
+        open(vec![
+            next_cut_off(kit).at(0, 0, 6, 4),
+            fullest(kit).at(6, 0, 6, 4),
+            serving(kit).at(12, 0, 6, 4),
+            trust(kit).at(18, 0, 6, 4),
+            requests(kit).at(0, 4, 6, 4),
+            tokens(kit).at(6, 4, 6, 4),
+            two_quantiles(
+                kit,
+                "first_token",
+                "@cpa_request_time_to_first_token_seconds",
+            )
+            .at(12, 4, 6, 4),
+            two_quantiles(kit, "duration", "@cpa_request_duration_seconds").at(18, 4, 6, 4),
+            quotas(kit).at(0, 8, 15, 16),
+            alerts(kit).at(15, 8, 9, 8),
+            states_over_time(kit).at(15, 16, 9, 8),
+            requests_by_model(kit).at(0, 24, 12, 8),
+            tokens_by_kind(kit).at(12, 24, 12, 8),
+            failures_by_reason(kit).at(0, 32, 12, 7),
+            by_hour(kit).at(12, 32, 12, 7),
+        ]),
+        closed(
+            "row_tokens",
+            vec![
+                kit.bars("tokens_by_model")
+                    .query("{{model}}", &bars("model", "@cpa_tokens_total"))
+                    .at(0, 0, 12, 8),
+                cached_share(kit).at(12, 0, 12, 8),
+            ],
+        ),
+        closed(
+            "row_speed",
+            vec![
+                kit.lines("duration_by_model", "3h")
+                    .query(
+                        "{{model}}",
+                        &quantile_of_slices("0.95", "model", "@cpa_request_duration_seconds"),
+                    )
+                    .slices("15m", 48)
+                    .at(0, 0, 12, 9),
+                speed(kit).at(12, 0, 12, 9),
+            ],
+        ),
+        closed(
+            "row_who",
+            vec![
+                kit.bars("requests_by_account")
+                    .query("{{account}}", &bars("account", "@cpa_requests_total"))
+                    .at(0, 0, 12, 8),
+                kit.bars("requests_by_client")
+                    .query("{{client}}", &bars("client", "@cpa_client_requests_total"))
+                    .at(12, 0, 12, 8),
+            ],
+        ),
+    ]
+}
+
+fn fullest(kit: &Kit<'_>) -> Panel {
+    let used = used();
+    let reset = format!(
+        "max({} and on {} topk(1, {used}))",
+        resets_in(),
+        super::pieces::WINDOW
+    );
+    let fullest = format!("topk(1, {})", per_window(&used));
+    kit.stat("fullest")
+        .query("{{account}} {{window}}", &fullest)
+        .query(kit.t.word("back_in"), &reset)
+        .decimals(0)
+        .steps(style::QUOTA)
+        .of(
+            kit.t.word("back_in"),
+            &[
+                ("unit", json!("s")),
+                ("decimals", json!(1)),
+                ("color", style::fixed("text")),
+            ],
+        )
+        .link(kit.t.word("to_quota"), &kit.to_board("quota", ""))
+}
+
+/// Grafana cannot write “5 of 8” from two figures: the name carries both, the value (how many
+/// are missing) only colours it.
+fn serving(kit: &Kit<'_>) -> Panel {
+    let (up, of) = ("sum(@cpa_account_up)", "count(@cpa_account_up)");
+    let query = format!(
+        "({of} - {up}) * on () group_left (up, of) \
+         (count_values(\"up\", {up}) * on () group_left (of) count_values(\"of\", {of})) \
+         or on () label_replace(label_replace(vector(99), \"up\", \"?\", \"\", \"\"), \
+         \"of\", \"?\", \"\", \"\")"
+    );
+    kit.stat("serving")
+        .unit("none")
+        .query(kit.t.word("up_of"), &query)
+        .option("textMode", json!("name"))
+        .steps(&[("green", None), ("orange", Some(1.0)), ("red", Some(4.0))])
+        .link(kit.t.word("to_accounts"), &kit.to_board("accounts", ""))
+}
+
+fn requests(kit: &Kit<'_>) -> Panel {
+    let requests = grown("", "@cpa_requests_total");
+    let failed = format!("{} / {requests}", grown("", "@cpa_request_failures_total"));
+    kit.stat("requests")
+        .query(kit.t.word("requests"), &requests)
+        .query(kit.t.word("failed"), &failed)
+        .decimals(0)
+        .color("blue")
+        .of(
+            kit.t.word("failed"),
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(1)),
+                ("color", style::by_steps()),
+                ("thresholds", style::steps(style::FAILED)),
+            ],
+        )
+        .link(kit.t.word("to_traffic"), &kit.to_board("traffic", ""))
+}
+
+fn tokens(kit: &Kit<'_>) -> Panel {
+    let cached = format!(
+        "{} / {}",
+        grown("", "@cpa_tokens_total{kind=\"cache_read\"}"),
+        grown(
+            "",
+            "@cpa_tokens_total{kind=~\"input|cache_read|cache_write\"}"
+        )
+    );
+    kit.stat("tokens")
+        .query(kit.t.word("tokens"), &grown("", "@cpa_tokens_total"))
+        .query(kit.t.word("cached"), &cached)
+        .decimals(1)
+        .color("purple")
+        .of(
+            kit.t.word("cached"),
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(0)),
+                ("color", style::by_steps()),
+                (
+                    "thresholds",
+                    style::steps(&[("orange", None), ("green", Some(0.4))]),
+                ),
+            ],
+        )
+        .link(kit.t.word("to_traffic"), &kit.to_board("traffic", ""))
+}
+
+fn quotas(kit: &Kit<'_>) -> Panel {
+    let left = format!("clamp_min({}, 0)", resets_in());
+    let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
+    kit.table("quotas")
+        .label("account", wide(135))
+        .label("window", wide(75))
+        .value("used", &per_window(&used()), quota_gauge(140))
+        .label("limit", wide(125))
+        .value(
+            "runs_out_in",
+            &per_window(runs_out),
+            countdown(115).steps(&[("red", None)]),
+        )
+        .value("resets_in", &per_window(&left), countdown(115))
+        .sorted_by("used", true, &[])
+}
+
+/// The severity is the value, so that it sorts.
+fn alerts(kit: &Kit<'_>) -> Panel {
+    let of = |weight: u8, severity: &str| {
+        format!(
+            "{weight} * max by (alert, account, window) (label_replace(@ALERTS{{\
+             alertstate=\"firing\",alertname=~\"CPA.*\",account=~\"$account|\",\
+             severity=\"{severity}\"}}, \"alert\", \"$1\", \"alertname\", \"CPA(.*)\"))"
+        )
+    };
+    let query = [of(3, "critical"), of(2, "warning"), of(1, "info")].join(" or ");
+    let severities = style::values(&[
+        ("3", kit.t.word("critical"), "red"),
+        ("2", kit.t.word("warning"), "orange"),
+        ("1", kit.t.word("info"), "blue"),
+    ]);
+    kit.table("alerts")
+        .value(
+            "severity",
+            &query,
+            wide(102)
+                .with("custom.cellOptions", json!({"type": "color-text"}))
+                .with("custom.align", json!("left"))
+                .words(&[severities]),
+        )
+        .label("alert", at_least(150))
+        .label("account", wide(130))
+        .label("window", wide(70))
+        .sorted_by("severity", true, &[])
+}
+
+/// One bar per hour of the clock, whatever the range.
+fn by_hour(kit: &Kit<'_>) -> Panel {
+    kit.bars("by_hour")
+        .query(kit.t.word("requests"), &all_bars("", "@cpa_requests_total"))
+        .color("blue")
+        .slices("1h", 800)
+}
+
+fn cached_share(kit: &Kit<'_>) -> Panel {
+    let of = |kinds: &str| {
+        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
+    };
+    let share = format!(
+        "{} / {}",
+        of("cache_read"),
+        of("input|cache_read|cache_write")
+    );
+    kit.lines("cached_share", "3h")
+        .query("{{model}}", &share)
+        .unit("percentunit")
+        .bounds(0.0, 1.0)
+        .slices("15m", 48)
+}
+
+fn speed(kit: &Kit<'_>) -> Panel {
+    let seconds = quantile_of_slices("0.5", "model", "@cpa_request_time_per_output_token_seconds");
+    kit.lines("speed_by_model", "3h")
+        .query("{{model}}", &format!("1 / ({seconds})"))
+        .unit("none")
+        .decimals(0)
+        .slices("15m", 48)
+}

@@ -1,0 +1,399 @@
+//! Exporter and pipeline: can I trust these numbers?
+
+use serde_json::json;
+
+use super::pieces::trust;
+use crate::board::{Plan, RESTARTS, Section, closed, open};
+use crate::panel::{Kit, Panel};
+use crate::query::{all_bars, bars, grown, quantile, quantile_over};
+use crate::style;
+use crate::table::{at_least, count, wide};
+
+pub(super) const PLAN: Plan = Plan {
+    name: "pipeline",
+    texts: include_str!("../text/pipeline.toml"),
+    variables: &[],
+    filters: &[],
+    from: "now-24h",
+    sections,
+    annotations: &[RESTARTS],
+    may_be_empty: &[(
+        "refused",
+        "shows reasons only while CPA refuses the exporter",
+    )],
+};
+
+const LAG: &str = "@cpa_ingest_lag_seconds";
+const COMMIT: &str = "@cpa_store_commit_seconds";
+const SPOOL: &str = "@cpa_spool_pending_bytes / @cpa_spool_limit_bytes";
+
+fn sections(kit: &Kit<'_>) -> Vec<Section> {
+    vec![
+        open(vec![
+            trust(kit).at(0, 0, 6, 4),
+            last_record(kit).at(6, 0, 6, 4),
+            missed(kit).at(12, 0, 6, 4),
+            delay(kit).at(18, 0, 6, 4),
+            kit.spark("records")
+                .query(
+                    kit.t.word("records"),
+                    &all_bars("", "@cpa_ingest_records_total"),
+                )
+                .decimals(0)
+                .color("blue")
+                .at(0, 4, 6, 4),
+            rejected(kit).at(6, 4, 6, 4),
+            room(kit).at(12, 4, 6, 4),
+            versions(kit).at(18, 4, 6, 4),
+            everything_up(kit).at(0, 8, 24, 8),
+            kit.bars("received")
+                .query(
+                    "{{instance}}",
+                    &all_bars("instance", "@cpa_ingest_records_total"),
+                )
+                .slices("5m", 96)
+                .at(0, 16, 12, 8),
+            kit.heatmap("delay_spread", "Blues")
+                .query(
+                    "{{le}}",
+                    &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"),
+                )
+                .at(12, 16, 12, 8),
+            troubles(kit).at(0, 24, 8, 8),
+            log_lines(kit).at(8, 24, 8, 8),
+            polls(kit).at(16, 24, 8, 8),
+            kit.lines("store_size", "1h")
+                .query("{{file}}", "sum by (file) (@cpa_store_size_bytes)")
+                .at(0, 32, 8, 8),
+            commits(kit).at(8, 32, 8, 8),
+            series(kit).at(16, 32, 8, 8),
+        ]),
+        closed("row_cpa", cpa(kit)),
+        closed("row_store", store(kit)),
+        closed("row_process", process(kit)),
+    ]
+}
+
+fn last_record(kit: &Kit<'_>) -> Panel {
+    let query = "time() - max(@cpa_ingest_last_event_timestamp_seconds)";
+    kit.stat("last_record")
+        .unit("s")
+        .query(kit.t.word("ago"), query)
+        .decimals(0)
+        .color("text")
+}
+
+fn missed(kit: &Kit<'_>) -> Panel {
+    kit.stat("missed")
+        .query(
+            kit.t.word("missed"),
+            &grown("", "@cpa_ingest_gap_seconds_total"),
+        )
+        .unit("s")
+        .decimals(0)
+        .option("textMode", json!("value"))
+        .steps(&[("green", None), ("orange", Some(1.0)), ("red", Some(600.0))])
+}
+
+fn delay(kit: &Kit<'_>) -> Panel {
+    kit.stat("delay")
+        .query(kit.t.word("median"), &quantile("0.5", "", LAG))
+        .query("p99", &quantile("0.99", "", LAG))
+        .steps(&[("green", None), ("orange", Some(5.0)), ("red", Some(30.0))])
+}
+
+fn rejected(kit: &Kit<'_>) -> Panel {
+    kit.stat("rejected")
+        .query(
+            kit.t.word("rejected"),
+            &grown("", "@cpa_ingest_rejects_total"),
+        )
+        .query(
+            kit.t.word("duplicates"),
+            &grown("", "@cpa_ingest_duplicates_total"),
+        )
+        .decimals(0)
+        .steps(&[("green", None), ("orange", Some(1.0))])
+        .of(kit.t.word("duplicates"), &[("color", style::fixed("text"))])
+}
+
+fn room(kit: &Kit<'_>) -> Panel {
+    kit.stat("room")
+        .unit("percentunit")
+        .query(kit.t.word("spool"), &format!("max({SPOOL})"))
+        .query(
+            kit.t.word("database"),
+            "sum(@cpa_store_size_bytes{file=\"database\"})",
+        )
+        .decimals(0)
+        .steps(&[("green", None), ("orange", Some(0.3)), ("red", Some(0.8))])
+        .of(
+            kit.t.word("database"),
+            &[
+                ("unit", json!("bytes")),
+                ("decimals", json!(1)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+/// The names carry the text; the values say nothing.
+fn versions(kit: &Kit<'_>) -> Panel {
+    let cpa = "max by (version, api) (@cpa_info) or on () label_replace(label_replace(\
+               vector(0), \"version\", \"?\", \"\", \"\"), \"api\", \"?\", \"\", \"\")";
+    kit.stat("versions")
+        .query("CPA {{version}} ({{api}})", cpa)
+        .query(
+            kit.t.word("exporter_version"),
+            "max by (version) (@cpa_exporter_build_info)",
+        )
+        .query(
+            kit.t.word("takes_by"),
+            "max by (mode) (@cpa_ingest_mode == 1)",
+        )
+        .option("textMode", json!("name"))
+        .color("text")
+}
+
+fn everything_up(kit: &Kit<'_>) -> Panel {
+    let states = [
+        style::values(&[
+            ("0", kit.t.word("bad"), "red"),
+            ("1", kit.t.word("good"), "green"),
+        ]),
+        style::nothing(kit.t.word("no_data"), "transparent"),
+    ];
+    kit.timeline("everything_up")
+        .query(kit.t.word("scraped"), "min(@up)")
+        .query(kit.t.word("cpa_answers"), "min(@cpa_up)")
+        .query(kit.t.word("records_arrive"), "1 - max(@cpa_ingest_starved)")
+        .query(kit.t.word("nothing_missing"), "min(@cpa_ingest_complete)")
+        .query(kit.t.word("access"), "1 - max(@cpa_access_refused)")
+        .query(
+            kit.t.word("statistics"),
+            "min(@cpa_usage_statistics_enabled)",
+        )
+        .query(
+            kit.t.word("config_valid"),
+            "min(@cpa_exporter_config_last_reload_successful)",
+        )
+        .query(
+            kit.t.word("spool_room"),
+            &format!("min(1 - ({SPOOL} > bool 0.5))"),
+        )
+        .mappings(&states)
+        .field("maxDataPoints", json!(600))
+}
+
+fn troubles(kit: &Kit<'_>) -> Panel {
+    kit.bars("troubles")
+        .query(
+            kit.t.word("rejected"),
+            &bars("", "@cpa_ingest_rejects_total"),
+        )
+        .query(
+            kit.t.word("duplicates"),
+            &bars("", "@cpa_ingest_duplicates_total"),
+        )
+        .query(
+            kit.t.word("reconnects"),
+            &bars("reason", "@cpa_ingest_reconnects_total"),
+        )
+        .query(
+            kit.t.word("cuts"),
+            &bars("", "@cpa_ingest_subscriber_cuts_total"),
+        )
+        .query(
+            kit.t.word("full_polls"),
+            &bars("", "@cpa_ingest_full_polls_total"),
+        )
+        .query(
+            kit.t.word("commit_failed"),
+            &bars("reason", "@cpa_store_commit_failures_total"),
+        )
+}
+
+fn log_lines(kit: &Kit<'_>) -> Panel {
+    let loud = bars(
+        "level",
+        "@cpa_exporter_log_messages_total{level=~\"warn|error\"}",
+    );
+    kit.bars("log_lines")
+        .query("{{level}}", &loud)
+        .colors(&[("error", "red"), ("warn", "orange")])
+}
+
+fn polls(kit: &Kit<'_>) -> Panel {
+    let oldest = "max by (provider) (time() - @cpa_quota_last_success_timestamp_seconds)";
+    kit.table("polls")
+        .label("provider", at_least(90))
+        .value(
+            "done",
+            &grown("provider", "@cpa_quota_polls_total"),
+            count(75),
+        )
+        .value(
+            "failed",
+            &grown("provider", "@cpa_quota_poll_failures_total"),
+            count(80).steps(&[("text", None), ("orange", Some(1.0))]),
+        )
+        .value(
+            "p95",
+            &quantile("0.95", "provider", "@cpa_quota_poll_seconds"),
+            wide(75).unit("s").decimals(1),
+        )
+        .value(
+            "oldest",
+            oldest,
+            wide(85)
+                .unit("s")
+                .decimals(0)
+                .steps(&[("text", None), ("red", Some(1800.0))]),
+        )
+        .sorted_by("provider", false, &[])
+}
+
+fn commits(kit: &Kit<'_>) -> Panel {
+    kit.lines("commits", "1h")
+        .query("p99", &quantile_over("0.99", "", COMMIT, "$__interval"))
+        .query(
+            kit.t.word("median"),
+            &quantile_over("0.5", "", COMMIT, "$__interval"),
+        )
+        .slices("5m", 96)
+}
+
+fn series(kit: &Kit<'_>) -> Panel {
+    let right = [
+        ("unit", json!("s")),
+        ("custom.axisPlacement", json!("right")),
+    ];
+    kit.lines("series", "10m")
+        .query(kit.t.word("series"), "sum(@cpa_exporter_series)")
+        .query(kit.t.word("scrape"), "max(@scrape_duration_seconds)")
+        .query(kit.t.word("render"), "max(@cpa_exporter_render_seconds)")
+        .field("maxDataPoints", json!(120))
+        .of(kit.t.word("scrape"), &right)
+        .of(kit.t.word("render"), &right)
+}
+
+fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
+    let quality = grown("provider, quality", "@cpa_token_quality_total");
+    let refused = "max by (reason) (@cpa_access_refused) == 1";
+    vec![
+        kit.timeline("modes")
+            .query("{{mode}}", "max by (mode) (@cpa_ingest_mode)")
+            .mappings(&[
+                style::values(&[
+                    ("0", kit.t.word("idle"), "transparent"),
+                    ("1", kit.t.word("in_use"), "green"),
+                ]),
+                style::nothing(kit.t.word("no_data"), "transparent"),
+            ])
+            .at(0, 0, 12, 7),
+        kit.bars("batches")
+            .query("{{mode}}", &bars("mode", "@cpa_ingest_batches_total"))
+            .at(12, 0, 12, 7),
+        kit.table("refused")
+            .silent(refused)
+            .label("reason", at_least(120))
+            .sorted_by("reason", false, &[])
+            .at(0, 7, 6, 7),
+        kit.lines("clock_skew", "1h")
+            .query(
+                "{{instance}}",
+                "max by (instance) (@cpa_clock_skew_seconds)",
+            )
+            .default("min", json!(null))
+            .at(6, 7, 6, 7),
+        kit.table("quality")
+            .label("provider", at_least(90))
+            .label("quality", wide(120))
+            .value("records", &format!("{quality} > 0"), count(100))
+            .sorted_by("records", true, &[])
+            .at(12, 7, 12, 7),
+        kit.bars("messages")
+            .query(
+                "{{message}}",
+                &bars("message", "@cpa_ingest_control_messages_total"),
+            )
+            .query(
+                kit.t.word("prewarm"),
+                &bars("", "@cpa_ingest_prewarm_total"),
+            )
+            .at(0, 14, 12, 7),
+        kit.bars("bytes")
+            .query("{{instance}}", &bars("instance", "@cpa_ingest_bytes_total"))
+            .unit("bytes")
+            .at(12, 14, 12, 7),
+    ]
+}
+
+fn store(kit: &Kit<'_>) -> Vec<Panel> {
+    let oldest = "min(@cpa_store_oldest_event_timestamp_seconds) * 1000";
+    vec![
+        kit.stat("stored")
+            .query(kit.t.word("events"), "sum(@cpa_store_events)")
+            .query(kit.t.word("kept_rejects"), "sum(@cpa_store_rejects)")
+            .query(kit.t.word("oldest"), oldest)
+            .unit("short")
+            .decimals(1)
+            .color("text")
+            .of(kit.t.word("oldest"), &[("unit", json!("dateTimeFromNow"))])
+            .at(0, 0, 8, 7),
+        kit.lines("free_disk", "1h")
+            .query(kit.t.word("free"), "min(@cpa_store_free_bytes)")
+            .at(8, 0, 8, 7),
+        kit.bars("overflows")
+            .query(
+                "{{label}}",
+                &bars("label", "@cpa_exporter_label_overflows_total"),
+            )
+            .query(
+                "{{family}}",
+                &bars("family", "@cpa_exporter_series_dropped_total"),
+            )
+            .at(16, 0, 8, 7),
+    ]
+}
+
+fn process(kit: &Kit<'_>) -> Vec<Panel> {
+    let by_instance = |gauge: &str| format!("max by (instance) ({gauge})");
+    let since = |gauge: &str| format!("max by (instance) ({gauge} * 1000)");
+    vec![
+        kit.lines("memory", "10m")
+            .query(
+                "{{instance}}",
+                &by_instance("@process_resident_memory_bytes"),
+            )
+            .query(
+                kit.t.word("virtual"),
+                &by_instance("@process_virtual_memory_bytes"),
+            )
+            .at(0, 0, 8, 8),
+        kit.lines("cpu", "10m")
+            .query(
+                "{{instance}}",
+                "sum by (instance) (rate(@process_cpu_seconds_total[$__rate_interval]))",
+            )
+            .unit("percentunit")
+            .at(8, 0, 8, 8),
+        kit.table("processes")
+            .label("instance", at_least(120))
+            .value(
+                "started",
+                &since("@process_start_time_seconds"),
+                wide(130).unit("dateTimeFromNow"),
+            )
+            .value(
+                "reloaded",
+                &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),
+                wide(130).unit("dateTimeFromNow"),
+            )
+            .value("threads", &by_instance("@process_threads"), count(75))
+            .value("files", &by_instance("@process_open_fds"), count(75))
+            .value("files_max", &by_instance("@process_max_fds"), count(85))
+            .sorted_by("instance", false, &[])
+            .at(16, 0, 8, 8),
+    ]
+}

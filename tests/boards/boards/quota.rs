@@ -1,0 +1,301 @@
+//! Quota and pace: will I be cut off before the reset, which account, what do I do?
+
+use serde_json::json;
+
+use super::pieces::{
+    WINDOW, at_reset, next_cut_off, per_window, resets_in, time_gone, used, whole_account,
+};
+use crate::board::{Annotation, Plan, Section, closed, open};
+use crate::panel::{Kit, Panel};
+use crate::query::{bars, bridged};
+use crate::style;
+use crate::table::{at_least, count, countdown, gauge, quota_gauge, wide};
+
+pub(super) const PLAN: Plan = Plan {
+    name: "quota",
+    texts: include_str!("../text/quota.toml"),
+    variables: &[
+        ("provider", "cpa_account_info"),
+        ("account", "cpa_account_info"),
+    ],
+    filters: &["provider", "account"],
+    from: "now-7d",
+    sections,
+    annotations: &[Annotation {
+        // Resets of short windows would paint the graphs full.
+        word: "resets",
+        query: "sum by (account, limit, window) (increase(@cpa_quota_resets_total\
+                {window!~\"5h|daily|[0-9]+[smh]\"}[2m])) > 0.5",
+        text: "{{account}} {{limit}} {{window}}",
+        color: "green",
+    }],
+    may_be_empty: &[],
+};
+
+/// By the name of the window: its length is not on every family.
+const SHORT: &str = "{window=~\"5h|daily|[0-9]+[smh]\"}";
+const LONG: &str = "{window!~\"5h|daily|[0-9]+[smh]\"}";
+
+fn sections(kit: &Kit<'_>) -> Vec<Section> {
+    vec![
+        open(vec![
+            next_cut_off(kit).at(0, 0, 6, 4),
+            blocked(kit).at(6, 0, 6, 4),
+            next_reset(kit).at(12, 0, 6, 4),
+            oldest(kit).at(18, 0, 6, 4),
+            will_it_last(kit).at(0, 4, 24, 17),
+            pool(kit).at(0, 21, 9, 9),
+            tight(kit).at(9, 21, 15, 9),
+            short_windows(kit).at(0, 30, 12, 10),
+            kit.quota_lines("long_windows")
+                .query(
+                    "{{account}} {{limit}} {{window}}",
+                    &per_window(&format!("@cpa_quota_used_ratio{LONG}")),
+                )
+                .at(12, 30, 12, 10),
+        ]),
+        closed(
+            "row_forecasts",
+            vec![
+                long_at_reset(kit).at(0, 0, 12, 9),
+                kit.lines("time_left", "10m")
+                    .query(
+                        "{{account}} {{limit}} {{window}}",
+                        "min by (account, limit, window) \
+                         (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0",
+                    )
+                    .unit("s")
+                    .at(12, 0, 12, 9),
+            ],
+        ),
+        closed(
+            "row_details",
+            vec![
+                absolute(kit).at(0, 0, 14, 8),
+                sources(kit).at(14, 0, 10, 8),
+                kit.lines("credits", "1h")
+                    .query(
+                        "{{account}} {{unit}}",
+                        "max by (account, unit) (@cpa_credits_balance)",
+                    )
+                    .unit("short")
+                    .at(0, 8, 8, 7),
+                kit.bars("poll_failures")
+                    .query(
+                        "{{provider}} {{reason}}",
+                        &bars("provider, reason", "@cpa_quota_poll_failures_total"),
+                    )
+                    .at(8, 8, 8, 7),
+                kit.bars("resets_per_bar")
+                    .query(
+                        "{{account}} {{window}}",
+                        &bars("account, window", "@cpa_quota_resets_total"),
+                    )
+                    .at(16, 8, 8, 7),
+            ],
+        ),
+    ]
+}
+
+fn blocked(kit: &Kit<'_>) -> Panel {
+    let first_back = format!(
+        "min({} and on {WINDOW} (@cpa_quota_exhausted == 1)) - time()",
+        bridged("@cpa_quota_reset_timestamp_seconds")
+    );
+    kit.stat("blocked")
+        .unit("none")
+        .query(
+            kit.t.word("accounts"),
+            "count(max by (job, instance, account) (@cpa_quota_exhausted) == 1) \
+             or on () (vector(0) and on () @cpa_quota_exhausted)",
+        )
+        .query(kit.t.word("first_back"), &first_back)
+        .steps(&[("green", None), ("red", Some(1.0))])
+        .of(
+            kit.t.word("first_back"),
+            &[
+                ("unit", json!("s")),
+                ("decimals", json!(1)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+fn next_reset(kit: &Kit<'_>) -> Panel {
+    let next = format!("bottomk(1, ({}) > 0)", resets_in());
+    let unused = format!("1 - max({} and on {WINDOW} {next})", used());
+    kit.stat("next_reset")
+        .unit("s")
+        .query("{{account}} {{limit}} {{window}}", &next)
+        .query(kit.t.word("unused"), &unused)
+        .decimals(1)
+        .color("text")
+        .of(
+            kit.t.word("unused"),
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(0)),
+                ("color", style::fixed("blue")),
+            ],
+        )
+}
+
+fn oldest(kit: &Kit<'_>) -> Panel {
+    let age = bridged("@cpa_quota_observed_timestamp_seconds");
+    kit.stat("oldest")
+        .unit("s")
+        .query(
+            "{{account}}",
+            &format!("topk(1, max by (account) (time() - {age}))"),
+        )
+        .decimals(0)
+        .steps(&[
+            ("green", None),
+            ("orange", Some(1800.0)),
+            ("red", Some(7200.0)),
+        ])
+}
+
+fn will_it_last(kit: &Kit<'_>) -> Panel {
+    let left = format!("clamp_min({}, 0)", resets_in());
+    let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
+    let at = format!("{} * 1000", bridged("@cpa_quota_reset_timestamp_seconds"));
+    let age = format!(
+        "time() - {}",
+        bridged("@cpa_quota_observed_timestamp_seconds")
+    );
+    kit.table("will_it_last")
+        .label("account", wide(135))
+        .label("window", wide(80))
+        .value("used", &per_window(&used()), quota_gauge(150))
+        .value(
+            "time_gone",
+            &per_window(&time_gone()),
+            gauge(150, 1.0, &[("blue", None)])
+                .unit("percentunit")
+                .decimals(0),
+        )
+        .label("limit", wide(120))
+        .value(
+            "at_reset",
+            &per_window(&at_reset()),
+            wide(95).unit("percentunit").decimals(0).steps(&[
+                ("text", None),
+                ("orange", Some(0.9)),
+                ("red", Some(1.0)),
+            ]),
+        )
+        .value(
+            "runs_out_in",
+            &per_window(runs_out),
+            countdown(120).steps(&[("red", None)]),
+        )
+        .value("resets_in", &per_window(&left), countdown(115))
+        .value(
+            "reset_at",
+            &per_window(&at),
+            wide(100).unit("time:ddd HH:mm"),
+        )
+        .value(
+            "age",
+            &per_window(&age),
+            wide(85).unit("s").decimals(0).steps(&[
+                ("text", None),
+                ("orange", Some(1800.0)),
+                ("red", Some(7200.0)),
+            ]),
+        )
+        .sorted_by("used", true, &[])
+}
+
+fn pool(kit: &Kit<'_>) -> Panel {
+    let fullest = format!(
+        "max by (job, instance, provider, account, window) ({})",
+        whole_account()
+    );
+    let serving = format!("({fullest} and on (job, instance, account) (@cpa_account_up == 1))");
+    kit.table("pool")
+        .label("provider", at_least(90))
+        .label("window", wide(80))
+        .value(
+            "mean_use",
+            &format!("avg by (provider, window) {serving}"),
+            quota_gauge(120).with("noValue", json!(kit.t.word("none_serves"))),
+        )
+        .value(
+            "free",
+            &format!(
+                "count by (provider, window) ({serving} < 0.8) \
+                 or 0 * count by (provider, window) ({fullest})"
+            ),
+            wide(70)
+                .unit("none")
+                .steps(&[("red", None), ("text", Some(1.0))]),
+        )
+        .value(
+            "of",
+            &format!("count by (provider, window) ({fullest})"),
+            wide(60).unit("none"),
+        )
+        .sorted_by("mean_use", true, &[])
+}
+
+fn tight(kit: &Kit<'_>) -> Panel {
+    kit.timeline("tight")
+        .query(
+            "{{account}} {{window}}",
+            "max by (account, window) (@cpa_quota_used_ratio)",
+        )
+        .steps(style::QUOTA_OR_GONE)
+        .default("color", style::by_steps())
+        .decimals(0)
+        .slices("5m", 240)
+}
+
+/// The set is the same along the whole graph: the fullest over the range.
+fn short_windows(kit: &Kit<'_>) -> Panel {
+    let all = per_window(&format!("@cpa_quota_used_ratio{SHORT}"));
+    let mean = per_window(&format!(
+        "avg_over_time(@cpa_quota_used_ratio{SHORT}[$__range] @ end())"
+    ));
+    kit.quota_lines("short_windows").query(
+        "{{account}} {{limit}} {{window}}",
+        &format!("{all} and on (account, limit, window) topk(4, {mean})"),
+    )
+}
+
+fn long_at_reset(kit: &Kit<'_>) -> Panel {
+    let long = format!(
+        "({}) and on {WINDOW} @cpa_quota_window_seconds > 86400",
+        at_reset()
+    );
+    kit.lines("long_at_reset", "30m")
+        .query("{{account}} {{limit}} {{window}}", &per_window(&long))
+        .custom("thresholdsStyle", json!({"mode": "dashed"}))
+        .steps(&[("transparent", None), ("red", Some(1.0))])
+        .bounds(0.0, 2.0)
+}
+
+fn absolute(kit: &Kit<'_>) -> Panel {
+    let of = |gauge: &str| format!("max by (account, limit, window, unit) ({gauge})");
+    let amount = || count(110).unit("short").with("decimals", json!(1));
+    kit.table("absolute")
+        .label("account", at_least(130))
+        .label("limit", wide(130))
+        .label("window", wide(90))
+        .value("used", &of("@cpa_quota_used"), amount())
+        .value("left", &of("@cpa_quota_remaining"), amount())
+        .value("in_all", &of("@cpa_quota_limit"), amount())
+        .label("unit", wide(90))
+        .sorted_by("account", false, &[])
+}
+
+fn sources(kit: &Kit<'_>) -> Panel {
+    kit.table("sources")
+        .silent("max by (account, limit, window, source) (@cpa_quota_source_info)")
+        .label("account", at_least(120))
+        .label("limit", wide(120))
+        .label("window", wide(80))
+        .label("source", wide(90))
+        .sorted_by("account", false, &[])
+}

@@ -1,0 +1,180 @@
+//! The kinds of panels the boards are made of, with the settings that were found by looking.
+
+use serde_json::json;
+
+use crate::panel::{Kit, Panel};
+use crate::style;
+
+impl Kit<'_> {
+    /// A tile: one to three figures.
+    pub(crate) fn stat(&self, key: &str) -> Panel {
+        let empty = self.t.panel_empty(key);
+        let empty = empty.unwrap_or_else(|| self.t.word("dash")).to_owned();
+        self.panel("stat", key, true)
+            .default("noValue", json!(empty))
+            .mappings(&[style::nothing(&empty, "text")])
+            .field(
+                "options",
+                json!({
+                    "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false},
+                    "orientation": "vertical",
+                    "textMode": "value_and_name",
+                    "colorMode": "value",
+                    "graphMode": "none",
+                    "justifyMode": "center",
+                    "wideLayout": false,
+                    "showPercentChange": false,
+                }),
+            )
+    }
+
+    /// A tile with a figure over the range and its course behind it; the figure is the sum.
+    pub(crate) fn spark(&self, key: &str) -> Panel {
+        let mut panel = self.panel_over_time("stat", key);
+        panel.json["options"] = self.stat(key).json["options"].clone();
+        panel.json["options"]["reduceOptions"]["calcs"] = json!(["sum"]);
+        panel
+            .option("graphMode", json!("area"))
+            .option("textMode", json!("value"))
+            .default("noValue", json!(self.t.word("dash")))
+            .slices("5m", 96)
+    }
+
+    fn panel_over_time(&self, kind: &str, key: &str) -> Panel {
+        self.panel(kind, key, false)
+    }
+
+    /// Stacked bars of growth.
+    pub(crate) fn bars(&self, key: &str) -> Panel {
+        let panel = self.graph(key, "bars", 3_600_000);
+        panel
+            .custom("lineWidth", json!(0))
+            .custom("fillOpacity", json!(85))
+            .custom("barAlignment", json!(1))
+            .custom("stacking", json!({"mode": "normal", "group": "A"}))
+            .option(
+                "legend",
+                json!({"displayMode": "list", "placement": "bottom", "showLegend": true,
+                       "calcs": ["sum"]}),
+            )
+            .decimals(0)
+            .slices("5m", 48)
+    }
+
+    /// Lines. `bridge`: how long a hole may be to be drawn over, never an outage.
+    pub(crate) fn lines(&self, key: &str, bridge: &str) -> Panel {
+        let milliseconds = match bridge {
+            "10m" => 600_000,
+            "30m" => 1_800_000,
+            "1h" => 3_600_000,
+            "3h" => 10_800_000,
+            _ => panic!("no such bridge"),
+        };
+        self.graph(key, "line", milliseconds).option(
+            "legend",
+            json!({"displayMode": "table", "placement": "bottom", "showLegend": true,
+                   "calcs": ["lastNotNull", "max"], "sortBy": "Last *", "sortDesc": true}),
+        )
+    }
+
+    fn graph(&self, key: &str, style: &str, span: u32) -> Panel {
+        let custom = json!({
+            "drawStyle": style, "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0,
+            "gradientMode": "none", "showPoints": "never", "pointSize": 4, "spanNulls": span,
+            "stacking": {"mode": "none", "group": "A"}, "axisPlacement": "auto", "axisLabel": "",
+            "barAlignment": 0, "barWidthFactor": 0.85, "thresholdsStyle": {"mode": "off"},
+            "axisBorderShow": false, "axisGridShow": true, "insertNulls": false,
+        });
+        self.panel_over_time("timeseries", key)
+            .default("custom", custom)
+            .default("color", json!({"mode": "palette-classic"}))
+            .default("min", json!(0))
+            .option(
+                "tooltip",
+                json!({"mode": "multi", "sort": "desc", "hideZeros": true}),
+            )
+    }
+
+    /// Shares of a quota over time, with the two thresholds as dashed lines.
+    pub(crate) fn quota_lines(&self, key: &str) -> Panel {
+        self.lines(key, "30m")
+            .custom("lineInterpolation", json!("stepAfter"))
+            .custom("thresholdsStyle", json!({"mode": "dashed"}))
+            .steps(style::QUOTA_LINES)
+            .bounds(0.0, 1.0)
+    }
+
+    /// Columns of time, cells of a value range; brighter is more.
+    pub(crate) fn heatmap(&self, key: &str, scheme: &str) -> Panel {
+        let options = json!({
+            "calculate": false,
+            "yAxis": {"axisPlacement": "left", "unit": "s", "reverse": false},
+            "rowsFrame": {"layout": "auto"},
+            "color": {"mode": "scheme", "scheme": scheme, "steps": 64, "exponent": 0.5,
+                      "fill": "dark-orange", "scale": "exponential", "reverse": false},
+            "cellGap": 1,
+            "filterValues": {"le": 1e-9},
+            "tooltip": {"mode": "single", "yHistogram": false, "showColorScale": false},
+            "legend": {"show": false},
+            "exemplars": {"color": "purple"},
+            "showValue": "never",
+        });
+        self.panel_over_time("heatmap", key)
+            .default(
+                "custom",
+                json!({"hideFrom": {"legend": false, "tooltip": false, "viz": false},
+                       "scaleDistribution": {"type": "linear"}}),
+            )
+            .field("options", options)
+            .slices("5m", 72)
+    }
+
+    /// States as coloured stretches. The colour mode must not be by thresholds when the colours
+    /// come from mappings: Grafana then draws one grey bar.
+    pub(crate) fn timeline(&self, key: &str) -> Panel {
+        let options = json!({
+            "mergeValues": true, "showValue": "never", "alignValue": "center", "rowHeight": 0.75,
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true},
+            "tooltip": {"mode": "single", "sort": "none"},
+        });
+        self.panel_over_time("state-timeline", key)
+            .default("color", json!({"mode": "palette-classic"}))
+            .default(
+                "custom",
+                json!({"lineWidth": 0, "fillOpacity": 75, "spanNulls": false,
+                       "insertNulls": false}),
+            )
+            .field("options", options)
+            .field("maxDataPoints", json!(300))
+    }
+
+    /// Slices of time as coloured cells.
+    pub(crate) fn history(&self, key: &str) -> Panel {
+        let options = json!({
+            "showValue": "never", "rowHeight": 0.8, "colWidth": 0.9,
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": true},
+            "tooltip": {"mode": "single", "sort": "none"},
+        });
+        self.panel_over_time("status-history", key)
+            .default("custom", json!({"lineWidth": 0, "fillOpacity": 75}))
+            .field("options", options)
+            .slices("15m", 48)
+    }
+
+    /// Bars lying down, each with its name above it.
+    pub(crate) fn bar_gauge(&self, key: &str) -> Panel {
+        let options = json!({
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": false},
+            "orientation": "horizontal", "displayMode": "basic", "valueMode": "color",
+            "namePlacement": "top", "showUnfilled": true, "sizing": "manual",
+            "minVizHeight": 42, "minVizWidth": 8, "maxVizHeight": 46,
+            "text": {"titleSize": 13, "valueSize": 16},
+        });
+        self.panel("bargauge", key, true)
+            .mappings(&[style::nothing(self.t.word("dash"), "text")])
+            .field("options", options)
+            .default("min", json!(0))
+            .decimals(0)
+            .color("blue")
+    }
+}

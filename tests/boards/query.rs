@@ -1,0 +1,117 @@
+//! `PromQL` with the selectors written by the catalogue: `@name{more}` becomes `name{…}` with the
+//! board's filters on each label that the family really has.
+
+use crate::catalogue::{Origin, family_of};
+
+/// The variables of a board that narrow down a selector, by the label of the same name.
+pub(crate) type Filters = &'static [&'static str];
+
+pub(crate) fn expand(template: &str, filters: Filters) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('@') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        if end == 0 {
+            // The `@` modifier of PromQL: `x @ end()`.
+            out.push('@');
+            continue;
+        }
+        let (name, after) = rest.split_at(end);
+        let (more, after) = match after.strip_prefix('{') {
+            Some(inside) => inside.split_once('}').expect("a closed selector"),
+            None => ("", after),
+        };
+        out.push_str(&selector(name, more, filters));
+        rest = after;
+    }
+    out + rest
+}
+
+fn selector(name: &str, more: &str, filters: Filters) -> String {
+    let family = family_of(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+    let mut matchers = vec![own("job"), own("instance")];
+    if family.origin == Origin::Exporter {
+        let known = filters.iter().filter(|f| family.labels.contains(f));
+        matchers.extend(known.map(|label| own(label)));
+    }
+    matchers.extend((!more.is_empty()).then(|| more.to_owned()));
+    format!("{name}{{{}}}", matchers.join(","))
+}
+
+fn own(label: &str) -> String {
+    format!("{label}=~\"${label}\"")
+}
+
+/// The first family of a template, which gives a panel its unit.
+pub(crate) fn first_family(template: &str) -> &str {
+    let rest = template
+        .split('@')
+        .nth(1)
+        .expect("a query of the catalogue");
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+/// Growth per bar. A bar covers the time after its stamp, so that the running one is drawn and
+/// all bars add up to the range; bars of nothing are left out, and their names with them.
+pub(crate) fn bars(by: &str, counter: &str) -> String {
+    format!("{} > 0", all_bars(by, counter))
+}
+
+/// As `bars`, with the empty ones: for sums over the bars and for quiet hours that must show.
+pub(crate) fn all_bars(by: &str, counter: &str) -> String {
+    let sum = if by.is_empty() {
+        "sum".to_owned()
+    } else {
+        format!("sum by ({by}) ")
+    };
+    format!("{sum}(increase({counter}[$__interval] offset -$__interval))")
+}
+
+/// Growth over the chosen range.
+pub(crate) fn grown(by: &str, counter: &str) -> String {
+    let sum = if by.is_empty() {
+        "sum".to_owned()
+    } else {
+        format!("sum by ({by}) ")
+    };
+    format!("{sum}(increase({counter}[$__range]))")
+}
+
+/// Quantile over the chosen range.
+pub(crate) fn quantile(q: &str, by: &str, histogram: &str) -> String {
+    quantile_over(q, by, histogram, "$__range")
+}
+
+pub(crate) fn quantile_over(q: &str, by: &str, histogram: &str, range: &str) -> String {
+    let by = if by.is_empty() {
+        String::new()
+    } else {
+        format!(", {by}")
+    };
+    let (name, more) = histogram.split_once('{').unwrap_or((histogram, ""));
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!("{{{more}")
+    };
+    format!("histogram_quantile({q}, sum by (le{by}) (increase({name}_bucket{more}[{range}])))")
+}
+
+/// Quantile per slice of time and model, left out where fewer than three requests say nothing.
+pub(crate) fn quantile_of_slices(q: &str, by: &str, histogram: &str) -> String {
+    format!(
+        "{} and (sum by ({by}) (increase({histogram}_count[$__interval])) >= 3)",
+        quantile_over(q, by, histogram, "$__interval")
+    )
+}
+
+/// Bridges a missed scrape, which would blank every table. States and forecasts are not bridged:
+/// they must vanish with their reason.
+pub(crate) fn bridged(gauge: &str) -> String {
+    format!("last_over_time({gauge}[10m])")
+}
