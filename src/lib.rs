@@ -13,6 +13,7 @@
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
+//! * [`report`]: what is known, as text for people and programs.
 //!
 //! What puts them together and what they stand on:
 //!
@@ -38,6 +39,7 @@ pub mod model;
 pub mod platform;
 pub mod poller;
 pub mod quota;
+pub mod report;
 pub mod simulator;
 pub mod source;
 pub mod spool;

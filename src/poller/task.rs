@@ -18,7 +18,7 @@ use super::view::view;
 use crate::ingest::{Note, QuotaSign};
 use crate::metrics::AccountLabel;
 use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
-use crate::quota::{Failure, passive};
+use crate::quota::Failure;
 
 /// Least time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_millis(500);
@@ -144,16 +144,8 @@ impl Task {
             self.polled.retain(|index, _| known(index));
         }
         for account in listed.iter() {
-            let index = &account.auth_index;
-            let models = account.model_signals.iter().map(|(_, signals)| signals);
-            for signals in account.quota_signals.iter().chain(models) {
-                if let Some(at) = signals.observed_at {
-                    let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
-                    let answer = passive::headers(&account.provider, pairs, at);
-                    let news = self.board.overheard(index, &account.provider, answer, at);
-                    self.keep(news);
-                }
-            }
+            let news = self.board.listed(account);
+            self.keep(news);
         }
         self.dirty = true;
     }
@@ -220,12 +212,7 @@ impl Task {
         }
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
-            let provider = &target.account.provider;
-            let is_wanted = wanted.provider.as_ref().is_none_or(|w| w == provider)
-                && wanted
-                    .account
-                    .as_ref()
-                    .is_none_or(|w| *w == self.label(index));
+            let is_wanted = wanted.admits(&target.account.provider, &self.label(index));
             if is_wanted && self.schedule.force(index, now) {
                 accounts.insert(index.into());
             }
@@ -278,7 +265,7 @@ impl Task {
                 self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
                 self.plans.remove(auth_index);
                 let failed = self.failed(auth_index, &provider, "no_contact");
-                self.round.ended(auth_index, Some(failed));
+                self.settle(auth_index, Some(failed));
                 return;
             }
         };
@@ -294,7 +281,15 @@ impl Task {
         }
         self.schedule.ended(auth_index, failure, now);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
-        self.round.ended(auth_index, failed);
+        self.settle(auth_index, failed);
+    }
+
+    /// Who hears that a round is over may look at once, and then finds what it brought.
+    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
+        if self.round.ends_with(auth_index) {
+            self.publish_now();
+        }
+        self.round.ended(auth_index, failure);
     }
 
     fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
@@ -309,7 +304,7 @@ impl Task {
         Failed {
             provider: provider.to_owned(),
             account: self.label(auth_index),
-            reason,
+            reason: reason.into(),
         }
     }
 
@@ -335,9 +330,12 @@ impl Task {
     }
 
     fn publish(&mut self) {
-        if !self.dirty || self.published.elapsed() < PUBLISH_SPACING {
-            return;
+        if self.dirty && self.published.elapsed() >= PUBLISH_SPACING {
+            self.publish_now();
         }
+    }
+
+    fn publish_now(&mut self) {
         self.dirty = false;
         self.published = Instant::now();
         let names = &self.parts.names;
