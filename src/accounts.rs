@@ -25,6 +25,7 @@ mod tests;
 pub use account::{Account, Cooldown, CooldownReason, QuotaSignals, Scope, Status};
 pub use directory::Directory;
 pub use errors_channel::{ErrorsChannel, ErrorsParts, Events};
+pub(crate) use watcher::LookFailure;
 pub use watcher::{Settings, Watcher, WatcherParts};
 
 use crate::decode::Secrets;

@@ -10,6 +10,7 @@ mod exit;
 mod flags;
 mod healthcheck;
 mod man;
+mod quota;
 mod rejects;
 mod run;
 mod simulate;
@@ -64,6 +65,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// Ask a running exporter whether it is alive, for container health checks
     Healthcheck(healthcheck::Args),
+    /// Show how much of each account's quota is left
+    Quota(quota::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
     /// Set a damaged database aside
@@ -85,6 +88,7 @@ impl Cli {
             None => run::execute(self.flags.into_flags(), env),
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
+            Some(Command::Quota(args)) => quota::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),

@@ -24,6 +24,7 @@ use rusqlite::Connection;
 pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
+pub use names::account_names;
 pub use read::{Reader, StoredReject};
 pub use stats::StoreStats;
 

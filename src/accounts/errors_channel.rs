@@ -59,6 +59,13 @@ pub struct ErrorsChannel {
 #[derive(Debug)]
 pub struct Events(pub(super) mpsc::Receiver<ErrorEvent>);
 
+impl Events {
+    /// Nothing will be heard.
+    pub fn none() -> Self {
+        Self(mpsc::channel(1).1)
+    }
+}
+
 impl ErrorsChannel {
     pub fn new(parts: ErrorsParts) -> (Self, Events) {
         let (events, receiver) = mpsc::channel(WAITING);

@@ -1,5 +1,7 @@
 //! Looks at CPA's accounts now and then, and publishes what is there.
 
+mod once;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +119,7 @@ struct Known {
 
 /// Why a look brought nothing.
 #[derive(Debug, thiserror::Error)]
-enum LookFailure {
+pub(crate) enum LookFailure {
     #[error("call failed")]
     Http(#[from] HttpFailure),
     #[error("the answer is no list of accounts")]

@@ -59,6 +59,28 @@ pub(super) struct Server {
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
+impl Server {
+    pub(super) fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
+        let authorities = cpa
+            .tls_ca_file
+            .as_deref()
+            .map(read_authorities)
+            .transpose()?;
+        let proxy = if cpa.url.is_loopback() {
+            Proxy::Never
+        } else {
+            Proxy::FromEnvironment
+        };
+        Ok(Self {
+            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
+            tls: (cpa.url.is_tls())
+                .then(|| http_client::tls_config(authorities.as_deref()))
+                .transpose()?,
+            url: cpa.url.as_url().clone(),
+        })
+    }
+}
+
 /// The one judge of the management key, and where its next value comes from.
 #[derive(Clone, Debug)]
 pub(super) struct KeyedAccess {
@@ -67,7 +89,7 @@ pub(super) struct KeyedAccess {
 }
 
 impl KeyedAccess {
-    fn new(secret: config::Secret, handles: &Handles) -> Self {
+    pub(super) fn new(secret: config::Secret, handles: &Handles) -> Self {
         let secret = Arc::new(RwLock::new(secret));
         let read = Arc::clone(&secret);
         let reader = move || match read.read() {
@@ -127,25 +149,7 @@ impl Records {
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
-        let authorities = config
-            .cpa
-            .tls_ca_file
-            .as_deref()
-            .map(read_authorities)
-            .transpose()?;
-        let proxy = if config.cpa.url.is_loopback() {
-            Proxy::Never
-        } else {
-            Proxy::FromEnvironment
-        };
-        let url = config.cpa.url.as_url().clone();
-        let server = Server {
-            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
-            tls: (config.cpa.url.is_tls())
-                .then(|| http_client::tls_config(authorities.as_deref()))
-                .transpose()?,
-            url,
-        };
+        let server = Server::new(&config.cpa)?;
         let source = Source::new(source::Parts {
             settings: settings(&config.cpa, &server),
             inlet: Inlet::new(writer, Arc::new(move || signal.wake())),
@@ -234,7 +238,7 @@ fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
     }
 }
 
-fn ledger_config(config: &Config) -> LedgerConfig {
+pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
     let caps = &config.metrics.caps;
     LedgerConfig {
         caps: Caps {

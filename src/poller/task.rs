@@ -7,16 +7,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::Parts;
 use super::board::Board;
 use super::caller::{Caller, NoContact, Target};
-use super::refresh::{Failed, Refreshed, Reply, Round, Wanted};
+use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
 use super::view::view;
+use super::{Parts, label};
 use crate::ingest::{Note, QuotaSign};
-use crate::metrics::AccountLabel;
 use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
 use crate::quota::Failure;
 
@@ -264,7 +263,7 @@ impl Task {
                 self.pause_until = Some(now + NO_CONTACT_PAUSE);
                 self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
                 self.plans.remove(auth_index);
-                let failed = self.failed(auth_index, &provider, "no_contact");
+                let failed = self.failed(auth_index, &provider, NO_CONTACT);
                 self.settle(auth_index, Some(failed));
                 return;
             }
@@ -309,10 +308,7 @@ impl Task {
     }
 
     fn label(&self, auth_index: &str) -> String {
-        match self.parts.names.get(auth_index) {
-            Some(AccountLabel::Named(name)) => name.into(),
-            Some(AccountLabel::BeyondCap) | None => "other".to_owned(),
-        }
+        label(&self.parts.names, auth_index)
     }
 
     fn expire(&mut self) {

@@ -16,6 +16,7 @@ mod lag;
 mod layering;
 mod modes;
 mod prometheus;
+mod quota;
 mod redis;
 mod secrets;
 mod source;
