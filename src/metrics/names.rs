@@ -28,15 +28,15 @@ impl AccountNames {
     /// The names of accounts that no ledger counts, by the same rules: each with CPA's index and
     /// what it would be called without aliases.
     pub fn of(caps: Caps, aliases: Aliases, accounts: Vec<(Box<str>, String)>) -> Self {
-        let names = Self::default();
+        let shared = Self::default();
         let mut texts = LabelTexts::new(caps, aliases);
-        let mut named = NamedAccounts::new(names.clone());
+        let mut named = NamedAccounts::new(shared.clone());
         for (id, (auth_index, label)) in (1..).map(DimId).zip(accounts) {
             texts.name(Dimension::Account, id, &auth_index, &label);
             named.name(&auth_index, id);
         }
         named.publish(&mut texts);
-        names
+        shared
     }
 }
 
@@ -93,10 +93,10 @@ mod tests {
         }
         let accounts = ["aa11", "bb22", "cc33", "dd44"].map(|i| (i.into(), format!("codex-{i}")));
         let names = AccountNames::of(caps, aliases, accounts.into());
-        let named = |name: &str| Some(AccountLabel::Named(name.into()));
-        assert_eq!(names.get("aa11"), named("work"));
-        assert_eq!(names.get("bb22"), named("home"));
-        assert_eq!(names.get("cc33"), named("codex-cc33"));
+        let label = |text: &str| Some(AccountLabel::Named(text.into()));
+        assert_eq!(names.get("aa11"), label("work"));
+        assert_eq!(names.get("bb22"), label("home"));
+        assert_eq!(names.get("cc33"), label("codex-cc33"));
         assert_eq!(names.get("dd44"), Some(AccountLabel::BeyondCap));
         assert_eq!(names.get("ee55"), None);
     }

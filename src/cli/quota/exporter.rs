@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::config::{SecretError, Web};
+use crate::config::{Secret, SecretError, Web};
 use crate::http_client::{self, ClientError, Limits, Proxy};
 use crate::poller::{AccountQuota, Refreshed, Wanted};
 
@@ -65,7 +65,7 @@ struct Problem {
 impl Exporter {
     pub(super) fn new(web: &Web) -> Result<Self, AskFailure> {
         let base = format!("http://{}/api/v1/quota", web.listen_address.reach_at());
-        let token = web.api_token.as_ref().map(|token| token.read());
+        let token = web.api_token.as_ref().map(Secret::read);
         Ok(Self {
             client: http_client::build(LIMITS, Proxy::Never, None).map_err(AskFailure::Client)?,
             base: base.parse().map_err(|_no_url| AskFailure::Address)?,
