@@ -14,8 +14,10 @@ mod decode_v8;
 mod directory;
 mod error_event;
 mod errors_channel;
+mod inquiry;
 mod key_lists;
 mod lenient;
+mod once;
 mod roster;
 mod watcher;
 
@@ -25,7 +27,8 @@ mod tests;
 pub use account::{Account, Cooldown, CooldownReason, QuotaSignals, Scope, Status};
 pub use directory::Directory;
 pub use errors_channel::{ErrorsChannel, ErrorsParts, Events};
-pub(crate) use watcher::LookFailure;
+pub(crate) use inquiry::LookFailure;
+pub(crate) use once::{LookParts, look_once};
 pub use watcher::{Settings, Watcher, WatcherParts};
 
 use crate::decode::Secrets;

@@ -3,6 +3,7 @@
 mod listener;
 pub(crate) mod once;
 mod pool;
+pub(crate) mod prices;
 pub(crate) mod quota_file;
 mod records;
 mod reload;
@@ -21,7 +22,7 @@ use crate::ingest::{Notes, Signal as WakeUp};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{DirLock, Notifier, Signal, Signals, State, create_private_dir};
-use crate::poller::{Quotas, RefreshHandle, Refreshed, Refreshes, Wanted, refresh_channel};
+use crate::poller::{Quotas, RefreshHandle, Refreshes, refresh_channel};
 use crate::telemetry::Telemetry;
 use crate::version;
 
@@ -70,7 +71,7 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
     let next_signal = async || signals.next().await;
     let on_signal = |signal| match signal {
         Signal::Reload => reload.request(),
-        Signal::Refresh => refresh_in_background(refresh.clone()),
+        Signal::Refresh => refresh.request(),
         Signal::Stop => {}
     };
     let ended = life.run(next_signal, on_signal, GRACE).await;
@@ -126,7 +127,8 @@ async fn build(
     let pool = Pool {
         names,
         notes,
-        ends,
+        signs: ends.signs,
+        accounts_changed: ends.accounts_changed,
         refreshes,
         quotas,
         restored,
@@ -155,26 +157,6 @@ async fn serve(web: &config::Web, router: Router, life: &Lifecycle) -> anyhow::R
     let serving = http::serve(listener, router, web.max_connections, life.soft());
     life.spawn_essential("http", serving);
     Ok(())
-}
-
-fn refresh_in_background(refresh: RefreshHandle) {
-    tokio::spawn(async move {
-        match refresh.refresh(Wanted::default()).await {
-            Some(Refreshed::Done(summary)) => tracing::info!(
-                asked = summary.asked,
-                answered = summary.answered,
-                failed = summary.failed.len(),
-                "all quotas have been asked for"
-            ),
-            Some(Refreshed::CoolingDown {
-                retry_after_seconds,
-            }) => tracing::warn!(
-                retry_after_seconds,
-                "quotas were asked for a moment ago; not again yet"
-            ),
-            None => {}
-        }
-    });
 }
 
 fn build_info() -> BuildInfo {

@@ -3,6 +3,7 @@
 //! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
 //! what it does; nothing outside this module depends on it.
 
+mod alerts;
 mod check_config;
 mod completions;
 mod demo;
@@ -10,8 +11,11 @@ mod exit;
 mod flags;
 mod healthcheck;
 mod man;
+mod money;
+mod prices;
 mod quota;
 mod rejects;
+mod reprice;
 mod run;
 mod simulate;
 mod storage;
@@ -69,6 +73,15 @@ enum Command {
     Quota(quota::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Look at the price list, or change it
+    Prices(prices::Args),
+    /// Compute the value of stored events again, by the prices of now
+    ///
+    /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
+    /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
+    Reprice(reprice::Args),
+    /// Try out alerting
+    Alerts(alerts::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -90,6 +103,9 @@ impl Cli {
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Quota(args)) => quota::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Prices(args)) => prices::execute(args, env),
+            Some(Command::Reprice(args)) => reprice::execute(args, env),
+            Some(Command::Alerts(args)) => alerts::execute(args),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

@@ -5,6 +5,7 @@
 //! secret files once to see that they are there, and nothing else; it does not watch them.
 
 mod address;
+mod cost;
 mod env;
 pub mod keys;
 mod names;
@@ -24,12 +25,14 @@ use std::{
 };
 
 pub use address::{CpaUrl, ListenAddress, TelemetryPath};
+pub use cost::{Billing, Cost, Fee};
 pub use env::Env;
 pub use problem::{Origin, Problem, Problems};
 pub use secret::{Secret, SecretError};
-pub use value::{ByteSize, LogFormat, LogLevel, Mode};
+pub use value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode};
 
 use self::{
+    cost::cost,
     raw::Layer,
     resolve::Resolver,
     sections::{accounts, aliases, cpa, log, metrics, quota, storage, web},
@@ -45,6 +48,7 @@ pub struct Config {
     pub web: Web,
     pub metrics: Metrics,
     pub aliases: Aliases,
+    pub cost: Cost,
     pub log: Log,
 }
 
@@ -173,7 +177,7 @@ pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
         let (cpa, accounts) = (cpa(resolver), accounts(resolver));
         let (quota, storage) = (quota(resolver), storage(resolver));
         let (web, metrics) = (web(resolver), metrics(resolver));
-        let (aliases, log) = (aliases(resolver), log(resolver));
+        let (aliases, cost, log) = (aliases(resolver), cost(resolver), log(resolver));
         let config = Config {
             cpa: cpa?,
             accounts: accounts?,
@@ -182,6 +186,7 @@ pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
             web: web?,
             metrics: metrics?,
             aliases: aliases?,
+            cost: cost?,
             log: log?,
         };
         resolver.check_together(&config);
@@ -197,6 +202,15 @@ pub fn load_web(flags: &Flags, env: &Env) -> Result<Loaded<Web>, Problems> {
 /// Reads only `[storage]`: enough for commands that work on the stored data.
 pub fn load_storage(flags: &Flags, env: &Env) -> Result<Loaded<Storage>, Problems> {
     resolve(flags, env, storage)
+}
+
+/// Reads what commands about money need: where the data is, how it is priced, whose names it has.
+pub fn load_money(flags: &Flags, env: &Env) -> Result<Loaded<(Storage, Cost, Aliases)>, Problems> {
+    resolve(flags, env, |resolver| {
+        let (storage, cost) = (storage(resolver), cost(resolver));
+        let aliases = aliases(resolver);
+        Some((storage?, cost?, aliases?))
+    })
 }
 
 /// Reads only `[log]`: enough to start logging.

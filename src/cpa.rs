@@ -11,8 +11,11 @@ mod directory;
 mod management;
 mod refusal;
 pub(crate) mod resp;
+mod tally;
 
 pub use access::{Access, KeyReader};
 pub(crate) use api_call::{ApiCall, Upstream};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};
+pub(crate) use tally::Counted;
+pub use tally::Tally;

@@ -5,6 +5,7 @@
 //! any point neither loses nor doubles a record. When the database fails, everything of the round
 //! is taken back, and the round is read from the spool again later.
 
+mod money;
 mod notes;
 mod round;
 mod signal;
@@ -23,10 +24,12 @@ use crate::metrics::{Ledger, Losses, StoreMetrics};
 use crate::spool::Reader;
 use crate::store::StoreError;
 
+pub use money::{MoneyParts, SharedPrices};
 pub use notes::{Note, Notes};
 pub use signal::Signal;
 pub use signs::QuotaSign;
 
+use money::Till;
 use worker::Worker;
 
 /// What the thread works with.
@@ -88,15 +91,17 @@ impl Ingest {
     /// Starts the thread. `ended` is cancelled when it ends, for whatever reason.
     pub fn start(
         parts: Parts,
+        money: MoneyParts,
         signal: Signal,
         ended: CancellationToken,
     ) -> Result<Self, IngestError> {
         let worker_signal = signal.clone();
+        let till = Till::new(money);
         let thread = std::thread::Builder::new()
             .name("ingest".to_owned())
             .spawn(move || {
                 let _tell = ended.drop_guard();
-                Worker::new(parts, worker_signal).run()
+                Worker::new(parts, till, worker_signal).run()
             })
             .map_err(IngestError::Spawn)?;
         Ok(Self { signal, thread })

@@ -8,6 +8,7 @@
 //! * [`spool`]: raw batches on disk between pop and commit.
 //! * [`ingest`]: the one thread through which every record passes.
 //! * [`decode`]: bytes to events, and the place where secrets end.
+//! * [`pricing`]: what tokens cost.
 //! * [`store`]: the SQLite database.
 //! * [`accounts`]: beside the records, which credentials CPA has and how they are.
 //! * [`metrics`]: totals, and what Prometheus reads.
@@ -38,6 +39,7 @@ pub mod metrics;
 pub mod model;
 pub mod platform;
 pub mod poller;
+pub mod pricing;
 pub mod quota;
 pub mod report;
 pub mod simulator;

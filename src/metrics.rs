@@ -27,5 +27,5 @@ pub use handles::{
     Sheet, SourceMetrics, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
-pub use ledger::{Ledger, LedgerConfig};
+pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use names::{AccountLabel, AccountNames};

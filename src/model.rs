@@ -6,6 +6,7 @@ mod account;
 mod dimension;
 mod event;
 mod masked;
+mod money;
 mod outcome;
 mod quota;
 mod time;
@@ -17,6 +18,7 @@ pub use account::AccountSeen;
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
+pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading,

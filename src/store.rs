@@ -9,11 +9,14 @@ mod accounts;
 mod dimensions;
 mod error;
 mod ingest;
+mod missing;
+mod money;
 mod names;
 mod open;
 mod quotas;
 mod read;
 mod rejects;
+mod reprice;
 mod stats;
 mod totals;
 
@@ -24,8 +27,10 @@ use rusqlite::Connection;
 pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
+pub use missing::UnpricedModel;
 pub use names::account_names;
 pub use read::{Reader, StoredReject};
+pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
 pub use stats::StoreStats;
 
 use dimensions::Interner;

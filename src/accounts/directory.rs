@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ pub struct Directory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     accounts: ArcSwap<Vec<Account>>,
+    /// What the providers themselves call the plans.
+    plans: Mutex<HashMap<Box<str>, Box<str>>>,
     changes: watch::Sender<u64>,
 }
 
@@ -19,6 +22,7 @@ impl Default for Directory {
     fn default() -> Self {
         Self(Arc::new(Inner {
             accounts: ArcSwap::default(),
+            plans: Mutex::default(),
             changes: watch::Sender::new(0),
         }))
     }
@@ -39,7 +43,21 @@ impl Directory {
         self.0.changes.subscribe()
     }
 
-    pub(super) fn publish(&self, accounts: Vec<Account>) {
+    /// The provider has named an account's plan, which CPA's list may not know.
+    pub fn tell_plan(&self, auth_index: &str, plan: &str) {
+        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.insert(auth_index.into(), plan.into());
+    }
+
+    pub(super) fn publish(&self, mut accounts: Vec<Account>) {
+        let plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        for account in &mut accounts {
+            // The provider's own word comes before what the list remembers from the login.
+            if let Some(plan) = plans.get(&account.auth_index) {
+                account.plan = Some(plan.clone());
+            }
+        }
+        drop(plans);
         self.0.accounts.store(Arc::new(accounts));
         self.0.changes.send_modify(|count| *count += 1);
     }

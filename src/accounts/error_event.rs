@@ -81,7 +81,10 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
     let status = raw.status_code.unwrap_or(0);
     Some(ErrorEvent {
         auth_index: with.secrets.id(&raw.auth_index),
-        provider: with.secrets.shown(&raw.provider),
+        provider: match &*raw.provider {
+            "" => "unknown".into(),
+            provider => with.secrets.shown(provider),
+        },
         status,
         state: raw.auth_status.map(|state| judge(&state, status, with)),
     })

@@ -25,6 +25,8 @@ const WAITING: usize = 256;
 /// Each login costs CPA a bcrypt check.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_mins(10);
+/// A port where nobody listens costs nothing.
+const RETRY_MAX_DOWN: Duration = Duration::from_secs(30);
 /// A connection that has lived so long was good.
 const GOOD_AFTER: Duration = Duration::from_mins(1);
 /// A silent connection is asked whether it still lives, and given up when it does not answer.
@@ -58,13 +60,6 @@ pub struct ErrorsChannel {
 /// The watcher's end.
 #[derive(Debug)]
 pub struct Events(pub(super) mpsc::Receiver<ErrorEvent>);
-
-impl Events {
-    /// Nothing will be heard.
-    pub fn none() -> Self {
-        Self(mpsc::channel(1).1)
-    }
-}
 
 impl ErrorsChannel {
     pub fn new(parts: ErrorsParts) -> (Self, Events) {
@@ -103,6 +98,9 @@ impl ErrorsChannel {
                 retry = RETRY_FIRST;
             }
             self.ended(&failure);
+            if matches!(failure, RespFailure::Connect(_)) {
+                retry = retry.min(RETRY_MAX_DOWN);
+            }
             sleep(retry).await;
             retry = (retry * 2).min(RETRY_MAX);
         }

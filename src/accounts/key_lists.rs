@@ -159,12 +159,11 @@ fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Opti
         return None;
     }
     let secrets = &with.secrets;
-    let provider = match which {
-        KeyList::Compat => {
-            let name = format!("{}-{}", which.provider(), of.name.trim().to_lowercase());
-            secrets.shown(&name)
-        }
-        _ => which.provider().into(),
+    let provider = if which == KeyList::Compat {
+        let name = format!("{}-{}", which.provider(), of.name.trim().to_lowercase());
+        secrets.shown(&name)
+    } else {
+        which.provider().into()
     };
     let keyless = own.api_key.is_empty();
     let disabled = of.disabled || of.excluded_models.iter().any(|raw| raw.get() == r#""*""#);

@@ -1,6 +1,7 @@
 //! Answers of a real CPA, and of servers that are none.
 
 mod hostile;
+mod inquiry;
 mod lists;
 mod states;
 

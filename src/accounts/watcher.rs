@@ -1,29 +1,23 @@
 //! Looks at CPA's accounts now and then, and publishes what is there.
 
-mod once;
-
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use secrecy::SecretString;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::account::Account;
 use super::board;
-use super::decode_v0;
-use super::decode_v8;
 use super::error_event::ErrorEvent;
 use super::errors_channel::Events;
-use super::key_lists::{self, KeyList};
-use super::roster::{Look, Roster};
-use super::{Decoding, Directory, NotAList};
+use super::inquiry::{Inquiry, LookFailure};
+use super::roster::Roster;
+use super::{Decoding, Directory};
 use crate::clock::Clock;
-use crate::cpa::{Access, Api, HttpFailure, Management};
+use crate::cpa::{Access, HttpFailure, Management, Tally};
 use crate::decode::Secrets;
 use crate::errors::Chain;
 use crate::ingest::{Note, Notes};
@@ -37,14 +31,10 @@ const KEY_LOOK: Duration = Duration::from_millis(250);
 /// How soon a new account's name is looked for again.
 const NAME_LOOK: Duration = Duration::from_millis(100);
 const NAME_LOOK_MAX: Duration = Duration::from_secs(5);
-/// Looks after which the server's generation is asked again, though nothing failed.
-const LOOKS_KNOWN: u32 = 10;
-/// Looks in a row that may fail before the gauges go: what they say is too old then.
-const FAILURES_BORNE: u32 = 3;
+/// Intervals without a good look before the gauges go: what they say is too old then.
+const INTERVALS_BORNE: u32 = 3;
 /// The database wants to know that an account is still listed once in this time.
 const NOTE_AGAIN: Duration = Duration::from_hours(1);
-/// Pages of a list, against a server that says there is always one more.
-const MAX_PAGES: u32 = 200;
 /// Failures that wait for their account's name.
 const MAX_PENDING: usize = 1024;
 
@@ -66,6 +56,8 @@ pub struct WatcherParts {
     pub access: Arc<Access>,
     pub clock: Clock,
     pub secrets: Secrets,
+    /// Takes CPA's counts of the lists that are read here.
+    pub tally: Tally,
     pub directory: Directory,
     pub names: AccountNames,
     pub notes: Notes,
@@ -81,10 +73,9 @@ pub struct WatcherParts {
 #[derive(Debug)]
 pub struct Watcher {
     interval: Duration,
-    management: Management,
+    inquiry: Inquiry,
     access: Arc<Access>,
     clock: Clock,
-    decoding: Decoding,
     directory: Directory,
     names: AccountNames,
     notes: Notes,
@@ -102,34 +93,17 @@ pub struct Watcher {
     name_look: Duration,
 }
 
-/// What earlier looks found, so that calls are few and the log speaks of changes only.
+/// What is remembered from one look to the next.
 #[derive(Debug, Default)]
 struct Known {
-    api: Option<Api>,
-    fresh_for: u32,
-    failures: u32,
-    /// What could not be read at the last look.
-    unreadable: Vec<&'static str>,
-    skipped: usize,
+    /// The latest look failed.
+    failing: bool,
+    /// When a look was good.
+    good: Option<Instant>,
     /// When the database was last told of an account.
     noted: HashMap<Box<str>, UnixNanos>,
     /// Failures of accounts without a name.
     pending: VecDeque<ErrorEvent>,
-}
-
-/// Why a look brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LookFailure {
-    #[error("call failed")]
-    Http(#[from] HttpFailure),
-    #[error("the answer is no list of accounts")]
-    Content,
-}
-
-impl From<NotAList> for LookFailure {
-    fn from(_: NotAList) -> Self {
-        Self::Content
-    }
 }
 
 impl Watcher {
@@ -137,13 +111,16 @@ impl Watcher {
         let settings = parts.settings;
         Self {
             interval: settings.interval,
-            management: Management::new(parts.client, settings.url, parts.clock.clone()),
+            inquiry: Inquiry::new(
+                Management::new(parts.client, settings.url, parts.clock.clone()),
+                Decoding {
+                    secrets: parts.secrets,
+                    keep_email: settings.show_email,
+                },
+                parts.tally,
+            ),
             access: parts.access,
             clock: parts.clock,
-            decoding: Decoding {
-                secrets: parts.secrets,
-                keep_email: settings.show_email,
-            },
             directory: parts.directory,
             names: parts.names,
             notes: parts.notes,
@@ -185,14 +162,15 @@ impl Watcher {
     async fn look(&mut self) {
         let Some(key) = self.access.admitted_now() else {
             self.next_look = Instant::now() + KEY_LOOK.min(self.interval);
+            self.grow_old();
             return;
         };
-        let looked = self.ask(&key).await;
+        let looked = self.inquiry.look(&key).await;
         self.next_look = Instant::now() + self.interval;
         match looked {
             Ok(look) => {
-                self.known.failures = 0;
-                self.known.fresh_for = self.known.fresh_for.saturating_sub(1);
+                self.known.failing = false;
+                self.known.good = Some(Instant::now());
                 self.roster.take(look, self.clock.now());
                 self.publish();
             }
@@ -201,127 +179,34 @@ impl Watcher {
     }
 
     fn failed(&mut self, failure: &LookFailure) {
-        // It may be another program by now.
-        self.known.fresh_for = 0;
-        self.known.failures = self.known.failures.saturating_add(1);
+        let first = !std::mem::replace(&mut self.known.failing, true);
         if let LookFailure::Http(HttpFailure::Refused(refusal)) = failure {
             self.access.refused(*refusal);
-        } else if self.known.failures == 1 {
+        } else if first {
             tracing::warn!(
                 error = %Chain(failure),
                 "CPA's accounts cannot be read; what was known of them stays for a while"
             );
         }
-        if self.known.failures == FAILURES_BORNE {
+        self.grow_old();
+    }
+
+    /// Takes gauges off the page that nobody has confirmed for long.
+    fn grow_old(&mut self) {
+        let good = self.known.good;
+        if good.is_some_and(|good| good.elapsed() > self.interval * INTERVALS_BORNE) {
+            self.known.good = None;
             self.board.publish(Sheet::default());
         }
     }
 
-    async fn ask(&mut self, key: &SecretString) -> Result<Look, LookFailure> {
-        let api = self.api(key).await?;
-        let mut skipped = 0;
-        let files = self.files(api, key, &mut skipped).await?;
-        let mut unreadable = Vec::new();
-        let mut keys = Vec::new();
-        for list in KeyList::ALL {
-            let found = self.keys(list, key, &mut skipped).await?;
-            if found.is_none() {
-                unreadable.push(list.name());
-            }
-            keys.push((list, found));
-        }
-        let usage = match self.management.key_usage(api, key).await {
-            Ok(Some(body)) => key_lists::usage(&body, &self.decoding).ok(),
-            Ok(None) => None,
-            Err(failure) => return Err(failure.into()),
-        };
-        self.say_unreadable(unreadable, skipped);
-        Ok(Look {
-            files,
-            tells_cooldowns: api == Api::V8,
-            keys,
-            usage,
-        })
-    }
-
-    async fn api(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
-        if let Some(api) = self.known.api
-            && self.known.fresh_for > 0
-        {
-            return Ok(api);
-        }
-        let api = self.management.detect(key).await?.api;
-        self.known.api = Some(api);
-        self.known.fresh_for = LOOKS_KNOWN;
-        Ok(api)
-    }
-
-    async fn files(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-        skipped: &mut usize,
-    ) -> Result<Vec<Account>, LookFailure> {
-        let mut files = Vec::new();
-        for number in 1..=MAX_PAGES {
-            let body = self.management.credentials(api, key, number).await?;
-            let page = match api {
-                Api::V0 => decode_v8::Page {
-                    listed: decode_v0::files(&body, &self.decoding)?,
-                    more: false,
-                },
-                Api::V8 => decode_v8::page(&body, &self.decoding)?,
-            };
-            files.extend(page.listed.accounts);
-            *skipped += page.listed.skipped;
-            if !page.more {
-                break;
-            }
-        }
-        Ok(files)
-    }
-
-    /// `None` when the answer is no list; a list that this release has not is empty.
-    async fn keys(
-        &mut self,
-        list: KeyList,
-        key: &SecretString,
-        skipped: &mut usize,
-    ) -> Result<Option<Vec<key_lists::KeyAccount>>, HttpFailure> {
-        let Some(body) = self.management.key_list(list.name(), key).await? else {
-            return Ok(Some(Vec::new()));
-        };
-        let listed = key_lists::entries(list, &body, &self.decoding).ok();
-        Ok(listed.map(|listed| {
-            *skipped += listed.skipped;
-            listed.keys
-        }))
-    }
-
-    fn say_unreadable(&mut self, lists: Vec<&'static str>, skipped: usize) {
-        if !lists.is_empty() && lists != self.known.unreadable {
-            let names = lists.join(", ");
-            tracing::warn!(lists = names, "CPA's answer is no list; the last one stays");
-        }
-        if skipped > 0 && skipped != self.known.skipped {
-            tracing::warn!(
-                entries = skipped,
-                "entries of CPA's lists name no account and are left out"
-            );
-        }
-        self.known.unreadable = lists;
-        self.known.skipped = skipped;
-    }
-
     fn hear(&mut self, event: ErrorEvent) {
-        if self.roster.hear(&event, self.clock.now()) {
-            self.known.pending.push_back(event);
-        } else {
-            // Not listed, or not yet: its name is made as for one that only records know.
-            let now = self.clock.now();
+        let now = self.clock.now();
+        if !self.roster.hear(&event, now) {
+            // Not listed, or not yet. It needs its name all the same.
             self.note(&event.auth_index, &event.provider, now);
-            self.known.pending.push_back(event);
         }
+        self.known.pending.push_back(event);
         let excess = self.known.pending.len().saturating_sub(MAX_PENDING);
         self.known.pending.drain(..excess);
         self.publish();
@@ -356,7 +241,7 @@ impl Watcher {
     fn draw(&mut self) {
         let drawn = board::draw(&self.directory.snapshot(), &self.names);
         let waiting = drawn.unnamed | self.count_pending();
-        if self.known.failures < FAILURES_BORNE {
+        if self.known.good.is_some() {
             self.board.publish(drawn.sheet);
         }
         let now = self.clock.now();

@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::build_info;
 use super::pool::{direct_client, poll_settings, quota_file};
 use super::records::{KeyedAccess, Server, ledger_config};
 use super::storage::passing_hash_key;
-use crate::accounts::{self, Directory, Events, LookFailure, Watcher, WatcherParts};
+use crate::accounts::{Account, LookFailure, LookParts, look_once};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::{Access, HttpFailure};
 use crate::decode::Secrets;
-use crate::ingest::{Notes, Signal};
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, AccountQuota, OnceParts, OwnAccount, Summary, Wanted};
 use crate::store::account_names;
@@ -30,9 +28,7 @@ pub(crate) async fn quotas(
     let handles = Handles::new(build_info(), Arc::new(Vec::new));
     let server = Server::new(&config.cpa)?;
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
-    let directory = Directory::new();
-    look(config, &server, &access, &handles, &clock, &directory).await?;
-    let listed = directory.snapshot();
+    let listed = look(config, &server, &access, &clock).await?;
     let file = quota_file(config)?;
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
     let own: Vec<(String, &str)> = file.accounts.iter().map(pair).collect();
@@ -47,7 +43,7 @@ pub(crate) async fn quotas(
         direct: direct_client()?,
         access,
         clock,
-        listed,
+        listed: listed.into(),
     };
     Ok(poller::once(parts, wanted).await)
 }
@@ -59,41 +55,26 @@ fn pair(own: &OwnAccount) -> (String, &str) {
 async fn look(
     config: &Config,
     server: &Server,
-    access: &Arc<Access>,
-    handles: &Handles,
+    access: &Access,
     clock: &Clock,
-    directory: &Directory,
-) -> anyhow::Result<()> {
-    let watcher = Watcher::new(WatcherParts {
-        settings: accounts::Settings {
-            url: server.url.clone(),
-            interval: config.accounts.interval,
-            show_email: false,
-        },
+) -> anyhow::Result<Vec<Account>> {
+    const UNREADABLE: &str = "the management key cannot be read";
+    // Read here first, because `Access` waits for a key that cannot be read.
+    config.cpa.management_key.read().context(UNREADABLE)?;
+    let key = access.key(&CancellationToken::new()).await;
+    let key = key.context(UNREADABLE)?;
+    let parts = LookParts {
+        url: server.url.clone(),
         client: server.client.clone(),
-        access: Arc::clone(access),
         clock: clock.clone(),
         secrets: Secrets::new(passing_hash_key()?),
-        directory: directory.clone(),
-        names: AccountNames::default(),
-        notes: Notes::new(Signal::default()),
-        board: handles.accounts.clone(),
-        errors: handles.account_errors.clone(),
-        changed: Arc::new(Notify::new()),
-        events: Events::none(),
-        stop: CancellationToken::new(),
-    });
-    // Read here first, because `Access` waits for a key that cannot be read.
-    config
-        .cpa
-        .management_key
-        .read()
-        .context("the management key cannot be read")?;
-    let key = access.key(&CancellationToken::new()).await;
-    let key = key.context("the management key cannot be read")?;
+    };
     let url = &config.cpa.url;
-    match watcher.look_once(&key).await {
-        Ok(()) => Ok(()),
+    match look_once(parts, &key).await {
+        Ok(accounts) => {
+            access.admitted();
+            Ok(accounts)
+        }
         Err(LookFailure::Http(HttpFailure::Refused(refusal))) => {
             Err(anyhow!("{} ({url})", refusal.remedy()))
         }

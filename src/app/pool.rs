@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::listener::Ends;
 use super::quota_file::{QuotaFile, QuotaFileError};
 use super::records::Records;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::cpa::Access;
 use crate::decode::Secrets;
 use crate::http_client::{self, ClientError, Limits, Proxy};
-use crate::ingest::Notes;
+use crate::ingest::{Notes, QuotaSign};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, History, OwnAccount, Poller, Quotas, Refreshes};
@@ -31,7 +32,8 @@ const DIRECT_LIMITS: Limits = Limits {
 pub(super) struct Pool {
     pub(super) names: AccountNames,
     pub(super) notes: Notes,
-    pub(super) ends: Ends,
+    pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    pub(super) accounts_changed: Arc<Notify>,
     pub(super) refreshes: Refreshes,
     pub(super) quotas: Quotas,
     pub(super) restored: CancellationToken,
@@ -73,27 +75,51 @@ impl Pool {
             access,
             clock: self.clock.clone(),
             secrets,
+            tally: records.shared().tally(),
             directory: directory.clone(),
             names: self.names.clone(),
             notes: self.notes.clone(),
             board: handles.accounts.clone(),
             errors,
-            changed: self.ends.accounts_changed,
+            changed: Arc::clone(&self.accounts_changed),
             events,
             stop: life.soft(),
         });
+        let poller = self.poller(
+            config,
+            (poll_url, poll_client),
+            poll_access,
+            directory,
+            handles,
+            life.soft(),
+        )?;
+        life.spawn("quotas", poller.run());
+        life.spawn("accounts", watcher.run());
+        life.spawn("errors channel", channel.run());
+        Ok(())
+    }
+
+    fn poller(
+        self,
+        config: &Config,
+        (url, client): (Url, Client),
+        access: Arc<Access>,
+        directory: Directory,
+        handles: &Handles,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Poller> {
         let file = quota_file(config)?;
-        let poller = Poller::new(poller::Parts {
-            settings: poll_settings(config, poll_url, file.accounts),
+        Ok(Poller::new(poller::Parts {
+            settings: poll_settings(config, url, file.accounts),
             configured: file.providers,
-            client: poll_client,
+            client,
             direct: direct_client()?,
-            access: poll_access,
+            access,
             clock: self.clock,
             directory,
             names: self.names,
             notes: self.notes,
-            signs: self.ends.signs,
+            signs: self.signs,
             history: History {
                 directory: config.storage.path.clone(),
                 ready: self.restored,
@@ -102,12 +128,8 @@ impl Pool {
             polls: handles.polls.clone(),
             quotas: self.quotas,
             refreshes: self.refreshes,
-            stop: life.soft(),
-        });
-        life.spawn("quotas", poller.run());
-        life.spawn("accounts", watcher.run());
-        life.spawn("errors channel", channel.run());
-        Ok(())
+            stop,
+        }))
     }
 }
 

@@ -187,8 +187,7 @@ impl QuotaFile {
 }
 
 fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().filter(|b| **b == b'\n').count() + 1
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 fn own_account(account: Account, folder: &Path) -> Result<OwnAccount, &'static str> {

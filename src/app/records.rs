@@ -6,10 +6,12 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -18,7 +20,7 @@ use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{self, Ingest, Listener, Notes, Signal};
+use crate::ingest::{self, Ingest, Listener, MoneyParts, Notes, SharedPrices, Signal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
@@ -48,6 +50,7 @@ pub(super) struct Records {
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
     access: KeyedAccess,
+    prices: SharedPrices,
 }
 
 /// How the CPA is reached, for everything that talks to it.
@@ -59,33 +62,32 @@ pub(super) struct Server {
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-impl Server {
-    pub(super) fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
-        let authorities = cpa
-            .tls_ca_file
-            .as_deref()
-            .map(read_authorities)
-            .transpose()?;
-        let proxy = if cpa.url.is_loopback() {
-            Proxy::Never
-        } else {
-            Proxy::FromEnvironment
-        };
-        Ok(Self {
-            client: http_client::build(CPA_LIMITS, proxy, authorities.as_deref())?,
-            tls: (cpa.url.is_tls())
-                .then(|| http_client::tls_config(authorities.as_deref()))
-                .transpose()?,
-            url: cpa.url.as_url().clone(),
-        })
-    }
-}
-
 /// The one judge of the management key, and where its next value comes from.
 #[derive(Clone, Debug)]
 pub(super) struct KeyedAccess {
     pub(super) access: Arc<Access>,
     secret: Arc<RwLock<config::Secret>>,
+}
+
+impl Server {
+    pub(super) fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
+        let file = cpa.tls_ca_file.as_deref();
+        let authorities = file.map(read_authorities).transpose()?;
+        let authorities = authorities.as_deref();
+        let proxy = if cpa.url.is_loopback() {
+            Proxy::Never
+        } else {
+            Proxy::FromEnvironment
+        };
+        let tls = cpa.url.is_tls();
+        Ok(Self {
+            url: cpa.url.as_url().clone(),
+            client: http_client::build(CPA_LIMITS, proxy, authorities)?,
+            tls: tls
+                .then(|| http_client::tls_config(authorities))
+                .transpose()?,
+        })
+    }
 }
 
 impl KeyedAccess {
@@ -145,7 +147,8 @@ impl Records {
             notes: side.notes,
             listener: side.listener,
         };
-        let ingest = Ingest::start(parts, signal.clone(), ingest_ended.clone())?;
+        let (prices, money) = money(config)?;
+        let ingest = Ingest::start(parts, money, signal.clone(), ingest_ended.clone())?;
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
@@ -167,6 +170,7 @@ impl Records {
             ingest_ended,
             source_stop,
             access,
+            prices,
         })
     }
 
@@ -176,6 +180,10 @@ impl Records {
 
     pub(super) fn server(&self) -> Server {
         self.server.clone()
+    }
+
+    pub(super) fn prices(&self) -> SharedPrices {
+        Arc::clone(&self.prices)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -238,6 +246,19 @@ fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
     }
 }
 
+/// The price lists, and what the ingest thread does with them.
+fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
+    let table = prices::load(&config.storage.path, &config.cost)?;
+    let references = prices::references(&config.cost, &table)?;
+    let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(table));
+    let money = MoneyParts {
+        prices: Arc::clone(&prices),
+        billing: prices::billing(&config.cost, &config.aliases),
+        references,
+    };
+    Ok((prices, money))
+}
+
 pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
     let caps = &config.metrics.caps;
     LedgerConfig {
@@ -256,6 +277,7 @@ pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
         },
         zero_hold: config.metrics.zero_hold,
         exemplars: config.metrics.exemplars,
+        fees: prices::fees(&config.cost, &config.aliases),
     }
 }
 

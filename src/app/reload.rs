@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Setup;
+use super::prices;
 use super::records::{KeyedAccess, Records};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::ReloadRequests;
+use crate::ingest::SharedPrices;
 use crate::metrics::{ExporterMetrics, Handles};
 use crate::platform::{Notifier, State};
 use crate::source::Shared;
@@ -16,6 +18,7 @@ pub(super) struct Reloader {
     setup: Setup,
     access: KeyedAccess,
     source: Arc<Shared>,
+    prices: SharedPrices,
     metrics: ExporterMetrics,
     clock: Clock,
     notifier: Notifier,
@@ -34,6 +37,7 @@ impl Reloader {
             setup,
             access: records.access(),
             source: records.shared(),
+            prices: records.prices(),
             metrics: handles.exporter.clone(),
             clock,
             notifier,
@@ -62,6 +66,15 @@ impl Reloader {
             tracing::warn!(%warning, "the configuration is valid, but");
         }
         let new = loaded.value;
+        match prices::load(&self.setup.config.storage.path, &new.cost) {
+            Ok(table) => self.prices.store(Arc::new(table)),
+            Err(error) => {
+                self.metrics.configuration_read(Err(()));
+                let error = format!("{error:#}");
+                tracing::error!(%error, "configuration not reloaded, the old one stays");
+                return Err(error);
+            }
+        }
         self.setup.telemetry.set_level(new.log.level);
         self.access.replace(new.cpa.management_key.clone());
         self.source.reload();
@@ -80,11 +93,14 @@ impl Reloader {
     }
 }
 
-/// Sections that differ in more than a reload can change: everything but the management key and
-/// the log level is built in at start.
+/// Sections that differ in more than a reload can change: everything but the management key, the
+/// prices and the log level is built in at start.
 fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut old_cpa = old.cpa.clone();
     old_cpa.management_key = new.cpa.management_key.clone();
+    let mut old_cost = old.cost.clone();
+    old_cost.price_file.clone_from(&new.cost.price_file);
+    old_cost.cache_writes = new.cost.cache_writes;
     [
         ("cpa", old_cpa != new.cpa),
         ("accounts", old.accounts != new.accounts),
@@ -93,6 +109,7 @@ fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("web", old.web != new.web),
         ("metrics", old.metrics != new.metrics),
         ("aliases", old.aliases != new.aliases),
+        ("cost", old_cost != new.cost),
         ("log.format", old.log.format != new.log.format),
     ]
     .into_iter()

@@ -29,11 +29,16 @@ fn the_command_line_is_sound() {
 #[test]
 fn help_reads_well() {
     insta::assert_snapshot!("help", help(&[]));
+    insta::assert_snapshot!("help_alerts_test", help(&["alerts", "test"]));
     insta::assert_snapshot!("help_rejects", help(&["rejects"]));
     let own = |text: String| text.split("Configuration:\n").next().unwrap().to_owned();
     insta::assert_snapshot!("help_rejects_list", own(help(&["rejects", "list"])));
     insta::assert_snapshot!("help_rejects_replay", own(help(&["rejects", "replay"])));
     insta::assert_snapshot!("help_quota", own(help(&["quota"])));
+    insta::assert_snapshot!("help_prices", help(&["prices"]));
+    insta::assert_snapshot!("help_prices_set", own(help(&["prices", "set"])));
+    insta::assert_snapshot!("help_prices_import", own(help(&["prices", "import"])));
+    insta::assert_snapshot!("help_reprice", own(help(&["reprice"])));
     insta::assert_snapshot!("help_healthcheck", own(help(&["healthcheck"])));
 }
 

@@ -19,7 +19,7 @@ const MAX_CLIENT_LABEL: usize = 48;
 const RESERVED: [&str; 2] = ["other", "none"];
 
 impl Resolver<'_> {
-    fn table(&mut self, key: &Key) -> Option<Vec<Entry>> {
+    pub(super) fn table(&mut self, key: &Key) -> Option<Vec<Entry>> {
         let Some(given) = self.given(key).cloned() else {
             return Some(Vec::new());
         };

@@ -320,8 +320,16 @@ fn the_example_uncommented_is_a_valid_configuration_with_the_defaults() {
     let example = fs::read_to_string("config.example.toml").unwrap();
     let text: String = uncommented(&example)
         .lines()
-        .filter(|line| !line.starts_with("management_key") && !line.starts_with("tls_ca_file"))
-        .filter(|line| !line.starts_with("file =") && !line.starts_with("api_token_file"))
+        .filter(|line| {
+            let files = [
+                "management_key",
+                "tls_ca_file",
+                "price_file",
+                "file =",
+                "api_token_file",
+            ];
+            !files.iter().any(|file| line.starts_with(file))
+        })
         .fold(String::new(), |text, line| text + line + "\n");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
@@ -334,6 +342,8 @@ fn the_example_uncommented_is_a_valid_configuration_with_the_defaults() {
     let defaults = load(&Flags::default(), &with_key()).unwrap().value;
     assert_eq!(config.aliases.accounts.len(), 2);
     config.aliases = Aliases::default();
+    assert_eq!(config.cost.fees.len(), 2);
+    config.cost.clone_from(&defaults.cost);
     config.storage.path.clone_from(&defaults.storage.path);
     assert_eq!(config, defaults);
 }

@@ -159,6 +159,16 @@ choice! {
 }
 
 choice! {
+    /// What a cache write of unknown lifetime costs.
+    CacheWrites {
+        /// The five-minute write: a lower bound.
+        FiveMinutes = "5m",
+        /// The one-hour write: an upper bound.
+        OneHour = "1h",
+    }
+}
+
+choice! {
     /// Least severe messages that are written.
     LogLevel {
         Error = "error",

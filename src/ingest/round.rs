@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Listener;
+use super::money::Till;
 use super::notes::{Note, Notes};
 use super::signs::Signs;
 use crate::clock::Clock;
@@ -42,6 +43,7 @@ pub(super) struct Round<'a> {
     pub(super) reader: &'a mut Reader,
     pub(super) decoder: &'a Decoder,
     pub(super) ledger: &'a mut Ledger,
+    pub(super) till: &'a mut Till,
     pub(super) losses: &'a Losses,
     pub(super) clock: &'a Clock,
     pub(super) limit: Duration,
@@ -78,10 +80,18 @@ impl Round<'_> {
             signs: Signs::default(),
             refresh: false,
         };
-        open.write(notes, self.ledger)?;
+        self.till.begin(&mut open.store);
+        open.write(notes)?;
+        open.names(self.ledger, self.till);
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
-            open.take(&frame, self.decoder, self.ledger, self.losses)?;
+            let mut parts = Counting {
+                decoder: self.decoder,
+                ledger: self.ledger,
+                till: self.till,
+                losses: self.losses,
+            };
+            open.take(&frame, &mut parts)?;
             more = open.records >= MAX_RECORDS || began.elapsed() >= self.limit;
         }
         self.commit(open)?;
@@ -115,6 +125,14 @@ impl Round<'_> {
     }
 }
 
+/// What a record passes within a round.
+struct Counting<'a> {
+    decoder: &'a Decoder,
+    ledger: &'a mut Ledger,
+    till: &'a mut Till,
+    losses: &'a Losses,
+}
+
 /// A round that has begun.
 struct Open<'s> {
     store: Ingest<'s>,
@@ -127,38 +145,30 @@ struct Open<'s> {
 }
 
 impl Open<'_> {
-    fn write(&mut self, notes: &VecDeque<Note>, ledger: &mut Ledger) -> Result<(), StoreError> {
-        for note in notes {
-            note.write(&mut self.store)?;
-        }
-        self.take_names(ledger);
-        Ok(())
+    fn write(&mut self, notes: &VecDeque<Note>) -> Result<(), StoreError> {
+        notes
+            .iter()
+            .try_for_each(|note| note.write(&mut self.store))
     }
 
-    fn take_names(&mut self, ledger: &mut Ledger) {
+    fn take(&mut self, frame: &Frame<'_>, parts: &mut Counting<'_>) -> Result<(), StoreError> {
+        match frame.body {
+            FrameBody::Record(payload) => self.record(payload, frame.received, parts),
+            FrameBody::JsonArray(body) => {
+                for payload in split_array(body) {
+                    self.record(&payload, frame.received, parts)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells everybody the names that were interned since the last time.
+    fn names(&mut self, ledger: &mut Ledger, till: &mut Till) {
         if self.store.has_new_names() {
             for name in self.store.take_new_names() {
                 ledger.name(name.dimension, name.id, &name.value, &name.label);
-            }
-        }
-    }
-
-    fn take(
-        &mut self,
-        frame: &Frame<'_>,
-        decoder: &Decoder,
-        ledger: &mut Ledger,
-        losses: &Losses,
-    ) -> Result<(), StoreError> {
-        match frame.body {
-            FrameBody::Record(payload) => {
-                self.record(payload, frame.received, decoder, ledger, losses)
-            }
-            FrameBody::JsonArray(body) => {
-                for payload in split_array(body) {
-                    self.record(&payload, frame.received, decoder, ledger, losses)?;
-                }
-                Ok(())
+                till.name(&name);
             }
         }
     }
@@ -167,18 +177,19 @@ impl Open<'_> {
         &mut self,
         payload: &[u8],
         received: UnixNanos,
-        decoder: &Decoder,
-        ledger: &mut Ledger,
-        losses: &Losses,
+        parts: &mut Counting<'_>,
     ) -> Result<(), StoreError> {
+        let ledger = &mut *parts.ledger;
         self.records += 1;
         ledger.received(payload.len());
-        match decoder.decode(payload) {
+        match parts.decoder.decode(payload) {
             Decoded::Event(event) => {
-                let (route, new) = self.store.event(&event)?;
-                self.take_names(ledger);
-                if new {
+                let route = self.store.intern(&event);
+                self.names(ledger, parts.till);
+                let money = parts.till.money(&event, &route);
+                if self.store.event(&event, &route, &money)? {
                     ledger.count(&event, &route);
+                    ledger.charge(&event, &route, &money);
                     self.finished.push(event.finished());
                     self.signs.note(*event, &route);
                 } else {
@@ -194,7 +205,7 @@ impl Open<'_> {
                 detail,
                 payload,
             }) => {
-                losses.note();
+                parts.losses.note();
                 ledger.reject(reason);
                 self.store.reject(received, reason, &detail, &payload)?;
             }

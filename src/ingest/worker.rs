@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Parts;
+use super::money::Till;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
 use crate::errors::Chain;
@@ -29,6 +30,7 @@ const LAST_TRIES: Duration = Duration::from_secs(4);
 
 pub(super) struct Worker {
     parts: Parts,
+    till: Till,
     signal: Signal,
     retry: Duration,
     /// The failure that the log has told.
@@ -39,14 +41,17 @@ pub(super) struct Worker {
     /// Something has been committed since the last publication.
     unpublished: bool,
     measured: Option<Instant>,
+    /// What the database said last about the writing of others.
+    foreign: Option<i64>,
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Worker {
-    pub(super) fn new(mut parts: Parts, signal: Signal) -> Self {
+    pub(super) fn new(mut parts: Parts, till: Till, signal: Signal) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
             parts,
+            till,
             signal,
             retry: RETRY_FIRST,
             failing: None,
@@ -54,6 +59,7 @@ impl Worker {
             published: None,
             unpublished: false,
             measured: None,
+            foreign: None,
             ready: Some(ready),
         }
     }
@@ -137,16 +143,19 @@ impl Worker {
             self.parts
                 .ledger
                 .name(name.dimension, name.id, &name.value, &name.label);
+            self.till.name(&name);
         }
         self.parts.ledger.restore(&store.load_totals()?);
         Ok(store)
     }
 
     fn round(&mut self, store: &mut Store) -> Result<Outcome, RoundError> {
+        self.till.refresh(store, self.parts.clock.now())?;
         let round = Round {
             reader: &mut self.parts.reader,
             decoder: &self.parts.decoder,
             ledger: &mut self.parts.ledger,
+            till: &mut self.till,
             losses: &self.parts.losses,
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
@@ -217,6 +226,9 @@ impl Worker {
 
     fn publish_now(&mut self) {
         self.unpublished = false;
+        if let Some(facts) = self.till.facts(self.parts.clock.now()) {
+            self.parts.ledger.set_prices(facts);
+        }
         if self.parts.ledger.publish(self.parts.clock.now()) {
             self.published = Some(Instant::now());
         }
@@ -227,6 +239,9 @@ impl Worker {
             return;
         }
         self.measured = Some(Instant::now());
+        if let Err(error) = self.take_corrections(store) {
+            tracing::debug!(error = %Chain(&error), "corrections not read");
+        }
         let reader = &self.parts.reader;
         match store.stats() {
             Ok(stats) => self.parts.metrics.set_sizes(&StoreSizes {
@@ -249,6 +264,17 @@ impl Worker {
                 );
             }
         }
+    }
+
+    /// Looks at what `reprice`, which is another process, has written.
+    fn take_corrections(&mut self, store: &Store) -> Result<(), StoreError> {
+        let foreign = Some(store.foreign_changes()?);
+        if self.foreign != foreign {
+            let corrections = store.corrections()?;
+            self.foreign = foreign;
+            self.parts.ledger.set_corrections(corrections);
+        }
+        Ok(())
     }
 
     /// Waits for something to do; not before the next commit and publication may come.

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 pub(super) mod exporter;
 pub(super) mod ingest;
+pub(super) mod money;
 pub(super) mod traffic;
 
 /// A metric family as Prometheus sees it.
@@ -60,10 +61,11 @@ const fn family(
 }
 
 /// The sections of the page and of the documentation, with their families in order.
-pub fn sections() -> [(&'static str, &'static [&'static Family]); 4] {
+pub fn sections() -> [(&'static str, &'static [&'static Family]); 5] {
     [
         ("Traffic", traffic::ALL),
         ("Accounts and quotas", accounts::ALL),
+        ("Money", money::ALL),
         ("Ingest and CPA", ingest::ALL),
         ("Self", exporter::ALL),
     ]

@@ -2,7 +2,8 @@
 
 use super::catalogue::{Buckets, Family, Kind};
 use super::restored::Cells;
-use super::snapshot::{Entry, Exemplar, FamilySnapshot};
+use super::snapshot::{Entry, Exemplar, FamilySnapshot, Gauges};
+use crate::model::NANOS_PER_USD;
 
 /// The two ways to write a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,8 +46,12 @@ pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
 }
 
 /// `raw / scale`, exactly, with at least `digits` digits behind the point. `scale` is a power of 10.
-fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize) {
+pub(super) fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize) {
     let mut buffer = itoa::Buffer::new();
+    if scale == 1 {
+        out.push_str(buffer.format(raw));
+        return;
+    }
     out.push_str(buffer.format(raw / scale));
     // The digit in front keeps the zeros behind the point.
     let fraction = buffer.format(scale + raw % scale);
@@ -122,8 +127,10 @@ impl<'a> Encoder<'a> {
         let family = snapshot.def.family;
         self.head(family);
         match snapshot.def.cells {
-            Cells::One => self.counters(snapshot, family),
-            Cells::Kinds(values) => self.kinds(snapshot, family, &values()),
+            Cells::One => self.counters(snapshot, family, 1),
+            Cells::Usd => self.counters(snapshot, family, NANOS_PER_USD),
+            Cells::Kinds(values) => self.kinds(snapshot, family, &values(), 1),
+            Cells::UsdKinds(values) => self.kinds(snapshot, family, &values(), NANOS_PER_USD),
             Cells::Buckets(buckets) => {
                 let bounds = Bounds::new(buckets);
                 for Entry { labels, at } in &*snapshot.entries {
@@ -136,15 +143,17 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn counters(&mut self, snapshot: &FamilySnapshot, family: &Family) {
+    /// `scale` numbers of a cell make one of the page.
+    fn counters(&mut self, snapshot: &FamilySnapshot, family: &Family, scale: u64) {
         for Entry { labels, at } in &*snapshot.entries {
             let value = snapshot.cells(*at).first().copied().unwrap_or_default();
             self.name(family.name, "", labels);
-            self.integer(value);
+            self.decimal(value, scale, 0);
+            self.out.push('\n');
         }
     }
 
-    fn kinds(&mut self, snapshot: &FamilySnapshot, family: &Family, kinds: &[&str]) {
+    fn kinds(&mut self, snapshot: &FamilySnapshot, family: &Family, kinds: &[&str], scale: u64) {
         let label = family.labels.last().copied().unwrap_or_default();
         let suffixes: Vec<String> = kinds
             .iter()
@@ -154,7 +163,8 @@ impl<'a> Encoder<'a> {
             for (suffix, value) in suffixes.iter().zip(snapshot.cells(*at)) {
                 let comma = if labels.is_empty() { "" } else { "," };
                 self.push(&[family.name, "{", labels, comma, suffix]);
-                self.integer(*value);
+                self.decimal(*value, scale, 0);
+                self.out.push('\n');
             }
         }
     }
@@ -223,6 +233,17 @@ impl<'a> Encoder<'a> {
                 self.decimal(nanos, NANOS, 0);
                 self.out.push('\n');
             }
+        }
+    }
+
+    /// A family whose values are texts already.
+    pub(super) fn gauges(&mut self, gauges: &Gauges) {
+        if !gauges.samples.is_empty() {
+            self.head(gauges.family);
+        }
+        for (labels, value) in &gauges.samples {
+            self.name(gauges.family.name, "", labels);
+            self.push(&[value, "\n"]);
         }
     }
 

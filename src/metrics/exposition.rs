@@ -155,6 +155,9 @@ fn render_domain(snapshot: &Snapshot, dialect: Dialect, room: usize) -> String {
     for family in &snapshot.families {
         encoder.snapshot(family);
     }
+    for gauges in &*snapshot.gauges {
+        encoder.gauges(gauges);
+    }
     text
 }
 

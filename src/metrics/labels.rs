@@ -21,9 +21,11 @@ pub(super) enum LabelKind {
     Code,
     /// A closed set: needs no cap.
     Reason,
+    /// Name of a reference price; the configuration has few.
+    Reference,
 }
 
-const KINDS: usize = 10;
+const KINDS: usize = 11;
 
 impl LabelKind {
     const fn of(dimension: Dimension) -> Option<Self> {
@@ -34,6 +36,7 @@ impl LabelKind {
             Dimension::Client => Some(Self::Client),
             Dimension::Endpoint => Some(Self::Endpoint),
             Dimension::Executor => Some(Self::Executor),
+            Dimension::Reference => Some(Self::Reference),
             Dimension::ServiceTier => Some(Self::Tier),
             Dimension::ReasoningEffort => Some(Self::Effort),
             Dimension::Alias | Dimension::Source | Dimension::FailureText => None,
@@ -53,6 +56,7 @@ impl LabelKind {
             Self::Effort => "reasoning_effort",
             Self::Code => "code",
             Self::Reason => "reason",
+            Self::Reference => "reference",
         }
     }
 
@@ -67,6 +71,7 @@ impl LabelKind {
         Self::Effort,
         Self::Code,
         Self::Reason,
+        Self::Reference,
     ];
 }
 
@@ -108,7 +113,7 @@ impl Caps {
             LabelKind::Provider | LabelKind::Executor | LabelKind::Tier | LabelKind::Effort => {
                 self.word
             }
-            LabelKind::Reason => usize::MAX,
+            LabelKind::Reason | LabelKind::Reference => usize::MAX,
         }
     }
 }
@@ -164,7 +169,8 @@ impl LabelTexts {
                 | LabelKind::Tier
                 | LabelKind::Effort
                 | LabelKind::Code
-                | LabelKind::Reason => "none",
+                | LabelKind::Reason
+                | LabelKind::Reference => "none",
             };
             let values = this.values_mut(kind);
             values.owners.insert(OTHER_TEXT.into(), OTHER);
@@ -194,7 +200,8 @@ impl LabelTexts {
             | Dimension::ServiceTier
             | Dimension::ReasoningEffort
             | Dimension::Source
-            | Dimension::FailureText => None,
+            | Dimension::FailureText
+            | Dimension::Reference => None,
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
@@ -235,7 +242,8 @@ impl LabelTexts {
             | LabelKind::Endpoint
             | LabelKind::Executor
             | LabelKind::Tier
-            | LabelKind::Effort => values
+            | LabelKind::Effort
+            | LabelKind::Reference => values
                 .texts
                 .get(&id)
                 .cloned()
@@ -270,8 +278,8 @@ impl LabelTexts {
     pub(super) fn overflows(&self) -> Vec<(&'static str, u64)> {
         LabelKind::ALL
             .into_iter()
-            .filter(|kind| *kind != LabelKind::Reason)
             .zip(&self.kinds)
+            .filter(|(kind, _)| !matches!(kind, LabelKind::Reason | LabelKind::Reference))
             .map(|(kind, values)| (kind.name(), values.overflows))
             .collect()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exposition::Exposition;
-use super::labels::{Aliases, Caps, LabelTexts};
+use super::labels::LabelTexts;
 use super::names::{AccountNames, NamedAccounts};
 use super::restored::{RESTORED, at};
 use super::snapshot::{Exemplar, RequestId, Snapshot};
@@ -14,30 +14,15 @@ use crate::model::{
     Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
 };
 
+mod config;
+mod money;
 mod routes;
 
+pub use config::LedgerConfig;
+pub use money::{PlanFee, PriceFacts, PriceOfModel};
+
+use money::MoneyState;
 use routes::{NO_SLOT, RouteKey, RouteSlots};
-
-/// How the counters are shown.
-#[derive(Clone, Debug)]
-pub struct LedgerConfig {
-    pub caps: Caps,
-    pub aliases: Aliases,
-    /// How long a new series stays at zero after a scrape has seen it.
-    pub zero_hold: Duration,
-    pub exemplars: bool,
-}
-
-impl Default for LedgerConfig {
-    fn default() -> Self {
-        Self {
-            caps: Caps::default(),
-            aliases: Aliases::default(),
-            zero_hold: Duration::from_secs(15),
-            exemplars: true,
-        }
-    }
-}
 
 /// Counts events into totals and publishes what is committed.
 #[derive(Debug)]
@@ -46,6 +31,7 @@ pub struct Ledger {
     texts: LabelTexts,
     tables: Vec<Table>,
     routes: HashMap<RouteKey, RouteSlots>,
+    money: MoneyState,
     held: Vec<Held>,
     lines: usize,
     dropped: Vec<u64>,
@@ -73,6 +59,7 @@ impl Ledger {
             texts: LabelTexts::new(config.caps, config.aliases.clone()),
             tables: RESTORED.iter().map(Table::new).collect(),
             routes: HashMap::new(),
+            money: MoneyState::default(),
             held: Vec::new(),
             lines: 0,
             dropped: vec![0; RESTORED.len()],
@@ -94,6 +81,7 @@ impl Ledger {
         self.texts.name(dimension, id, value, label);
         if dimension == Dimension::Account {
             self.accounts.name(value, id);
+            self.note_fee(id, value, label);
         }
     }
 
@@ -280,9 +268,10 @@ impl Ledger {
 
     /// Shows what is committed. False when nothing has changed since the last time.
     pub fn publish(&mut self, now: UnixNanos) -> bool {
-        self.accounts.publish(&mut self.texts);
+        // Names alone can change what the caps keep off the page.
+        let named = self.accounts.publish(&mut self.texts);
         self.end_holds(now);
-        let mut changed = self.version == 0;
+        let mut changed = self.refresh_gauges() || named || self.version == 0;
         for table in &mut self.tables {
             changed |= table.refresh();
         }
@@ -298,6 +287,7 @@ impl Ledger {
         self.exposition.publish(Arc::new(Snapshot {
             version: self.version,
             families: self.tables.iter().map(Table::published).collect(),
+            gauges: self.money.gauges(),
             series: self.lines as u64,
             overflows: self.texts.overflows(),
             dropped: dropped.map(|(def, n)| (def.family.name, *n)).collect(),

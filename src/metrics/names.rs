@@ -62,9 +62,10 @@ impl NamedAccounts {
         self.known.push((auth_index.into(), id));
     }
 
-    pub(super) fn publish(&mut self, texts: &mut LabelTexts) {
+    /// False when there is no new one.
+    pub(super) fn publish(&mut self, texts: &mut LabelTexts) -> bool {
         if self.published == self.known.len() {
-            return;
+            return false;
         }
         self.published = self.known.len();
         let mut label = |id: DimId| match texts.shown(LabelKind::Account, id.0) {
@@ -74,6 +75,7 @@ impl NamedAccounts {
         let known = self.known.iter();
         let names = known.map(|(index, id)| (index.clone(), label(*id)));
         self.names.0.store(Arc::new(names.collect()));
+        true
     }
 }
 

@@ -1,9 +1,9 @@
 //! The families whose totals live in the database: how their series are keyed and their cells
 //! laid out.
 
-use super::catalogue::{Buckets, Family, Kind, ingest, traffic};
+use super::catalogue::{Buckets, Family, Kind, ingest, money, traffic};
 use super::labels::LabelKind::{self, Account, Client, Code, Endpoint, Model, Reason};
-use super::labels::LabelKind::{Effort, Executor, Provider, Tier};
+use super::labels::LabelKind::{Effort, Executor, Provider, Reference, Tier};
 use crate::model::{Control, FailureReason, RejectReason, TokenKind, TokenQuality};
 
 /// A restored family. Its position in [`RESTORED`] is its number in this process.
@@ -26,6 +26,10 @@ pub(super) enum Cells {
     One,
     /// One counter for each value of a last, closed label.
     Kinds(fn() -> Vec<&'static str>),
+    /// One counter of nano-dollars, shown in dollars.
+    Usd,
+    /// The same for each value of a last, closed label.
+    UsdKinds(fn() -> Vec<&'static str>),
     /// Observations per bucket (not cumulative), beyond the last bound, and the sum.
     Buckets(Buckets),
     /// Sum in milliseconds, count.
@@ -38,9 +42,9 @@ impl Restored {
     /// Numbers per series.
     pub(super) fn width(&self) -> usize {
         match self.cells {
-            Cells::One | Cells::Time => 1,
+            Cells::One | Cells::Usd | Cells::Time => 1,
             Cells::Summary => 2,
-            Cells::Kinds(values) => values().len(),
+            Cells::Kinds(values) | Cells::UsdKinds(values) => values().len(),
             Cells::Buckets(buckets) => buckets.bounds.len() + 2,
         }
     }
@@ -49,7 +53,12 @@ impl Restored {
     pub(super) fn lines(&self) -> usize {
         match self.cells {
             Cells::Buckets(buckets) => buckets.bounds.len() + 3,
-            Cells::One | Cells::Kinds(_) | Cells::Summary | Cells::Time => self.width(),
+            Cells::One
+            | Cells::Kinds(_)
+            | Cells::Usd
+            | Cells::UsdKinds(_)
+            | Cells::Summary
+            | Cells::Time => self.width(),
         }
     }
 
@@ -83,6 +92,14 @@ pub(super) mod at {
     pub(in crate::metrics) const CONTROL: usize = 19;
     pub(in crate::metrics) const LAG: usize = 20;
     pub(in crate::metrics) const LAST_EVENT: usize = 21;
+    pub(in crate::metrics) const LIST_VALUE: usize = 22;
+    pub(in crate::metrics) const COST: usize = 23;
+    pub(in crate::metrics) const LIST_VALUE_BY_KIND: usize = 24;
+    pub(in crate::metrics) const CLIENT_LIST_VALUE: usize = 25;
+    pub(in crate::metrics) const CLIENT_COST: usize = 26;
+    pub(in crate::metrics) const UNPRICED_REQUESTS: usize = 27;
+    pub(in crate::metrics) const UNPRICED_TOKENS: usize = 28;
+    pub(in crate::metrics) const REFERENCE_VALUE: usize = 29;
 }
 
 const fn born(
@@ -120,6 +137,16 @@ const fn histogram(family: &'static Family) -> Cells {
 
 fn kinds() -> Vec<&'static str> {
     TokenKind::ALL.map(TokenKind::as_str).to_vec()
+}
+
+/// The kinds that have a price, in the order of [`TokenKind::ALL`].
+pub(super) fn priced_kinds() -> Vec<&'static str> {
+    let priced = |kind: &TokenKind| *kind != TokenKind::Unclassified;
+    TokenKind::ALL
+        .into_iter()
+        .filter(priced)
+        .map(TokenKind::as_str)
+        .collect()
 }
 
 fn qualities() -> Vec<&'static str> {
@@ -165,4 +192,12 @@ pub(super) static RESTORED: &[Restored] = &[
     constant(20, &ingest::INGEST_CONTROL, Cells::Kinds(messages)),
     constant(21, &ingest::INGEST_LAG, histogram(&ingest::INGEST_LAG)),
     constant(22, &ingest::INGEST_LAST_EVENT, Cells::Time),
+    born(40, &money::LIST_VALUE, &[Provider, Model, Account], Cells::Usd),
+    born(41, &money::COST, &[Provider, Model, Account], Cells::Usd),
+    born(42, &money::LIST_VALUE_BY_KIND, &[Provider, Model], Cells::UsdKinds(priced_kinds)),
+    born(43, &money::CLIENT_LIST_VALUE, &[Client, Model], Cells::Usd),
+    born(44, &money::CLIENT_COST, &[Client, Model], Cells::Usd),
+    born(45, &money::UNPRICED_REQUESTS, &[Provider, Model], Cells::One),
+    born(46, &money::UNPRICED_TOKENS, &[Provider, Model], Cells::One),
+    born(47, &money::REFERENCE_VALUE, &[Reference, Provider], Cells::Usd),
 ];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::catalogue::Family;
 use super::restored::Restored;
 use crate::model::UnixNanos;
 
@@ -100,12 +101,21 @@ impl FamilySnapshot {
     }
 }
 
+/// Gauges that the ledger knows, ready to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Gauges {
+    pub(super) family: &'static Family,
+    /// Rendered labels and value, sorted.
+    pub(super) samples: Vec<(String, String)>,
+}
+
 /// The state of all restored families at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     /// Grows with each publication; 0 before the first.
     pub(super) version: u64,
     pub(super) families: Vec<FamilySnapshot>,
+    pub(super) gauges: Arc<[Gauges]>,
     pub(super) series: u64,
     pub(super) overflows: Vec<(&'static str, u64)>,
     pub(super) dropped: Vec<(&'static str, u64)>,

@@ -6,4 +6,5 @@ mod docs;
 mod exposition;
 mod holds;
 mod model;
+mod money;
 mod support;

@@ -20,10 +20,12 @@ pub enum Dimension {
     /// Start of an upstream's error text. Many are the same, so the first few thousand different
     /// ones are interned; later ones stand in the event.
     FailureText = 10,
+    /// Name that the configuration gives to a reference price.
+    Reference = 11,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Provider,
         Self::Executor,
         Self::Model,
@@ -35,6 +37,7 @@ impl Dimension {
         Self::ReasoningEffort,
         Self::Source,
         Self::FailureText,
+        Self::Reference,
     ];
 
     pub fn code(self) -> u8 {

@@ -124,12 +124,11 @@ impl Board {
             let rows = &mut self.account(auth_index, provider).rows;
             let label = reading.window().label();
             let place = (reading.limit().as_str().into(), label.into());
-            let changed = match rows.get_mut(&place) {
-                Some(row) => row.update(reading, source, at),
-                None => {
-                    rows.insert(place.clone(), Row::new(reading, source, at));
-                    true
-                }
+            let changed = if let Some(row) = rows.get_mut(&place) {
+                row.update(reading, source, at)
+            } else {
+                rows.insert(place.clone(), Row::new(reading, source, at));
+                true
             };
             if changed && let Some(row) = rows.get(&place) {
                 news.push(QuotaPoint {

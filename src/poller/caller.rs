@@ -147,7 +147,7 @@ impl Caller {
             Err(HttpFailure::TooLarge(_) | HttpFailure::Content) => {
                 Ok(Err(Failure::Parse(ParseError::Size)))
             }
-            Err(failure) => Err(self.lost(failure)),
+            Err(failure) => Err(self.lost(&failure)),
         }
     }
 
@@ -159,18 +159,18 @@ impl Caller {
         let server = management
             .detect(key)
             .await
-            .map_err(|failure| self.lost(failure))?;
+            .map_err(|failure| self.lost(&failure))?;
         *self.api.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.api);
         Ok(server.api)
     }
 
-    fn lost(&self, failure: HttpFailure) -> NoContact {
+    fn lost(&self, failure: &HttpFailure) -> NoContact {
         // It may be another program by now.
         *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let HttpFailure::Refused(refusal) = failure {
-            self.access.refused(refusal);
+            self.access.refused(*refusal);
         } else {
-            tracing::debug!(error = %crate::errors::Chain(&failure), "quota not asked for");
+            tracing::debug!(error = %crate::errors::Chain(failure), "quota not asked for");
         }
         NoContact
     }

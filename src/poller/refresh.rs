@@ -72,6 +72,14 @@ pub fn refresh_channel() -> (RefreshHandle, Refreshes) {
 }
 
 impl RefreshHandle {
+    /// Asks without waiting; the log tells how it went.
+    pub fn request(&self) {
+        let (reply, _nobody_waits) = oneshot::channel();
+        if self.0.try_send((Wanted::default(), reply)).is_err() {
+            tracing::warn!("quotas are being asked for already");
+        }
+    }
+
     /// Waits until the round is over. `None` when the program stops before.
     pub async fn refresh(&self, wanted: Wanted) -> Option<Refreshed> {
         let (reply, answer) = oneshot::channel();
@@ -144,7 +152,13 @@ impl Round {
     }
 
     fn end_if_done(&mut self) {
-        if self.open.is_empty() {
+        if self.open.is_empty() && self.is_running() {
+            tracing::info!(
+                asked = self.summary.asked,
+                answered = self.summary.answered,
+                failed = self.summary.failed.len(),
+                "quotas asked for on request"
+            );
             for reply in self.waiting.drain(..) {
                 // Who does not wait any more does not need to know.
                 reply.send(Refreshed::Done(self.summary.clone())).ok();

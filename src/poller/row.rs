@@ -193,11 +193,11 @@ mod tests {
     use super::*;
     use crate::model::{Limit, Scope};
 
-    const HOUR: i64 = 3_600_000_000_000;
+    const HOUR: f64 = 3_600_000_000_000.0;
 
     fn at(hours: f64) -> UnixNanos {
         #[expect(clippy::cast_possible_truncation, reason = "test times are small")]
-        UnixNanos::new(1_790_000_000_000_000_000 + (hours * HOUR as f64) as i64)
+        UnixNanos::new(1_790_000_000_000_000_000 + (hours * HOUR) as i64)
     }
 
     fn reading(percent: f64, reset: f64) -> Reading {

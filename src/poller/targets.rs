@@ -46,7 +46,7 @@ pub(super) struct Targets {
     configured: Vec<std::sync::Arc<dyn Provider>>,
     own: Vec<OwnAccount>,
     interval: Duration,
-    targets: HashMap<Box<str>, (Target, Stamp)>,
+    by_index: HashMap<Box<str>, (Target, Stamp)>,
     left_out: usize,
 }
 
@@ -60,14 +60,14 @@ impl Targets {
             configured,
             own,
             interval,
-            targets: HashMap::new(),
+            by_index: HashMap::new(),
             left_out: 0,
         }
     }
 
     /// Takes over CPA's list.
     pub(super) fn follow(&mut self, listed: &[Account]) {
-        self.targets.clear();
+        self.by_index.clear();
         self.left_out = 0;
         for account in listed {
             let reference = reference(account);
@@ -81,7 +81,7 @@ impl Targets {
                     };
                     let stamp = (account.updated_at, account.last_refresh);
                     let index = account.auth_index.clone();
-                    self.targets.insert(index, (target, stamp));
+                    self.by_index.insert(index, (target, stamp));
                 }
                 None => self.left_out += 1,
             }
@@ -96,17 +96,17 @@ impl Targets {
                     account,
                     token: Some(own.token.clone()),
                 };
-                self.targets.insert(index.into(), (target, (None, None)));
+                self.by_index.insert(index.into(), (target, (None, None)));
             }
         }
     }
 
     pub(super) fn get(&self, auth_index: &str) -> Option<&Target> {
-        self.targets.get(auth_index).map(|(target, _)| target)
+        self.by_index.get(auth_index).map(|(target, _)| target)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Target, Stamp)> {
-        self.targets
+        self.by_index
             .iter()
             .map(|(index, (target, stamp))| (&**index, target, *stamp))
     }

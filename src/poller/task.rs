@@ -82,7 +82,7 @@ impl Task {
             self.board.restore(points);
             self.dirty = true;
         }
-        let mut changes = self.parts.directory.changes();
+        let mut directory = self.parts.directory.changes();
         self.follow_directory();
         loop {
             let wake = self.wake_at();
@@ -94,8 +94,8 @@ impl Task {
                         self.ended(polled);
                     }
                 }
-                changed = changes.changed() => {
-                    if changed.is_ok() {
+                looked = directory.changed() => {
+                    if looked.is_ok() {
                         self.follow_directory();
                     }
                 }
@@ -203,6 +203,10 @@ impl Task {
         }
         if let Some(rest) = self.round.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
+            tracing::warn!(
+                retry_after_seconds,
+                "quotas were asked for a moment ago; not again yet"
+            );
             let answer = Refreshed::CoolingDown {
                 retry_after_seconds,
             };
@@ -254,19 +258,21 @@ impl Task {
             result,
         } = polled;
         let auth_index = &*auth_index;
+        let Ok(result) = result else {
+            // Nobody was asked. The account keeps its place in the queue.
+            self.pause_until = Some(now + NO_CONTACT_PAUSE);
+            self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
+            self.plans.remove(auth_index);
+            let failed = self.failed(auth_index, &provider, NO_CONTACT);
+            self.settle(auth_index, Some(failed));
+            return;
+        };
         let failure = match result {
-            Ok(result) => result
-                .map(|answer| self.answered(auth_index, &provider, answer))
-                .err(),
-            Err(NoContact) => {
-                // Nobody was asked. The account keeps its place in the queue.
-                self.pause_until = Some(now + NO_CONTACT_PAUSE);
-                self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
-                self.plans.remove(auth_index);
-                let failed = self.failed(auth_index, &provider, NO_CONTACT);
-                self.settle(auth_index, Some(failed));
-                return;
+            Ok(answer) => {
+                self.answered(auth_index, &provider, answer);
+                None
             }
+            Err(failure) => Some(failure),
         };
         let reason = failure.map(Failure::as_str);
         self.parts.polls.polled(&provider, took, reason);
@@ -294,6 +300,9 @@ impl Task {
     fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
         let at = self.parts.clock.now();
         let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
+        if let Some(plan) = &answer.facts.plan {
+            self.parts.directory.tell_plan(auth_index, plan.as_str());
+        }
         let news = self.board.polled(auth_index, &provider, answer, at);
         self.keep(news);
         self.dirty = true;
@@ -339,8 +348,8 @@ impl Task {
         let listed = self.parts.directory.snapshot();
         self.parts.quotas.publish(view(&self.board, &listed, names));
         // A name that is still to come comes with the ingest thread's next commit.
-        let named = |(index, _): (&str, _)| names.get(index).is_some();
-        self.dirty = !self.board.accounts().all(named);
+        let has_name = |(index, _): (&str, _)| names.get(index).is_some();
+        self.dirty = !self.board.accounts().all(has_name);
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn view(board: &Board, listed: &[Account], names: &AccountNames) -> V
         if let Some(AccountLabel::Named(name)) = names.get(index) {
             let known = board.get(index);
             let mut quota = of_account(&account.provider, &name, known);
-            quota.state = account.status.as_str().to_owned();
+            account.status.as_str().clone_into(&mut quota.state);
             quota.plan = quota
                 .plan
                 .or_else(|| account.plan.as_deref().map(Into::into));

@@ -10,8 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Settings, Shared};
-use crate::cpa::Access;
-use crate::cpa::{Api, HttpFailure, Management, Server};
+use crate::cpa::{Access, Api, Counted, HttpFailure, Management, Server};
 use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 
@@ -45,7 +44,7 @@ pub(super) struct Known {
     /// Rounds for which the server is taken to be the same.
     fresh_for: u32,
     /// CPA's successes and our arrivals at the last round.
-    counts: Option<(u64, u64)>,
+    counts: Option<Counted>,
 }
 
 impl Checks {
@@ -170,32 +169,38 @@ impl Checks {
         key: &SecretString,
         statistics_on: bool,
     ) -> Result<(), HttpFailure> {
-        let before = self.arrived();
-        let successes = self.management.successes(api, key).await?;
-        let last = self.known.counts.replace((successes, before));
-        let Some((old_successes, old_arrived)) = last else {
+        let counted = self.count(api, key).await?;
+        let Some(old) = self.known.counts.replace(counted) else {
             return Ok(());
         };
         // A counter that went down has been reset by a restart of CPA.
-        let grew = successes > old_successes && statistics_on;
-        if grew && before == old_arrived {
+        let grew = counted.successes > old.successes && statistics_on;
+        if grew && self.shared.tally.arrived() == old.arrived {
             sleep(ARRIVAL_GRACE).await;
         }
-        if self.arrived() > old_arrived {
+        if self.shared.tally.arrived() > old.arrived {
             self.metrics.set_starved(false);
         } else if grew {
             self.metrics.set_starved(true);
             self.shared.starved.store(true, Ordering::Relaxed);
             tracing::warn!(
-                requests = successes - old_successes,
+                requests = counted.successes - old.successes,
                 "CPA counts requests and none arrives here: another collector takes the records"
             );
         }
         Ok(())
     }
 
-    fn arrived(&self) -> u64 {
-        self.shared.received.load(Ordering::Relaxed)
+    /// The account directory reads the same lists; what it found is as good.
+    async fn count(&mut self, api: Api, key: &SecretString) -> Result<Counted, HttpFailure> {
+        let tally = &self.shared.tally;
+        let fresh = tally.fresh(self.known.counts, self.settings.check_interval);
+        if let Some(counted) = fresh {
+            return Ok(counted);
+        }
+        let arrived = tally.arrived();
+        let successes = self.management.successes(api, key).await?;
+        Ok(tally.note(successes, arrived))
     }
 
     /// RESP may work all the same; so this is worth one line, and no more until it has worked.

@@ -13,7 +13,7 @@ use super::inlet::Inlet;
 use super::plan::Wish;
 use crate::clock::Clock;
 use crate::cpa::resp::{Connection, Endpoint, RespFailure};
-use crate::cpa::{Access, Refusal, RespError};
+use crate::cpa::{Access, Refusal, RespError, Tally};
 use crate::errors::Chain;
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
@@ -46,8 +46,8 @@ impl Settings {
 /// Seen by the mode that runs, by the minute's checks and by a reload.
 #[derive(Debug)]
 pub struct Shared {
-    /// Records received; a whole HTTP answer counts as one.
-    pub(super) received: Arc<AtomicU64>,
+    /// Knows how many records were received; a whole HTTP answer counts as one.
+    pub(super) tally: Tally,
     /// Set by the checks, taken by the mode that runs.
     pub(super) starved: AtomicBool,
     /// Grows with each reload.
@@ -59,12 +59,17 @@ pub struct Shared {
 impl Shared {
     pub(super) fn new(received: Arc<AtomicU64>) -> Self {
         Self {
-            received,
+            tally: Tally::new(received),
             starved: AtomicBool::new(false),
             reloads: AtomicU64::new(0),
             reloaded: AtomicBool::new(false),
             retention_seconds: AtomicU64::new(60),
         }
+    }
+
+    /// Where CPA's own counts meet what has arrived.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// Makes the mode that runs end, so that everything is found out anew.

@@ -20,6 +20,12 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
+    /// Only the exporter itself brings a database up to date.
+    #[error(
+        "database {path} has schema version {found}, which is not this program's; start the \
+         exporter of the same version once"
+    )]
+    OtherSchema { path: PathBuf, found: i64 },
     /// Nothing has been touched.
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
@@ -80,13 +86,16 @@ impl StoreError {
             },
             Self::Create(_, error) => of_io(error.kind()),
             Self::Content(_) => FailureClass::Corrupt,
-            Self::Newer { .. } | Self::Foreign(_) => FailureClass::Other,
+            Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_) => FailureClass::Other,
         }
     }
 
     /// Whether waiting cannot help: another version or another program's file.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Newer { .. } | Self::Foreign(_))
+        matches!(
+            self,
+            Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_)
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use super::dimensions::{Interner, NewName};
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
-    AuthType, DimId, Dimension, Event, RejectReason, Route, Source, TokenQuality, TotalRow,
+    AuthType, DimId, Dimension, Event, Money, RejectReason, Route, Source, TokenQuality, TotalRow,
     UnixNanos,
 };
 
@@ -26,9 +26,13 @@ pub struct Committed {
     pub number: u64,
 }
 
-const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event VALUES (\
+const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event (\
+    ts, digest, provider, executor, model, alias, endpoint, account, source, client, \
+    service_tier, response_tier, reasoning_effort, flags, latency_ms, ttft_ms, input, cache_read, \
+    cache_write, output, reasoning, unclassified, request_id, status, reason, excerpt, \
+    value_nano, cost_nano, price_version) VALUES (\
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-    ?21, ?22, ?23, ?24, ?25, ?26)";
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
 
 /// An open transaction. Dropped without [`Ingest::commit`], it leaves no trace.
 pub struct Ingest<'s> {
@@ -68,9 +72,23 @@ impl Store {
 }
 
 impl Ingest<'_> {
-    /// Adds an event. The flag is false when the very same record is already there.
-    pub fn event(&mut self, event: &Event<'_>) -> Result<(Route, bool), StoreError> {
-        let route = intern(self.interner, event);
+    /// The numbers of an event's texts.
+    pub fn intern(&mut self, event: &Event<'_>) -> Route {
+        intern(self.interner, event)
+    }
+
+    /// The number of the configured name of a reference price.
+    pub fn intern_reference(&mut self, name: &str) -> DimId {
+        self.interner.intern(Dimension::Reference, name, "")
+    }
+
+    /// Adds an event with its interned texts. False when the very same record is already there.
+    pub fn event(
+        &mut self,
+        event: &Event<'_>,
+        route: &Route,
+        money: &Money,
+    ) -> Result<bool, StoreError> {
         let [
             input,
             cache_read,
@@ -113,9 +131,12 @@ impl Ingest<'_> {
             failure.map(|f| f.status),
             failure.map(|f| f.reason.code()),
             excerpt,
+            money.value.map(|value| value.total()),
+            money.cost(),
+            money.price_version,
         ])?;
         self.added += changed as u64;
-        Ok((route, changed > 0))
+        Ok(changed > 0)
     }
 
     /// Keeps a payload that is no record. The oldest rejects give way beyond a bound.

@@ -42,7 +42,8 @@ pub(super) fn choose(
         | Dimension::ServiceTier
         | Dimension::ReasoningEffort
         | Dimension::Source
-        | Dimension::FailureText => return None,
+        | Dimension::FailureText
+        | Dimension::Reference => return None,
     };
     let ends = tail.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.skip(digits.saturating_sub(1))

@@ -14,7 +14,11 @@ use crate::platform;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_events.sql"),
     include_str!("../../migrations/0002_accounts.sql"),
+    include_str!("../../migrations/0003_money.sql"),
 ];
+
+#[expect(clippy::cast_possible_wrap, reason = "a handful")]
+pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// "CPAE", so that `file` and we ourselves know our files.
 const APPLICATION_ID: i64 = 0x4350_4145;
@@ -70,7 +74,7 @@ fn refuse_strangers(conn: &Connection, path: &Path) -> Result<usize, StoreError>
         _ => Err(StoreError::Newer {
             path: path.into(),
             found: version,
-            known: i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX),
+            known: SCHEMA_VERSION,
         }),
     }
 }

@@ -109,7 +109,7 @@ fn role_of(window: Window) -> usize {
 }
 
 /// The number that stands for a value in the database: its position.
-fn at<T: PartialEq>(all: &[T], value: T) -> usize {
+fn at<T: Copy + PartialEq>(all: &[T], value: T) -> usize {
     all.iter().position(|one| *one == value).unwrap_or_default()
 }
 

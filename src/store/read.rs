@@ -31,6 +31,10 @@ impl Reader {
         Ok(Self { conn })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     /// The newest rejects, newest first.
     pub fn rejects(&self, limit: u32) -> Result<Vec<StoredReject>, StoreError> {
         let sql = "SELECT id, received, reason, detail, payload FROM reject \

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 
 use super::*;
 use crate::model::{
-    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, RejectReason, Source,
-    TokenQuality, Tokens, TotalRow, UnixNanos,
+    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, Money, RejectReason,
+    Route, Source, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
 };
 
 fn event(ts: i64, digest: i64) -> Event<'static> {
@@ -41,6 +41,12 @@ fn event(ts: i64, digest: i64) -> Event<'static> {
     }
 }
 
+fn add(ingest: &mut Ingest<'_>, event: &Event<'_>) -> (Route, bool) {
+    let route = ingest.intern(event);
+    let new = ingest.event(event, &route, &Money::default()).unwrap();
+    (route, new)
+}
+
 fn row(family: u16, cells: &[u64]) -> TotalRow {
     TotalRow {
         family,
@@ -60,13 +66,13 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    let (route, new) = ingest.event(&event(5, 1)).unwrap();
+    let (route, new) = add(&mut ingest, &event(5, 1));
     assert!(new);
     ingest
         .commit([row(1, &[7, u64::MAX])].into_iter(), MARK)
         .unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(ingest.event(&event(6, 1)).unwrap().1);
+    assert!(add(&mut ingest, &event(6, 1)).1);
     drop(ingest);
     assert_eq!(store.stats().unwrap().events, 1);
     drop(store);
@@ -77,7 +83,7 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     assert_eq!(store.load_totals().unwrap(), [row(1, &[7, u64::MAX])]);
     assert_eq!(store.stats().unwrap().oldest_event, Some(UnixNanos::new(5)));
     let mut ingest = store.begin().unwrap();
-    assert_eq!(ingest.event(&event(7, 1)).unwrap().0, route);
+    assert_eq!(add(&mut ingest, &event(7, 1)).0, route);
 }
 
 #[test]
@@ -85,12 +91,12 @@ fn a_redelivery_is_found_and_another_content_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(ingest.event(&event(5, 1)).unwrap().1);
-    assert!(!ingest.event(&event(5, 1)).unwrap().1);
-    assert!(ingest.event(&event(5, 2)).unwrap().1);
+    assert!(add(&mut ingest, &event(5, 1)).1);
+    assert!(!add(&mut ingest, &event(5, 1)).1);
+    assert!(add(&mut ingest, &event(5, 2)).1);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     let mut ingest = store.begin().unwrap();
-    assert!(!ingest.event(&event(5, 2)).unwrap().1);
+    assert!(!add(&mut ingest, &event(5, 2)).1);
     drop(ingest);
     assert_eq!(store.stats().unwrap().events, 2);
 }
@@ -100,10 +106,10 @@ fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
-    let (lost, _) = ingest.event(&event(5, 1)).unwrap();
+    let (lost, _) = add(&mut ingest, &event(5, 1));
     drop(ingest);
     let mut ingest = store.begin().unwrap();
-    let (route, _) = ingest.event(&event(5, 1)).unwrap();
+    let (route, _) = add(&mut ingest, &event(5, 1));
     assert_eq!(route, lost);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     drop(store);
@@ -219,7 +225,7 @@ fn failed_attempts_keep_why() {
         failure: Some(failure),
         ..event(9, 9)
     };
-    ingest.event(&failed).unwrap();
+    add(&mut ingest, &failed);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
     let sql = "SELECT flags & 1, status, value, request_id FROM event JOIN dimension \
@@ -241,6 +247,64 @@ fn failed_attempts_keep_why() {
 }
 
 #[test]
+fn events_keep_what_they_are_worth() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let version = store
+        .price_version("v", "built-in", UnixNanos::new(1))
+        .unwrap();
+    let mut ingest = store.begin().unwrap();
+    let value = Some(Value::new([1, 2, 3, 4, 5, 0]));
+    for (at, value, per_use) in [(1, value, true), (2, value, false), (3, None, true)] {
+        let money = Money {
+            value,
+            per_use,
+            price_version: version,
+            references: Vec::new(),
+        };
+        let route = ingest.intern(&event(at, at));
+        assert!(ingest.event(&event(at, at), &route, &money).unwrap());
+    }
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let sql = "SELECT value_nano, cost_nano FROM event WHERE price_version = ?1";
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([version], |row| Ok((row.get(0)?, row.get(1)?)));
+    let rows: Vec<(Option<i64>, Option<i64>)> = rows.unwrap().map(Result::unwrap).collect();
+    assert_eq!(
+        rows,
+        [(Some(15), Some(15)), (Some(15), Some(0)), (None, None)]
+    );
+    let missing = Reader::open(dir.path()).unwrap().unpriced_models().unwrap();
+    let [missing] = missing.as_slice() else {
+        panic!("{missing:?}");
+    };
+    assert_eq!((missing.model.as_str(), missing.requests), ("gpt-5.2", 1));
+    assert_eq!(missing.tokens, event(3, 3).tokens.total());
+}
+
+#[test]
+fn a_database_from_before_there_were_prices_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(DATABASE_FILE);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch(include_str!("../../migrations/0001_events.sql"))
+        .unwrap();
+    conn.pragma_update(None, "application_id", 0x4350_4145)
+        .unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let zeros = ["0"; 22].join(", ");
+    let old = format!("INSERT INTO event VALUES ({zeros}, NULL, NULL, NULL, NULL)");
+    conn.execute(&old, []).unwrap();
+    drop(conn);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    assert!(add(&mut ingest, &event(5, 1)).1);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(store.corrections().unwrap(), []);
+}
+
+#[test]
 fn many_different_error_texts_stand_in_their_events() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
@@ -255,7 +319,7 @@ fn many_different_error_texts_stand_in_their_events() {
             failure: Some(failure),
             ..event(n, n)
         };
-        ingest.event(&failed).unwrap();
+        add(&mut ingest, &failed);
     }
     ingest.commit(std::iter::empty(), MARK).unwrap();
     assert!(

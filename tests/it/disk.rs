@@ -31,7 +31,8 @@ impl Drop for SmallDisk<'_> {
 
 /// For what a container may forbid; a missing program would be another matter.
 fn skipped(why: &str) {
-    writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n").unwrap();
+    let mut err = std::io::stderr();
+    writeln!(err, "\n*** SKIPPED: {why} ***\n").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::harness::eventually;
 
@@ -20,6 +21,8 @@ pub(crate) struct Gate {
     addr: SocketAddr,
     shut: watch::Sender<bool>,
     waiting: Arc<AtomicU64>,
+    /// End with the gate.
+    _tasks: JoinSet<()>,
 }
 
 impl Gate {
@@ -29,26 +32,29 @@ impl Gate {
         let (shut, watched) = watch::channel(true);
         let waiting = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&waiting);
-        tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(upstream).await else {
                     continue;
                 };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(requests(
+                connections.spawn(requests(
                     from_client,
                     to_server,
                     watched.clone(),
                     Arc::clone(&count),
                 ));
-                tokio::spawn(replies(from_server, to_client));
+                connections.spawn(replies(from_server, to_client));
             }
         });
         Self {
             addr,
             shut,
             waiting,
+            _tasks: tasks,
         }
     }
 

@@ -8,6 +8,7 @@
     reason = "test code; counts in tests are small whole numbers"
 )]
 
+mod accounts;
 mod disk;
 mod gate;
 mod harness;
@@ -15,6 +16,7 @@ mod kill;
 mod lag;
 mod layering;
 mod modes;
+mod money;
 mod prometheus;
 mod quota;
 mod redis;

@@ -101,7 +101,7 @@ fn ten_mebibytes_of_nothing_are_borne() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// A real answer, damaged anywhere.
     #[test]

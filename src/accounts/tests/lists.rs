@@ -1,5 +1,7 @@
 //! What every captured list says.
 
+use std::fmt::Write as _;
+
 use secrecy::ExposeSecret;
 
 use super::super::account::{QuotaSignals, Scope};
@@ -88,15 +90,15 @@ fn no_list_shows_addresses_keys_or_account_ids() {
         "auth_files_after_restart",
         "auth_files_after_disable",
     ] {
-        all += &format!("{:?}", files(&body(fixture)));
+        write!(all, "{:?}", files(&body(fixture))).unwrap();
     }
     for list in KeyList::ALL {
         let body = body(&format!("get_{}", list.name().replace('-', "_")));
         let listed = key_lists::entries(list, &body, &decoding()).unwrap();
-        all += &format!("{listed:?}");
+        write!(all, "{listed:?}").unwrap();
     }
     let usage = key_lists::usage(&body("get_api_key_usage"), &decoding()).unwrap();
-    all += &format!("{usage:?}");
+    write!(all, "{usage:?}").unwrap();
     assert!(all.len() > 10_000);
     for secret in [
         "@example",
@@ -256,6 +258,23 @@ fn v8_tells_cooldowns_and_quota_headers() {
     assert_eq!(account.quota_signals, Some(signals));
     assert_eq!(account.model_signals.len(), 1);
     assert!(account.supports_quota);
+}
+
+#[test]
+fn the_documentation_names_every_status_and_reason() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let line = |label: &str| {
+        let start = format!("| `{label}`");
+        page.lines().find(|line| line.starts_with(&start)).unwrap()
+    };
+    for status in Status::ALL.map(Status::as_str) {
+        assert!(line("status").contains(&format!("`{status}`")), "{status}");
+    }
+    let reasons = line("reason` of `cpa_account_cooldown_until_timestamp_seconds");
+    for reason in CooldownReason::ALL.map(CooldownReason::as_str) {
+        assert!(reasons.contains(&format!("`{reason}`")), "{reason}");
+    }
 }
 
 #[test]

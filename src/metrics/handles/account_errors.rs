@@ -78,13 +78,13 @@ impl Inner {
 
 impl Series {
     fn value(&mut self, hold: Duration) -> u64 {
-        let held = !hold.is_zero()
-            && match self.shown {
-                Some(at) => at.elapsed() < hold,
-                None => true,
-            };
+        let seen = self.shown.is_some_and(|at| at.elapsed() >= hold);
         self.shown.get_or_insert_with(Instant::now);
-        if held { 0 } else { self.count }
+        if seen || hold.is_zero() {
+            self.count
+        } else {
+            0
+        }
     }
 }
 

@@ -30,16 +30,25 @@ changelog as `old -> new`.
 
 ## Zero first
 
-Prometheus cannot see an increase in the first value of a series. A new series of the section *Traffic* is therefore shown
+Prometheus cannot see an increase in the first value of a series. A new series of the sections *Traffic* and *Money* is therefore shown
 at 0 until `metrics.zero_hold` has passed after the first complete scrape that contained it; then it shows its value, and from
 then on it is fresh within a second. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
 `code` and `reason` is a series of its own. `cpa_account_last_request_timestamp_seconds` is a gauge and is shown at once.
+`cpa_account_errors_total` is new at 0 in the same way; any page that has shown the zero begins its hold.
 
 ## Restarts
 
 Families marked *restored* go on where they were when the exporter starts again; a scrape never sees them decrease, and pruning
 events from the database does not lower them. All other counters and histograms count since the start of the process.
 Gauges whose value is not known (yet) are absent.
+
+## Money
+
+Amounts are exact: each record is rounded once, to the nano-dollar, and everything after that is a sum of integers. *Value* is
+what tokens cost at list price, whoever pays; *cost* is the part that is billed per use. A model without a price has no value
+and is counted in `cpa_unpriced_*_total`. `reprice` never touches a counter: what it changes in events that were counted before
+is shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`, so that counter plus correction is the value of these
+events by today's prices. More in `docs/cost.md`.
 
 ## Caps
 
@@ -130,7 +139,7 @@ pub(super) fn bounds(family: &Family) -> String {
 }
 
 /// Label, what it holds, what it says when that is absent.
-const OPEN: [(&str, &str, &str); 13] = [
+const OPEN: [(&str, &str, &str); 18] = [
     (
         "provider",
         "executor's identity, as the record's `provider` says it",
@@ -158,7 +167,24 @@ const OPEN: [(&str, &str, &str); 13] = [
     ("code", CODE, ""),
     ("api", "generation of the management API, `v8` or `v0`", ""),
     ("label", "name of a label with a cap", ""),
-    ("family", "name of a family of the section *Traffic*", ""),
+    (
+        "family",
+        "name of a family of the sections *Traffic* and *Money*",
+        "",
+    ),
+    ("reference", "name of a price in `cost.references`", ""),
+    (
+        "tier",
+        "service tier with a price of its own, else `standard`",
+        "",
+    ),
+    ("version", "day and hash of the price list, or release", ""),
+    (
+        "source",
+        "lists that the prices come from: `built-in`, `set` by command, `file` of the user",
+        "",
+    ),
+    ("plan", "plan's name in `cost.fees`", ""),
     ("level", "level of a log message", ""),
 ];
 const ACCOUNT: &str = "alias from the configuration, else kind and start of the credential's index; \
@@ -168,8 +194,15 @@ const CLIENT: &str =
 const CODE: &str =
     "HTTP status as CPA reports it; 200 when the answer broke off after it had begun";
 
+const STATUS: &str = "`active`: CPA uses the account, though it may leave one of its models alone for a while; \
+    `cooling`: it waits for a quota, a rate limit or an upstream in trouble; `error`: somebody has to look, because the \
+    login is refused, the plan unpaid, or CPA gives no reason; `disabled`; `pending`: not ready, or its token is being \
+    refreshed; `unknown`: CPA does not tell, as for the keys of its configuration";
+const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `unauthorized`, `payment_required`, \
+    `not_found`, `model_not_supported`, `invalid_grant`, `transient_error`, `unknown`";
+
 /// Labels with their values, where these are a closed set.
-fn closed() -> [(&'static str, String); 10] {
+fn closed() -> [(&'static str, String); 15] {
     let modes = list(&IngestMode::ALL.map(IngestMode::as_str));
     [
         (
@@ -200,6 +233,23 @@ fn closed() -> [(&'static str, String); 10] {
         ),
         ("message", list(&Control::ALL.map(Control::as_str))),
         ("file", list(&store::FILES)),
+        (
+            "auth_type",
+            "`oauth`, `api_key`; left out where CPA does not tell".to_owned(),
+        ),
+        ("status", STATUS.to_owned()),
+        (
+            "scope` of `cpa_account_cooldown_until_timestamp_seconds",
+            "`credential`, `model`: of several models the end that comes last".to_owned(),
+        ),
+        (
+            "reason` of `cpa_account_cooldown_until_timestamp_seconds",
+            COOLDOWNS.to_owned(),
+        ),
+        (
+            "code` of `cpa_account_errors_total",
+            "HTTP status; `other` where CPA gives none, and beyond the cap".to_owned(),
+        ),
     ]
 }
 

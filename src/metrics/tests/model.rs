@@ -174,7 +174,7 @@ fn bench() -> Bench {
             ..Aliases::default()
         },
         zero_hold: Duration::from_secs(15),
-        exemplars: true,
+        ..LedgerConfig::default()
     });
     bench.name(Dimension::Provider, 1, "p");
     for id in 1..5 {

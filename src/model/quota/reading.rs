@@ -54,6 +54,8 @@ impl Reading {
     /// The used share, 0 to 1 and beyond. NaN and infinite are unknown.
     #[must_use]
     pub fn with_ratio(mut self, ratio: Option<f64>) -> Self {
+        // 1 - 0.89 and 0.11 are one share: beyond nine digits there is only arithmetic.
+        let ratio = ratio.map(|ratio| (ratio * 1e9).round() / 1e9);
         self.used_ratio = sane(ratio).filter(|ratio| *ratio <= LARGEST_RATIO);
         self
     }

@@ -1,0 +1,171 @@
+//! One look at CPA's accounts: the calls, and what the answers are.
+
+use secrecy::SecretString;
+
+use super::account::Account;
+use super::decode_v0;
+use super::decode_v8;
+use super::key_lists::{self, KeyList};
+use super::roster::Look;
+use super::{Decoding, NotAList};
+use crate::cpa::{Api, HttpFailure, Management, Tally};
+
+/// Looks after which the server's generation is asked again, though nothing failed.
+const LOOKS_KNOWN: u32 = 10;
+/// Pages of a list, against a server that says there is always one more.
+const MAX_PAGES: u32 = 200;
+
+/// Asks CPA, and remembers what keeps calls few and lets the log speak of changes only.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    management: Management,
+    decoding: Decoding,
+    tally: Tally,
+    api: Option<Api>,
+    /// Looks for which the server is taken to be the same.
+    fresh_for: u32,
+    /// What could not be read at the last look.
+    unreadable: Vec<&'static str>,
+    skipped: usize,
+}
+
+/// Why a look brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookFailure {
+    #[error("call failed")]
+    Http(#[from] HttpFailure),
+    #[error("the answer is no list of accounts")]
+    Content,
+}
+
+impl From<NotAList> for LookFailure {
+    fn from(_: NotAList) -> Self {
+        Self::Content
+    }
+}
+
+impl Inquiry {
+    pub(super) fn new(management: Management, decoding: Decoding, tally: Tally) -> Self {
+        Self {
+            management,
+            decoding,
+            tally,
+            api: None,
+            fresh_for: 0,
+            unreadable: Vec::new(),
+            skipped: 0,
+        }
+    }
+
+    /// Asks for everything once. May be dropped at any time.
+    pub(super) async fn look(&mut self, key: &SecretString) -> Result<Look, LookFailure> {
+        let looked = self.ask(key).await;
+        self.fresh_for = match looked {
+            Ok(_) => self.fresh_for.saturating_sub(1),
+            // It may be another program by now.
+            Err(_) => 0,
+        };
+        looked
+    }
+
+    async fn ask(&mut self, key: &SecretString) -> Result<Look, LookFailure> {
+        let api = self.api(key).await?;
+        let arrived = self.tally.arrived();
+        let mut skipped = 0;
+        let files = self.files(api, key, &mut skipped).await?;
+        let mut unreadable = Vec::new();
+        let mut keys = Vec::new();
+        for list in KeyList::ALL {
+            let found = self.keys(list, key, &mut skipped).await?;
+            if found.is_none() {
+                unreadable.push(list.name());
+            }
+            keys.push((list, found));
+        }
+        let usage = match self.management.key_usage(api, key).await? {
+            Some(body) => key_lists::usage(&body, &self.decoding).ok(),
+            None => Some(key_lists::Usage::new()),
+        };
+        if let Some(usage) = &usage {
+            let of_files: u64 = files.iter().filter_map(|file| file.success).sum();
+            let of_keys: u64 = usage.values().map(|(success, _)| success).sum();
+            self.tally.note(of_files.saturating_add(of_keys), arrived);
+        }
+        self.say_unreadable(unreadable, skipped);
+        Ok(Look {
+            files,
+            tells_cooldowns: api == Api::V8,
+            keys,
+            usage,
+        })
+    }
+
+    async fn api(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
+        if let Some(api) = self.api
+            && self.fresh_for > 0
+        {
+            return Ok(api);
+        }
+        let api = self.management.detect(key).await?.api;
+        self.api = Some(api);
+        self.fresh_for = LOOKS_KNOWN;
+        Ok(api)
+    }
+
+    async fn files(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+        skipped: &mut usize,
+    ) -> Result<Vec<Account>, LookFailure> {
+        let mut files = Vec::new();
+        for number in 1..=MAX_PAGES {
+            let body = self.management.credentials(api, key, number).await?;
+            let page = match api {
+                Api::V0 => decode_v8::Page {
+                    listed: decode_v0::files(&body, &self.decoding)?,
+                    more: false,
+                },
+                Api::V8 => decode_v8::page(&body, &self.decoding)?,
+            };
+            files.extend(page.listed.accounts);
+            *skipped += page.listed.skipped;
+            if !page.more {
+                break;
+            }
+        }
+        Ok(files)
+    }
+
+    /// `None` when the answer is no list; a list that this release has not is empty.
+    async fn keys(
+        &mut self,
+        list: KeyList,
+        key: &SecretString,
+        skipped: &mut usize,
+    ) -> Result<Option<Vec<key_lists::KeyAccount>>, HttpFailure> {
+        let Some(body) = self.management.key_list(list.name(), key).await? else {
+            return Ok(Some(Vec::new()));
+        };
+        let listed = key_lists::entries(list, &body, &self.decoding).ok();
+        Ok(listed.map(|listed| {
+            *skipped += listed.skipped;
+            listed.keys
+        }))
+    }
+
+    fn say_unreadable(&mut self, lists: Vec<&'static str>, skipped: usize) {
+        if !lists.is_empty() && lists != self.unreadable {
+            let names = lists.join(", ");
+            tracing::warn!(lists = names, "CPA's answer is no list; the last one stays");
+        }
+        if skipped > 0 && skipped != self.skipped {
+            tracing::warn!(
+                entries = skipped,
+                "entries of CPA's lists name no account and are left out"
+            );
+        }
+        self.unreadable = lists;
+        self.skipped = skipped;
+    }
+}

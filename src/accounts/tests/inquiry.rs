@@ -1,0 +1,231 @@
+//! Looks at a server that answers what it wants.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::super::inquiry::{Inquiry, LookFailure};
+use super::super::roster::Roster;
+use super::{decoding, time};
+use crate::clock::Clock;
+use crate::cpa::{HttpFailure, Management, Tally};
+use crate::http_client::{self, Limits, Proxy};
+
+/// Status and body by path; what is not there is a bare 404.
+type Answers = Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>;
+
+struct Server {
+    answers: Answers,
+    tally: Tally,
+    inquiry: Inquiry,
+    asked: Arc<Mutex<Vec<String>>>,
+    _task: JoinSet<()>,
+}
+
+const FILES: &str = "/v0/management/auth-files";
+const KEYS: &str = "/v0/management/codex-api-key";
+const USAGE: &str = "/v0/management/api-key-usage";
+const V8: &str = "/v8/management/credentials";
+const V8_USAGE: &str = "/v8/management/observability/usage/api-keys";
+const KEY: &str = r#"{"codex-api-key":[{"api-key":"sk-0123456789","base-url":"https://x/","auth-index":"00bb"}]}"#;
+const FILE: &str =
+    r#"{"files":[{"auth_index":"00aa","provider":"codex","status":"active","success":5}]}"#;
+
+impl Server {
+    async fn start(answers: &[(&'static str, &str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/", listener.local_addr().unwrap());
+        let of = |(path, body): &(&'static str, &str)| (*path, (200, (*body).to_owned()));
+        let answers: Answers = Arc::new(Mutex::new(answers.iter().map(of).collect()));
+        let asked = Arc::default();
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, Arc::clone(&answers), Arc::clone(&asked)));
+        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        let management = Management::new(client, base.parse().unwrap(), Clock::system());
+        let tally = Tally::new(Arc::new(AtomicU64::new(3)));
+        Self {
+            answers,
+            inquiry: Inquiry::new(management, decoding(), tally.clone()),
+            tally,
+            asked,
+            _task: task,
+        }
+    }
+
+    fn set(&self, path: &'static str, status: u16, body: impl Into<String>) {
+        let mut answers = self.answers.lock().unwrap();
+        answers.insert(path, (status, body.into()));
+    }
+
+    /// Indexes after a look.
+    async fn look(&mut self, roster: &mut Roster) -> Result<Vec<String>, LookFailure> {
+        let key = SecretString::from("key");
+        roster.take(self.inquiry.look(&key).await?, time("2026-11-22T04:37:00Z"));
+        let list = roster.list();
+        Ok(list.iter().map(|a| a.auth_index.to_string()).collect())
+    }
+}
+
+async fn serve(listener: TcpListener, answers: Answers, asked: Arc<Mutex<Vec<String>>>) {
+    loop {
+        let (mut stream, _peer) = listener.accept().await.unwrap();
+        let target = request(&mut stream).await;
+        let path = target.split('?').next().unwrap();
+        let answer = answers.lock().unwrap().get(path).cloned();
+        asked.lock().unwrap().push(target.clone());
+        let (status, body) = answer.unwrap_or((404, String::new()));
+        // So that the second page is not the first one again.
+        let body = body.replace(
+            "$PAGE",
+            target
+                .split("page=")
+                .nth(1)
+                .unwrap_or("")
+                .get(..1)
+                .unwrap_or(""),
+        );
+        let version = if status == 404 && body.is_empty() && !path.starts_with("/v0") {
+            ""
+        } else {
+            "x-cpa-version: 7.2.140\r\n"
+        };
+        let head = format!(
+            "HTTP/1.1 {status} X\r\n{version}content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A client that has seen enough may hang up.
+        stream.write_all(body.as_bytes()).await.ok();
+    }
+}
+
+async fn request(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    head.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// What is logged while the guard lives.
+fn listen() -> (tracing::subscriber::DefaultGuard, impl Fn() -> String) {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let sink = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || sink.clone())
+        .finish();
+    let read = move || String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    (tracing::subscriber::set_default(subscriber), read)
+}
+
+const DEBUG: (&str, &str) = ("/v0/management/debug", r#"{"debug":false}"#);
+
+#[tokio::test]
+async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
+    let (_guard, log) = listen();
+    let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, "{}")]).await;
+    let mut roster = Roster::default();
+    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa", "00bb"]);
+    let told = || log().matches("is no list").count();
+    assert_eq!(told(), 0);
+    for hostile in [
+        "<html>sk-0123456789</html>",
+        "null",
+        r#"{"codex-api-key":"sk-0123456789"}"#,
+    ] {
+        server.set(KEYS, 200, hostile);
+        assert_eq!(
+            server.look(&mut roster).await.unwrap(),
+            ["00aa", "00bb"],
+            "{hostile}"
+        );
+    }
+    assert_eq!(told(), 1, "{}", log());
+    server.set(KEYS, 404, "");
+    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    let many = format!(
+        r#"{{"files":[{}{}"#,
+        "7,".repeat(5 << 20),
+        FILE.get(10..).unwrap()
+    );
+    server.set(FILES, 200, many);
+    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    assert_eq!(log().matches("are left out").count(), 1, "{}", log());
+    assert!(!log().contains("sk-0123456789"), "{}", log());
+}
+
+#[tokio::test]
+async fn no_list_of_files_is_a_failure_and_no_empty_pool() {
+    let mut server = Server::start(&[DEBUG, (FILES, FILE)]).await;
+    let mut roster = Roster::default();
+    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    for hostile in ["<html>", "{}", "[]", r#"{"files":null}"#, ""] {
+        server.set(FILES, 200, hostile);
+        let failure = server.look(&mut roster).await.unwrap_err();
+        assert!(
+            matches!(failure, LookFailure::Content),
+            "{hostile}: {failure:?}"
+        );
+    }
+    server.set(FILES, 503, "sorry");
+    let failure = server.look(&mut roster).await.unwrap_err();
+    assert!(
+        matches!(failure, LookFailure::Http(HttpFailure::Status(_))),
+        "{failure:?}"
+    );
+    assert_eq!(roster.list().len(), 1);
+    server.set(FILES, 200, r#"{"files":[]}"#);
+    assert!(server.look(&mut roster).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn pages_are_read_to_the_last_and_endless_ones_end() {
+    let page = r#"{"files":[{"auth_index":"0$PAGE"}],"has_more":true}"#;
+    let mut server = Server::start(&[(V8, page), (V8_USAGE, "{}")]).await;
+    let mut roster = Roster::default();
+    // Nine indexes, because only the first digit of a page's number shows; and no v0 at all.
+    assert_eq!(server.look(&mut roster).await.unwrap().len(), 9);
+    let asked = server.asked.lock().unwrap().clone();
+    let pages = asked
+        .iter()
+        .filter(|target| target.contains("page_size=500"));
+    assert_eq!(pages.count(), 200);
+}
+
+#[tokio::test]
+async fn the_counts_are_left_for_others() {
+    let usage = r#"{"codex":{"https://x/|sk-0123456789":{"success":7,"failed":1}}}"#;
+    let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, usage)]).await;
+    let mut roster = Roster::default();
+    server.look(&mut roster).await.unwrap();
+    let counted = server.tally.fresh(None, Duration::from_hours(1)).unwrap();
+    assert_eq!((counted.successes, counted.arrived), (12, 3));
+    assert_eq!(roster.list()[1].success, Some(7));
+    server.set(USAGE, 200, "<html>");
+    server.look(&mut roster).await.unwrap();
+    assert_eq!(
+        server.tally.fresh(Some(counted), Duration::from_hours(1)),
+        None
+    );
+}

@@ -1,0 +1,139 @@
+//! The price lists on disk, and what the configuration says about money, put together.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::Context as _;
+
+use crate::config::{self, Aliases, Cost, Origin, Problem, Problems};
+use crate::metrics::PlanFee;
+use crate::platform::{create_private_dir, create_private_file};
+use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
+
+/// What `prices set` and `prices import` write, within the storage directory.
+const PRICES_FILE: &str = "prices.json";
+
+/// All prices in force.
+pub(crate) fn load(storage: &Path, cost: &Cost) -> anyhow::Result<PriceTable> {
+    table(commands_file(storage)?, cost)
+}
+
+/// The same with another list in place of the one that commands write.
+pub(crate) fn table(commands: Option<PriceFile>, cost: &Cost) -> anyhow::Result<PriceTable> {
+    let list = built_in().map_err(|text| anyhow::anyhow!("the built-in price list: {text}"))?;
+    let mut files = vec![(Layer::BuiltIn, list)];
+    if let Some(list) = commands {
+        files.push((Layer::Commands, list));
+    }
+    if let Some(path) = &cost.price_file {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the price file {}", path.display()))?;
+        files.push((Layer::User, parse(path, &text)?));
+    }
+    let writes = match cost.cache_writes {
+        config::CacheWrites::FiveMinutes => CacheWrites::Short,
+        config::CacheWrites::OneHour => CacheWrites::Long,
+    };
+    PriceTable::new(&files, writes).map_err(|problems| {
+        let problems = problems.iter().map(|problem| Problem {
+            origin: Origin::Default,
+            key: Some("prices".to_owned()),
+            text: problem.to_string(),
+        });
+        Problems(problems.collect()).into()
+    })
+}
+
+/// What commands have written so far.
+pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>> {
+    let path = commands_path(storage);
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(&path, &text).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Replaces the file at once, so that a reader sees the old or the new one.
+pub(crate) fn save_commands_file(storage: &Path, list: &PriceFile) -> anyhow::Result<PathBuf> {
+    create_private_dir(storage).with_context(|| format!("cannot create {}", storage.display()))?;
+    let path = commands_path(storage);
+    let next = path.with_extension("json.new");
+    if next.exists() {
+        fs::remove_file(&next).with_context(|| format!("cannot remove {}", next.display()))?;
+    }
+    let mut text = serde_json::to_string_pretty(list)?;
+    text.push('\n');
+    create_private_file(&next)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&next, &path))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+fn commands_path(storage: &Path) -> PathBuf {
+    storage.join(PRICES_FILE)
+}
+
+fn parse(path: &Path, text: &str) -> anyhow::Result<PriceFile> {
+    PriceFile::parse(&path.to_string_lossy(), text).map_err(|text| {
+        let origin = Origin::Path(path.to_owned());
+        let text = format!("not a price list: {text}");
+        let key = None;
+        Problems(vec![Problem { origin, key, text }]).into()
+    })
+}
+
+/// Who pays per use, by what accounts are called without an alias.
+pub(crate) fn billing(cost: &Cost, aliases: &Aliases) -> Billing {
+    let accounts = cost.accounts.iter().map(|(name, billing)| {
+        let per_use = *billing == config::Billing::PerUse;
+        (without_alias(name, aliases), per_use)
+    });
+    Billing {
+        accounts: accounts.collect(),
+    }
+}
+
+pub(crate) fn fees(cost: &Cost, aliases: &Aliases) -> HashMap<String, PlanFee> {
+    let fee = |(name, fee): (&String, &config::Fee)| {
+        let plan = fee.plan.clone();
+        let nano_usd = fee.nano_usd;
+        (without_alias(name, aliases), PlanFee { plan, nano_usd })
+    };
+    cost.fees.iter().map(fee).collect()
+}
+
+/// Reference prices must exist: their counters would stay away without a word.
+pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<(String, String)>> {
+    let unknown = cost
+        .references
+        .iter()
+        .filter(|(_, model)| table.find(model).is_none());
+    let problems: Vec<Problem> = unknown
+        .map(|(name, model)| Problem {
+            origin: Origin::Default,
+            key: Some("cost.references".to_owned()),
+            text: format!("{name} is {model}, which has no price"),
+        })
+        .collect();
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
+    let pairs = cost.references.iter();
+    Ok(pairs
+        .map(|(name, model)| (name.clone(), model.clone()))
+        .collect())
+}
+
+/// An account may be written by its alias, too.
+fn without_alias(name: &str, aliases: &Aliases) -> String {
+    let mut accounts = aliases.accounts.iter();
+    let found = accounts.find(|(_, alias)| *alias == name);
+    found.map_or(name, |(account, _)| account).to_owned()
+}

@@ -1,0 +1,69 @@
+//! What the commands about money have in common.
+
+use anyhow::Context as _;
+
+use super::ConfigFlags;
+use crate::app::prices;
+use crate::clock::Clock;
+use crate::config::{self, Aliases, Cost, Env, Storage};
+use crate::model::UnixNanos;
+use crate::pricing::{PriceTable, end_of, start_of};
+
+/// The part of the configuration that money depends on.
+pub(super) struct Setup {
+    pub(super) storage: Storage,
+    pub(super) cost: Cost,
+    pub(super) aliases: Aliases,
+}
+
+impl Setup {
+    pub(super) fn load(flags: ConfigFlags, env: &Env) -> anyhow::Result<Self> {
+        let (storage, cost, aliases) = config::load_money(&flags.into_flags(), env)?.value;
+        Ok(Self {
+            storage,
+            cost,
+            aliases,
+        })
+    }
+
+    pub(super) fn table(&self) -> anyhow::Result<PriceTable> {
+        prices::load(&self.storage.path, &self.cost)
+    }
+}
+
+pub(super) fn now() -> UnixNanos {
+    Clock::system().now()
+}
+
+/// Today in UTC, as price lists write days.
+pub(super) fn today() -> anyhow::Result<String> {
+    Ok(timestamp(now())?.strftime("%Y-%m-%d").to_string())
+}
+
+pub(super) fn timestamp(at: UnixNanos) -> anyhow::Result<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(at.get().into()).context("the time is out of range")
+}
+
+/// The start of a day, or a moment.
+pub(super) fn parse_start(text: &str) -> Result<UnixNanos, String> {
+    start_of(text).ok_or_else(|| expected(text))
+}
+
+/// The end of a day, or a moment.
+pub(super) fn parse_end(text: &str) -> Result<UnixNanos, String> {
+    end_of(text).ok_or_else(|| expected(text))
+}
+
+fn expected(text: &str) -> String {
+    format!(
+        "expected a day in UTC like 2026-11-22 or a moment like 2026-11-22T08:00:00Z, found {text}"
+    )
+}
+
+/// Nano-dollars as dollars, exactly.
+pub(super) fn usd(nanos: i128) -> String {
+    const NANOS: u128 = 1_000_000_000;
+    let sign = if nanos < 0 { "-" } else { "" };
+    let (whole, fraction) = (nanos.unsigned_abs() / NANOS, nanos.unsigned_abs() % NANOS);
+    format!("{sign}{whole}.{fraction:09}")
+}

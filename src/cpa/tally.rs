@@ -1,0 +1,72 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// CPA's own count of requests served well, as the latest reader of its lists found it. Reading
+/// them costs CPA, so whoever has read them leaves the sum here for the others.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    received: Arc<AtomicU64>,
+    last: Arc<Mutex<Option<Counted>>>,
+}
+
+/// The count, and what had arrived here before it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) successes: u64,
+    pub(crate) arrived: u64,
+    at: Instant,
+}
+
+impl Tally {
+    /// `received` counts the records that have arrived.
+    pub(crate) fn new(received: Arc<AtomicU64>) -> Self {
+        Self {
+            received,
+            last: Arc::default(),
+        }
+    }
+
+    /// To be asked before CPA is.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// CPA has counted `successes`; `arrived` is from before it was asked.
+    pub(crate) fn note(&self, successes: u64, arrived: u64) -> Counted {
+        let counted = Counted {
+            successes,
+            arrived,
+            at: Instant::now(),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+        counted
+    }
+
+    /// A count that is newer than `known` and not older than `age`.
+    pub(crate) fn fresh(&self, known: Option<Counted>, age: Duration) -> Option<Counted> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|last| last.at.elapsed() < age && known.is_none_or(|known| last.at > known.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_used_once_and_not_when_it_is_old() {
+        let received = Arc::new(AtomicU64::new(7));
+        let tally = Tally::new(Arc::clone(&received));
+        let hour = Duration::from_hours(1);
+        assert_eq!(tally.fresh(None, hour), None);
+        let noted = tally.note(100, tally.arrived());
+        assert_eq!((noted.successes, noted.arrived), (100, 7));
+        assert_eq!(tally.fresh(None, hour), Some(noted));
+        assert_eq!(tally.fresh(None, Duration::ZERO), None);
+        assert_eq!(tally.fresh(Some(noted), hour), None);
+        received.store(9, Ordering::Relaxed);
+        let next = tally.note(101, tally.arrived());
+        assert_eq!(tally.clone().fresh(Some(noted), hour), Some(next));
+    }
+}

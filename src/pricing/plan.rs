@@ -1,0 +1,168 @@
+//! What one model costs, compact: chosen by moment, service tier and length of the prompt.
+
+use super::file::{Dated, Listed, LongContext, RateList};
+use super::rate::{MAX_USD_PER_MTOK, Rate, Rates};
+use super::when::{Hours, Span, end_of, start_of};
+use crate::model::UnixNanos;
+
+/// The prices of a model on all dates; their spans do not overlap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prices {
+    dates: Vec<Period>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Period {
+    span: Span,
+    standard: Steps,
+    tiers: Vec<(Box<str>, Steps)>,
+    peak: Option<(Hours, Steps)>,
+}
+
+/// Rates by length of the prompt.
+#[derive(Clone, Debug, PartialEq)]
+struct Steps {
+    short: Rates,
+    /// Shortest prompt and rates, longest first.
+    longer: Vec<(u64, Rates)>,
+}
+
+/// The standard tier's name in labels and commands.
+pub const STANDARD: &str = "standard";
+
+/// What a tier's name in a record means: `None` is the standard tier.
+pub fn tier_named(text: &str) -> Option<String> {
+    let word = text.to_ascii_lowercase();
+    match word.as_str() {
+        "" | "auto" | "default" | STANDARD => None,
+        // OpenAI's new name of the same thing.
+        "fast" => Some("priority".to_owned()),
+        _ => Some(word),
+    }
+}
+
+impl Prices {
+    pub(super) fn new(listed: &Listed) -> Result<Self, String> {
+        let dates = listed
+            .dates()
+            .map(|dated| Period::new(&dated))
+            .collect::<Result<Vec<Period>, String>>()?;
+        for (index, period) in dates.iter().enumerate() {
+            let mut later = dates.iter().skip(index + 1);
+            if later.any(|other| other.span.overlaps(&period.span)) {
+                return Err("two prices apply at the same time".to_owned());
+            }
+        }
+        Ok(Self { dates })
+    }
+
+    /// `tier` as [`tier_named`] gives it. A tier without rates of its own costs the standard
+    /// rates. `None` outside all dates.
+    pub fn rates(&self, at: UnixNanos, tier: Option<&str>, prompt: u64) -> Option<&Rates> {
+        let period = self.dates.iter().find(|period| period.span.contains(at))?;
+        Some(period.steps(at, tier).rates(prompt))
+    }
+
+    /// The tiers that have rates of their own at a moment.
+    pub fn tiers(&self, at: UnixNanos) -> impl Iterator<Item = &str> {
+        let period = self.dates.iter().find(|period| period.span.contains(at));
+        let tiers = period.map(|period| period.tiers.as_slice());
+        tiers.unwrap_or_default().iter().map(|(name, _)| &**name)
+    }
+}
+
+impl Period {
+    fn new(dated: &Dated) -> Result<Self, String> {
+        let bound = |text: &Option<String>, read: fn(&str) -> Option<UnixNanos>| {
+            let Some(text) = text else { return Ok(None) };
+            let at = read(text).map(Some);
+            at.ok_or_else(|| format!("{text} is not a day like 2026-11-22"))
+        };
+        let span = Span {
+            from: bound(&dated.valid_from, start_of)?,
+            until: bound(&dated.valid_to, end_of)?,
+        };
+        if span.from.is_some_and(|from| !span.contains(from)) {
+            return Err("valid_to comes before valid_from".to_owned());
+        }
+        let standard = Steps::new(&dated.usd_per_mtok, &dated.long_context)?;
+        let mut tiers = Vec::new();
+        for (name, listed) in &dated.tiers {
+            let Some(name) = tier_named(name) else {
+                return Err(format!("tier {name} is the standard one"));
+            };
+            let mut tier = Steps::new(&listed.rates(), &listed.long_context)?;
+            if tier.longer.is_empty() {
+                let (own, base) = (tier.short.input, standard.short.input);
+                let scaled = |(from, rates): &(u64, Rates)| (*from, rates.scaled(own, base));
+                tier.longer = standard.longer.iter().map(scaled).collect();
+            }
+            tiers.push((name.into(), tier));
+        }
+        let peak = dated.peak.as_ref().map(|peak| {
+            let hours = Hours::parse(&peak.utc, peak.weekdays)
+                .ok_or("hours of the peak are written like 01:00-04:00")?;
+            Ok::<_, String>((hours, Steps::new(&peak.usd_per_mtok, &[])?))
+        });
+        Ok(Self {
+            span,
+            standard,
+            tiers,
+            peak: peak.transpose()?,
+        })
+    }
+
+    fn steps(&self, at: UnixNanos, tier: Option<&str>) -> &Steps {
+        if let Some((_, steps)) = self.tiers.iter().find(|(name, _)| Some(&**name) == tier) {
+            return steps;
+        }
+        match &self.peak {
+            Some((hours, steps)) if hours.contain(at) => steps,
+            _ => &self.standard,
+        }
+    }
+}
+
+impl Steps {
+    fn new(short: &RateList, long: &[LongContext]) -> Result<Self, String> {
+        let mut longer = long
+            .iter()
+            .map(|step| Ok((step.from(), rates(&step.rates())?)))
+            .collect::<Result<Vec<(u64, Rates)>, String>>()?;
+        longer.sort_by_key(|(from, _)| std::cmp::Reverse(*from));
+        if longer
+            .windows(2)
+            .any(|pair| matches!(pair, [(a, _), (b, _)] if a == b))
+        {
+            return Err("two long-context steps begin at the same length".to_owned());
+        }
+        Ok(Self {
+            short: rates(short)?,
+            longer,
+        })
+    }
+
+    fn rates(&self, prompt: u64) -> &Rates {
+        let step = self.longer.iter().find(|(from, _)| *from <= prompt);
+        step.map_or(&self.short, |(_, rates)| rates)
+    }
+}
+
+fn rates(list: &RateList) -> Result<Rates, String> {
+    let read = |usd: f64| {
+        Rate::from_usd_per_mtok(usd).ok_or_else(|| {
+            format!("{usd} is not a price from 0 to {MAX_USD_PER_MTOK} per 1M tokens")
+        })
+    };
+    let (input, output) = (read(list.input)?, read(list.output)?);
+    let or = |usd: Option<f64>, other: Rate| usd.map_or(Ok(other), read);
+    let cache_write = or(list.cache_write, input)?;
+    Ok(Rates {
+        input,
+        cache_read: or(list.cache_read, input)?,
+        cache_write,
+        cache_write_1h: or(list.cache_write_1h, cache_write)?,
+        output,
+        reasoning: or(list.reasoning, output)?,
+    })
+}

@@ -1,0 +1,3 @@
+mod bills;
+mod formats;
+mod lists;

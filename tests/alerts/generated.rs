@@ -1,0 +1,344 @@
+//! The same rules for Grafana's own alerting and for the Prometheus operator, generated from the one source.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::promql;
+use crate::source::{Alert, FILES, RECORDING, alerts, recordings};
+use crate::support::{read, root, yaml};
+
+const GRAFANA: &str = "grafana/alerting/cpa.yaml";
+const KUBERNETES: &str = "deploy/kubernetes/prometheusrule.yaml";
+/// What the Grafana data source must be called; `grafana/provisioning` of this repository uses it.
+const DATASOURCE: &str = "prometheus";
+
+fn is_current(path: &str, made: &str) {
+    let file = root().join(path);
+    if std::env::var_os("UPDATE_ALERTS").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, made).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&file).unwrap_or_default() == made,
+        "{path} is not what the rules say: UPDATE_ALERTS=1 cargo test --test alerts"
+    );
+}
+
+#[test]
+fn the_kubernetes_manifest_is_current() {
+    let mut made = String::from(
+        "# Made from prometheus/recording.rules.yml and alerts/rules by\n\
+         # UPDATE_ALERTS=1 cargo test --test alerts\n\
+         # Set the label that your operator's ruleSelector asks for.\n\
+         apiVersion: monitoring.coreos.com/v1\n\
+         kind: PrometheusRule\n\
+         metadata:\n  name: cpa-exporter\n  labels:\n    app.kubernetes.io/name: cpa-exporter\n\
+         spec:\n  groups:\n",
+    );
+    let mut files = vec![RECORDING.to_owned()];
+    files.extend(FILES.map(|file| format!("alerts/rules/{file}.yml")));
+    for file in files {
+        let text = read(&file);
+        let (_, groups) = text.split_once("groups:\n").unwrap();
+        for line in groups.lines() {
+            let indent = if line.is_empty() { "" } else { "  " };
+            made.push_str(indent);
+            made.push_str(line);
+            made.push('\n');
+        }
+    }
+    is_current(KUBERNETES, &made);
+    let manifest = yaml(&made);
+    let groups = manifest["spec"]["groups"].as_array().unwrap();
+    let rules: usize = groups
+        .iter()
+        .map(|g| g["rules"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(rules, recordings().len() + alerts().len());
+}
+
+/// Grafana's file provisioning, in the order in which its own export writes the fields.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Provisioning {
+    api_version: u8,
+    groups: Vec<Group>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    org_id: u8,
+    name: &'static str,
+    folder: &'static str,
+    interval: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    uid: String,
+    title: String,
+    condition: &'static str,
+    data: Vec<Query>,
+    no_data_state: &'static str,
+    exec_err_state: &'static str,
+    #[serde(rename = "for")]
+    holds: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_firing_for: Option<String>,
+    annotations: std::collections::BTreeMap<String, String>,
+    labels: serde_json::Value,
+    is_paused: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Query {
+    ref_id: &'static str,
+    relative_time_range: Range,
+    datasource_uid: &'static str,
+    model: Model,
+}
+
+#[derive(Serialize)]
+struct Range {
+    from: u32,
+    to: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Model {
+    ref_id: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instant: Option<bool>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expression: Option<&'static str>,
+}
+
+/// Recorded series are put in as expressions, so that Grafana needs no recording rules.
+fn without_recordings(expr: &str) -> String {
+    let mut expr = expr.trim().to_owned();
+    loop {
+        let before = expr.clone();
+        for (name, recorded) in recordings() {
+            if promql::names(&expr).metrics.contains(&name) {
+                expr = put_in(&expr, &name, recorded.trim());
+            }
+        }
+        if expr == before {
+            return expr;
+        }
+    }
+}
+
+/// Whole names only: one recorded name can be the beginning of another.
+fn put_in(expr: &str, name: &str, recorded: &str) -> String {
+    let mut made = String::new();
+    let mut rest = expr;
+    while let Some((before, after)) = rest.split_once(name) {
+        let whole = !after.starts_with(|c: char| c.is_alphanumeric() || "_:".contains(c));
+        assert!(
+            !(whole && after.starts_with(['[', '{'])),
+            "{name}: an expression takes neither a range nor matchers"
+        );
+        made.push_str(before);
+        if whole {
+            write!(made, "(\n{recorded}\n)").unwrap();
+        } else {
+            made.push_str(name);
+        }
+        rest = after;
+    }
+    made.push_str(rest);
+    made
+}
+
+fn instant(ref_id: &'static str, expr: &str) -> Query {
+    Query {
+        ref_id,
+        relative_time_range: Range { from: 3600, to: 0 },
+        datasource_uid: DATASOURCE,
+        model: Model {
+            ref_id,
+            expr: Some(without_recordings(expr)),
+            instant: Some(true),
+            kind: None,
+            expression: None,
+        },
+    }
+}
+
+/// True for every series that the query gives, whatever its value.
+fn any_series() -> Query {
+    Query {
+        ref_id: "B",
+        relative_time_range: Range { from: 3600, to: 0 },
+        datasource_uid: "__expr__",
+        model: Model {
+            ref_id: "B",
+            expr: None,
+            instant: None,
+            kind: Some("math"),
+            expression: Some("is_number($A) || is_inf($A)"),
+        },
+    }
+}
+
+/// Prometheus' templates can query; Grafana's cannot. The query becomes one of the rule's own, whose value Grafana
+/// finds by the labels that both share.
+fn translated(text: &str) -> (String, Option<String>) {
+    let mut text = text.replace("$value", "$values.A.Value");
+    let Some(begin) = text.find("{{ with printf") else {
+        return (text, None);
+    };
+    let end = begin + text[begin..].find("| query }}").unwrap() + "| query }}".len();
+    let call = text[begin..end].to_owned();
+    let query = call.split('"').nth(1).unwrap();
+    // The matchers are what Grafana does by labels.
+    let (before, rest) = query.split_once('{').unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    let query = format!("{before}{after}");
+    text = text.replace(&call, "{{ with $values.C }}");
+    text = text.replace("{{ . | first | value | humanize", "{{ .Value | humanize");
+    assert!(!text.contains("query"), "{text}");
+    (text, Some(query))
+}
+
+fn grafana_rule(alert: &Alert) -> Rule {
+    let mut extra = None;
+    let mut annotations = std::collections::BTreeMap::new();
+    for (name, text) in alert.annotations() {
+        let (text, query) = translated(text);
+        annotations.insert(name.to_owned(), text);
+        assert!(extra.is_none() || query.is_none() || extra == query);
+        extra = extra.or(query);
+    }
+    let mut data = vec![instant("A", alert.expr()), any_series()];
+    data.extend(extra.map(|query| instant("C", &query)));
+    let text = |key: &str| alert.rule[key].as_str().map(str::to_owned);
+    let severity = alert.severity();
+    Rule {
+        // At most 40 characters.
+        uid: format!("{}-{severity}", alert.name.to_lowercase()),
+        title: format!("{} ({severity})", alert.name),
+        condition: "B",
+        data,
+        // No series is how a Prometheus rule says that all is well.
+        no_data_state: "OK",
+        exec_err_state: "Error",
+        holds: text("for").unwrap_or_else(|| "0s".to_owned()),
+        keep_firing_for: text("keep_firing_for"),
+        annotations,
+        labels: alert.rule["labels"].clone(),
+        is_paused: false,
+    }
+}
+
+#[test]
+fn the_grafana_rules_are_current() {
+    let all = alerts();
+    let groups = FILES.map(|file| Group {
+        org_id: 1,
+        name: file,
+        folder: "CPA alerts",
+        interval: "1m",
+        rules: all
+            .iter()
+            .filter(|alert| alert.file == file)
+            .map(grafana_rule)
+            .collect(),
+    });
+    let provisioning = Provisioning {
+        api_version: 1,
+        groups: groups.into(),
+    };
+    let made = format!(
+        "# Made from alerts/rules and prometheus/recording.rules.yml by UPDATE_ALERTS=1 cargo test --test alerts\n\
+         # Grafana 11 and newer (keepFiringFor: 12); the data source's uid is \"{DATASOURCE}\".\n{}",
+        serde_saphyr::to_string(&provisioning).unwrap()
+    );
+    is_current(GRAFANA, &made);
+    check_grafana(&made, all.len());
+}
+
+/// What Grafana refuses or would get wrong.
+fn check_grafana(made: &str, rules: usize) {
+    let file = yaml(made);
+    let groups = file["groups"].as_array().unwrap().iter();
+    let all: Vec<&serde_json::Value> = groups
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .collect();
+    assert_eq!(all.len(), rules);
+    let mut uids: Vec<&str> = all
+        .iter()
+        .map(|rule| rule["uid"].as_str().unwrap())
+        .collect();
+    uids.sort_unstable();
+    uids.dedup();
+    assert_eq!(uids.len(), rules, "a uid is there twice");
+    assert!(uids.iter().all(|uid| uid.len() <= 40), "{uids:?}");
+    for rule in all {
+        let text = rule.to_string();
+        assert!(!text.contains("$value "), "{text}");
+        assert_eq!(
+            text.contains("$values.C"),
+            rule["data"][2]["refId"] == "C",
+            "{text}"
+        );
+        let exprs = rule["data"].as_array().unwrap().iter();
+        for expr in exprs.filter_map(|query| query["model"]["expr"].as_str()) {
+            assert!(
+                promql::names(expr).metrics.iter().all(|m| !m.contains(':')),
+                "{expr}"
+            );
+        }
+    }
+}
+
+/// Expressions that were put together here are `PromQL` still, by the real promtool.
+#[test]
+fn promtool_takes_what_was_generated() {
+    if !crate::support::have(&["promtool"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = yaml(&read(KUBERNETES));
+    let mut rules = Vec::new();
+    let grafana = yaml(&read(GRAFANA));
+    for group in grafana["groups"].as_array().unwrap() {
+        for rule in group["rules"].as_array().unwrap() {
+            for query in rule["data"].as_array().unwrap() {
+                if let Some(expr) = query["model"]["expr"].as_str() {
+                    let name = format!("g:r{}", rules.len());
+                    rules.push(serde_json::json!({"record": name, "expr": expr}));
+                }
+            }
+        }
+    }
+    let files = [
+        manifest["spec"].clone(),
+        serde_json::json!({"groups": [{"name": "grafana", "rules": rules}]}),
+    ];
+    for (n, content) in files.iter().enumerate() {
+        let file = dir.path().join(format!("{n}.yml"));
+        std::fs::write(&file, serde_saphyr::to_string(content).unwrap()).unwrap();
+        let output = std::process::Command::new("promtool")
+            .args(["check", "rules", file.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! Rules, alerts and their delivery, with the real promtool, Prometheus and Alertmanager.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code; clippy.toml covers only test functions"
+)]
+
+mod command;
+mod delivery;
+mod end_to_end;
+mod generated;
+mod inhibition;
+mod messages;
+mod promql;
+mod rules;
+mod script;
+mod sinks;
+mod source;
+mod stack;
+mod support;
+mod tools;

@@ -1,0 +1,308 @@
+//! Every alert is complete, and every rule names what exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cpa_exporter::metrics::catalogue::{self, Kind};
+use serde_json::Value;
+
+use crate::promql;
+use crate::source::{Alert, FILES, alerts, names, recordings};
+use crate::support::{read, yaml};
+
+/// Series name → labels, of the catalogue. `up` is Prometheus' own.
+fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut exposed = BTreeMap::new();
+    for (_, families) in catalogue::sections() {
+        for family in families {
+            let labels: BTreeSet<&str> = family.labels.iter().copied().collect();
+            match family.kind {
+                Kind::Counter | Kind::Gauge => {
+                    exposed.insert(family.name.to_owned(), labels);
+                }
+                Kind::Histogram(_) | Kind::Summary => {
+                    for suffix in ["_sum", "_count"] {
+                        exposed.insert(format!("{}{suffix}", family.name), labels.clone());
+                    }
+                    if family.kind != Kind::Summary {
+                        let mut labels = labels;
+                        labels.insert("le");
+                        exposed.insert(format!("{}_bucket", family.name), labels);
+                    }
+                }
+            }
+        }
+    }
+    exposed.insert("up".to_owned(), BTreeSet::new());
+    exposed
+}
+
+/// Every expression with the name of its rule; queries inside annotations are expressions, too.
+fn expressions() -> Vec<(String, String)> {
+    let mut all = recordings();
+    for alert in alerts() {
+        all.push((alert.name.clone(), alert.expr().to_owned()));
+        for (_, text) in alert.annotations() {
+            let queries = text.split("printf \"").skip(1);
+            // `printf "%.0f"` formats a number; only queries have matchers.
+            let queries = queries.filter_map(|rest| rest.split("\" $labels").next());
+            let queries = queries.filter(|query| query.contains("=%q"));
+            all.extend(queries.map(|q| (alert.name.clone(), q.replace("%q", "\"\""))));
+        }
+    }
+    all
+}
+
+#[test]
+fn rules_name_what_exists() {
+    let exposed = exposed();
+    let recorded: BTreeSet<String> = recordings().into_iter().map(|(name, _)| name).collect();
+    let mut problems = Vec::new();
+    for (rule, expr) in expressions() {
+        let found = promql::names(&expr);
+        let mut labels: BTreeSet<&str> = ["job", "instance"].into();
+        for metric in &found.metrics {
+            if let Some(of_metric) = exposed.get(metric) {
+                labels.extend(of_metric);
+            } else if recorded.contains(metric) {
+                // The level of a recorded series names its labels.
+                labels.extend(metric.split(':').next().unwrap().split('_'));
+            } else {
+                problems.push(format!("{rule}: there is no {metric}"));
+            }
+        }
+        for label in found.labels.iter().filter(|l| !labels.contains(l.as_str())) {
+            problems.push(format!("{rule}: no metric in it has the label {label}"));
+        }
+        for (metric, label, _) in &found.values {
+            let has = exposed
+                .get(metric)
+                .is_none_or(|of| of.contains(label.as_str()));
+            if !has && !["job", "instance"].contains(&label.as_str()) {
+                problems.push(format!("{rule}: {metric} has no label {label}"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Values of closed sets, from the catalogue's documents.
+#[test]
+fn rules_ask_for_values_that_exist() {
+    let known: BTreeMap<&str, &[&str]> = [
+        (
+            "reason",
+            &[
+                "rate_limit",
+                "quota",
+                "auth",
+                "billing",
+                "invalid",
+                "client",
+                "timeout",
+                "overloaded",
+                "upstream",
+                "network",
+                "interrupted",
+                "other",
+            ] as &[&str],
+        ),
+        (
+            "status",
+            &[
+                "active", "cooling", "error", "disabled", "pending", "unknown",
+            ],
+        ),
+        ("scope", &["account", "model", "feature", "spend", "local"]),
+        ("code", &["401", "403"]),
+        ("job", &["cpa"]),
+    ]
+    .into();
+    for (rule, expr) in expressions() {
+        for (metric, label, value) in promql::names(&expr).values {
+            let known = known.get(label.as_str()).copied().unwrap_or_default();
+            for one in value.split('|').filter(|one| !one.is_empty()) {
+                assert!(known.contains(&one), "{rule}: {metric}{{{label}={one}}}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_complete() {
+    let runbook = read("alerts/RUNBOOK.md");
+    for alert in alerts() {
+        let name = &alert.name;
+        assert!(name.starts_with("CPA"), "{name}");
+        assert!(
+            ["critical", "warning", "info"].contains(&alert.severity()),
+            "{name}"
+        );
+        let annotations: BTreeMap<&str, &str> = alert.annotations().into_iter().collect();
+        for needed in ["summary", "description"] {
+            let text = annotations[needed].trim_end_matches("{{ end }}");
+            assert!(text.ends_with('.'), "{name}: {needed} is no sentence");
+        }
+        let anchor = name.to_lowercase();
+        assert_eq!(
+            annotations["runbook_url"],
+            format!("alerts/RUNBOOK.md#{anchor}")
+        );
+        let entry = entry(&runbook, name);
+        for part in ["Meaning", "Impact", "Diagnosis", "itigation"] {
+            assert!(entry.contains(part), "RUNBOOK.md: {name} lacks {part}");
+        }
+    }
+}
+
+fn entry<'a>(runbook: &'a str, name: &str) -> &'a str {
+    let heading = format!("\n### {name}\n");
+    let (_, rest) = runbook
+        .split_once(&heading)
+        .unwrap_or_else(|| panic!("RUNBOOK.md has no entry {name}"));
+    rest.split("\n#").next().unwrap()
+}
+
+#[test]
+fn the_runbook_has_no_entry_too_many() {
+    let entries: Vec<String> = read("alerts/RUNBOOK.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ").map(str::to_owned))
+        .collect();
+    assert_eq!(entries, names());
+}
+
+/// Names what it is about: the account, the figure where there is one, and for quotas the countdown.
+#[test]
+fn annotations_name_account_figure_and_reset() {
+    for alert in alerts() {
+        let text: String = alert.annotations().into_iter().map(|(_, t)| t).collect();
+        let of_account = alert.name.contains("Account")
+            || (alert.file == "quota" && alert.name != "CPAQuotaPoolLow");
+        if of_account {
+            assert!(text.contains("$labels.account"), "{}", alert.name);
+        }
+        let levels = ["CPAQuotaUsageHigh", "CPAQuotaExhausted", "CPAQuotaForecast"];
+        if levels.contains(&alert.name.as_str()) {
+            assert!(!alert.rule["annotations"]["resets_in"].is_null());
+        }
+        // An expression that ends in `== 0` or `== 1` has no figure.
+        if text.contains("$value") && alert.name != "CPAProviderDown" {
+            assert!(
+                !alert.rule["annotations"]["figure"].is_null(),
+                "{}",
+                alert.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hole_neither_fires_nor_resolves() {
+    for alert in alerts() {
+        let expr = alert.expr();
+        let bridged = expr.contains('[') || expr.contains(':') || expr.contains("up{job");
+        assert!(
+            bridged,
+            "{}: an instant vector ends with the next hole",
+            alert.name
+        );
+        assert!(
+            alert.rule.get("for").is_some()
+                || alert.rule.get("keep_firing_for").is_some()
+                || alert.name == "CPAQuotaReset",
+            "{}",
+            alert.name
+        );
+    }
+}
+
+/// The four kinds of test that every alert has, told by the names of the tests.
+#[test]
+fn every_alert_is_tested_for_firing_quiet_gap_and_restart() {
+    for file in FILES {
+        let tests = yaml(&read(format!("alerts/tests/{file}.yml")));
+        let tests = tests["tests"].as_array().unwrap();
+        for alert in alerts().iter().filter(|alert| alert.file == file) {
+            for kind in ["fires", "quiet", "gap", "restart"] {
+                let name = format!("{}: {kind}", alert.name);
+                let of_kind: Vec<&Value> = tests
+                    .iter()
+                    .filter(|t| t["name"].as_str().unwrap().starts_with(&name))
+                    .collect();
+                assert!(!of_kind.is_empty(), "alerts/tests/{file}.yml lacks {name}");
+                let fires = of_kind.iter().any(|test| expects(test, alert));
+                if kind == "fires" {
+                    assert!(fires, "{name} expects no {}", alert.severity());
+                }
+                if kind == "gap" {
+                    assert!(has_hole(&of_kind), "{name} has no hole");
+                }
+            }
+        }
+    }
+}
+
+fn expects(test: &Value, alert: &Alert) -> bool {
+    let checks = test["alert_rule_test"].as_array().unwrap().iter();
+    checks
+        .filter(|check| check["alertname"] == alert.name.as_str())
+        .flat_map(|check| check["exp_alerts"].as_array().unwrap())
+        .any(|expected| expected["exp_labels"]["severity"] == alert.severity())
+}
+
+fn has_hole(tests: &[&Value]) -> bool {
+    let series = tests
+        .iter()
+        .flat_map(|test| test["input_series"].as_array().unwrap());
+    let mut values = series.map(|series| series["values"].as_str().unwrap());
+    values.any(|values| values.contains('_') || values.contains("stale"))
+}
+
+#[test]
+fn alertmanager_speaks_of_alerts_that_exist() {
+    let names = names();
+    let known = |name: &str| name == "CPATest" || names.iter().any(|n| n == name);
+    let config = read("alerts/alertmanager.yml");
+    for line in config.lines().filter(|line| line.contains("matchers:")) {
+        for rest in line.split("alertname").skip(1) {
+            let Some(value) = rest.split('"').nth(1) else {
+                continue;
+            };
+            for one in value.split('|') {
+                match one.strip_suffix(".+") {
+                    Some(start) => assert!(names.iter().any(|n| n.starts_with(start)), "{line}"),
+                    None => assert!(known(one), "{line}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_language_says_every_alert_and_word() {
+    let words = |file: &str| -> Vec<String> {
+        let text = read(format!("alerts/templates/{file}.tmpl"));
+        let found = text.split("eq ").skip(1);
+        let found = found.filter_map(|rest| rest.split('"').nth(1).map(str::to_owned));
+        found.collect()
+    };
+    let english = words("en");
+    for name in names().into_iter().chain(["CPATest".to_owned()]) {
+        assert!(english.contains(&name), "{name} is not in en.tmpl");
+    }
+    for language in ["vi", "zh"] {
+        assert_eq!(words(language), english, "{language}.tmpl");
+    }
+    // Labels that a message shows.
+    for label in [
+        "provider", "account", "model", "limit", "window", "instance",
+    ] {
+        assert!(english.contains(&label.to_owned()), "{label}");
+    }
+}
+
+#[test]
+fn the_shipped_prometheus_scrapes_the_job_that_alerts_ask_for() {
+    let config = yaml(&read("prometheus/prometheus.yml"));
+    assert_eq!(config["scrape_configs"][0]["job_name"], "cpa");
+}

@@ -1,0 +1,102 @@
+//! `scripts/alertmanager-config` makes what Alertmanager takes, and says what is missing.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use crate::support::{have, root};
+
+/// Its output, or what it complained.
+pub(crate) fn run(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(root().join("scripts/alertmanager-config"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
+}
+
+#[test]
+fn the_result_is_taken_and_private() {
+    if !have(&["amtool"]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let secrets = dir.path().to_str().unwrap();
+    let output = dir.path().join("alertmanager.yml");
+    std::fs::write(dir.path().join("telegram-token"), "12:AbC_d-e\n").unwrap();
+    run(&[
+        "--receiver",
+        "telegram",
+        "--chat-id",
+        "-10012",
+        "--language",
+        "zh",
+        "--time-zone",
+        "Asia/Shanghai",
+        "--secrets",
+        secrets,
+        "--output",
+        output.to_str().unwrap(),
+    ])
+    .unwrap();
+    let mode = std::fs::metadata(&output).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let config = std::fs::read_to_string(&output).unwrap();
+    for line in [
+        "  receiver: telegram ",
+        "      receiver: telegram-once ",
+        "        bot_token: 12:AbC_d-e\n",
+        "        chat_id: -10012\n",
+        "/zh.tmpl",
+        "location: Asia/Shanghai",
+    ] {
+        assert!(config.contains(line), "{line} is not in\n{config}");
+    }
+    let checked = Command::new("amtool")
+        .args(["check-config", output.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_said() {
+    let dir = tempdir().unwrap();
+    let secrets = dir.path().to_str().unwrap();
+    std::fs::write(dir.path().join("discord-url"), "two\nlines of 'text'").unwrap();
+    for (arguments, complaint) in [
+        (vec![], "--receiver is missing"),
+        (vec!["--receiver", "pager"], "there is no receiver pager"),
+        (vec!["--receiver", "telegram"], "needs --chat-id"),
+        (
+            vec!["--receiver", "telegram", "--chat-id", "@me"],
+            "--chat-id is a number",
+        ),
+        (
+            vec!["--receiver", "telegram", "--chat-id", "1"],
+            "telegram-token",
+        ),
+        (vec!["--receiver", "discord"], "more than a token or URL"),
+        (vec!["--receiver", "email"], "needs --email-to"),
+        (
+            vec!["--receiver", "nobody", "--language", "de"],
+            "not in de",
+        ),
+        (
+            vec!["--receiver", "nobody", "--email-to", "a'b"],
+            "no quotes",
+        ),
+        (vec!["--frobnicate"], "what is --frobnicate?"),
+    ] {
+        let mut all = vec!["--secrets", secrets];
+        all.extend(arguments);
+        let said = run(&all).unwrap_err();
+        assert!(said.contains(complaint), "{all:?}: {said}");
+    }
+}

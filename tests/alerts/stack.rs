@@ -1,0 +1,120 @@
+//! `scripts/stack` starts everything, and ends everything.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{eventually, free_port, get, have, root};
+
+/// Ended with the test, together with what it started.
+struct Stack(Child);
+
+impl Stack {
+    fn interrupt(&self) {
+        let id = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SIGTERM lets it end its children; SIGKILL would orphan them.
+        let id = self.0.id().to_string();
+        Command::new("kill")
+            .arg(&id)
+            .stderr(Stdio::null())
+            .status()
+            .ok();
+        self.0.wait().ok();
+    }
+}
+
+fn start(flags: &[&str]) -> Stack {
+    let mut command = Command::new(root().join("scripts/stack"));
+    command
+        .args(["--binary", env!("CARGO_BIN_EXE_cpa-exporter")])
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Stack(command.spawn().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_runs_and_leaves_nothing_behind() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
+    let list: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let mut stack = start(&["--ports", &list.join(",")]);
+    let prometheus = format!("http://127.0.0.1:{}", ports[1]);
+    eventually("Prometheus scrapes the demo", async || {
+        let answer = get(&format!(
+            "{prometheus}/api/v1/query?query=up%7Bjob%3D%22cpa%22%7D"
+        ))
+        .await?;
+        (answer.pointer("/data/result/0/value/1")? == "1").then_some(())
+    })
+    .await;
+    let rules = get(&format!("{prometheus}/api/v1/rules")).await.unwrap();
+    let groups = rules["data"]["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 7, "{rules}");
+    let found = eventually("Prometheus finds Alertmanager", async || {
+        let answer = get(&format!("{prometheus}/api/v1/alertmanagers")).await?;
+        answer.pointer("/data/activeAlertmanagers/0/url").cloned()
+    })
+    .await;
+    assert_eq!(
+        found,
+        format!("http://127.0.0.1:{}/api/v2/alerts", ports[2])
+    );
+    stack.interrupt();
+    let status = stack.0.wait().unwrap();
+    assert!(status.success(), "{status}");
+    let said = BufReader::new(stack.0.stdout.take().unwrap());
+    let said: Vec<String> = said.lines().map(Result::unwrap).collect();
+    assert!(
+        said.contains(&format!(
+            "exporter      http://127.0.0.1:{}/metrics",
+            ports[0]
+        )),
+        "{said:?}"
+    );
+    let logs = said.iter().find_map(|line| line.strip_prefix("logs "));
+    let dir = logs.unwrap().trim().trim_end_matches("/*.log");
+    assert!(!std::path::Path::new(dir).exists(), "{dir} is left behind");
+    for port in &ports[..3] {
+        assert!(
+            TcpStream::connect(("127.0.0.1", *port)).is_err(),
+            "something still serves on {port}"
+        );
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().map(|at| (taken, at.port())).unwrap();
+    let ports = format!(
+        "{},{},{},{}",
+        free_port(),
+        taken.1,
+        free_port(),
+        free_port()
+    );
+    let mut stack = start(&["--ports", &ports]);
+    let status = stack.0.wait().unwrap();
+    assert_eq!(status.code(), Some(2));
+    let said = BufReader::new(stack.0.stderr.take().unwrap()).lines();
+    let said: Vec<String> = said.map(Result::unwrap).collect();
+    let line = format!(
+        "stack: port {} for Prometheus is taken; --ports chooses others",
+        taken.1
+    );
+    assert_eq!(said, [line]);
+}

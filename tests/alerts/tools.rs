@@ -1,0 +1,147 @@
+//! promtool and amtool judge the files.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use crate::source::{FILES, RECORDING, alerts};
+use crate::support::{have, read, root};
+
+fn succeeds(program: &str, dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}\n{said}");
+    said
+}
+
+#[test]
+fn promtool_takes_configuration_and_rules() {
+    if !have(&["promtool"]) {
+        return;
+    }
+    let said = succeeds(
+        "promtool",
+        &root(),
+        &["check", "config", "prometheus/prometheus.yml"],
+    );
+    assert!(said.contains("5 rule files found"), "{said}");
+    let mut files = vec![RECORDING.to_owned()];
+    files.extend(FILES.map(|file| format!("alerts/rules/{file}.yml")));
+    for file in files {
+        succeeds(
+            "promtool",
+            &root(),
+            &["check", "rules", "--lint-fatal", &file],
+        );
+    }
+}
+
+#[test]
+fn promtool_tests_every_rule() {
+    if !have(&["promtool"]) {
+        return;
+    }
+    succeeds(
+        "promtool",
+        &root().join("prometheus"),
+        &["test", "rules", "recording.test.yml"],
+    );
+    for file in FILES {
+        let file = format!("{file}.yml");
+        succeeds(
+            "promtool",
+            &root().join("alerts/tests"),
+            &["test", "rules", &file],
+        );
+    }
+}
+
+/// The shipped file with the templates of this checkout.
+pub(crate) fn shipped() -> String {
+    let templates = root().join("alerts/templates");
+    read("alerts/alertmanager.yml").replace(
+        "/etc/alertmanager/templates",
+        &templates.display().to_string(),
+    )
+}
+
+#[test]
+fn amtool_takes_the_shipped_file_in_every_language() {
+    if !have(&["amtool"]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    for language in ["en", "vi", "zh"] {
+        let file = dir.path().join(format!("{language}.yml"));
+        let config = shipped().replace("/en.tmpl", &format!("/{language}.tmpl"));
+        std::fs::write(&file, config).unwrap();
+        let said = succeeds(
+            "amtool",
+            dir.path(),
+            &["check-config", file.to_str().unwrap()],
+        );
+        assert!(said.contains(" - 2 templates"), "{said}");
+    }
+}
+
+/// Which receiver each alert reaches once a receiver was chosen.
+#[test]
+fn every_alert_is_routed() {
+    if !have(&["amtool"]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("alertmanager.yml");
+    let config = shipped()
+        .replacen("receiver: nobody", "receiver: telegram", 1)
+        .replacen("receiver: nobody", "receiver: telegram-once", 1);
+    std::fs::write(&file, config).unwrap();
+    let config = format!("--config.file={}", file.display());
+    let routed = |receiver: &str, labels: &[&str]| {
+        let verify = format!("--verify.receivers={receiver}");
+        let mut arguments = vec!["config", "routes", "test", config.as_str(), verify.as_str()];
+        arguments.extend(labels);
+        succeeds("amtool", dir.path(), &arguments);
+    };
+    for alert in alerts() {
+        let receiver = match alert.name.as_str() {
+            "CPAQuotaReset" => "telegram-once",
+            _ => "telegram",
+        };
+        let name = format!("alertname={}", alert.name);
+        let severity = format!("severity={}", alert.severity());
+        routed(receiver, &[&name, &severity, "job=cpa"]);
+    }
+    routed("telegram", &["alertname=CPATest", "severity=info"]);
+    routed("telegram", &["alertname=SomebodyElses", "severity=page"]);
+}
+
+#[test]
+fn as_shipped_nobody_is_told() {
+    if !have(&["amtool"]) {
+        return;
+    }
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("alertmanager.yml");
+    std::fs::write(&file, shipped()).unwrap();
+    let config = format!("--config.file={}", file.display());
+    for alert in alerts() {
+        let name = format!("alertname={}", alert.name);
+        let severity = format!("severity={}", alert.severity());
+        let arguments = [
+            "config",
+            "routes",
+            "test",
+            &config,
+            "--verify.receivers=nobody",
+            &name,
+            &severity,
+        ];
+        succeeds("amtool", dir.path(), &arguments);
+    }
+}

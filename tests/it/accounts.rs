@@ -1,0 +1,410 @@
+//! The account directory: what CPA lists, on the page and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::simulator::{CpaVersion, Simulator};
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::harness::{Exporter, Samples, count, eventually, simulator, sum};
+
+/// Looks as often as allowed.
+const OFTEN: [&str; 2] = ["--accounts.interval", "1s"];
+/// Only what CPA tells by itself can change the page.
+const SELDOM: [&str; 2] = ["--accounts.interval", "1h"];
+
+/// The simulated CPA's own words.
+struct Cpa<'a> {
+    simulator: &'a Simulator,
+    client: reqwest::Client,
+}
+
+impl<'a> Cpa<'a> {
+    fn new(simulator: &'a Simulator) -> Self {
+        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        Self { simulator, client }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("http://{}/v0/management/{path}", self.simulator.addr());
+        let key = self.simulator.management_key();
+        let request = self.client.get(url).bearer_auth(key);
+        let body = request.send().await.unwrap().bytes().await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    async fn files(&self) -> Vec<Value> {
+        self.get("auth-files").await["files"]
+            .as_array()
+            .unwrap()
+            .clone()
+    }
+
+    async fn disable(&self, name: &str) {
+        let url = format!(
+            "http://{}/v0/management/auth-files/status",
+            self.simulator.addr()
+        );
+        let key = self.simulator.management_key();
+        let body = serde_json::json!({ "name": name, "disabled": true });
+        let request = self.client.patch(url).bearer_auth(key).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
+    /// Indexes of the configured keys.
+    async fn keys(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for list in LISTS {
+            for entry in self.get(list).await[list].as_array().unwrap() {
+                let keys = entry["api-key-entries"].as_array();
+                let indexes = keys.into_iter().flatten().chain([entry]);
+                found.extend(indexes.filter_map(|e| Some(e["auth-index"].as_str()?.to_owned())));
+            }
+        }
+        found
+    }
+}
+
+const LISTS: [&str; 7] = [
+    "gemini-api-key",
+    "interactions-api-key",
+    "claude-api-key",
+    "codex-api-key",
+    "xai-api-key",
+    "vertex-api-key",
+    "openai-compatibility",
+];
+
+/// `provider="…",account="…"` of every account on the page, by index.
+fn labels(page: &Samples) -> BTreeMap<String, String> {
+    let infos = page
+        .keys()
+        .filter_map(|name| name.strip_prefix("cpa_account_info{"));
+    infos
+        .map(|labels| {
+            let (account, rest) = labels.split_once(",auth_index=\"").unwrap();
+            (
+                rest.split('"').next().unwrap().to_owned(),
+                account.to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn status(page: &Samples, index: &str) -> Option<String> {
+    let labels = labels(page).get(index)?.clone();
+    let start = format!("cpa_account_status{{{labels},status=\"");
+    let is_it = page.iter().filter(|(_, value)| **value == 1.0);
+    let mut found = is_it.filter_map(|(name, _)| name.strip_prefix(&start));
+    let status = found.next()?.trim_end_matches("\"}").to_owned();
+    assert_eq!(found.next(), None, "one status only");
+    Some(status)
+}
+
+/// What the simulator's entry means.
+fn expected(entry: &Value) -> &'static str {
+    match entry["status"].as_str().unwrap() {
+        "disabled" => "disabled",
+        "active" => "active",
+        other => {
+            assert_eq!((other, &entry["unavailable"]), ("error", &true.into()));
+            "cooling"
+        }
+    }
+}
+
+async fn all_named(exporter: &Exporter, n: usize) -> Samples {
+    exporter
+        .when("all accounts", |s| labels(s).len() == n)
+        .await
+}
+
+async fn shows_every_state(version: CpaVersion) {
+    let simulator = simulator(|config| {
+        config.version = version;
+        config.traffic.accounts = 24;
+    })
+    .await;
+    let cpa = Cpa::new(&simulator);
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &OFTEN).await;
+    let files = cpa.files().await;
+    let off = files.iter().find(|f| f["status"] == "active").unwrap();
+    cpa.disable(off["name"].as_str().unwrap()).await;
+    let (files, keys) = (cpa.files().await, cpa.keys().await);
+    assert!(files.len() > 5 && keys.len() > 5);
+    let page = exporter
+        .when("the state of each", |page| {
+            let state = |f: &Value| status(page, f["auth_index"].as_str().unwrap());
+            files
+                .iter()
+                .all(|f| state(f).as_deref() == Some(expected(f)))
+                && keys
+                    .iter()
+                    .all(|key| status(page, key).as_deref() == Some("unknown"))
+        })
+        .await;
+    assert_eq!(labels(&page).len(), files.len() + keys.len());
+    assert_eq!(
+        sum(&page, "cpa_accounts"),
+        (files.len() + keys.len()) as f64
+    );
+    assert_eq!(
+        sum(&page, "cpa_account_status"),
+        sum(&page, "cpa_account_info")
+    );
+    let up = keys.len() + files.iter().filter(|f| f["status"] == "active").count();
+    assert_eq!(sum(&page, "cpa_account_up"), up as f64);
+    let codex = files.iter().filter(|f| f["provider"] == "codex");
+    let plans = page
+        .keys()
+        .filter(|name| name.starts_with("cpa_account_info{") && name.contains("plan="));
+    assert_eq!(plans.count(), codex.clone().count());
+    let ends = page
+        .keys()
+        .filter(|name| name.starts_with("cpa_account_subscription_end_"));
+    assert_eq!(ends.count(), codex.count());
+    assert!(!page.keys().any(|name| name.contains("email=")));
+    let remembered = count(dir.path(), "SELECT count(*) FROM account");
+    assert_eq!(
+        usize::try_from(remembered).unwrap(),
+        files.len() + keys.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_on_the_page_are_those_of_a_v0() {
+    shows_every_state(CpaVersion::CAPTURED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_on_the_page_are_those_of_a_v8() {
+    shows_every_state("8.0.10".parse().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gauges_go_with_their_account_and_the_name_stays() {
+    let first = simulator(|config| config.traffic.accounts = 12).await;
+    let addr = first.addr();
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&first, dir.path(), &OFTEN).await;
+    let before = labels(&all_named(&exporter, 12).await);
+    first.shutdown().await;
+    let second = simulator(|config| {
+        config.listen = addr;
+        config.traffic.accounts = 4;
+    })
+    .await;
+    let page = all_named(&exporter, 4).await;
+    let after = labels(&page);
+    assert!(after.iter().all(|(index, labels)| before[index] == *labels));
+    for (index, labels) in before
+        .iter()
+        .filter(|(index, _)| !after.contains_key(*index))
+    {
+        let left = page.keys().find(|name| name.contains(labels.as_str()));
+        assert_eq!(left, None, "{index}");
+    }
+    assert_eq!(count(dir.path(), "SELECT count(*) FROM account"), 12);
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_cpa_tells_shows_at_once() {
+    let simulator = simulator(|_| {}).await;
+    let cpa = Cpa::new(&simulator);
+    let dir = tempdir().unwrap();
+    let flags = ["--cpa.mode", "subscribe", SELDOM[0], SELDOM[1]];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    all_named(&exporter, 16).await;
+    let files = cpa.files().await;
+    let off = files.iter().find(|f| f["status"] == "active").unwrap();
+    eventually("subscribed", async || {
+        (simulator.subscribers() > 0).then_some(())
+    })
+    .await;
+    cpa.disable(off["name"].as_str().unwrap()).await;
+    let index = off["auth_index"].as_str().unwrap();
+    exporter
+        .when("disabled", |s| {
+            status(s, index).as_deref() == Some("disabled")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_shows_at_once_and_is_counted() {
+    let simulator = simulator(|_| {}).await;
+    let cpa = Cpa::new(&simulator);
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &SELDOM).await;
+    let page = all_named(&exporter, 16).await;
+    assert_eq!(sum(&page, "cpa_account_errors_total"), 0.0);
+    let files = cpa.files().await;
+    let active = files.iter().find(|f| f["status"] == "active").unwrap();
+    let index = active["auth_index"].as_str().unwrap();
+    let labels = labels(&page)[index].clone();
+    eventually("listening", async || {
+        (simulator.error_subscribers() > 0).then_some(())
+    })
+    .await;
+    let event = |status: u16| {
+        serde_json::json!({
+            "timestamp": "2026-11-22T04:37:00Z", "provider": active["provider"], "model": "m",
+            "auth_id": active["id"], "auth_index": index, "status_code": status, "body": "{}",
+            "auth_status": {
+                "status": "error", "status_message": "quota exhausted", "disabled": false, "unavailable": true,
+                "next_retry_after": "2199-01-01T00:00:00Z", "quota": { "exceeded": true, "reason": "quota" },
+            },
+        })
+        .to_string()
+    };
+    simulator.push_error("no event");
+    simulator.push_error(event(429));
+    simulator.push_error(event(429));
+    simulator.push_error(event(503));
+    let errors = |code: &str| format!("cpa_account_errors_total{{{labels},code=\"{code}\"}}");
+    let page = exporter
+        .when("counted", |s| s.get(&errors("503")) == Some(&1.0))
+        .await;
+    assert_eq!(page[&errors("429")], 2.0);
+    assert_eq!(status(&page, index).as_deref(), Some("cooling"));
+    assert_eq!(page[&format!("cpa_account_up{{{labels}}}")], 0.0);
+    let until = format!(
+        "cpa_account_cooldown_until_timestamp_seconds{{{labels},scope=\"credential\",reason=\"quota\"}}"
+    );
+    assert_eq!(page[&until], 7_226_582_400.0);
+    let retry = format!("cpa_account_next_retry_timestamp_seconds{{{labels}}}");
+    assert_eq!(page[&retry], 7_226_582_400.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_stays_for_a_while_and_the_log_says_so_once() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &OFTEN).await;
+    all_named(&exporter, 16).await;
+    simulator.faults().http_503(true);
+    exporter.logged("accounts cannot be read").await;
+    exporter
+        .when("too old", |s| {
+            sum(s, "cpa_accounts") == 0.0 && labels(s).is_empty()
+        })
+        .await;
+    simulator.faults().http_503(false);
+    all_named(&exporter, 16).await;
+    let said = exporter.log().matches("accounts cannot be read").count();
+    assert_eq!(said, 1, "{}", exporter.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_beyond_the_cap_have_no_gauges_and_are_counted() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let flags = [OFTEN[0], OFTEN[1], "--metrics.caps.account", "3"];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    let beyond = "cpa_exporter_label_overflows_total{label=\"account\"}";
+    let page = exporter
+        .when("counted", |s| s.get(beyond) == Some(&13.0))
+        .await;
+    assert!(labels(&page).len() <= 3);
+    all_named(&exporter, 3).await;
+    assert_eq!(sum(&exporter.samples().await, "cpa_accounts"), 16.0);
+}
+
+/// Every raw key, address and account id that the simulator's lists hold.
+async fn secrets(cpa: &Cpa<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut keep = |value: &Value| found.extend(value.as_str().map(str::to_owned));
+    for file in cpa.files().await {
+        keep(&file["email"]);
+        keep(&file["name"]);
+        keep(&file["id_token"]["chatgpt_account_id"]);
+    }
+    for list in LISTS {
+        for entry in cpa.get(list).await[list].as_array().unwrap() {
+            keep(&entry["api-key"]);
+            for key in entry["api-key-entries"].as_array().into_iter().flatten() {
+                keep(&key["api-key"]);
+            }
+        }
+    }
+    found.retain(|secret| secret.len() >= 4);
+    found
+}
+
+fn files_below(dir: &Path, out: &mut Vec<u8>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, out);
+        } else {
+            out.extend(fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_address_or_account_id_leaves_the_decoders() {
+    for version in [CpaVersion::CAPTURED, "8.0.10".parse().unwrap()] {
+        let simulator = simulator(|config| config.version = version).await;
+        let secrets = secrets(&Cpa::new(&simulator)).await;
+        assert!(secrets.len() > 15, "{secrets:?}");
+        let dir = tempdir().unwrap();
+        let flags = [OFTEN[0], OFTEN[1], "--log.level", "trace"];
+        let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+        all_named(&exporter, 16).await;
+        eventually("listening", async || {
+            (simulator.error_subscribers() > 0).then_some(())
+        })
+        .await;
+        let file = &Cpa::new(&simulator).files().await[0];
+        simulator.push_error(
+            serde_json::json!({
+                "auth_id": file["id"], "auth_index": file["auth_index"], "status_code": 401,
+                "body": format!("{secrets:?}"),
+                "auth_status": { "status": "error", "status_message": format!("{secrets:?}") },
+            })
+            .to_string(),
+        );
+        exporter
+            .when("counted", |s| sum(s, "cpa_account_errors_total") == 1.0)
+            .await;
+        let mut out = exporter.page().await.into_bytes();
+        files_below(dir.path(), &mut out);
+        let (_, log) = exporter.terminate().await;
+        out.extend(log.into_bytes());
+        files_below(dir.path(), &mut out);
+        for secret in &secrets {
+            let found = out.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(!found, "{secret}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_are_shown_if_configured() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let flags = [OFTEN[0], OFTEN[1], "--accounts.show-email"];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    let page = all_named(&exporter, 16).await;
+    let files = Cpa::new(&simulator).files().await;
+    let mut expected = 0;
+    for email in files.iter().filter_map(|file| file["email"].as_str()) {
+        let mut label = String::new();
+        write!(label, ",email=\"{email}\"").unwrap();
+        let with = page.keys().filter(|name| name.contains(&label));
+        assert!(
+            with.clone()
+                .all(|name| name.starts_with("cpa_account_info{"))
+        );
+        expected += 1;
+        assert!(with.count() > 0, "{email}");
+    }
+    assert!(expected > 3);
+}

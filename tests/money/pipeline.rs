@@ -1,0 +1,122 @@
+//! Spool, decoder, database and ledger as the program puts them together, without a network.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use cpa_exporter::clock::Clock;
+use cpa_exporter::decode::{Decoder, HashKey};
+use cpa_exporter::ingest::{Ingest, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal};
+use cpa_exporter::metrics::{
+    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
+};
+use cpa_exporter::model::{Batch, BatchBody, IngestMode, UnixNanos};
+use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
+use cpa_exporter::spool::{self, SegmentId};
+use tokio_util::sync::CancellationToken;
+
+/// How the records are priced.
+pub(crate) struct Money {
+    pub(crate) billing: Billing,
+    pub(crate) references: Vec<(String, String)>,
+}
+
+/// Nobody here watches accounts.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn quota_signs(&self, _: Vec<QuotaSign>) {}
+
+    fn accounts_changed(&self) {}
+}
+
+/// Takes records to their end and gives back the page.
+pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMap<String, String> {
+    let mut next = 0;
+    let ids = Box::new(move || {
+        next += 1;
+        SegmentId(next)
+    });
+    let (mut writer, reader) = spool::open(directory.join("spool"), 1 << 30, ids).unwrap();
+    let payloads = records.iter().map(|r| Bytes::from(r.clone())).collect();
+    writer
+        .append(&Batch {
+            mode: IngestMode::Pop,
+            received: UnixNanos::from_millis(1_795_323_690_000),
+            body: BatchBody::Records(payloads),
+        })
+        .unwrap();
+    let build = BuildInfo {
+        version: "0",
+        revision: "0",
+        rustc: "0",
+    };
+    let handles = Handles::new(build, Arc::new(Vec::new));
+    let exposition = Exposition::new(handles.clone(), 1);
+    let config = LedgerConfig {
+        zero_hold: Duration::ZERO,
+        ..LedgerConfig::default()
+    };
+    let (ready, is_ready) = mpsc::channel();
+    let signal = Signal::default();
+    let parts = Parts {
+        directory: directory.to_owned(),
+        reader,
+        decoder: Decoder::new(HashKey([7; 16])),
+        ledger: Ledger::new(config, exposition.clone(), AccountNames::default()),
+        metrics: handles.store.clone(),
+        losses: handles.losses.clone(),
+        clock: Clock::system(),
+        commit_interval: Duration::from_millis(250),
+        ready: Box::new(move || ready.send(()).unwrap()),
+        notes: Notes::new(signal.clone()),
+        listener: Box::new(Deaf),
+    };
+    let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
+    let money = MoneyParts {
+        prices: Arc::new(ArcSwap::from_pointee(table.unwrap())),
+        billing: money.billing,
+        references: money.references,
+    };
+    let ingest = Ingest::start(parts, money, signal, CancellationToken::new()).unwrap();
+    is_ready.recv_timeout(Duration::from_mins(1)).unwrap();
+    let page = settled(&exposition);
+    ingest.finish().unwrap();
+    page
+}
+
+/// The page once no new series is held at zero any more.
+fn settled(exposition: &Exposition) -> BTreeMap<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let scrape = async || {
+            let page = exposition.page(Dialect::Text, false).await.unwrap();
+            exposition.mark_seen(page.version, Clock::system().now());
+            let text = String::from_utf8(page.body.to_vec()).unwrap();
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            let samples = lines.map(|line| line.rsplit_once(' ').unwrap());
+            samples
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        };
+        let shown = async || loop {
+            let samples: BTreeMap<String, String> = scrape().await;
+            let held = |(name, value): (&String, &String)| {
+                name.starts_with("cpa_requests_total{") && value == "0"
+            };
+            if samples.contains_key("cpa_ingest_records_total") && !samples.iter().any(held) {
+                break samples;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        tokio::time::timeout(Duration::from_mins(1), shown())
+            .await
+            .unwrap()
+    })
+}
