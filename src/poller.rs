@@ -5,7 +5,7 @@
 //! knows what to ask and what the answers mean; here is when, through whom, and what becomes of it:
 //! [`board`] keeps the newest reading of each window, [`schedule`] plans the polls, [`caller`]
 //! makes them, [`sheet`] and [`view`] show the board on the page and to the API, and every change
-//! of it is left to the ingest thread for the database.
+//! of it is left to the ingest thread for the database. [`once()`] does one round alone.
 
 mod board;
 mod caller;

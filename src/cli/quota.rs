@@ -128,6 +128,9 @@ async fn find(
         web.listen_address.reach_at()
     ));
     let config = config::load(flags, env)?.value;
+    if !config.quota.enabled {
+        complain("quota.enabled is false: no provider is asked");
+    }
     let (accounts, summary) = once::quotas(&config, wanted, clock.clone()).await?;
     Ok(Found {
         accounts,

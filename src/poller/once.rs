@@ -63,8 +63,13 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     let lost = AtomicBool::new(false);
     let polls = asked.map(|(_, target, _)| poll(&caller, target, &lost));
     let mut polls = stream::iter(polls).buffer_unordered(settings.concurrency);
+    let forbidden = if settings.enabled {
+        0
+    } else {
+        targets.all().count()
+    };
     let mut summary = Summary {
-        not_asked: targets.left_out(),
+        not_asked: targets.left_out() + forbidden,
         ..Summary::default()
     };
     while let Some((target, polled)) = polls.next().await {

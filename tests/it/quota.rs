@@ -309,6 +309,10 @@ async fn who_gives_no_answer_is_named_with_the_reason() {
     assert!(failed.count() >= 1, "{}", shown.err);
     assert!(shown.err.contains("answered 0"), "{}", shown.err);
     assert!(shown.out.contains("no readings"), "{}", shown.out);
+    let off = alone(&simulator, dir.path(), &["--quota.enabled=false"]);
+    assert!(off.err.contains("quota.enabled is false"), "{}", off.err);
+    let counts = "asked 0, answered 0, failed 0, not asked 16";
+    assert!(off.err.contains(counts), "{}", off.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
