@@ -17,6 +17,7 @@ mod errors_channel;
 mod inquiry;
 mod key_lists;
 mod lenient;
+mod once;
 mod roster;
 mod watcher;
 
@@ -26,6 +27,8 @@ mod tests;
 pub use account::{Account, Cooldown, CooldownReason, QuotaSignals, Scope, Status};
 pub use directory::Directory;
 pub use errors_channel::{ErrorsChannel, ErrorsParts, Events};
+pub(crate) use inquiry::LookFailure;
+pub(crate) use once::{LookParts, look_once};
 pub use watcher::{Settings, Watcher, WatcherParts};
 
 use crate::decode::Secrets;

@@ -1,6 +1,7 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
 mod listener;
+pub(crate) mod once;
 mod pool;
 pub(crate) mod prices;
 pub(crate) mod quota_file;

@@ -13,6 +13,7 @@ mod healthcheck;
 mod man;
 mod money;
 mod prices;
+mod quota;
 mod rejects;
 mod reprice;
 mod run;
@@ -68,6 +69,8 @@ enum Command {
     CheckConfig(check_config::Args),
     /// Ask a running exporter whether it is alive, for container health checks
     Healthcheck(healthcheck::Args),
+    /// Show how much of each account's quota is left
+    Quota(quota::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
     /// Look at the price list, or change it
@@ -98,6 +101,7 @@ impl Cli {
             None => run::execute(self.flags.into_flags(), env),
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
+            Some(Command::Quota(args)) => quota::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
             Some(Command::Prices(args)) => prices::execute(args, env),
             Some(Command::Reprice(args)) => reprice::execute(args, env),

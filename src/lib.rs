@@ -14,6 +14,7 @@
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
+//! * [`report`]: what is known, as text for people and programs.
 //!
 //! What puts them together and what they stand on:
 //!
@@ -40,6 +41,7 @@ pub mod platform;
 pub mod poller;
 pub mod pricing;
 pub mod quota;
+pub mod report;
 pub mod simulator;
 pub mod source;
 pub mod spool;

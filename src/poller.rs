@@ -5,10 +5,11 @@
 //! knows what to ask and what the answers mean; here is when, through whom, and what becomes of it:
 //! [`board`] keeps the newest reading of each window, [`schedule`] plans the polls, [`caller`]
 //! makes them, [`sheet`] and [`view`] show the board on the page and to the API, and every change
-//! of it is left to the ingest thread for the database.
+//! of it is left to the ingest thread for the database. [`once()`] does one round alone.
 
 mod board;
 mod caller;
+mod once;
 mod refresh;
 mod row;
 mod schedule;
@@ -32,12 +33,13 @@ use crate::clock::Clock;
 use crate::cpa::Access;
 use crate::errors::Chain;
 use crate::ingest::{Note, Notes, QuotaSign};
-use crate::metrics::{AccountNames, Board as PageBoard, PollMetrics};
+use crate::metrics::{AccountLabel, AccountNames, Board as PageBoard, PollMetrics};
 use crate::model::{AccountSeen, QuotaPoint};
 use crate::quota::Provider;
 use crate::store::Reader;
 
 pub use caller::TokenReader;
+pub use once::{OnceParts, once};
 pub use refresh::{
     COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
 };
@@ -168,5 +170,13 @@ impl Poller {
     /// Runs until the program stops.
     pub async fn run(self) {
         self.task.run().await;
+    }
+}
+
+/// What an account is called when it is spoken of.
+fn label(names: &AccountNames, auth_index: &str) -> String {
+    match names.get(auth_index) {
+        Some(AccountLabel::Named(name)) => name.into(),
+        Some(AccountLabel::BeyondCap) | None => "other".to_owned(),
     }
 }

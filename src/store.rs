@@ -28,6 +28,7 @@ pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
 pub use missing::UnpricedModel;
+pub use names::account_names;
 pub use read::{Reader, StoredReject};
 pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
 pub use stats::StoreStats;

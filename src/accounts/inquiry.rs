@@ -31,7 +31,7 @@ pub(super) struct Inquiry {
 
 /// Why a look brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LookFailure {
+pub(crate) enum LookFailure {
     #[error("call failed")]
     Http(#[from] HttpFailure),
     #[error("the answer is no list of accounts")]

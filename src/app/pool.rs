@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::quota_file::QuotaFile;
+use super::quota_file::{QuotaFile, QuotaFileError};
 use super::records::Records;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
@@ -16,11 +16,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::Access;
 use crate::decode::Secrets;
-use crate::http_client::{self, Limits, Proxy};
+use crate::http_client::{self, ClientError, Limits, Proxy};
 use crate::ingest::{Notes, QuotaSign};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
-use crate::poller::{self, History, Poller, Quotas, Refreshes};
+use crate::poller::{self, History, OwnAccount, Poller, Quotas, Refreshes};
 
 /// For providers that CPA does not know; each call has a limit of its own below.
 const DIRECT_LIMITS: Limits = Limits {
@@ -108,23 +108,12 @@ impl Pool {
         handles: &Handles,
         stop: CancellationToken,
     ) -> anyhow::Result<Poller> {
-        let file = match &config.quota.file {
-            Some(path) => QuotaFile::read(path)?,
-            None => QuotaFile::default(),
-        };
+        let file = quota_file(config)?;
         Ok(Poller::new(poller::Parts {
-            settings: poller::Settings {
-                enabled: config.quota.enabled,
-                url,
-                interval: config.quota.interval,
-                concurrency: config.quota.concurrency.get() as usize,
-                timeout: config.quota.timeout,
-                max_limits: config.metrics.caps.limit.get() as usize,
-                own: file.accounts,
-            },
+            settings: poll_settings(config, url, file.accounts),
             configured: file.providers,
             client,
-            direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
+            direct: direct_client()?,
             access,
             clock: self.clock,
             directory,
@@ -141,5 +130,27 @@ impl Pool {
             refreshes: self.refreshes,
             stop,
         }))
+    }
+}
+
+pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, QuotaFileError> {
+    let path = config.quota.file.as_deref();
+    path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
+}
+
+/// To providers that CPA does not know.
+pub(super) fn direct_client() -> Result<Client, ClientError> {
+    http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)
+}
+
+pub(super) fn poll_settings(config: &Config, url: Url, own: Vec<OwnAccount>) -> poller::Settings {
+    poller::Settings {
+        enabled: config.quota.enabled,
+        url,
+        interval: config.quota.interval,
+        concurrency: config.quota.concurrency.get() as usize,
+        timeout: config.quota.timeout,
+        max_limits: config.metrics.caps.limit.get() as usize,
+        own,
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct KeyedAccess {
 }
 
 impl Server {
-    fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
+    pub(super) fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
         let file = cpa.tls_ca_file.as_deref();
         let authorities = file.map(read_authorities).transpose()?;
         let authorities = authorities.as_deref();
@@ -91,7 +91,7 @@ impl Server {
 }
 
 impl KeyedAccess {
-    fn new(secret: config::Secret, handles: &Handles) -> Self {
+    pub(super) fn new(secret: config::Secret, handles: &Handles) -> Self {
         let secret = Arc::new(RwLock::new(secret));
         let read = Arc::clone(&secret);
         let reader = move || match read.read() {
@@ -259,7 +259,7 @@ fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
     Ok((prices, money))
 }
 
-fn ledger_config(config: &Config) -> LedgerConfig {
+pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
     let caps = &config.metrics.caps;
     LedgerConfig {
         caps: Caps {

@@ -48,6 +48,11 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
     }
 }
 
+/// For masks that nobody sees and nothing keeps.
+pub(crate) fn passing_hash_key() -> anyhow::Result<HashKey> {
+    random_bytes().map(HashKey)
+}
+
 fn random_bytes() -> anyhow::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     rustls::crypto::aws_lc_rs::default_provider()

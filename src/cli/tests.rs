@@ -34,6 +34,9 @@ fn help_reads_well() {
     let own = |text: String| text.split("Configuration:\n").next().unwrap().to_owned();
     insta::assert_snapshot!("help_rejects_list", own(help(&["rejects", "list"])));
     insta::assert_snapshot!("help_rejects_replay", own(help(&["rejects", "replay"])));
+    let quota = help(&["quota"]);
+    assert!(quota.contains("\nExit codes:\n  0  shown"), "{quota}");
+    insta::assert_snapshot!("help_quota", own(quota));
     insta::assert_snapshot!("help_prices", help(&["prices"]));
     insta::assert_snapshot!("help_prices_set", own(help(&["prices", "set"])));
     insta::assert_snapshot!("help_prices_import", own(help(&["prices", "import"])));

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::labels::{LabelKind, LabelTexts, OTHER};
-use crate::model::DimId;
+use super::labels::{Aliases, Caps, LabelKind, LabelTexts, OTHER};
+use crate::model::{DimId, Dimension};
 
 /// What an account is called in labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,20 @@ impl AccountNames {
     /// `None` for an account that has no name yet.
     pub fn get(&self, auth_index: &str) -> Option<AccountLabel> {
         self.0.load().get(auth_index).cloned()
+    }
+
+    /// The names of accounts that no ledger counts, by the same rules: each with CPA's index and
+    /// what it would be called without aliases.
+    pub fn of(caps: Caps, aliases: Aliases, accounts: Vec<(Box<str>, String)>) -> Self {
+        let shared = Self::default();
+        let mut texts = LabelTexts::new(caps, aliases);
+        let mut named = NamedAccounts::new(shared.clone());
+        for (id, (auth_index, label)) in (1..).map(DimId).zip(accounts) {
+            texts.name(Dimension::Account, id, &auth_index, &label);
+            named.name(&auth_index, id);
+        }
+        named.publish(&mut texts);
+        shared
     }
 }
 
@@ -62,5 +76,30 @@ impl NamedAccounts {
         let names = known.map(|(index, id)| (index.clone(), label(*id)));
         self.names.0.store(Arc::new(names.collect()));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_and_caps_hold_without_a_ledger() {
+        let caps = Caps {
+            account: 3,
+            ..Caps::default()
+        };
+        let mut aliases = Aliases::default();
+        for (from, to) in [("aa11", "work"), ("codex-bb22", "home")] {
+            aliases.accounts.insert(from.to_owned(), to.to_owned());
+        }
+        let accounts = ["aa11", "bb22", "cc33", "dd44"].map(|i| (i.into(), format!("codex-{i}")));
+        let names = AccountNames::of(caps, aliases, accounts.into());
+        let label = |text: &str| Some(AccountLabel::Named(text.into()));
+        assert_eq!(names.get("aa11"), label("work"));
+        assert_eq!(names.get("bb22"), label("home"));
+        assert_eq!(names.get("cc33"), label("codex-cc33"));
+        assert_eq!(names.get("dd44"), Some(AccountLabel::BeyondCap));
+        assert_eq!(names.get("ee55"), None);
     }
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::row::Row;
+use crate::accounts::Account;
 use crate::model::{
     AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
 };
+use crate::quota::passive;
 
 /// Name of a limit and of its window.
 type Place = (Box<str>, Box<str>);
@@ -92,6 +94,20 @@ impl Board {
             QuotaSource::Header,
             at,
         )
+    }
+
+    /// Takes over the headers that CPA's list of accounts repeats.
+    pub(super) fn listed(&mut self, account: &Account) -> Vec<QuotaPoint> {
+        let models = account.model_signals.iter().map(|(_, signals)| signals);
+        let mut news = Vec::new();
+        for signals in account.quota_signals.iter().chain(models) {
+            if let Some(at) = signals.observed_at {
+                let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
+                let answer = passive::headers(&account.provider, pairs, at);
+                news.extend(self.overheard(&account.auth_index, &account.provider, answer, at));
+            }
+        }
+        news
     }
 
     pub(super) fn read(

@@ -1,14 +1,17 @@
 //! Asking all accounts now: one such round at a time, and none soon after another.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Pause between two rounds that somebody asks for.
 pub const COOLDOWN: Duration = Duration::from_mins(5);
+/// The reason of a failure when CPA itself could not be asked.
+pub(super) const NO_CONTACT: &str = "no_contact";
 /// Requests that may wait for the task to look at them.
 const WAITING: usize = 16;
 
@@ -20,8 +23,15 @@ pub struct Wanted {
     pub account: Option<String>,
 }
 
+impl Wanted {
+    pub(super) fn admits(&self, provider: &str, account: &str) -> bool {
+        let is = |wanted: &Option<String>, it: &str| wanted.as_deref().is_none_or(|w| w == it);
+        is(&self.provider, provider) && is(&self.account, account)
+    }
+}
+
 /// What became of the wish.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Refreshed {
     /// Every account has been asked.
@@ -30,7 +40,7 @@ pub enum Refreshed {
     CoolingDown { retry_after_seconds: u64 },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub asked: usize,
     pub answered: usize,
@@ -39,11 +49,11 @@ pub struct Summary {
     pub not_asked: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     pub provider: String,
     pub account: String,
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 pub(super) type Reply = oneshot::Sender<Refreshed>;
@@ -122,6 +132,11 @@ impl Round {
         self.open = accounts;
         self.waiting.push(reply);
         self.end_if_done();
+    }
+
+    /// Whether nothing but this account is still waited for.
+    pub(super) fn ends_with(&self, auth_index: &str) -> bool {
+        self.open.len() == 1 && self.open.contains(auth_index)
     }
 
     /// An account has been asked, or will not be.

@@ -7,18 +7,17 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::Parts;
 use super::board::Board;
 use super::caller::{Caller, NoContact, Target};
-use super::refresh::{Failed, Refreshed, Reply, Round, Wanted};
+use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
 use super::view::view;
+use super::{Parts, label};
 use crate::ingest::{Note, QuotaSign};
-use crate::metrics::AccountLabel;
 use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
-use crate::quota::{Failure, passive};
+use crate::quota::Failure;
 
 /// Least time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_millis(500);
@@ -144,16 +143,8 @@ impl Task {
             self.polled.retain(|index, _| known(index));
         }
         for account in listed.iter() {
-            let index = &account.auth_index;
-            let models = account.model_signals.iter().map(|(_, signals)| signals);
-            for signals in account.quota_signals.iter().chain(models) {
-                if let Some(at) = signals.observed_at {
-                    let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
-                    let answer = passive::headers(&account.provider, pairs, at);
-                    let news = self.board.overheard(index, &account.provider, answer, at);
-                    self.keep(news);
-                }
-            }
+            let news = self.board.listed(account);
+            self.keep(news);
         }
         self.dirty = true;
     }
@@ -224,12 +215,7 @@ impl Task {
         }
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
-            let provider = &target.account.provider;
-            let is_wanted = wanted.provider.as_ref().is_none_or(|w| w == provider)
-                && wanted
-                    .account
-                    .as_ref()
-                    .is_none_or(|w| *w == self.label(index));
+            let is_wanted = wanted.admits(&target.account.provider, &self.label(index));
             if is_wanted && self.schedule.force(index, now) {
                 accounts.insert(index.into());
             }
@@ -277,8 +263,8 @@ impl Task {
             self.pause_until = Some(now + NO_CONTACT_PAUSE);
             self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
             self.plans.remove(auth_index);
-            let failed = self.failed(auth_index, &provider, "no_contact");
-            self.round.ended(auth_index, Some(failed));
+            let failed = self.failed(auth_index, &provider, NO_CONTACT);
+            self.settle(auth_index, Some(failed));
             return;
         };
         let failure = match result {
@@ -300,7 +286,15 @@ impl Task {
         }
         self.schedule.ended(auth_index, failure, now);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
-        self.round.ended(auth_index, failed);
+        self.settle(auth_index, failed);
+    }
+
+    /// Who hears that a round is over may look at once, and then finds what it brought.
+    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
+        if self.round.ends_with(auth_index) {
+            self.publish_now();
+        }
+        self.round.ended(auth_index, failure);
     }
 
     fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
@@ -318,15 +312,12 @@ impl Task {
         Failed {
             provider: provider.to_owned(),
             account: self.label(auth_index),
-            reason,
+            reason: reason.into(),
         }
     }
 
     fn label(&self, auth_index: &str) -> String {
-        match self.parts.names.get(auth_index) {
-            Some(AccountLabel::Named(name)) => name.into(),
-            Some(AccountLabel::BeyondCap) | None => "other".to_owned(),
-        }
+        label(&self.parts.names, auth_index)
     }
 
     fn expire(&mut self) {
@@ -344,9 +335,12 @@ impl Task {
     }
 
     fn publish(&mut self) {
-        if !self.dirty || self.published.elapsed() < PUBLISH_SPACING {
-            return;
+        if self.dirty && self.published.elapsed() >= PUBLISH_SPACING {
+            self.publish_now();
         }
+    }
+
+    fn publish_now(&mut self) {
         self.dirty = false;
         self.published = Instant::now();
         let names = &self.parts.names;

@@ -1,5 +1,7 @@
 //! Names of accounts and clients in labels: chosen at first sight, stored, never reused.
 
+use std::collections::HashSet;
+
 use crate::model::{DimId, Dimension};
 
 /// Hex digits of an account's id that its name starts with.
@@ -50,6 +52,24 @@ pub(super) fn choose(
         .find(|name| !taken(name))
 }
 
+/// What accounts are called in a database that is still to be made: each by its index and
+/// provider, in this order.
+pub fn account_names<'a>(
+    accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(Box<str>, String)> {
+    let mut taken = HashSet::new();
+    let mut named = Vec::new();
+    for (id, (auth_index, provider)) in (1..).map(DimId).zip(accounts) {
+        let dimension = Dimension::Account;
+        let name = choose(dimension, auth_index, provider, id, |n| taken.contains(n));
+        if let Some(name) = name {
+            taken.insert(name.clone());
+            named.push((auth_index.into(), name));
+        }
+    }
+    named
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +90,16 @@ mod tests {
         let client = name(Dimension::Client, "sk-...9f3x#7c21aaaabbbbcccc", &[]);
         assert_eq!(client.unwrap(), "sk-...9f3x-7c21");
         assert_eq!(name(Dimension::Model, "gpt-5", &[]), None);
+    }
+
+    #[test]
+    fn accounts_without_a_database_are_called_as_in_a_new_one() {
+        let accounts = [("37e10dbe", "codex"), ("37e10dff", "codex"), ("0a", "")];
+        let names: Vec<String> = account_names(accounts)
+            .into_iter()
+            .map(|(_, n)| n)
+            .collect();
+        assert_eq!(names, ["codex-37e10d", "codex-37e10df", "unknown-0a"]);
     }
 
     #[test]

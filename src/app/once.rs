@@ -1,0 +1,85 @@
+//! Quotas without a running exporter: CPA's accounts are looked at and asked about once.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use tokio_util::sync::CancellationToken;
+
+use super::build_info;
+use super::pool::{direct_client, poll_settings, quota_file};
+use super::records::{KeyedAccess, Server, ledger_config};
+use super::storage::passing_hash_key;
+use crate::accounts::{Account, LookFailure, LookParts, look_once};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cpa::{Access, HttpFailure};
+use crate::decode::Secrets;
+use crate::metrics::{AccountNames, Handles};
+use crate::poller::{self, AccountQuota, OnceParts, OwnAccount, Summary, Wanted};
+use crate::store::account_names;
+
+/// Asks CPA for its accounts, and about each wanted one its provider. Touches no stored data: not
+/// even the names that a database gave are known.
+pub(crate) async fn quotas(
+    config: &Config,
+    wanted: &Wanted,
+    clock: Clock,
+) -> anyhow::Result<(Vec<AccountQuota>, Summary)> {
+    let handles = Handles::new(build_info(), Arc::new(Vec::new));
+    let server = Server::new(&config.cpa)?;
+    let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
+    let listed = look(config, &server, &access, &clock).await?;
+    let file = quota_file(config)?;
+    let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
+    let own: Vec<(String, &str)> = file.accounts.iter().map(pair).collect();
+    let own = own.iter().map(|(index, provider)| (&**index, *provider));
+    let ledger = ledger_config(config);
+    let named = account_names(listed_pairs.chain(own));
+    let parts = OnceParts {
+        names: AccountNames::of(ledger.caps, ledger.aliases, named),
+        settings: poll_settings(config, server.url, file.accounts),
+        configured: file.providers,
+        client: server.client,
+        direct: direct_client()?,
+        access,
+        clock,
+        listed: listed.into(),
+    };
+    Ok(poller::once(parts, wanted).await)
+}
+
+fn pair(own: &OwnAccount) -> (String, &str) {
+    (own.index(), &own.provider)
+}
+
+async fn look(
+    config: &Config,
+    server: &Server,
+    access: &Access,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Account>> {
+    const UNREADABLE: &str = "the management key cannot be read";
+    // Read here first, because `Access` waits for a key that cannot be read.
+    config.cpa.management_key.read().context(UNREADABLE)?;
+    let key = access.key(&CancellationToken::new()).await;
+    let key = key.context(UNREADABLE)?;
+    let parts = LookParts {
+        url: server.url.clone(),
+        client: server.client.clone(),
+        clock: clock.clone(),
+        secrets: Secrets::new(passing_hash_key()?),
+    };
+    let url = &config.cpa.url;
+    match look_once(parts, &key).await {
+        Ok(accounts) => {
+            access.admitted();
+            Ok(accounts)
+        }
+        Err(LookFailure::Http(HttpFailure::Refused(refusal))) => {
+            Err(anyhow!("{} ({url})", refusal.remedy()))
+        }
+        Err(failure) => {
+            Err(failure).with_context(|| format!("CPA's accounts cannot be read from {url}"))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+mod exporter;
+
+use std::io::IsTerminal as _;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::runtime;
+
+use super::{ConfigFlags, Exit, complain, print};
+use crate::app::once;
+use crate::clock::Clock;
+use crate::config::{self, Env, Flags};
+use crate::poller::{AccountQuota, Refreshed, Wanted};
+use crate::report::{self, Style, quota::Here};
+use exporter::{AskFailure, Exporter};
+
+/// Columns where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+const AFTER_HELP: &str = "\
+Asks the exporter that runs on this machine. When none does, CPA is asked for its accounts and
+each provider once, for which the configuration and the management key are needed; accounts are
+then called by their default names. With web.api_token_file set, its token is shown to the
+exporter; --refresh needs one there.
+
+The table shows local time (TZ). Green: more than 30 % remain, yellow: 30 % or less, red: 10 % or
+less; only on a terminal, and not with NO_COLOR. What a round of questions did is said on stderr.
+
+Exit codes:
+  0  shown; also when some accounts gave no answer, or when all were asked a moment ago
+  1  neither an exporter nor CPA could be asked, or the answer was a refusal
+  2  wrong command line or configuration";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Args {
+    /// `quota refresh` is another way to say `quota --refresh`
+    #[arg(value_enum, value_name = "refresh", hide_possible_values = true)]
+    action: Option<Action>,
+    /// Only accounts of this provider
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Only the account of this name
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// Have all providers asked now; at most once in 5 minutes
+    #[arg(long)]
+    refresh: bool,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Action {
+    Refresh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+/// What has been found out.
+struct Found {
+    accounts: Vec<AccountQuota>,
+    /// What asking the providers did, where they were asked.
+    round: Option<Refreshed>,
+}
+
+pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+    let refresh = args.refresh || args.action.is_some();
+    let wanted = Wanted {
+        provider: args.provider,
+        account: args.account,
+    };
+    let flags = args.flags.into_flags();
+    let clock = Clock::system();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let found = runtime.block_on(find(&flags, env, &wanted, refresh, &clock))?;
+    if refresh && found.round.is_none() {
+        complain("not all have answered yet; the exporter goes on asking");
+    }
+    for line in found.round.iter().flat_map(report::round) {
+        complain(&line);
+    }
+    if found.accounts.is_empty() {
+        complain(if wanted == Wanted::default() {
+            "no accounts are known"
+        } else {
+            "no account matches"
+        });
+    }
+    let here = Here {
+        now: Timestamp::from_millisecond(clock.now().as_millis())?,
+        zone: TimeZone::system(),
+    };
+    let text = match args.format {
+        Format::Table => report::quota::table(&found.accounts, &here, &style(env)),
+        Format::Json => report::quota::json(&found.accounts)?,
+        Format::Csv => report::quota::csv(&found.accounts, &here),
+    };
+    print(text.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+async fn find(
+    flags: &Flags,
+    env: &Env,
+    wanted: &Wanted,
+    refresh: bool,
+    clock: &Clock,
+) -> anyhow::Result<Found> {
+    let web = config::load_web(flags, env)?.value;
+    let exporter = Exporter::new(&web)?;
+    match ask(&exporter, wanted, refresh).await {
+        Err(AskFailure::NobodyThere) => {}
+        answer => return Ok(answer?),
+    }
+    complain(&format!(
+        "no exporter runs at {}; asking CPA and the providers themselves",
+        web.listen_address.reach_at()
+    ));
+    let config = config::load(flags, env)?.value;
+    if !config.quota.enabled {
+        complain("quota.enabled is false: no provider is asked");
+    }
+    let (accounts, summary) = once::quotas(&config, wanted, clock.clone()).await?;
+    Ok(Found {
+        accounts,
+        round: Some(Refreshed::Done(summary)),
+    })
+}
+
+async fn ask(exporter: &Exporter, wanted: &Wanted, refresh: bool) -> Result<Found, AskFailure> {
+    let round = if refresh {
+        exporter.refresh(wanted).await?
+    } else {
+        None
+    };
+    Ok(Found {
+        accounts: exporter.quotas(wanted).await?,
+        round,
+    })
+}
+
+fn style(env: &Env) -> Style {
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let size = terminal_size::terminal_size_of(&stdout).filter(|_| is_terminal);
+    Style {
+        width: size.map_or(WIDTH, |(width, _)| width.0.into()),
+        colour: is_terminal && wants_colour(env),
+    }
+}
+
+/// <https://no-color.org>, and terminals that know no colours.
+fn wants_colour(env: &Env) -> bool {
+    let forbidden = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && env.get("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_can_be_switched_off() {
+        assert!(wants_colour(&Env::from([("TERM", "xterm")])));
+        assert!(wants_colour(&Env::from([("NO_COLOR", "")])));
+        assert!(!wants_colour(&Env::from([("NO_COLOR", "1")])));
+        assert!(!wants_colour(&Env::from([("TERM", "dumb")])));
+    }
+}

@@ -1,0 +1,152 @@
+//! A running exporter, asked over its API.
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::config::{Secret, SecretError, Web};
+use crate::http_client::{self, ClientError, Limits, Proxy};
+use crate::poller::{AccountQuota, Refreshed, Wanted};
+
+/// An answer is there at once, but for that to a refresh: the exporter waits two minutes for it.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    total: Duration::from_secs(150),
+};
+/// Thousands of accounts fit.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+pub(super) struct Exporter {
+    client: Client,
+    base: Url,
+    token: Option<SecretString>,
+}
+
+/// Why the exporter did not tell.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskFailure {
+    #[error("no exporter runs there")]
+    NobodyThere,
+    #[error("the exporter does not answer")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("the exporter wants a token; set web.api_token_file to the file that it uses")]
+    NoToken,
+    #[error("the exporter does not accept the token in the file of web.api_token_file")]
+    WrongToken,
+    #[error("the exporter answers {status}: {text}")]
+    Refused { status: StatusCode, text: String },
+    #[error("the answer cannot be read")]
+    Answer(#[source] ClientError),
+    #[error("what answers there is no exporter, or one of another version")]
+    Content,
+    #[error("the file of web.api_token_file cannot be used")]
+    Token(#[source] SecretError),
+    #[error("web.listen_address cannot be asked")]
+    Address,
+    #[error("no HTTP client")]
+    Client(#[source] ClientError),
+}
+
+#[derive(Deserialize)]
+struct Quotas {
+    accounts: Vec<AccountQuota>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    error: String,
+}
+
+impl Exporter {
+    pub(super) fn new(web: &Web) -> Result<Self, AskFailure> {
+        let base = format!("http://{}/api/v1/quota", web.listen_address.reach_at());
+        let token = web.api_token.as_ref().map(Secret::read);
+        Ok(Self {
+            client: http_client::build(LIMITS, Proxy::Never, None).map_err(AskFailure::Client)?,
+            base: base.parse().map_err(|_no_url| AskFailure::Address)?,
+            token: token.transpose().map_err(AskFailure::Token)?,
+        })
+    }
+
+    /// What the exporter knows.
+    pub(super) async fn quotas(&self, wanted: &Wanted) -> Result<Vec<AccountQuota>, AskFailure> {
+        let mut url = self.base.clone();
+        for (name, value) in filter(wanted) {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let response = self.send(self.client.request(Method::GET, url)).await?;
+        let answer: Quotas = self.read(response).await?;
+        Ok(answer.accounts)
+    }
+
+    /// Has the exporter ask all wanted accounts, unless it has just done so. `None` when that
+    /// takes longer than anybody waits.
+    pub(super) async fn refresh(&self, wanted: &Wanted) -> Result<Option<Refreshed>, AskFailure> {
+        let url = format!("{}/refresh", self.base);
+        let body: serde_json::Map<_, _> = filter(wanted)
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let request = self.client.request(Method::POST, url).json(&body);
+        let response = self.send(request).await?;
+        if response.status() == StatusCode::ACCEPTED {
+            return Ok(None);
+        }
+        self.read(response).await.map(Some)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, AskFailure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        };
+        request.send().await.map_err(|error| {
+            if is_refused(&error) {
+                AskFailure::NobodyThere
+            } else {
+                AskFailure::Unreachable(error)
+            }
+        })
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, AskFailure> {
+        let status = response.status();
+        let body = http_client::read_bounded(response, MAX_BODY).await;
+        let body = body.map_err(AskFailure::Answer)?;
+        match status {
+            // Cooling down is said like a round that is over.
+            StatusCode::OK | StatusCode::TOO_MANY_REQUESTS => {}
+            StatusCode::UNAUTHORIZED if self.token.is_none() => return Err(AskFailure::NoToken),
+            StatusCode::UNAUTHORIZED => return Err(AskFailure::WrongToken),
+            status => {
+                let problem = serde_json::from_slice::<Problem>(&body);
+                let text = problem.map_err(|_no_json| AskFailure::Content)?.error;
+                return Err(AskFailure::Refused { status, text });
+            }
+        }
+        serde_json::from_slice(&body).map_err(|_no_json| AskFailure::Content)
+    }
+}
+
+fn filter(wanted: &Wanted) -> impl Iterator<Item = (&'static str, &str)> {
+    let provider = wanted.provider.as_deref().map(|name| ("provider", name));
+    let account = wanted.account.as_deref().map(|name| ("account", name));
+    provider.into_iter().chain(account)
+}
+
+/// Nobody listens, as opposed to somebody who does not answer.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

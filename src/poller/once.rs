@@ -1,0 +1,116 @@
+//! One round without the task: for a program that asks, shows and ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::{StreamExt as _, stream};
+use reqwest::Client;
+
+use super::board::Board;
+use super::caller::{Caller, NoContact, Target};
+use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
+use super::targets::Targets;
+use super::view::{AccountQuota, view};
+use super::{Settings, label};
+use crate::accounts::Account;
+use crate::clock::Clock;
+use crate::cpa::Access;
+use crate::metrics::{AccountNames, PollMetrics};
+use crate::model::QuotaAnswer;
+use crate::quota::{Failure, Provider};
+
+/// What a round is made of.
+#[derive(Debug)]
+pub struct OnceParts {
+    pub settings: Settings,
+    /// Providers that the user described.
+    pub configured: Vec<Arc<dyn Provider>>,
+    /// To CPA, and to providers that CPA does not know.
+    pub client: Client,
+    pub direct: Client,
+    pub access: Arc<Access>,
+    pub clock: Clock,
+    pub names: AccountNames,
+    /// As CPA has just listed them.
+    pub listed: Arc<Vec<Account>>,
+}
+
+type Polled = Result<Result<QuotaAnswer, Failure>, NoContact>;
+
+/// Asks about each wanted account once. Gives what is known of all wanted ones then.
+pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summary) {
+    let settings = parts.settings;
+    let mut targets = Targets::new(parts.configured, settings.own, settings.interval);
+    targets.follow(&parts.listed);
+    let mut board = Board::new(settings.max_limits);
+    for account in parts.listed.iter() {
+        board.listed(account);
+    }
+    let caller = Caller {
+        url: settings.url,
+        client: parts.client,
+        direct: parts.direct,
+        access: parts.access,
+        clock: parts.clock.clone(),
+        metrics: PollMetrics::default(),
+        limit: settings.timeout,
+        api: Arc::default(),
+    };
+    let names = &parts.names;
+    let asked = targets.all().filter(|(index, target, _)| {
+        settings.enabled && wanted.admits(&target.account.provider, &label(names, index))
+    });
+    let lost = AtomicBool::new(false);
+    let polls = asked.map(|(_, target, _)| poll(&caller, target, &lost));
+    let mut polls = stream::iter(polls).buffer_unordered(settings.concurrency);
+    let forbidden = if settings.enabled {
+        0
+    } else {
+        targets.all().count()
+    };
+    let mut summary = Summary {
+        not_asked: targets.left_out() + forbidden,
+        ..Summary::default()
+    };
+    while let Some((target, polled)) = polls.next().await {
+        summary.asked += 1;
+        match read(&mut board, target, polled, &parts.clock) {
+            None => summary.answered += 1,
+            Some(reason) => summary.failed.push(Failed {
+                provider: target.asked.provider().id().to_owned(),
+                account: label(names, &target.account.auth_index),
+                reason: reason.into(),
+            }),
+        }
+    }
+    board.expire(parts.clock.now());
+    summary
+        .failed
+        .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
+    let mut accounts = view(&board, &parts.listed, names);
+    accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
+    (accounts, summary)
+}
+
+/// A CPA that could not be asked once is not asked for every account in turn.
+async fn poll<'a>(caller: &Caller, target: &'a Target, lost: &AtomicBool) -> (&'a Target, Polled) {
+    if lost.load(Ordering::Relaxed) {
+        return (target, Err(NoContact));
+    }
+    let polled = caller.poll(target, true).await;
+    lost.fetch_or(polled.is_err(), Ordering::Relaxed);
+    (target, polled)
+}
+
+/// Takes over an answer, or gives the reason why there is none.
+fn read(board: &mut Board, target: &Target, polled: Polled, clock: &Clock) -> Option<&'static str> {
+    match polled {
+        Ok(Ok(answer)) => {
+            let account = &target.account;
+            board.polled(&account.auth_index, &account.provider, answer, clock.now());
+            None
+        }
+        Ok(Err(failure)) => Some(failure.as_str()),
+        Err(NoContact) => Some(NO_CONTACT),
+    }
+}
