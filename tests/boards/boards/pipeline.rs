@@ -152,6 +152,9 @@ fn versions(kit: &Kit<'_>) -> Panel {
             "max by (mode) (@cpa_ingest_mode == 1)",
         )
         .option("textMode", json!("name"))
+        // Three names side by side would be too small to read.
+        .option("orientation", json!("horizontal"))
+        .option("text", json!({"titleSize": 18}))
         .color("text")
 }
 
