@@ -373,30 +373,30 @@ fn process(kit: &Kit<'_>) -> Vec<Panel> {
                 kit.t.word("virtual"),
                 &by_instance("@process_virtual_memory_bytes"),
             )
-            .at(0, 0, 8, 8),
+            .at(0, 0, 7, 8),
         kit.lines("cpu", "10m")
             .query(
                 "{{instance}}",
                 "sum by (instance) (rate(@process_cpu_seconds_total[$__rate_interval]))",
             )
             .unit("percentunit")
-            .at(8, 0, 8, 8),
+            .at(7, 0, 7, 8),
         kit.table("processes")
             .label("instance", at_least(120))
             .value(
                 "started",
                 &since("@process_start_time_seconds"),
-                wide(130).unit("dateTimeFromNow"),
+                wide(115).unit("dateTimeFromNow"),
             )
             .value(
                 "reloaded",
                 &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),
-                wide(130).unit("dateTimeFromNow"),
+                wide(115).unit("dateTimeFromNow"),
             )
             .value("threads", &by_instance("@process_threads"), count(75))
             .value("files", &by_instance("@process_open_fds"), count(75))
             .value("files_max", &by_instance("@process_max_fds"), count(85))
             .sorted_by("instance", false, &[])
-            .at(16, 0, 8, 8),
+            .at(14, 0, 10, 8),
     ]
 }

@@ -76,9 +76,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             vec![
                 slices(kit, "duration_by_model", "0.95", DURATION).at(0, 0, 8, 10),
                 slices(kit, "first_token_by_model", "0.95", FIRST_TOKEN).at(8, 0, 8, 10),
-                slices(kit, "per_token_by_model", "0.5", PER_TOKEN)
-                    .decimals(3)
-                    .at(16, 0, 8, 10),
+                slices(kit, "per_token_by_model", "0.5", PER_TOKEN).at(16, 0, 8, 10),
             ],
         ),
         closed("row_tokens", more(kit)),
@@ -246,6 +244,8 @@ fn rate(kit: &Kit<'_>, key: &str, legend: &str, by: &str, counter: &str) -> Pane
         .query(legend, &per_minute)
         .unit("short")
         .decimals(1)
+        // Longer slices than the default: single requests would paint a comb.
+        .slices("5m", 150)
 }
 
 fn slices(kit: &Kit<'_>, key: &str, q: &str, histogram: &str) -> Panel {
