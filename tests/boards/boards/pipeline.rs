@@ -152,6 +152,9 @@ fn versions(kit: &Kit<'_>) -> Panel {
             "max by (mode) (@cpa_ingest_mode == 1)",
         )
         .option("textMode", json!("name"))
+        // Three names side by side would be too small to read.
+        .option("orientation", json!("horizontal"))
+        .option("text", json!({"titleSize": 18}))
         .color("text")
 }
 
@@ -370,30 +373,30 @@ fn process(kit: &Kit<'_>) -> Vec<Panel> {
                 kit.t.word("virtual"),
                 &by_instance("@process_virtual_memory_bytes"),
             )
-            .at(0, 0, 8, 8),
+            .at(0, 0, 7, 8),
         kit.lines("cpu", "10m")
             .query(
                 "{{instance}}",
                 "sum by (instance) (rate(@process_cpu_seconds_total[$__rate_interval]))",
             )
             .unit("percentunit")
-            .at(8, 0, 8, 8),
+            .at(7, 0, 7, 8),
         kit.table("processes")
             .label("instance", at_least(120))
             .value(
                 "started",
                 &since("@process_start_time_seconds"),
-                wide(130).unit("dateTimeFromNow"),
+                wide(115).unit("dateTimeFromNow"),
             )
             .value(
                 "reloaded",
                 &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),
-                wide(130).unit("dateTimeFromNow"),
+                wide(115).unit("dateTimeFromNow"),
             )
             .value("threads", &by_instance("@process_threads"), count(75))
             .value("files", &by_instance("@process_open_fds"), count(75))
             .value("files_max", &by_instance("@process_max_fds"), count(85))
             .sorted_by("instance", false, &[])
-            .at(16, 0, 8, 8),
+            .at(14, 0, 10, 8),
     ]
 }

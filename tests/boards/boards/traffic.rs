@@ -76,9 +76,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             vec![
                 slices(kit, "duration_by_model", "0.95", DURATION).at(0, 0, 8, 10),
                 slices(kit, "first_token_by_model", "0.95", FIRST_TOKEN).at(8, 0, 8, 10),
-                slices(kit, "per_token_by_model", "0.5", PER_TOKEN)
-                    .decimals(3)
-                    .at(16, 0, 8, 10),
+                slices(kit, "per_token_by_model", "0.5", PER_TOKEN).at(16, 0, 8, 10),
             ],
         ),
         closed("row_tokens", more(kit)),
@@ -157,31 +155,31 @@ fn models(kit: &Kit<'_>) -> Panel {
             quantile(q, "model", histogram)
         )
     };
-    let seconds = || wide(95).unit("s").decimals(1);
+    let seconds = || wide(85).unit("s").decimals(1);
     let slow: &[style::Step] = &[
         ("blue", None),
         ("orange", Some(120.0)),
         ("red", Some(300.0)),
     ];
     kit.table("models")
-        .label("model", at_least(165))
+        .label("model", at_least(150))
         .value(
             "p95",
             &of("0.95", DURATION),
-            gauge(130, 300.0, slow).unit("s").decimals(1),
+            gauge(115, 300.0, slow).unit("s").decimals(1),
         )
         .value("median", &of("0.5", DURATION), seconds())
         .value(
             "first_token_p95",
             &of("0.95", FIRST_TOKEN),
-            wide(130).unit("s").decimals(1),
+            wide(125).unit("s").decimals(1),
         )
         .value(
             "per_second",
             &format!("1 / ({})", of("0.5", PER_TOKEN)),
-            wide(105).unit("none").decimals(0),
+            wide(90).unit("none").decimals(0),
         )
-        .value("requests", &requests, count(100))
+        .value("requests", &requests, count(90))
         .value("failed", &failed, failed_share(85))
         .sorted_by("p95", true, &[])
 }
@@ -246,6 +244,8 @@ fn rate(kit: &Kit<'_>, key: &str, legend: &str, by: &str, counter: &str) -> Pane
         .query(legend, &per_minute)
         .unit("short")
         .decimals(1)
+        // Longer slices than the default: single requests would paint a comb.
+        .slices("5m", 150)
 }
 
 fn slices(kit: &Kit<'_>, key: &str, q: &str, histogram: &str) -> Panel {
