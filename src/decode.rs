@@ -27,7 +27,7 @@ pub use secrets::{HashKey, Secrets};
 pub use split::split_array;
 pub use timestamp::parse as timestamp;
 
-use clean::Labels;
+use clean::{KnownClean, Labels};
 
 /// Longest payload that is looked at. The largest record seen has 230 KB.
 const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
@@ -57,12 +57,14 @@ pub struct Reject {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     secrets: Secrets,
+    clean: KnownClean,
 }
 
 impl Decoder {
     pub fn new(key: HashKey) -> Self {
         Self {
             secrets: Secrets::new(key),
+            clean: KnownClean::default(),
         }
     }
 
@@ -91,7 +93,8 @@ impl Decoder {
         let identity = self.secrets.identity(&record);
         let tokens = tokens::split(&record);
         let mut headers = record.response_headers;
-        let clean = Labels::new(&self.secrets, &record.api_key, &record.source);
+        let clean =
+            Labels::new(&self.secrets, &record.api_key, &record.source).remembering(&self.clean);
         let status = record.fail.status_code;
         let failure = record.failed.then(|| {
             let body = record.fail.body.as_ref();
