@@ -18,6 +18,7 @@ mod task;
 mod view;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub use targets::{OWN, OwnAccount};
 pub use view::{AccountQuota, Credits, LimitView, Quotas, SpendView};
 
 use caller::Caller;
-use targets::Targets;
+use targets::{Pace, Targets};
 use task::Task;
 
 /// From the configuration.
@@ -64,6 +65,9 @@ pub struct Settings {
     /// Most names of limits on the page.
     pub max_limits: usize,
     pub own: Vec<OwnAccount>,
+    /// How many times as fast as ours the providers' time goes: 1, but for those who try it with a
+    /// simulator in a hurry. The clock of [`Parts`] goes with it; `interval` is in our own time.
+    pub time_scale: NonZeroU32,
 }
 
 /// What the poller is made of.
@@ -158,7 +162,10 @@ impl Poller {
         let targets = Targets::new(
             configured,
             parts.settings.own.clone(),
-            parts.settings.interval,
+            Pace {
+                interval: parts.settings.interval,
+                time_scale: parts.settings.time_scale.get(),
+            },
         );
         Self {
             task: Task::new(parts, caller, targets),

@@ -1,5 +1,6 @@
 //! Beside the records: CPA's accounts and their quotas.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +122,7 @@ impl Pool {
                 timeout: config.quota.timeout,
                 max_limits: config.metrics.caps.limit.get() as usize,
                 own: file.accounts,
+                time_scale: NonZeroU32::MIN,
             },
             configured: file.providers,
             client,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::caller::{Asked, Target, TokenReader};
 use super::schedule::Stamp;
@@ -22,6 +23,8 @@ pub struct OwnAccount {
     pub provider: String,
     pub token: TokenReader,
     pub profile_arn: Option<Hidden>,
+    /// Stands in for the scheme and the host of the provider's addresses.
+    pub url: Option<Url>,
 }
 
 impl std::fmt::Debug for OwnAccount {
@@ -40,12 +43,20 @@ impl OwnAccount {
     }
 }
 
+/// How often accounts are asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) interval: Duration,
+    /// Of the providers' time, in which they say what is polite.
+    pub(super) time_scale: u32,
+}
+
 /// The accounts whose quota can be read, by index.
 #[derive(Debug)]
 pub(super) struct Targets {
     configured: Vec<std::sync::Arc<dyn Provider>>,
     own: Vec<OwnAccount>,
-    interval: Duration,
+    pace: Pace,
     by_index: HashMap<Box<str>, (Target, Stamp)>,
     left_out: usize,
 }
@@ -54,12 +65,12 @@ impl Targets {
     pub(super) fn new(
         configured: Vec<std::sync::Arc<dyn Provider>>,
         own: Vec<OwnAccount>,
-        interval: Duration,
+        pace: Pace,
     ) -> Self {
         Self {
             configured,
             own,
-            interval,
+            pace,
             by_index: HashMap::new(),
             left_out: 0,
         }
@@ -78,6 +89,7 @@ impl Targets {
                         asked,
                         account: reference,
                         token: None,
+                        url: None,
                     };
                     let stamp = (account.updated_at, account.last_refresh);
                     let index = account.auth_index.clone();
@@ -95,6 +107,7 @@ impl Targets {
                     asked,
                     account,
                     token: Some(own.token.clone()),
+                    url: own.url.clone(),
                 };
                 self.by_index.insert(index.into(), (target, (None, None)));
             }
@@ -122,7 +135,8 @@ impl Targets {
     }
 
     pub(super) fn interval(&self, target: &Target) -> Duration {
-        self.interval.max(target.asked.provider().min_interval())
+        let polite = target.asked.provider().min_interval() / self.pace.time_scale;
+        self.pace.interval.max(polite)
     }
 
     /// What the user configured comes first.

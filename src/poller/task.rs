@@ -59,7 +59,7 @@ impl Task {
         Self {
             board: Board::new(parts.settings.max_limits),
             caller,
-            schedule: Schedule::default(),
+            schedule: Schedule::new(parts.settings.time_scale.get()),
             targets,
             round: Round::default(),
             running: JoinSet::new(),
@@ -190,7 +190,8 @@ impl Task {
     /// No call for an account whose headers have just told the same.
     fn postpone(&mut self, auth_index: &str, observed: crate::model::UnixNanos) {
         let now = Instant::now();
-        let age = self.parts.clock.now().since(observed);
+        let scale = self.parts.settings.time_scale.get();
+        let age = self.parts.clock.now().since(observed) / scale;
         let interval = self
             .targets
             .get(auth_index)
@@ -199,7 +200,7 @@ impl Task {
             return;
         };
         let last = self.polled.get(auth_index);
-        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST) {
+        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST / scale) {
             self.schedule.postpone(auth_index, now + fresh_for);
         }
     }
@@ -244,6 +245,7 @@ impl Task {
         if self.pause_until.is_some_and(|until| until > now) {
             return;
         }
+        let plan_every = PLAN_EVERY / self.parts.settings.time_scale.get();
         while self.has_room()
             && let Some(auth_index) = self.schedule.next_due(now)
         {
@@ -252,7 +254,7 @@ impl Task {
                 continue;
             };
             let plan = self.plans.get(&auth_index);
-            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= PLAN_EVERY);
+            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= plan_every);
             if with_plan {
                 self.plans.insert(auth_index.clone(), now);
             }
