@@ -137,6 +137,7 @@ impl Task {
         let targets = &self.targets;
         let known = |index: &str| there.contains(index) || targets.get(index).is_some();
         self.schedule.keep(|index| targets.get(index).is_some());
+        self.round.keep(|index| targets.get(index).is_some());
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
             self.board.keep(known);
