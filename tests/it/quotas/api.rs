@@ -142,7 +142,7 @@ async fn a_restart_shows_the_last_readings_before_anybody_is_asked() {
     // Nobody is there who could be asked.
     let env = [("CPA_MANAGEMENT_KEY", simulator.management_key())];
     let url = "http://127.0.0.1:9";
-    let second = Exporter::start_at(url, &env, &data, &["--quota.enabled", "false"]).await;
+    let second = Exporter::start_at(url, &env, &data, &["--quota.enabled=false"]).await;
     second
         .when("the last readings", |page| readings(page) == before)
         .await;
