@@ -19,6 +19,7 @@ mod task;
 mod view;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,11 +44,11 @@ pub use once::{OnceParts, once};
 pub use refresh::{
     COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
 };
-pub use targets::{OWN, OwnAccount};
+pub use targets::OwnAccount;
 pub use view::{AccountQuota, Credits, LimitView, Quotas, SpendView};
 
 use caller::Caller;
-use targets::Targets;
+use targets::{Pace, Targets};
 use task::Task;
 
 /// From the configuration.
@@ -66,6 +67,18 @@ pub struct Settings {
     /// Most names of limits on the page.
     pub max_limits: usize,
     pub own: Vec<OwnAccount>,
+    /// How many times as fast as ours the providers' time goes: 1, but for those who try it with a
+    /// simulator in a hurry. The clock of [`Parts`] goes with it; `interval` is in our own time.
+    pub time_scale: NonZeroU32,
+}
+
+impl Settings {
+    fn pace(&self) -> Pace {
+        Pace {
+            interval: self.interval,
+            time_scale: self.time_scale.get(),
+        }
+    }
 }
 
 /// What the poller is made of.
@@ -157,11 +170,8 @@ impl Poller {
         });
         parts.notes.leave(own.collect::<Vec<_>>());
         let configured = parts.configured.clone();
-        let targets = Targets::new(
-            configured,
-            parts.settings.own.clone(),
-            parts.settings.interval,
-        );
+        let pace = parts.settings.pace();
+        let targets = Targets::new(configured, parts.settings.own.clone(), pace);
         Self {
             task: Task::new(parts, caller, targets),
         }

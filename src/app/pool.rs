@@ -1,5 +1,6 @@
 //! Beside the records: CPA's accounts and their quotas.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,5 +153,6 @@ pub(super) fn poll_settings(config: &Config, url: Url, own: Vec<OwnAccount>) -> 
         timeout: config.quota.timeout,
         max_limits: config.metrics.caps.limit.get() as usize,
         own,
+        time_scale: NonZeroU32::MIN,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::config::Secret;
 use crate::model::{Limit, Name, Scope, Unit, Window, WindowRole};
@@ -56,6 +57,8 @@ struct Account {
     provider: String,
     token_file: PathBuf,
     profile_arn: Option<String>,
+    /// In place of the scheme and the host of the provider, such as a proxy of one's own.
+    url: Option<Url>,
 }
 
 #[derive(Deserialize)]
@@ -195,12 +198,20 @@ fn own_account(account: Account, folder: &Path) -> Result<OwnAccount, &'static s
     let name = Name::new(&account.name).ok_or("the name looks like an id or an address")?;
     let secret = Secret::from_file(folder.join(account.token_file));
     secret.read().map_err(|_io| "token_file cannot be read")?;
+    if account.url.as_ref().is_some_and(|url| !is_http(url)) {
+        return Err("url must begin with https:// or http://");
+    }
     Ok(OwnAccount {
         name: name.as_str().to_owned(),
         provider: account.provider,
         token: Arc::new(move || secret.read().map_err(|error| error.to_string())),
         profile_arn: account.profile_arn.and_then(Hidden::new),
+        url: account.url,
     })
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
 fn described(it: Described) -> Result<Generic, &'static str> {

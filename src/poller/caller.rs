@@ -49,6 +49,8 @@ pub(super) struct Target {
     pub(super) account: AccountRef,
     /// For providers that CPA does not know.
     pub(super) token: Option<TokenReader>,
+    /// Where these are asked in place of the provider's own host.
+    pub(super) url: Option<Url>,
 }
 
 impl fmt::Debug for Target {
@@ -184,7 +186,10 @@ impl Caller {
         let Ok(method) = method else {
             return Err(Failure::Incomplete("method"));
         };
-        let mut call = self.direct.request(method, &request.url);
+        let Some(url) = address(&request.url, target.url.as_ref()) else {
+            return Err(Failure::Incomplete("url"));
+        };
+        let mut call = self.direct.request(method, url);
         for (name, value) in &request.headers {
             call = call.header(name, value.replace(TOKEN, token.expose_secret()));
         }
@@ -205,5 +210,42 @@ impl Caller {
             body: body.map_err(|_too_long_or_cut| unreachable)?.into(),
             at: self.clock.now(),
         })
+    }
+}
+
+/// The address of a request, with another beginning where somebody stands in for the host.
+fn address(own: &str, stand_in: Option<&Url>) -> Option<Url> {
+    let own = Url::parse(own).ok()?;
+    let Some(stand_in) = stand_in else {
+        return Some(own);
+    };
+    let mut url = stand_in.clone();
+    let before = stand_in.path().trim_end_matches('/');
+    url.set_path(&format!("{before}{}", own.path()));
+    url.set_query(own.query());
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_takes_the_place_of_the_host_only() {
+        let of = |own, stand_in: Option<&str>| {
+            let stand_in = stand_in.map(|url| Url::parse(url).unwrap());
+            address(own, stand_in.as_ref()).map(String::from)
+        };
+        let own = "https://api.example/a/b?c=d&e";
+        assert_eq!(of(own, None).as_deref(), Some(own));
+        for (stand_in, expected) in [
+            ("http://proxy:8080", "http://proxy:8080/a/b?c=d&e"),
+            ("http://proxy/below/", "http://proxy/below/a/b?c=d&e"),
+        ] {
+            assert_eq!(of(own, Some(stand_in)).as_deref(), Some(expected));
+        }
+        let root = of("https://api.example", Some("http://proxy/below"));
+        assert_eq!(root.as_deref(), Some("http://proxy/below/"));
+        assert_eq!(of("no address", None), None);
     }
 }

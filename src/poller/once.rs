@@ -40,7 +40,8 @@ type Polled = Result<Result<QuotaAnswer, Failure>, NoContact>;
 /// Asks about each wanted account once. Gives what is known of all wanted ones then.
 pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summary) {
     let settings = parts.settings;
-    let mut targets = Targets::new(parts.configured, settings.own, settings.interval);
+    let pace = settings.pace();
+    let mut targets = Targets::new(parts.configured, settings.own, pace);
     targets.follow(&parts.listed);
     let mut board = Board::new(settings.max_limits);
     for account in parts.listed.iter() {

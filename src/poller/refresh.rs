@@ -151,6 +151,18 @@ impl Round {
         self.end_if_done();
     }
 
+    /// Does not wait for accounts that are gone or switched off.
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        let before = self.open.len();
+        self.open.retain(|index| is_there(index));
+        let gone = before - self.open.len();
+        if gone > 0 {
+            self.summary.asked -= gone;
+            self.summary.not_asked += gone;
+            self.end_if_done();
+        }
+    }
+
     fn end_if_done(&mut self) {
         if self.open.is_empty() && self.is_running() {
             tracing::info!(
@@ -164,5 +176,33 @@ impl Round {
                 reply.send(Refreshed::Done(self.summary.clone())).ok();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_does_not_wait_for_an_account_that_is_gone() {
+        let mut round = Round::default();
+        let (reply, mut answer) = oneshot::channel();
+        let both = ["a".into(), "b".into()].into();
+        round.begin(both, 3, reply, Instant::now());
+        round.ended("a", None);
+        round.keep(|index| index == "b");
+        assert!(round.is_running() && answer.try_recv().is_err());
+        round.keep(|_| false);
+        let Ok(Refreshed::Done(summary)) = answer.try_recv() else {
+            panic!("the round is over");
+        };
+        let Summary {
+            asked,
+            answered,
+            not_asked,
+            ..
+        } = summary;
+        assert_eq!((asked, answered, not_asked), (1, 1, 4));
+        assert!(!round.is_running());
     }
 }

@@ -91,7 +91,7 @@ impl Row {
         let changed = self.expired || differs(&self.reading, &reading);
         // A reset that creeps within the jitter is the same one: the first statement stands.
         self.reading = if near(self.reading.reset_at(), reading.reset_at()) && !self.expired {
-            let first = self.reading.reset_at();
+            let first = self.reading.reset_at().or(reading.reset_at());
             reading.with_reset(first)
         } else {
             reading
@@ -266,6 +266,16 @@ mod tests {
             assert_eq!(row.reading().reset_at(), Some(at(5.0)), "the first stands");
         }
         assert_eq!(row.resets(), 0);
+    }
+
+    #[test]
+    fn a_window_that_begins_gets_its_reset_and_counts_its_end() {
+        let idle = reading(0.0, 5.0).with_reset(None);
+        let mut row = Row::new(idle, QuotaSource::Poll, at(0.0));
+        row.update(reading(1.0, 6.0), QuotaSource::Poll, at(1.0));
+        assert_eq!(row.reading().reset_at(), Some(at(6.0)));
+        assert!(row.expire(at(6.0)));
+        assert_eq!(row.resets(), 1);
     }
 
     #[test]

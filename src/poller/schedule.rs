@@ -42,18 +42,28 @@ struct Entry {
 }
 
 /// The plan of all polls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schedule {
     entries: HashMap<Box<str>, Entry>,
+    /// Of the providers' time; what is a span of theirs is so much shorter.
+    time_scale: u32,
 }
 
 impl Schedule {
+    pub(super) fn new(time_scale: u32) -> Self {
+        Self {
+            entries: HashMap::new(),
+            time_scale,
+        }
+    }
+
     /// Puts an account on the plan, or tells what is new about it.
     pub(super) fn put(&mut self, account: &str, interval: Duration, stamp: Stamp, now: Instant) {
+        let spread = FIRST_SPREAD / self.time_scale;
         let entry = self.entries.entry(account.into()).or_insert_with(|| {
             let seed = seed(account);
             Entry {
-                due: now + part(seed, FIRST_SPREAD),
+                due: now + part(seed, spread),
                 held: false,
                 failures: 0,
                 polls: 0,
@@ -104,6 +114,7 @@ impl Schedule {
 
     /// Plans the next poll by how this one ended.
     pub(super) fn ended(&mut self, account: &str, failure: Option<Failure>, now: Instant) {
+        let scale = self.time_scale;
         let Some(entry) = self.entries.get_mut(account) else {
             return;
         };
@@ -116,16 +127,16 @@ impl Schedule {
         };
         entry.failures = entry.failures.saturating_add(1);
         let pause = match failure {
-            Failure::Unauthorized | Failure::Payment => REFUSED,
-            Failure::Forbidden | Failure::Unsupported => UNSUPPORTED,
+            Failure::Unauthorized | Failure::Payment => REFUSED / scale,
+            Failure::Forbidden | Failure::Unsupported => UNSUPPORTED / scale,
             Failure::Throttled { .. }
             | Failure::Transient { .. }
             | Failure::Rejected(_)
             | Failure::Parse(_)
             | Failure::InBody(_)
-            | Failure::Incomplete(_) => entry.back_off(failure.retry_after()),
+            | Failure::Incomplete(_) => entry.back_off(failure.retry_after(), scale),
         };
-        entry.held = pause >= REFUSED;
+        entry.held = pause >= REFUSED / scale;
         entry.due = now + pause;
     }
 
@@ -151,7 +162,7 @@ impl Schedule {
             && !entry.held
             && entry.failures == 0
         {
-            entry.bring_forward(now + AFTER_RESET);
+            entry.bring_forward(now + AFTER_RESET / self.time_scale);
         }
     }
 
@@ -179,11 +190,11 @@ impl Entry {
         asked + self.interval + part(self.seed.wrapping_mul(self.polls | 1), spread)
     }
 
-    fn back_off(&self, retry_after: Option<Duration>) -> Duration {
+    fn back_off(&self, retry_after: Option<Duration>, scale: u32) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(10);
         let grown = self.interval.saturating_mul(1 << doublings);
-        let pause = grown.min(LONGEST_PAUSE.max(self.interval));
-        pause.max(retry_after.unwrap_or_default())
+        let pause = grown.min((LONGEST_PAUSE / scale).max(self.interval));
+        pause.max(retry_after.unwrap_or_default() / scale)
     }
 }
 
@@ -208,7 +219,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_mins(5);
 
     fn planned(now: Instant) -> Schedule {
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new(1);
         schedule.put("a", INTERVAL, (None, None), now);
         schedule
     }

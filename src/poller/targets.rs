@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::caller::{Asked, Target, TokenReader};
 use super::schedule::Stamp;
 use crate::accounts::Account;
-use crate::model::{AuthType, Name};
+use crate::model::{AuthType, Name, OWN_ACCOUNT};
 use crate::quota::{AccountRef, Hidden, Provider, providers};
-
-/// What an own account's index begins with; no index of CPA does.
-pub const OWN: &str = "own:";
 
 /// An account that CPA does not hold; its token comes from a file.
 #[derive(Clone)]
@@ -22,6 +20,8 @@ pub struct OwnAccount {
     pub provider: String,
     pub token: TokenReader,
     pub profile_arn: Option<Hidden>,
+    /// Stands in for the scheme and the host of the provider's addresses.
+    pub url: Option<Url>,
 }
 
 impl std::fmt::Debug for OwnAccount {
@@ -36,8 +36,16 @@ impl std::fmt::Debug for OwnAccount {
 impl OwnAccount {
     /// Stands for CPA's index of a credential.
     pub fn index(&self) -> String {
-        format!("{OWN}{}", self.name)
+        format!("{OWN_ACCOUNT}{}", self.name)
     }
+}
+
+/// How often accounts are asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) interval: Duration,
+    /// Of the providers' time, in which they say what is polite.
+    pub(super) time_scale: u32,
 }
 
 /// The accounts whose quota can be read, by index.
@@ -45,7 +53,7 @@ impl OwnAccount {
 pub(super) struct Targets {
     configured: Vec<std::sync::Arc<dyn Provider>>,
     own: Vec<OwnAccount>,
-    interval: Duration,
+    pace: Pace,
     by_index: HashMap<Box<str>, (Target, Stamp)>,
     left_out: usize,
 }
@@ -54,12 +62,12 @@ impl Targets {
     pub(super) fn new(
         configured: Vec<std::sync::Arc<dyn Provider>>,
         own: Vec<OwnAccount>,
-        interval: Duration,
+        pace: Pace,
     ) -> Self {
         Self {
             configured,
             own,
-            interval,
+            pace,
             by_index: HashMap::new(),
             left_out: 0,
         }
@@ -78,6 +86,7 @@ impl Targets {
                         asked,
                         account: reference,
                         token: None,
+                        url: None,
                     };
                     let stamp = (account.updated_at, account.last_refresh);
                     let index = account.auth_index.clone();
@@ -95,6 +104,7 @@ impl Targets {
                     asked,
                     account,
                     token: Some(own.token.clone()),
+                    url: own.url.clone(),
                 };
                 self.by_index.insert(index.into(), (target, (None, None)));
             }
@@ -122,7 +132,8 @@ impl Targets {
     }
 
     pub(super) fn interval(&self, target: &Target) -> Duration {
-        self.interval.max(target.asked.provider().min_interval())
+        let polite = target.asked.provider().min_interval() / self.pace.time_scale;
+        self.pace.interval.max(polite)
     }
 
     /// What the user configured comes first.

@@ -58,7 +58,7 @@ impl Task {
         Self {
             board: Board::new(parts.settings.max_limits),
             caller,
-            schedule: Schedule::default(),
+            schedule: Schedule::new(parts.settings.time_scale.get()),
             targets,
             round: Round::default(),
             running: JoinSet::new(),
@@ -136,6 +136,7 @@ impl Task {
         let targets = &self.targets;
         let known = |index: &str| there.contains(index) || targets.get(index).is_some();
         self.schedule.keep(|index| targets.get(index).is_some());
+        self.round.keep(|index| targets.get(index).is_some());
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
             self.board.keep(known);
@@ -181,7 +182,8 @@ impl Task {
     /// No call for an account whose headers have just told the same.
     fn postpone(&mut self, auth_index: &str, observed: crate::model::UnixNanos) {
         let now = Instant::now();
-        let age = self.parts.clock.now().since(observed);
+        let scale = self.parts.settings.time_scale.get();
+        let age = self.parts.clock.now().since(observed) / scale;
         let interval = self
             .targets
             .get(auth_index)
@@ -190,7 +192,7 @@ impl Task {
             return;
         };
         let last = self.polled.get(auth_index);
-        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST) {
+        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST / scale) {
             self.schedule.postpone(auth_index, now + fresh_for);
         }
     }
@@ -230,6 +232,7 @@ impl Task {
         if self.pause_until.is_some_and(|until| until > now) {
             return;
         }
+        let plan_every = PLAN_EVERY / self.parts.settings.time_scale.get();
         while self.has_room()
             && let Some(auth_index) = self.schedule.next_due(now)
         {
@@ -238,7 +241,7 @@ impl Task {
                 continue;
             };
             let plan = self.plans.get(&auth_index);
-            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= PLAN_EVERY);
+            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= plan_every);
             if with_plan {
                 self.plans.insert(auth_index.clone(), now);
             }

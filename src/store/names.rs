@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{DimId, Dimension};
+use crate::model::{DimId, Dimension, OWN_ACCOUNT};
 
 /// Hex digits of an account's id that its name starts with.
 const ACCOUNT_DIGITS: usize = 6;
@@ -21,6 +21,7 @@ pub(super) fn choose(
     taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let (stem, tail, digits) = match dimension {
+        Dimension::Account if value.starts_with(OWN_ACCOUNT) => return own(value, id, taken),
         Dimension::Account => (
             if provider.is_empty() {
                 "unknown"
@@ -70,6 +71,13 @@ pub fn account_names<'a>(
     named
 }
 
+/// The user has named the account.
+fn own(value: &str, id: DimId, taken: impl Fn(&str) -> bool) -> Option<String> {
+    let name = value.strip_prefix(OWN_ACCOUNT)?;
+    let mut names = [name.to_owned(), format!("{name}-{}", id.0)].into_iter();
+    names.find(|name| !taken(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +108,13 @@ mod tests {
             .map(|(_, n)| n)
             .collect();
         assert_eq!(names, ["codex-37e10d", "codex-37e10df", "unknown-0a"]);
+    }
+
+    #[test]
+    fn an_account_of_the_users_own_has_the_users_name() {
+        let account = |taken: &[&str]| name(Dimension::Account, "own:work", taken).unwrap();
+        assert_eq!(account(&[]), "work");
+        assert_eq!(account(&["work"]), "work-7");
     }
 
     #[test]

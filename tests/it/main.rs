@@ -19,6 +19,7 @@ mod modes;
 mod money;
 mod prometheus;
 mod quota;
+mod quotas;
 mod redis;
 mod secrets;
 mod source;

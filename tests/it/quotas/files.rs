@@ -1,0 +1,46 @@
+//! `quota.file` for the accounts that the simulated CPA does not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cpa_exporter::simulator::Simulator;
+
+/// Names and tokens as the simulator knows them.
+pub(super) const DIRECT: [(&str, &str, &str); 5] = [
+    ("copilot-0", "copilot", "gho-fake-copilot-0"),
+    ("copilot-1", "copilot", "gho-fake-copilot-1"),
+    ("kiro-0", "kiro", "kiro-fake-0"),
+    ("kiro-1", "kiro", "kiro-fake-1"),
+    ("generic-0", "generic", "generic-fake-0"),
+];
+
+/// Writes the file and the tokens beside it.
+pub(super) fn quota_file(simulator: &Simulator, directory: &Path) -> PathBuf {
+    let upstream = format!("http://{}/upstream", simulator.addr());
+    let mut text = String::new();
+    for (name, provider, token) in DIRECT {
+        fs::write(directory.join(name), token).unwrap();
+        let url = format!("url = \"{upstream}/{provider}\"\n");
+        let url = if provider == "generic" { "" } else { &url };
+        text += &format!(
+            "[[account]]\nname = \"{name}\"\nprovider = \"{provider}\"\ntoken_file = \"{name}\"\n{url}"
+        );
+    }
+    text += &format!(
+        "[[provider]]\nname = \"generic\"\nown_token = true\nurl = \"{upstream}/generic/quota\"\n\
+         headers = {{ Authorization = \"Bearer $TOKEN$\" }}\nplan = \"/plan\"\n"
+    );
+    for (place, name, window, unit) in [
+        (0, "requests", "1d", "requests"),
+        (1, "tokens", "30d", "tokens"),
+    ] {
+        text += &format!(
+            "[[provider.limit]]\nname = \"{name}\"\nwindow = \"{window}\"\nunit = \"{unit}\"\n\
+             used = \"/limits/{place}/used\"\ntotal = \"/limits/{place}/limit\"\n\
+             reset = \"/limits/{place}/reset_ms\"\nreset_as = \"millis\"\n"
+        );
+    }
+    let path = directory.join("quota.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
