@@ -43,8 +43,9 @@ pub(crate) fn growth(family: &Family, one: &One) -> f64 {
         None => 0.25,
     };
     let rare = match family.name {
-        "cpa_request_failures_total" | "cpa_client_request_failures_total" => 0.008,
-        "cpa_account_errors_total" => 0.008,
+        "cpa_request_failures_total"
+        | "cpa_client_request_failures_total"
+        | "cpa_account_errors_total" => 0.008,
         "cpa_ingest_records_total" => 12.0,
         "cpa_ingest_bytes_total" => 24_000.0,
         "process_cpu_seconds_total" => 2.0,

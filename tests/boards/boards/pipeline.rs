@@ -137,7 +137,7 @@ fn room(kit: &Kit<'_>) -> Panel {
         )
 }
 
-/// The names carry the text; the values say nothing.
+/// The names carry the text; three of them side by side would be too small to read.
 fn versions(kit: &Kit<'_>) -> Panel {
     let cpa = "max by (version, api) (@cpa_info) or on () label_replace(label_replace(\
                vector(0), \"version\", \"?\", \"\", \"\"), \"api\", \"?\", \"\", \"\")";
@@ -152,7 +152,6 @@ fn versions(kit: &Kit<'_>) -> Panel {
             "max by (mode) (@cpa_ingest_mode == 1)",
         )
         .option("textMode", json!("name"))
-        // Three names side by side would be too small to read.
         .option("orientation", json!("horizontal"))
         .option("text", json!({"titleSize": 18}))
         .color("text")

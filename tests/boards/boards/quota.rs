@@ -167,7 +167,7 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
     kit.table("will_it_last")
         .label("account", wide(135))
         .label("window", wide(80))
-        .value("used", &per_window(&used()), quota_gauge(150))
+        .value("used", &per_window(&used()), quota_gauge(120))
         .value(
             "time_gone",
             &per_window(&time_gone()),
