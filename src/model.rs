@@ -14,7 +14,7 @@ mod tokens;
 mod total;
 mod wire;
 
-pub use account::AccountSeen;
+pub use account::{AccountSeen, OWN_ACCOUNT};
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;

@@ -42,7 +42,7 @@ pub use caller::TokenReader;
 pub use refresh::{
     COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
 };
-pub use targets::{OWN, OwnAccount};
+pub use targets::OwnAccount;
 pub use view::{AccountQuota, Credits, LimitView, Quotas, SpendView};
 
 use caller::Caller;

@@ -1,5 +1,9 @@
 use super::UnixNanos;
 
+/// What the index of an account begins with that CPA does not hold; its name follows. No index of
+/// CPA begins so.
+pub const OWN_ACCOUNT: &str = "own:";
+
 /// CPA has listed an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSeen {

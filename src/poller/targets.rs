@@ -9,11 +9,8 @@ use url::Url;
 use super::caller::{Asked, Target, TokenReader};
 use super::schedule::Stamp;
 use crate::accounts::Account;
-use crate::model::{AuthType, Name};
+use crate::model::{AuthType, Name, OWN_ACCOUNT};
 use crate::quota::{AccountRef, Hidden, Provider, providers};
-
-/// What an own account's index begins with; no index of CPA does.
-pub const OWN: &str = "own:";
 
 /// An account that CPA does not hold; its token comes from a file.
 #[derive(Clone)]
@@ -39,7 +36,7 @@ impl std::fmt::Debug for OwnAccount {
 impl OwnAccount {
     /// Stands for CPA's index of a credential.
     pub fn index(&self) -> String {
-        format!("{OWN}{}", self.name)
+        format!("{OWN_ACCOUNT}{}", self.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names of accounts and clients in labels: chosen at first sight, stored, never reused.
 
-use crate::model::{DimId, Dimension};
+use crate::model::{DimId, Dimension, OWN_ACCOUNT};
 
 /// Hex digits of an account's id that its name starts with.
 const ACCOUNT_DIGITS: usize = 6;
@@ -19,6 +19,7 @@ pub(super) fn choose(
     taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let (stem, tail, digits) = match dimension {
+        Dimension::Account if value.starts_with(OWN_ACCOUNT) => return own(value, id, taken),
         Dimension::Account => (
             if provider.is_empty() {
                 "unknown"
@@ -50,6 +51,13 @@ pub(super) fn choose(
         .find(|name| !taken(name))
 }
 
+/// The user has named the account.
+fn own(value: &str, id: DimId, taken: impl Fn(&str) -> bool) -> Option<String> {
+    let name = value.strip_prefix(OWN_ACCOUNT)?;
+    let mut names = [name.to_owned(), format!("{name}-{}", id.0)].into_iter();
+    names.find(|name| !taken(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +78,13 @@ mod tests {
         let client = name(Dimension::Client, "sk-...9f3x#7c21aaaabbbbcccc", &[]);
         assert_eq!(client.unwrap(), "sk-...9f3x-7c21");
         assert_eq!(name(Dimension::Model, "gpt-5", &[]), None);
+    }
+
+    #[test]
+    fn an_account_of_the_users_own_has_the_users_name() {
+        let account = |taken: &[&str]| name(Dimension::Account, "own:work", taken).unwrap();
+        assert_eq!(account(&[]), "work");
+        assert_eq!(account(&["work"]), "work-7");
     }
 
     #[test]
