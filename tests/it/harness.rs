@@ -120,6 +120,26 @@ impl Exporter {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
+    /// A call of the API: status, `Retry-After`, and the JSON.
+    pub(crate) async fn api(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        token: Option<&str>,
+    ) -> (u16, Option<u64>, serde_json::Value) {
+        let url = format!("http://{}/api/v1/{path}", self.addr);
+        let mut call = self.client.request(method, url);
+        if let Some(token) = token {
+            call = call.bearer_auth(token);
+        }
+        let response = call.send().await.unwrap();
+        let status = response.status().as_u16();
+        let wait = response.headers().get("retry-after");
+        let wait = wait.map(|wait| wait.to_str().unwrap().parse().unwrap());
+        let body = response.text().await.unwrap();
+        (status, wait, serde_json::from_str(&body).unwrap())
+    }
+
     pub(crate) async fn page(&self) -> String {
         self.get("/metrics", "").await.1
     }

@@ -18,6 +18,7 @@ mod layering;
 mod modes;
 mod money;
 mod prometheus;
+mod quotas;
 mod redis;
 mod secrets;
 mod source;

@@ -1,0 +1,245 @@
+//! Quota answers that go wrong: counted by class, and what was known stays.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::simulator::{AccountQuotas, QuotaFault, QuotaFaultMode, Simulator};
+use reqwest::Method;
+use tempfile::{TempDir, tempdir};
+
+use super::files::quota_file;
+use super::{agrees, calls_of, labels, of_provider};
+use crate::harness::{Exporter, Samples, eventually, simulator, sum};
+
+const TOKEN: &str = "api-token-for-tests";
+
+/// An exporter that may be told to ask again, and where its files are.
+async fn refreshable(simulator: &Simulator, flags: &[&str]) -> (TempDir, Exporter) {
+    let dir = tempdir().unwrap();
+    let token = dir.path().join("token");
+    fs::write(&token, TOKEN).unwrap();
+    let file = quota_file(simulator, dir.path());
+    let mut all = vec![
+        "--web.api-token-file",
+        token.to_str().unwrap(),
+        "--quota.file",
+        file.to_str().unwrap(),
+        "--quota.timeout",
+        "1s",
+    ];
+    all.extend_from_slice(flags);
+    let exporter = Exporter::start(simulator, &dir.path().join("data"), &all).await;
+    exporter
+        .when("own accounts", |page| {
+            page.keys().any(|name| name.contains("generic-0\",limit="))
+        })
+        .await;
+    agrees(&exporter, simulator).await;
+    (dir, exporter)
+}
+
+/// Reasons by account, as the answer to a refresh names them.
+async fn refreshed(exporter: &Exporter) -> BTreeMap<String, String> {
+    let (status, _, body) = exporter
+        .api(Method::POST, "quota/refresh", Some(TOKEN))
+        .await;
+    assert_eq!(status, 200, "{body}");
+    let text = |of: &serde_json::Value| of.as_str().unwrap().to_owned();
+    let failed = body["failed"].as_array().unwrap().iter();
+    let failed = failed.map(|one| (text(&one["account"]), text(&one["reason"])));
+    failed.collect()
+}
+
+fn failures(page: &Samples, provider: &str, reason: &str) -> f64 {
+    page[&format!("cpa_quota_poll_failures_total{{provider=\"{provider}\",reason=\"{reason}\"}}")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_class_is_counted_and_takes_nothing_away() {
+    use QuotaFaultMode as Mode;
+    let modes = [
+        (Mode::Unauthorized, "unauthorized"),
+        (Mode::PaymentRequired, "payment"),
+        (Mode::Forbidden, "forbidden"),
+        (Mode::NotFound, "unsupported"),
+        (Mode::RateLimited, "throttled"),
+        (Mode::ServerError, "transient"),
+        (Mode::Html, "parse"),
+        (Mode::Huge, "parse"),
+        (Mode::BareNan, "parse"),
+        (Mode::ErrorInside, "parse"),
+        (Mode::Hang, "transient"),
+    ];
+    let simulator = simulator(|config| {
+        config.traffic.providers = vec!["kimi".to_owned()];
+        config.traffic.accounts = modes.len() + 2;
+    })
+    .await;
+    let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
+    let names = labels(&exporter.samples().await);
+    let accounts = of_provider(&simulator, "kimi");
+    let mut expected = BTreeMap::new();
+    for (account, (mode, reason)) in accounts.iter().zip(modes) {
+        simulator.set_quota_fault(&account.account, Some(mode.into()));
+        let name = names[&account.account].rsplit('"').nth(1).unwrap();
+        expected.insert(name.to_owned(), reason.to_owned());
+    }
+    assert_eq!(refreshed(&exporter).await, expected);
+    let page = agrees(&exporter, &simulator).await;
+    for (_, reason) in modes {
+        let times = modes.iter().filter(|(_, other)| *other == reason).count();
+        assert_eq!(failures(&page, "kimi", reason), times as f64, "{reason}");
+    }
+    assert_eq!(
+        sum(&page, "cpa_quota_poll_failures_total"),
+        modes.len() as f64
+    );
+    let log = exporter.log();
+    assert!(
+        !log.contains("\"ERROR\"") && !log.contains("panicked"),
+        "{log}"
+    );
+}
+
+/// All providers at once answer nonsense; nothing of it is believed.
+async fn nonsense(mode: QuotaFaultMode) -> BTreeMap<String, String> {
+    let simulator = simulator(|config| config.traffic.accounts = 38).await;
+    let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
+    let rows = |page: &Samples| -> Vec<String> {
+        let ratios = page
+            .iter()
+            .filter(|(name, _)| name.starts_with("cpa_quota_used_ratio{"));
+        assert!(ratios.clone().all(|(_, share)| (0.0..=1.0).contains(share)));
+        ratios.map(|(name, _)| name.clone()).collect()
+    };
+    let before = rows(&exporter.samples().await);
+    simulator.set_quota_fault("*", Some(mode.into()));
+    let failed = refreshed(&exporter).await;
+    let page = agrees(&exporter, &simulator).await;
+    assert_eq!(rows(&page), before, "{mode:?}");
+    let resets = page
+        .iter()
+        .filter(|(name, _)| name.starts_with("cpa_quota_reset_timestamp"));
+    assert!(resets.map(|(_, at)| *at).all(|at| at < 4e9), "{mode:?}");
+    assert_eq!(sum(&page, "cpa_quota_resets_total"), 0.0);
+    failed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_cannot_be_are_not_believed() {
+    for mode in [QuotaFaultMode::Nan, QuotaFaultMode::Negative] {
+        nonsense(mode).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_cannot_be_are_not_believed() {
+    assert_eq!(nonsense(QuotaFaultMode::FarFuture).await, BTreeMap::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_calls_itself_a_success_is_one() {
+    let failed = nonsense(QuotaFaultMode::ErrorInside).await;
+    let all = |name: &str| {
+        let reasons = failed
+            .iter()
+            .filter(|(account, _)| account.starts_with(name));
+        let reasons: Vec<&str> = reasons.map(|(_, reason)| reason.as_str()).collect();
+        assert!(!reasons.is_empty(), "{name} {failed:?}");
+        reasons
+    };
+    assert!(all("codex").iter().all(|reason| *reason == "parse"));
+    // These two say in the body that the key is wrong.
+    let keys = failed.values().filter(|reason| *reason == "unauthorized");
+    assert!(keys.count() >= 4, "{failed:?}");
+}
+
+/// Providers whose accounts may be asked each second, so that pauses can be seen.
+pub(super) fn hurried(directory: &Path, providers: &[(&str, &str, &str)]) -> String {
+    let path = directory.join("quota.toml");
+    let described = providers.iter().map(|(provider, url, place)| {
+        format!(
+            "[[provider]]\nname = \"{provider}-often\"\nprovider = \"{provider}\"\n\
+             url = \"{url}\"\nheaders = {{ Authorization = \"Bearer $TOKEN$\" }}\n\
+             min_interval = \"1s\"\n[[provider.limit]]\nname = \"main\"\nwindow = \"5h\"\n\
+             used_percent = \"{place}\"\n"
+        )
+    });
+    fs::write(&path, described.collect::<String>()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+async fn refresh_token(simulator: &Simulator, account: &str) {
+    let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+    let url = format!("http://{}/simulator/accounts", simulator.addr());
+    let body = serde_json::json!({ "auth_index": account, "refresh": true });
+    let answer = client.patch(url).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+fn statuses(of: &AccountQuotas) -> BTreeMap<u16, u64> {
+    let mut all = BTreeMap::new();
+    for (status, count) in of.calls.values().flat_map(|calls| &calls.statuses) {
+        *all.entry(*status).or_default() += count;
+    }
+    all
+}
+
+fn shortest_gap(of: &AccountQuotas) -> Duration {
+    let gaps = of.calls.values().filter_map(|calls| calls.shortest_gap_ms);
+    Duration::from_millis(gaps.min().unwrap_or(0).try_into().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_poll_comes_when_the_class_says() {
+    let simulator = simulator(|config| {
+        config.traffic.providers = vec!["kimi".to_owned()];
+        config.traffic.accounts = 4;
+    })
+    .await;
+    let accounts = of_provider(&simulator, "kimi");
+    let index = |n: usize| accounts[n].account.as_str();
+    simulator.set_quota_fault(index(1), Some(QuotaFaultMode::Unauthorized.into()));
+    let throttled = QuotaFault {
+        retry_after: Some(4),
+        ..QuotaFaultMode::RateLimited.into()
+    };
+    simulator.set_quota_fault(index(2), Some(throttled));
+    simulator.set_quota_fault(index(3), Some(QuotaFaultMode::ServerError.into()));
+    let dir = tempdir().unwrap();
+    let url = "https://api.kimi.com/coding/v1/usages";
+    let file = hurried(dir.path(), &[("kimi", url, "/limits/0/detail/used")]);
+    let flags = [
+        "--quota.file",
+        &file,
+        "--quota.interval",
+        "1s",
+        "--accounts.interval",
+        "1s",
+    ];
+    let _exporter = Exporter::start(&simulator, &dir.path().join("data"), &flags).await;
+    let now = eventually("a dozen polls of the healthy account", async || {
+        let now = of_provider(&simulator, "kimi");
+        (calls_of(&now[0]) >= 12).then_some(now)
+    })
+    .await;
+    let second = Duration::from_secs(1);
+    assert!(shortest_gap(&now[0]) >= second, "{:?}", now[0].calls);
+    assert_eq!(statuses(&now[1]), BTreeMap::from([(401, 1)]));
+    let [throttled, broken] = [2, 3].map(|n| calls_of(&now[n]));
+    assert!((2..=5).contains(&throttled), "{:?}", now[2].calls);
+    assert!(shortest_gap(&now[2]) >= 4 * second, "{:?}", now[2].calls);
+    assert!((3..=6).contains(&broken), "{:?}", now[3].calls);
+    assert!(shortest_gap(&now[3]) >= second, "{:?}", now[3].calls);
+    // A new token is tried at once, not in two hours.
+    simulator.set_quota_fault(index(1), None);
+    refresh_token(&simulator, index(1)).await;
+    eventually("the refreshed account is asked", async || {
+        let now = of_provider(&simulator, "kimi");
+        statuses(&now[1]).contains_key(&200).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,315 @@
+//! The program's parts put together around a clock in a hurry.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use cpa_exporter::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
+use cpa_exporter::clock::Clock;
+use cpa_exporter::cpa::Access;
+use cpa_exporter::decode::{Decoder, HashKey, Secrets};
+use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::ingest::{self, Ingest, Listener, MoneyParts, Notes, QuotaSign, Signal};
+use cpa_exporter::metrics::{
+    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
+};
+use cpa_exporter::model::{IngestMode, UnixNanos};
+use cpa_exporter::poller::{self, History, Poller, Quotas, refresh_channel};
+use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
+use cpa_exporter::simulator::{self, Simulator};
+use cpa_exporter::source::{self, Inlet, Source, Wish};
+use cpa_exporter::spool::{self, SegmentId};
+use reqwest::Client;
+use tempfile::TempDir;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::harness::{self, DEADLINE, Samples, samples};
+
+/// How many times as fast as ours the simulated time goes: an hour takes 90 seconds.
+pub(super) const SCALE: u32 = 40;
+
+/// What the ingest thread tells to the poller.
+struct Wire(mpsc::Sender<Vec<QuotaSign>>);
+
+impl Listener for Wire {
+    fn quota_signs(&self, signs: Vec<QuotaSign>) {
+        self.0.try_send(signs).ok();
+    }
+
+    fn accounts_changed(&self) {}
+}
+
+pub(super) struct Fleet {
+    pub(super) simulator: Simulator,
+    exposition: Exposition,
+    stopped_at: Arc<AtomicI64>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    ingest: Ingest,
+    _directory: TempDir,
+}
+
+/// The system's time until it is stopped.
+fn stoppable() -> (Arc<AtomicI64>, simulator::Clock) {
+    let stopped_at = Arc::new(AtomicI64::new(0));
+    let (system, stopped) = (simulator::Clock::system(), Arc::clone(&stopped_at));
+    let clock = simulator::Clock::new(move || match stopped.load(Ordering::SeqCst) {
+        0 => system.now(),
+        at => UnixNanos::new(at),
+    });
+    (stopped_at, clock)
+}
+
+/// What all tasks share.
+struct Common {
+    url: Url,
+    client: Client,
+    access: Arc<Access>,
+    clock: Clock,
+    handles: Handles,
+    names: AccountNames,
+    notes: Notes,
+    stop: CancellationToken,
+}
+
+impl Fleet {
+    pub(super) async fn start(accounts: usize, rate: u64, interval: Duration) -> Self {
+        let (stopped_at, slow) = stoppable();
+        let simulator = harness::simulator(|config| {
+            config.clock = slow;
+            config.time_scale = SCALE;
+            config.traffic.accounts = accounts;
+            config.traffic.rate = Some(rate);
+            config.traffic.records = Some(rate * 3600 / u64::from(SCALE));
+        })
+        .await;
+        let directory = tempfile::tempdir().unwrap();
+        let mut tasks = JoinSet::new();
+        let hurried = simulator.clock();
+        let (clock, hand) = Clock::manual(hurried.now());
+        tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(2));
+            loop {
+                ticks.tick().await;
+                hand.set(hurried.now());
+            }
+        });
+
+        let build = BuildInfo {
+            version: "0",
+            revision: "0",
+            rustc: "0",
+        };
+        let handles = Handles::new(build, Arc::new(Vec::new));
+        let exposition = Exposition::new(handles.clone(), 4);
+        let key = simulator.management_key().to_owned();
+        let reader = Box::new(move || Ok(key.clone().into()));
+        let signal = Signal::default();
+        let common = Common {
+            url: Url::parse(&format!("http://{}", simulator.addr())).unwrap(),
+            client: http_client::build(Limits::default(), Proxy::Never, None).unwrap(),
+            access: Arc::new(Access::new(reader, handles.source.clone())),
+            clock,
+            handles,
+            names: AccountNames::default(),
+            notes: Notes::new(signal.clone()),
+            stop: CancellationToken::new(),
+        };
+        let (wire, signs) = mpsc::channel(64);
+        let (ingest, writer) = common.ingest(&directory, &exposition, &signal, Wire(wire));
+        let source = common.source(Inlet::new(writer, Arc::new(move || signal.wake())));
+        let seen = Directory::new();
+        tasks.spawn(common.watcher(&source, &seen).run());
+        tasks.spawn(source.run());
+        tasks.spawn(common.poller(&directory, seen, signs, interval).run());
+        Self {
+            simulator,
+            exposition,
+            stopped_at,
+            stop: common.stop,
+            tasks,
+            ingest,
+            _directory: directory,
+        }
+    }
+
+    /// The simulated time stands still from now on.
+    pub(super) fn stop_the_clock(&self) {
+        let now = simulator::Clock::system().now();
+        self.stopped_at.store(now.get(), Ordering::SeqCst);
+    }
+
+    pub(super) async fn page(&self) -> Samples {
+        let page = self.exposition.page(Dialect::Text, false).await.unwrap();
+        self.exposition
+            .mark_seen(page.version, Clock::system().now());
+        samples(std::str::from_utf8(&page.body).unwrap())
+    }
+
+    pub(super) async fn when(&self, what: &str, condition: impl Fn(&Samples) -> bool) -> Samples {
+        let begin = Instant::now();
+        loop {
+            let page = self.page().await;
+            if condition(&page) {
+                return page;
+            }
+            let wrong = || super::truth::differences(&page, &self.simulator.quotas());
+            assert!(begin.elapsed() < DEADLINE, "{what}: never\n{:#?}", wrong());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        self.tasks.shutdown().await;
+        let ingest = self.ingest;
+        tokio::task::spawn_blocking(move || ingest.finish())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+impl Common {
+    fn ingest(
+        &self,
+        directory: &TempDir,
+        exposition: &Exposition,
+        signal: &Signal,
+        listener: Wire,
+    ) -> (Ingest, spool::Writer) {
+        let mut next = 0;
+        let ids = Box::new(move || {
+            next += 1;
+            SegmentId(next)
+        });
+        let (writer, reader) = spool::open(directory.path().join("spool"), 1 << 30, ids).unwrap();
+        let config = LedgerConfig {
+            zero_hold: Duration::ZERO,
+            ..LedgerConfig::default()
+        };
+        let (ready, is_ready) = std_mpsc::channel();
+        let parts = ingest::Parts {
+            directory: directory.path().to_owned(),
+            reader,
+            decoder: Decoder::new(HashKey([7; 16])),
+            ledger: Ledger::new(config, exposition.clone(), self.names.clone()),
+            metrics: self.handles.store.clone(),
+            losses: self.handles.losses.clone(),
+            clock: self.clock.clone(),
+            commit_interval: Duration::from_millis(250),
+            ready: Box::new(move || ready.send(()).unwrap()),
+            notes: self.notes.clone(),
+            listener: Box::new(listener),
+        };
+        let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
+        let money = MoneyParts {
+            prices: Arc::new(ArcSwap::from_pointee(table.unwrap())),
+            billing: Billing::default(),
+            references: Vec::new(),
+        };
+        let ingest = Ingest::start(parts, money, signal.clone(), CancellationToken::new()).unwrap();
+        is_ready.recv_timeout(DEADLINE).unwrap();
+        (ingest, writer)
+    }
+
+    fn source(&self, inlet: Inlet) -> Source {
+        Source::new(source::Parts {
+            settings: source::Settings {
+                url: self.url.clone(),
+                wish: Wish::Forced(IngestMode::Pop),
+                poll_interval: Duration::from_millis(200),
+                http_poll_interval: Duration::from_secs(1),
+                check_interval: Duration::from_mins(1),
+                pop_bytes: 1 << 20,
+                manage_usage_statistics: false,
+                tls: None,
+            },
+            inlet,
+            access: Arc::clone(&self.access),
+            client: self.client.clone(),
+            metrics: self.handles.source.clone(),
+            clock: self.clock.clone(),
+            soft: self.stop.clone(),
+            hard: self.stop.clone(),
+        })
+    }
+
+    fn watcher(&self, source: &Source, directory: &Directory) -> Watcher {
+        let secrets = Secrets::new(HashKey([7; 16]));
+        let (_channel, events) = ErrorsChannel::new(ErrorsParts {
+            url: self.url.clone(),
+            tls: None,
+            access: Arc::clone(&self.access),
+            secrets: secrets.clone(),
+            stop: self.stop.clone(),
+        });
+        Watcher::new(WatcherParts {
+            settings: accounts::Settings {
+                url: self.url.clone(),
+                interval: Duration::from_secs(2),
+                show_email: false,
+            },
+            client: self.client.clone(),
+            access: Arc::clone(&self.access),
+            clock: self.clock.clone(),
+            secrets,
+            tally: source.shared().tally(),
+            directory: directory.clone(),
+            names: self.names.clone(),
+            notes: self.notes.clone(),
+            board: self.handles.accounts.clone(),
+            errors: self.handles.account_errors.clone(),
+            changed: Arc::new(Notify::new()),
+            events,
+            stop: self.stop.clone(),
+        })
+    }
+
+    fn poller(
+        &self,
+        directory: &TempDir,
+        seen: Directory,
+        signs: mpsc::Receiver<Vec<QuotaSign>>,
+        interval: Duration,
+    ) -> Poller {
+        let ready = CancellationToken::new();
+        ready.cancel();
+        let (_handle, refreshes) = refresh_channel();
+        Poller::new(poller::Parts {
+            settings: poller::Settings {
+                enabled: true,
+                url: self.url.clone(),
+                interval,
+                concurrency: 4,
+                timeout: Duration::from_secs(20),
+                max_limits: 100,
+                own: Vec::new(),
+                time_scale: NonZeroU32::new(SCALE).unwrap(),
+            },
+            configured: Vec::new(),
+            client: self.client.clone(),
+            direct: self.client.clone(),
+            access: Arc::clone(&self.access),
+            clock: self.clock.clone(),
+            directory: seen,
+            names: self.names.clone(),
+            notes: self.notes.clone(),
+            signs,
+            history: History {
+                directory: directory.path().to_owned(),
+                ready,
+            },
+            page: self.handles.quotas.clone(),
+            polls: self.handles.polls.clone(),
+            quotas: Quotas::default(),
+            refreshes,
+            stop: self.stop.clone(),
+        })
+    }
+}

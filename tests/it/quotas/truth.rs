@@ -1,0 +1,125 @@
+//! What the page should say, worked out of what the simulator knows.
+
+use std::collections::BTreeMap;
+
+use cpa_exporter::simulator::{AccountQuotas, LimitQuota, Quotas};
+
+use super::labels;
+use crate::harness::Samples;
+
+/// Two sources of one reset may differ by this many seconds.
+const JITTER: f64 = 60.0;
+
+/// Whether anybody tells the quota of this account.
+pub(super) fn can_be_asked(account: &AccountQuotas) -> bool {
+    let by_login = [
+        "codex",
+        "claude",
+        "antigravity",
+        "kimi",
+        "xai",
+        "gemini-cli",
+    ];
+    match account.login {
+        "oauth" => by_login.contains(&account.provider.as_str()),
+        "apikey" => ["glm", "minimax"].contains(&account.provider.as_str()),
+        "direct" => true,
+        _ => false,
+    }
+}
+
+/// The labels of a limit; `None` for what is told as money or not at all.
+pub(super) fn place(provider: &str, of: &LimitQuota) -> Option<(String, String)> {
+    let (limit, window) = (of.limit.as_str(), of.window.as_str());
+    let limit = match (provider, limit) {
+        ("codex", "credits") => return None,
+        ("codex", "codex_bengalfox") => "bengalfox",
+        ("codex", "spend") => "individual_limit",
+        ("antigravity", "gemini") => "gemini_models",
+        ("antigravity", "3p") => "claude_and_gpt_models",
+        ("xai", "spend") | ("minimax", "general") | ("kiro", "credits") => "main",
+        ("glm", "tools") => "time_limit",
+        (_, other) => other,
+    };
+    let window = if window == "once" { "unknown" } else { window };
+    Some((limit.to_owned(), window.to_owned()))
+}
+
+/// The used share as the provider tells it: each rounds in its own way, always down.
+fn told(provider: &str, of: &LimitQuota) -> f64 {
+    let parts = match (provider, of.limit.as_str()) {
+        ("xai", "spend" | "on_demand") => of.nominal,
+        ("codex" | "kimi" | "xai", _) | ("claude", "fable") => 100,
+        ("claude", _) => 1_000,
+        ("antigravity" | "gemini-cli", _) => 10_000,
+        ("glm", _) if of.nominal == 100 => 100,
+        _ => of.nominal,
+    };
+    let used = u128::from(of.used) * u128::from(parts) / u128::from(of.capacity);
+    (used as f64 / parts as f64).min(1.0)
+}
+
+/// The beginning of the names of all that the page says about one account.
+fn account_labels(page: &BTreeMap<String, String>, account: &AccountQuotas) -> Option<String> {
+    if account.login == "direct" {
+        let (provider, name) = (&account.provider, &account.account);
+        return Some(format!("provider=\"{provider}\",account=\"{name}\""));
+    }
+    page.get(&account.account).cloned()
+}
+
+/// What the page says otherwise than it is. Accounts that are asked directly count once they show.
+pub(super) fn differences(page: &Samples, truth: &Quotas) -> Vec<String> {
+    let names = labels(page);
+    let mut found = Vec::new();
+    for account in truth.accounts.iter().filter(|one| can_be_asked(one)) {
+        let Some(labels) = account_labels(&names, account) else {
+            found.push(format!("{} has no name", account.account));
+            continue;
+        };
+        if account.login == "direct" && !page.keys().any(|name| name.contains(&labels)) {
+            continue;
+        }
+        for limit in &account.limits {
+            let Some((name, window)) = place(&account.provider, limit) else {
+                continue;
+            };
+            let labels = format!("{{{labels},limit=\"{name}\",window=\"{window}\"}}");
+            found.extend(difference(
+                page,
+                &labels,
+                &account.provider,
+                limit,
+                truth.now_ms,
+            ));
+        }
+    }
+    found
+}
+
+fn difference(
+    page: &Samples,
+    labels: &str,
+    provider: &str,
+    limit: &LimitQuota,
+    now_ms: i64,
+) -> Option<String> {
+    let get = |family: &str| page.get(&format!("{family}{labels}")).copied();
+    let (shown, expected) = (get("cpa_quota_used_ratio"), told(provider, limit));
+    // The last request of a window may go over its end, which not every provider tells.
+    if !shown.is_some_and(|shown| (shown.min(1.0) - expected).abs() < 1e-6) {
+        return Some(format!("{labels}: {shown:?} used, but it is {expected}"));
+    }
+    let shown = get("cpa_quota_reset_timestamp_seconds");
+    let is_right = match limit.reset_ms {
+        // Claude names no reset of the money.
+        _ if limit.limit == "extra_usage" => shown.is_none(),
+        // xAI names one end for both of its months.
+        _ if limit.limit == "on_demand" => shown.is_some(),
+        Some(reset) => shown.is_some_and(|shown| (shown - reset as f64 / 1000.0).abs() <= JITTER),
+        // Some name the reset of a window that would begin now.
+        None => shown.is_none_or(|shown| shown > now_ms as f64 / 1000.0),
+    };
+    let reset = limit.reset_ms;
+    (!is_right).then(|| format!("{labels}: resets at {shown:?}, but it is {reset:?}"))
+}
