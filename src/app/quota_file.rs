@@ -379,6 +379,9 @@ mod tests {
         let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"none\"\n";
         let error = read(account).unwrap_err();
         assert!(error.contains("account \"x\": token_file"), "{error}");
+        let account = account.replace("none", "token") + "url = \"ftp://x\"\n";
+        let error = read(&account).unwrap_err();
+        assert!(error.contains("https:// or http://"), "{error}");
         let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n[[provider.limit]]\nname = \"main\"\n";
         for (extra, expected) in [
             ("used = \"no-pointer\"", "JSON pointers"),

@@ -301,6 +301,10 @@ impl Task {
     }
 
     fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
+        // Gone while it was asked about.
+        if self.targets.get(auth_index).is_none() {
+            return;
+        }
         let at = self.parts.clock.now();
         let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
         if let Some(plan) = &answer.facts.plan {

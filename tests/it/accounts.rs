@@ -18,13 +18,13 @@ const OFTEN: [&str; 2] = ["--accounts.interval", "1s"];
 const SELDOM: [&str; 2] = ["--accounts.interval", "1h"];
 
 /// The simulated CPA's own words.
-struct Cpa<'a> {
+pub(crate) struct Cpa<'a> {
     simulator: &'a Simulator,
     client: reqwest::Client,
 }
 
 impl<'a> Cpa<'a> {
-    fn new(simulator: &'a Simulator) -> Self {
+    pub(crate) fn new(simulator: &'a Simulator) -> Self {
         let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
         Self { simulator, client }
     }
@@ -317,7 +317,7 @@ async fn accounts_beyond_the_cap_have_no_gauges_and_are_counted() {
 }
 
 /// Every raw key, address and account id that the simulator's lists hold.
-async fn secrets(cpa: &Cpa<'_>) -> BTreeSet<String> {
+pub(crate) async fn secrets(cpa: &Cpa<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut keep = |value: &Value| found.extend(value.as_str().map(str::to_owned));
     for file in cpa.files().await {

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use cpa_exporter::simulator::Simulator;
 use tempfile::tempdir;
 
 use crate::harness::{Exporter, eventually, simulator, stored};
@@ -169,17 +170,47 @@ async fn scraped_well(base: &str) {
     );
 }
 
+/// No answer of the simulator's states it; it is a gauge like others.
+const NOT_SIMULATED: &str = "cpa_quota_reset_credits";
+
+/// Waits until every family of accounts and quotas has a sample.
+async fn all_families(exporter: &Exporter, simulator: &Simulator) {
+    let listening = async || (simulator.error_subscribers() > 0).then_some(());
+    eventually("listening", listening).await;
+    let account = simulator.quotas().accounts.remove(0).account;
+    let event = serde_json::json!({ "auth_index": account, "status_code": 500, "body": "{}",
+        "auth_status": { "status": "active" } });
+    simulator.push_error(event.to_string());
+    let docs = include_str!("../../docs/metrics.md");
+    let families = docs
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let starts = ["cpa_account", "cpa_quota_", "cpa_credits_", "cpa_spend_"];
+    let families = families.filter(|family| starts.iter().any(|start| family.starts_with(start)));
+    let families: Vec<&str> = families.filter(|family| *family != NOT_SIMULATED).collect();
+    assert!(families.len() > 25, "{families:?}");
+    exporter
+        .when("records and quotas", |s| {
+            let is_there = |family: &&str| s.keys().any(|name| name.starts_with(*family));
+            s.get("cpa_store_events") == Some(&3000.0) && families.iter().all(is_there)
+        })
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_finds_nothing_to_say() {
     if program("promtool").is_none() {
         return;
     }
-    let simulator = simulator(|config| config.traffic.backlog = 3000).await;
+    let simulator = simulator(|config| {
+        config.traffic.backlog = 3000;
+        config.traffic.accounts = 38;
+        config.states = true;
+    })
+    .await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
-    exporter
-        .when("records", |s| s.get("cpa_store_events") == Some(&3000.0))
-        .await;
+    all_families(&exporter, &simulator).await;
     let page = exporter.page().await;
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])

@@ -6,6 +6,7 @@ mod files;
 mod fleet;
 mod headers;
 mod polls;
+mod secrets;
 mod truth;
 
 use std::collections::BTreeMap;

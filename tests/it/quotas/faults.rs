@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use cpa_exporter::http_client::{self, Limits, Proxy};
@@ -156,21 +157,19 @@ async fn a_failure_that_calls_itself_a_success_is_one() {
     assert!(keys.count() >= 4, "{failed:?}");
 }
 
-/// A provider whose accounts may be asked each second, so that pauses can be seen.
-fn hurried(directory: &std::path::Path, provider: &str, url: &str, place: &str) -> String {
+/// Providers whose accounts may be asked each second, so that pauses can be seen.
+pub(super) fn hurried(directory: &Path, providers: &[(&str, &str, &str)]) -> String {
     let path = directory.join("quota.toml");
-    let text = format!(
-        "[[provider]]\nname = \"{provider}-often\"\nprovider = \"{provider}\"\nurl = \"{url}\"\n\
-         headers = {{ Authorization = \"Bearer $TOKEN$\" }}\nmin_interval = \"1s\"\n\
-         [[provider.limit]]\nname = \"main\"\nwindow = \"5h\"\nused_percent = \"{place}\"\n"
-    );
-    fs::write(&path, text).unwrap();
+    let described = providers.iter().map(|(provider, url, place)| {
+        format!(
+            "[[provider]]\nname = \"{provider}-often\"\nprovider = \"{provider}\"\n\
+             url = \"{url}\"\nheaders = {{ Authorization = \"Bearer $TOKEN$\" }}\n\
+             min_interval = \"1s\"\n[[provider.limit]]\nname = \"main\"\nwindow = \"5h\"\n\
+             used_percent = \"{place}\"\n"
+        )
+    });
+    fs::write(&path, described.collect::<String>()).unwrap();
     path.to_str().unwrap().to_owned()
-}
-
-pub(super) fn hurried_kimi(directory: &std::path::Path) -> String {
-    let url = "https://api.kimi.com/coding/v1/usages";
-    hurried(directory, "kimi", url, "/limits/0/detail/used")
 }
 
 async fn refresh_token(simulator: &Simulator, account: &str) {
@@ -211,7 +210,8 @@ async fn the_next_poll_comes_when_the_class_says() {
     simulator.set_quota_fault(index(2), Some(throttled));
     simulator.set_quota_fault(index(3), Some(QuotaFaultMode::ServerError.into()));
     let dir = tempdir().unwrap();
-    let file = hurried_kimi(dir.path());
+    let url = "https://api.kimi.com/coding/v1/usages";
+    let file = hurried(dir.path(), &[("kimi", url, "/limits/0/detail/used")]);
     let flags = [
         "--quota.file",
         &file,
@@ -239,7 +239,7 @@ async fn the_next_poll_comes_when_the_class_says() {
     refresh_token(&simulator, index(1)).await;
     eventually("the refreshed account is asked", async || {
         let now = of_provider(&simulator, "kimi");
-        statuses(&now[1]).get(&200).is_some().then_some(())
+        statuses(&now[1]).contains_key(&200).then_some(())
     })
     .await;
 }

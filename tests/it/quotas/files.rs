@@ -1,5 +1,6 @@
 //! `quota.file` for the accounts that the simulated CPA does not know.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,23 +23,29 @@ pub(super) fn quota_file(simulator: &Simulator, directory: &Path) -> PathBuf {
         fs::write(directory.join(name), token).unwrap();
         let url = format!("url = \"{upstream}/{provider}\"\n");
         let url = if provider == "generic" { "" } else { &url };
-        text += &format!(
+        write!(
+            text,
             "[[account]]\nname = \"{name}\"\nprovider = \"{provider}\"\ntoken_file = \"{name}\"\n{url}"
-        );
+        )
+        .unwrap();
     }
-    text += &format!(
+    write!(
+        text,
         "[[provider]]\nname = \"generic\"\nown_token = true\nurl = \"{upstream}/generic/quota\"\n\
          headers = {{ Authorization = \"Bearer $TOKEN$\" }}\nplan = \"/plan\"\n"
-    );
+    )
+    .unwrap();
     for (place, name, window, unit) in [
         (0, "requests", "1d", "requests"),
         (1, "tokens", "30d", "tokens"),
     ] {
-        text += &format!(
+        write!(
+            text,
             "[[provider.limit]]\nname = \"{name}\"\nwindow = \"{window}\"\nunit = \"{unit}\"\n\
              used = \"/limits/{place}/used\"\ntotal = \"/limits/{place}/limit\"\n\
              reset = \"/limits/{place}/reset_ms\"\nreset_as = \"millis\"\n"
-        );
+        )
+        .unwrap();
     }
     let path = directory.join("quota.toml");
     fs::write(&path, text).unwrap();

@@ -48,9 +48,8 @@ pub(super) fn place(provider: &str, of: &LimitQuota) -> Option<(String, String)>
 /// The used share as the provider tells it: each rounds in its own way, always down.
 fn told(provider: &str, of: &LimitQuota) -> f64 {
     let parts = match (provider, of.limit.as_str()) {
-        ("codex", _) | ("claude", "fable") | ("kimi", _) => 100,
-        ("claude", "extra_usage") | ("xai", "spend" | "on_demand") => of.nominal,
-        ("xai", _) => 100,
+        ("xai", "spend" | "on_demand") => of.nominal,
+        ("codex" | "kimi" | "xai", _) | ("claude", "fable") => 100,
         ("claude", _) => 1_000,
         ("antigravity" | "gemini-cli", _) => 10_000,
         ("glm", _) if of.nominal == 100 => 100,
@@ -69,7 +68,7 @@ fn account_labels(page: &BTreeMap<String, String>, account: &AccountQuotas) -> O
     page.get(&account.account).cloned()
 }
 
-/// What the page says otherwise than it is; `Unknown` direct accounts are those nobody configured.
+/// What the page says otherwise than it is. Accounts that are asked directly count once they show.
 pub(super) fn differences(page: &Samples, truth: &Quotas) -> Vec<String> {
     let names = labels(page);
     let mut found = Vec::new();

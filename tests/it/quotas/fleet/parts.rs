@@ -148,7 +148,7 @@ impl Fleet {
         let page = self.exposition.page(Dialect::Text, false).await.unwrap();
         self.exposition
             .mark_seen(page.version, Clock::system().now());
-        samples(&String::from_utf8(page.body.to_vec()).unwrap())
+        samples(std::str::from_utf8(&page.body).unwrap())
     }
 
     pub(super) async fn when(&self, what: &str, condition: impl Fn(&Samples) -> bool) -> Samples {
@@ -158,10 +158,8 @@ impl Fleet {
             if condition(&page) {
                 return page;
             }
-            if begin.elapsed() > DEADLINE {
-                let wrong = super::truth::differences(&page, &self.simulator.quotas());
-                panic!("{what}: never\n{wrong:#?}");
-            }
+            let wrong = || super::truth::differences(&page, &self.simulator.quotas());
+            assert!(begin.elapsed() < DEADLINE, "{what}: never\n{:#?}", wrong());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
