@@ -119,7 +119,7 @@ fn politeness(of: &Quotas) -> (u64, i64) {
             shortest = shortest.min(met.shortest_gap_ms.unwrap_or(i64::MAX));
         }
     }
-    let polite = i64::try_from((INTERVAL - LATE * SCALE).as_millis()).unwrap();
+    let polite = i64::try_from(INTERVAL.saturating_sub(LATE * SCALE).as_millis()).unwrap();
     assert!(shortest >= polite, "{shortest} ms");
     (calls, shortest)
 }
