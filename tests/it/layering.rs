@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("errors", &[]),
     ("decode", &[]),
+    ("budget", &[]),
     ("pricing", &[]),
     ("spool", &["platform"]),
     ("store", &["platform"]),
@@ -111,7 +112,7 @@ fn pure_modules_do_nothing_but_compute() {
                 let rest = file.strip_prefix(src.join("quota"));
                 rest.is_ok_and(|rest| rest.to_str().unwrap().starts_with(part))
             });
-        let pure = ["model", "decode", "pricing"].contains(&module.as_str())
+        let pure = ["model", "decode", "pricing", "budget"].contains(&module.as_str())
             || is_quota_page
             || PURE_FILES.iter().any(|pure| file.ends_with(pure));
         if !pure {
