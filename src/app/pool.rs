@@ -104,6 +104,7 @@ impl Pool {
             names: self.names,
             notes: self.notes,
             signs: self.ends.signs,
+            local: self.ends.local,
             history: History {
                 directory: config.storage.path.clone(),
                 ready: self.restored,

@@ -31,6 +31,7 @@ pub struct Books {
     dates: Dates,
     days: Vec<(By, DimId, Days)>,
     day_places: HashMap<(By, DimId), usize>,
+    complete: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub struct Account {
 }
 
 /// What days are summed up by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum By {
     Total,
     Provider,
@@ -125,6 +126,7 @@ impl Books {
             dates: Dates::new(&rules.zone, now),
             days: Vec::new(),
             day_places: HashMap::new(),
+            complete: false,
             rules,
         };
         // What counts all accounts together is known before the first of them.
@@ -159,6 +161,23 @@ impl Books {
     pub fn name(&mut self, dimension: Dimension, id: DimId, texts: &[&str]) {
         let texts = texts.iter().map(|text| Box::from(*text)).collect();
         self.texts.insert((dimension, id), texts);
+    }
+
+    /// The stored form of a named value; empty for the absent one.
+    pub fn text(&self, dimension: Dimension, id: DimId) -> &str {
+        let texts = self.texts.get(&(dimension, id));
+        texts
+            .and_then(|texts| texts.first())
+            .map_or("", |text| text)
+    }
+
+    /// Everything that was stored before is entered.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// The earliest event that anything here depends on.

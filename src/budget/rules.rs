@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Every};
 use super::selector::{Globs, Selector};
-use crate::model::{Limit, Tokens, Unit};
+use crate::model::{Limit, Tokens, Unit, Window, WindowRole};
 
 /// Nanoseconds in a second.
 const NANOS: f64 = 1_000_000_000.0;
@@ -186,6 +186,26 @@ impl Period {
         match NonZeroU64::new(length.as_secs()) {
             Some(seconds) => Some(Self::Rolling(seconds)),
             None => None,
+        }
+    }
+
+    /// Whether use goes all at once at a known time.
+    pub const fn has_resets(&self) -> bool {
+        matches!(self, Self::Calendar(_))
+    }
+
+    /// As quotas name it. Days and months differ in length, so they go by their role.
+    pub fn window(&self) -> Window {
+        match self {
+            Self::Calendar(calendar) => Window::Role(match calendar.every() {
+                Every::Day => WindowRole::Daily,
+                Every::Week(_) => WindowRole::Weekly,
+                Every::Month(_) => WindowRole::Monthly,
+            }),
+            Self::Rolling(seconds) => {
+                let seconds = u32::try_from(seconds.get()).ok().map(f64::from);
+                Window::of_seconds(seconds, WindowRole::Unknown)
+            }
         }
     }
 }

@@ -22,7 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "clock", "decode", "metrics", "platform", "pricing", "quota", "spool", "store",
+            "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
+            "store",
         ],
     ),
     ("accounts", &["clock", "cpa", "decode", "ingest", "metrics"]),

@@ -77,6 +77,15 @@ impl Board {
         self.0.left_out.load(Ordering::Relaxed)
     }
 
+    /// The samples as they stand on a page.
+    #[cfg(test)]
+    pub(crate) fn text(&self, order: &[&Family]) -> String {
+        let mut out = String::new();
+        let dialect = super::super::Dialect::Text;
+        self.encode(&mut Encoder::new(&mut out, dialect), order);
+        out
+    }
+
     /// Writes the families in the order of `order`.
     pub(super) fn encode(&self, page: &mut Encoder<'_>, order: &[&Family]) {
         let families = self.0.families.load();
