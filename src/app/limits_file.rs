@@ -67,10 +67,10 @@ fn read(path: &Path) -> Result<Rules, LimitsFileError> {
     let text = fs::read_to_string(path).map_err(|e| LimitsFileError::Read(path.to_owned(), e))?;
     let file: File = toml::from_str(&text).map_err(|error| {
         let at = error.span().unwrap_or_default().start;
-        let before = text.as_bytes().get(..at).unwrap_or_default();
+        let before = text.get(..at).unwrap_or_default();
         LimitsFileError::Syntax {
             path: path.to_owned(),
-            line: before.iter().filter(|b| **b == b'\n').count() + 1,
+            line: before.matches('\n').count() + 1,
             message: without_values(error.message()),
         }
     })?;
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<Rules, LimitsFileError> {
     let mut seen = BTreeSet::new();
     for written in file.quotas {
         let place = format!("quota {:?}", written.name);
-        let rule = quota(written, &rules.zone).map_err(wrong(place.clone()))?;
+        let rule = quota(&written, &rules.zone).map_err(wrong(place.clone()))?;
         let key = format!("{} {}", rule.name, rule.period.window().label());
         if !seen.insert(key) {
             return Err(wrong(place)("another one has this name and window"));
@@ -108,7 +108,7 @@ fn read(path: &Path) -> Result<Rules, LimitsFileError> {
     seen.clear();
     for written in file.combos {
         let place = format!("combo {:?}", written.name);
-        let rule = combo(written).map_err(wrong(place.clone()))?;
+        let rule = combo(&written).map_err(wrong(place.clone()))?;
         if !seen.insert(rule.name.clone()) {
             return Err(wrong(place)("another one has this name"));
         }
@@ -127,7 +127,7 @@ fn without_values(message: &str) -> String {
     }
 }
 
-fn quota(it: Quota, default: &TimeZone) -> Result<QuotaRule, &'static str> {
+fn quota(it: &Quota, default: &TimeZone) -> Result<QuotaRule, &'static str> {
     let start = Start {
         window: it.window,
         at: it.at.as_deref(),
@@ -201,7 +201,7 @@ fn budget(it: Budget, default: &TimeZone) -> Result<BudgetRule, &'static str> {
     })
 }
 
-fn combo(it: Combo) -> Result<ComboRule, &'static str> {
+fn combo(it: &Combo) -> Result<ComboRule, &'static str> {
     if it.models.is_none() && it.aliases.is_none() {
         return Err("give models or aliases");
     }

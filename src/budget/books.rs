@@ -12,8 +12,10 @@ use crate::model::{DimId, Dimension, Route, UnixNanos};
 
 /// Routes that are remembered; a hostile variety of them must not fill memory.
 const MAX_ROUTES: usize = 65_536;
-/// Most counters and most day books, for the same reason.
-const MAX_COUNTERS: usize = 100_000;
+/// Most counters of quotas, and most providers, accounts and clients whose days are summed up,
+/// for the same reason.
+const MAX_COUNTERS: usize = 10_000;
+const MAX_DAY_BOOKS: usize = 100_000;
 
 /// The parts of a route that selectors look at.
 type RouteKey = [DimId; 4];
@@ -32,6 +34,7 @@ pub struct Books {
     days: Vec<(By, DimId, Days)>,
     day_places: HashMap<(By, DimId), usize>,
     complete: bool,
+    left_out: u64,
 }
 
 #[derive(Debug)]
@@ -127,6 +130,7 @@ impl Books {
             days: Vec::new(),
             day_places: HashMap::new(),
             complete: false,
+            left_out: 0,
             rules,
         };
         // What counts all accounts together is known before the first of them.
@@ -178,6 +182,11 @@ impl Books {
 
     pub fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// How often a route found no room for a counter of its own.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// The earliest event that anything here depends on.
@@ -343,18 +352,20 @@ impl Books {
             return Some(*place);
         }
         let place = self.quotas.len();
+        if place >= MAX_COUNTERS {
+            self.left_out += 1;
+            return None;
+        }
         let QuotaRule {
             measure, period, ..
         } = self.rules.quotas.get(rule)?;
-        (place < MAX_COUNTERS).then(|| {
-            self.quotas.push(Quota {
-                rule,
-                whose,
-                counter: Counter::new(*measure, period),
-            });
-            self.quota_places.insert(key, place);
-            place
-        })
+        self.quotas.push(Quota {
+            rule,
+            whose,
+            counter: Counter::new(*measure, period),
+        });
+        self.quota_places.insert(key, place);
+        Some(place)
     }
 
     fn day_book(&mut self, by: By, id: DimId) -> Option<usize> {
@@ -362,7 +373,7 @@ impl Books {
             return Some(*place);
         }
         let place = self.days.len();
-        (place < MAX_COUNTERS).then(|| {
+        (place < MAX_DAY_BOOKS).then(|| {
             self.days.push((by, id, Days::default()));
             self.day_places.insert((by, id), place);
             place

@@ -109,7 +109,9 @@ impl Counter {
                     used: in_use.within(window.start.get(), now.get()),
                     window,
                     oldest_expiry: first.map(|at| UnixNanos::new(at.saturating_add(*length))),
-                    exhaustion: None,
+                    exhaustion: limit
+                        .and_then(|limit| in_use.exhaustion(now.get(), *length, limit))
+                        .map(UnixNanos::new),
                 }
             }
         }

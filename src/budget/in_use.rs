@@ -59,6 +59,20 @@ impl InUse {
         lengths.sum()
     }
 
+    /// When so much of a rolling window is in use, at the pace of its last tenth and while older
+    /// use leaves it; to a sixtieth of its length.
+    pub(super) fn exhaustion(&self, now: i64, length: i64, limit: u64) -> Option<i64> {
+        let recent = i128::from(self.within(now - length / 10, now));
+        if recent == 0 || self.within(now - length, now) >= limit {
+            return None;
+        }
+        (1..=60).map(|step| length / 60 * step).find_map(|ahead| {
+            let coming = recent * i128::from(ahead) / i128::from(length / 10);
+            let still_there = self.within(now - length + ahead, now);
+            (i128::from(still_there) + coming >= i128::from(limit)).then_some(now + ahead)
+        })
+    }
+
     pub(super) fn first(&self) -> Option<i64> {
         self.spans.first_key_value().map(|(start, _)| *start)
     }

@@ -48,6 +48,7 @@ fn reading(state: &QuotaState<'_>) -> Reading {
 /// Everything about money that is no counter.
 pub(super) fn sheet(books: &mut Books, ledger: &mut Ledger, now: UnixNanos) -> Sheet {
     let mut sheet = Sheet::default();
+    sheet.leave_out_many(books.left_out());
     for state in books.budgets(now) {
         budget(&mut sheet, &state, now);
     }
@@ -196,4 +197,143 @@ fn seconds(at: UnixNanos) -> f64 {
     )]
     let millis = at.as_millis() as f64;
     millis / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::budget::{BudgetRule, Calendar, Entry, Rules, Selector};
+    use crate::metrics::{
+        AccountNames, Aliases, Board, BuildInfo, Exposition, Handles, LedgerConfig,
+    };
+    use crate::model::{DimId, Route, Tokens};
+
+    /// 2026-11-24, noon.
+    const NOW: UnixNanos = UnixNanos::from_millis(1_795_521_600_000);
+    const DAY: i64 = 86_400_000_000_000;
+
+    fn ledger() -> Ledger {
+        let build = BuildInfo {
+            version: "0",
+            revision: "0",
+            rustc: "0",
+        };
+        let handles = Handles::new(build, Arc::new(Vec::new));
+        let alias = |name: &str| (name.to_owned(), "team".to_owned());
+        let config = LedgerConfig {
+            aliases: Aliases {
+                clients: HashMap::from([alias("one"), alias("two")]),
+                ..Aliases::default()
+            },
+            ..LedgerConfig::default()
+        };
+        let mut ledger = Ledger::new(config, Exposition::new(handles, 1), AccountNames::default());
+        for (dimension, id, text) in [
+            (Dimension::Provider, 1, "glm"),
+            (Dimension::Client, 1, "one"),
+            (Dimension::Client, 2, "two"),
+        ] {
+            ledger.name(dimension, DimId(id), text, text);
+        }
+        ledger
+    }
+
+    /// Lines of the page after some dollars on days before today, by client.
+    fn page(rules: Rules, spent: &[(i64, u64, u32)]) -> Vec<String> {
+        let mut books = Books::new(Arc::new(rules), NOW);
+        for (days_ago, cents, client) in spent {
+            let route = Route {
+                provider: DimId(1),
+                client: DimId(*client),
+                ..Route::default()
+            };
+            let entry = Entry {
+                at: NOW.get() - days_ago * DAY,
+                tokens: Tokens {
+                    input: 1000,
+                    ..Tokens::default()
+                },
+                generate: true,
+                cost: cents * 10_000_000,
+                ..Entry::default()
+            };
+            books.post(&route, &entry);
+        }
+        let board = Board::default();
+        board.publish(sheet(&mut books, &mut ledger(), NOW));
+        let text = board.text(families::ALL);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_mean_is_shown_with_enough_history_and_above_its_floor() {
+        let mean = |spent: &[(i64, u64, u32)]| {
+            let page = page(Rules::default(), spent);
+            let mut lines = page.into_iter();
+            lines.find_map(|line| {
+                line.strip_prefix("cpa_daily_mean_cost_usd{provider=\"glm\"} ")
+                    .map(str::to_owned)
+            })
+        };
+        assert_eq!(mean(&[(0, 900, 1), (3, 600, 1)]).unwrap(), "2");
+        assert_eq!(mean(&[(0, 900, 1), (2, 600, 1)]), None, "two days");
+        assert_eq!(mean(&[(3, 30, 1)]).unwrap(), "0.1");
+        assert_eq!(mean(&[(3, 29, 1)]), None, "below ten cents");
+    }
+
+    #[test]
+    fn clients_that_share_a_name_share_their_lines() {
+        let page = page(Rules::default(), &[(0, 100, 1), (0, 250, 2), (0, 0, 0)]);
+        for line in [
+            "cpa_month_cost_usd{by=\"total\"} 3.5",
+            "cpa_month_cost_usd{by=\"client\",name=\"team\"} 3.5",
+            "cpa_month_paid_tokens{by=\"client\",name=\"team\"} 2000",
+            "cpa_today_cost_usd{provider=\"glm\"} 3.5",
+            "cpa_today_tokens{provider=\"glm\"} 3000",
+        ] {
+            assert!(page.iter().any(|shown| shown == line), "{line}\n{page:#?}");
+        }
+        // Nothing to pay: no line.
+        assert!(
+            !page
+                .iter()
+                .any(|line| line.contains("name=\"none\"") && line.contains("client"))
+        );
+    }
+
+    #[test]
+    fn months_are_forecast_both_ways() {
+        let page = page(Rules::default(), &[(0, 100, 1), (7, 700, 1)]);
+        // 24 days and 12 hours are gone: 5.5 to come at a dollar a day.
+        for line in [
+            "cpa_month_cost_forecast_usd{by=\"total\",method=\"average\"} 30",
+            "cpa_month_cost_forecast_usd{by=\"total\",method=\"to_date\"} 14.5",
+        ] {
+            assert!(page.iter().any(|shown| shown == line), "{line}\n{page:#?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_has_all_its_figures() {
+        let rules = Rules {
+            budgets: vec![BudgetRule {
+                name: "day".to_owned(),
+                period: "daily".to_owned(),
+                scope: "everything".to_owned(),
+                selector: Selector::default(),
+                calendar: Calendar::days(jiff::tz::TimeZone::UTC),
+                list_value: false,
+                limit: 5_000_000_000,
+                thresholds: vec![0.8, 1.0],
+            }],
+            ..Rules::default()
+        };
+        let mut page = page(rules, &[(0, 400, 1), (1, 300, 1)]);
+        page.retain(|line| line.starts_with("cpa_budget_"));
+        insta::assert_snapshot!(page.join("\n"));
+    }
 }

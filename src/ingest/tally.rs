@@ -26,6 +26,9 @@ const CHUNK: usize = 1000;
 /// After this time without another change the books are filled anew.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// Showing thousands of quotas takes its time; so many times longer passes before the next.
+const LEISURE: u32 = 100;
+
 /// The rules in force; a reload puts others there.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
@@ -50,6 +53,8 @@ pub(super) struct Tally {
     /// The database was changed by others.
     stale: Option<Instant>,
     signal: Signal,
+    /// Not before then are figures shown again.
+    next: Option<Instant>,
 }
 
 /// Stored events on their way into the books.
@@ -74,6 +79,7 @@ impl Tally {
             filling: None,
             stale: None,
             signal,
+            next: None,
         }
     }
 
@@ -175,15 +181,17 @@ impl Tally {
     }
 
     /// Shows the figures, once they are complete.
-    pub(super) fn publish(&self, ledger: &mut Ledger, listener: &dyn Listener, now: UnixNanos) {
+    pub(super) fn publish(&mut self, ledger: &mut Ledger, listener: &dyn Listener, now: UnixNanos) {
+        let began = Instant::now();
         let mut books = lock(&self.books);
-        if !books.is_complete() {
+        if !books.is_complete() || self.next.is_some_and(|next| began < next) {
             return;
         }
         listener.local_quotas(figures::quotas(&mut books, now));
         let sheet = figures::sheet(&mut books, ledger, now);
         drop(books);
         self.parts.page.publish(sheet);
+        self.next = Some(Instant::now() + began.elapsed() * LEISURE);
     }
 
     fn all_books(&self) -> impl Iterator<Item = &Arc<Mutex<Books>>> {

@@ -67,6 +67,40 @@ fn complete(samples: &Samples, directory: &Path) -> bool {
         && is(sum(samples, "cpa_combo_requests_total"), ATTEMPTS)
 }
 
+fn says_what_rules_are(text: &str) {
+    for line in [
+        "cpa_quota_limit_info{limit=\"together\",scope=\"local\"} 1",
+        "cpa_budget_info{budget=\"all\",period=\"monthly\",scope=\"everything\"} 1",
+        "cpa_budget_threshold_ratio{budget=\"all\",threshold=\"0.8\"} 0.8",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line}");
+    }
+    // Unlimited: used, and nothing that follows from a limit.
+    for family in [
+        "ratio",
+        "limit",
+        "remaining",
+        "exhausted",
+        "reset_timestamp_seconds",
+    ] {
+        let family = format!("cpa_quota_{family}");
+        assert!(
+            !text.contains(&format!("{family}{{limit=\"together\"")),
+            "{family}"
+        );
+    }
+}
+
+/// Ratios, months and days come of the same events.
+fn agrees(page: &Samples, dir: &Path) {
+    let ratio = of_limit(page, "cpa_quota_used_ratio", "each");
+    assert!((ratio * 1e9 - count(dir, TOKENS) as f64).abs() < 1.0);
+    // Today and the month go by provider and in all.
+    let month = page.get("cpa_month_cost_usd{by=\"total\"}").unwrap();
+    assert!((month * 1e9 - count(dir, "SELECT sum(cost_nano) FROM event") as f64).abs() < 1e3);
+    assert!(sum(page, "cpa_today_tokens") > 0.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_count_what_is_stored_over_kills_and_reloads() {
     let simulator = simulator(|config| config.traffic.backlog = 2000).await;
@@ -90,34 +124,8 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
     }
     let exporter = Exporter::start(&simulator, dir, &flags).await;
     let page = exporter.when("restored", |s| complete(s, dir)).await;
-    let text = exporter.page().await;
-    for line in [
-        "cpa_quota_limit_info{limit=\"together\",scope=\"local\"} 1",
-        "cpa_budget_info{budget=\"all\",period=\"monthly\",scope=\"everything\"} 1",
-        "cpa_budget_threshold_ratio{budget=\"all\",threshold=\"0.8\"} 0.8",
-    ] {
-        assert!(text.lines().any(|shown| shown == line), "{line}");
-    }
-    // Unlimited: used, and nothing that follows from a limit.
-    for family in [
-        "ratio",
-        "limit",
-        "remaining",
-        "exhausted",
-        "reset_timestamp_seconds",
-    ] {
-        let family = format!("cpa_quota_{family}");
-        assert!(
-            !text.contains(&format!("{family}{{limit=\"together\"")),
-            "{family}"
-        );
-    }
-    let ratio = of_limit(&page, "cpa_quota_used_ratio", "each");
-    assert!((ratio * 1e9 - count(dir, TOKENS) as f64).abs() < 1.0);
-    // Today and the month go by provider and in all.
-    let month = page.get("cpa_month_cost_usd{by=\"total\"}").unwrap();
-    assert!((month * 1e9 - count(dir, "SELECT sum(cost_nano) FROM event") as f64).abs() < 1e3);
-    assert!(sum(&page, "cpa_today_tokens") > 0.0);
+    says_what_rules_are(&exporter.page().await);
+    agrees(&page, dir);
 
     // A rule that is added counts what was there before, and so does what comes then.
     fs::write(&file, format!("{RULES}{ADDED}")).unwrap();

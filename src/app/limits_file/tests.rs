@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::UnixNanos;
 
 fn written(text: &str) -> Result<Rules, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -25,82 +26,74 @@ fn the_example_in_the_documentation_is_valid() {
     assert_eq!(scopes[0], "everything");
 }
 
+const QUOTA: &str = "[[quota]]\nname = \"q\"\nmeasure = \"tokens\"\nwindow = \"daily\"\n";
+const BUDGET: &str = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n";
+
+/// The file is refused at this place, for this reason, and nothing in it is quoted.
+#[track_caller]
+fn refused(text: &str, place: &str, message: &str) {
+    let error = written(text).unwrap_err();
+    let told = error.contains(place) && error.contains(message);
+    assert!(told && !error.contains("hunter2"), "{error}");
+}
+
 #[test]
-fn mistakes_name_their_place_and_quote_no_value() {
-    let quota = "[[quota]]\nname = \"q\"\nmeasure = \"tokens\"\nwindow = \"daily\"\n";
-    let rolling = quota.replace("daily", "rolling");
-    let budget = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n";
-    let combo = "[[combo]]\nname = \"c\"\n";
-    for (text, place, message) in [
-        (
-            format!("{quota}limt = 5\n"),
-            "line 5",
-            "unknown field `limt`",
-        ),
-        (
-            format!("{quota}limit = \"hunter2\"\n"),
-            "line 5",
-            "expected f64",
-        ),
-        (
-            quota.replace("tokens", "hunter2"),
-            "line 3",
-            "expected one of",
-        ),
-        (format!("{quota}limit = -1\n"), "quota \"q\"", "from 0 on"),
-        (format!("{quota}limit = nan\n"), "quota \"q\"", "from 0 on"),
-        (format!("{quota}at = \"1000\"\n"), "quota \"q\"", "10:00"),
-        (format!("{quota}at = \"24:00\"\n"), "quota \"q\"", "10:00"),
-        (
-            format!("{quota}zone = \"hunter2\"\n"),
-            "quota \"q\"",
-            "Europe/Berlin",
-        ),
-        (format!("{quota}day = 3\n"), "quota \"q\"", "day to monthly"),
-        (
-            format!("{quota}length = \"5h\"\n"),
-            "quota \"q\"",
-            "only rolling",
-        ),
-        (
-            format!("{quota}model = []\n"),
-            "quota \"q\"",
-            "pattern is empty",
-        ),
-        (rolling.clone(), "quota \"q\"", "wants a length"),
-        (
-            format!("{rolling}length = \"10s\"\n"),
-            "quota \"q\"",
-            "one minute",
-        ),
-        (
-            format!("{rolling}length = \"5h\"\nat = \"10:00\"\n"),
-            "quota \"q\"",
-            "no start",
-        ),
-        (format!("{quota}{quota}"), "quota \"q\"", "another one"),
-        (
-            budget.replace("daily", "rolling"),
-            "budget \"b\"",
-            "daily, weekly",
-        ),
-        (
-            format!("{budget}thresholds = [80]\n"),
-            "budget \"b\"",
-            "0.8",
-        ),
-        (format!("{budget}{budget}"), "budget \"b\"", "another one"),
-        (combo.to_owned(), "combo \"c\"", "models or aliases"),
-        (
-            "[anomaly]\nminimum_days = 8\n".to_owned(),
-            "anomaly",
-            "1 to 7",
-        ),
-        ("zone = \"hunter2\"\n".to_owned(), "zone", "Europe/Berlin"),
+fn mistakes_of_writing_name_their_line() {
+    let with = |line: &str| format!("{QUOTA}{line}\n");
+    refused(&with("limt = 5"), "line 5", "unknown field `limt`");
+    refused(&with("limit = \"hunter2\""), "line 5", "expected f64");
+    let measure = QUOTA.replace("tokens", "hunter2");
+    refused(&measure, "line 3", "expected one of");
+    refused(&with("model = 7"), "line 5", "expected a text or a list");
+}
+
+#[test]
+fn mistakes_of_quotas_name_their_rule() {
+    let daily = QUOTA.to_owned();
+    let rolling = QUOTA.replace("daily", "rolling");
+    for (base, line, message) in [
+        (&daily, "limit = -1", "from 0 on"),
+        (&daily, "limit = nan", "from 0 on"),
+        (&daily, "limit = 1e300", "from 0 on"),
+        (&daily, "at = \"1000\"", "10:00"),
+        (&daily, "at = \"24:00\"", "10:00"),
+        (&daily, "zone = \"hunter2\"", "Europe/Berlin"),
+        (&daily, "zone = \"+99:00\"", "Europe/Berlin"),
+        (&daily, "day = 3", "day to monthly"),
+        (&daily, "length = \"5h\"", "only rolling"),
+        (&daily, "model = []", "pattern is empty"),
+        (&daily, QUOTA, "another one"),
+        (&rolling, "", "wants a length"),
+        (&rolling, "length = \"10s\"", "one minute"),
+        (&rolling, "length = \"5h\"\nat = \"10:00\"", "no start"),
     ] {
-        let error = written(&text).unwrap_err();
-        assert!(error.contains(place) && error.contains(message), "{error}");
-        assert!(!error.contains("hunter2"), "{error}");
+        refused(&format!("{base}{line}\n"), "quota \"q\"", message);
+    }
+}
+
+#[test]
+fn mistakes_elsewhere_name_their_place() {
+    let budget = "budget \"b\"";
+    refused(&BUDGET.replace("daily", "rolling"), budget, "daily, weekly");
+    refused(&format!("{BUDGET}thresholds = [80]"), budget, "0.8");
+    refused(&format!("{BUDGET}{BUDGET}"), budget, "another one");
+    let combo = "[[combo]]\nname = \"c\"\n";
+    refused(combo, "combo \"c\"", "models or aliases");
+    refused("[anomaly]\nminimum_days = 8\n", "anomaly", "1 to 7");
+    refused("zone = \"hunter2\"\n", "zone", "Europe/Berlin");
+}
+
+#[test]
+fn zones_are_names_or_offsets() {
+    for (zone, hour) in [("+08:00", 2), ("Asia/Shanghai", 2), ("UTC", 10)] {
+        let text = format!("{QUOTA}at = \"10:00\"\nzone = \"{zone}\"\n");
+        let rules = written(&text).unwrap();
+        let Period::Calendar(calendar) = &rules.quotas[0].period else {
+            panic!("{:?}", rules.quotas[0].period);
+        };
+        let noon = UnixNanos::from_millis(1_795_521_600_000);
+        let start = calendar.window(noon).start.as_millis() / 3_600_000 % 24;
+        assert_eq!(start, hour, "{zone}");
     }
 }
 

@@ -243,9 +243,13 @@ proptest! {
         let cut = cut.index(history.len() + 1);
         let (before, after) = history.split_at(cut);
         let mut stored = before.to_vec();
-        before.iter().for_each(|(route, entry)| one.post(route, entry));
+        for (route, entry) in before {
+            one.post(route, entry);
+        }
         figures(&mut one, early);
-        after.iter().for_each(|(route, entry)| one.post(route, entry));
+        for (route, entry) in after {
+            one.post(route, entry);
+        }
         // The other starts later, and reads what is stored by time.
         let mut other = Books::new(Arc::clone(&rules), now());
         stored.sort_by_key(|(_, entry)| entry.at);
@@ -253,7 +257,9 @@ proptest! {
         for (route, entry) in stored.iter().filter(|(_, entry)| entry.at >= from) {
             other.post(route, entry);
         }
-        after.iter().for_each(|(route, entry)| other.post(route, entry));
+        for (route, entry) in after {
+            other.post(route, entry);
+        }
         let of_accounts = |figures: Vec<String>| -> Vec<String> {
             // Who was idle for long has no figures after a restart; before it, zeros.
             figures.into_iter().filter(|text| !text.contains("used: 0,")

@@ -96,9 +96,9 @@ pub(super) fn route(parts: [u32; 4]) -> Route {
     let [provider, account, client, model] = parts.map(DimId);
     Route {
         provider,
+        model,
         account,
         client,
-        model,
         ..Route::default()
     }
 }

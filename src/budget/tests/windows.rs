@@ -126,6 +126,24 @@ fn a_rolling_forecast_counts_what_goes_meanwhile() {
 }
 
 #[test]
+fn time_in_use_has_a_forecast_too() {
+    let mut counter = Counter::new(Measure::Use, &rolling(36_000));
+    let mut entry = request(UnixNanos::new(now().get() - HOUR), 0);
+    entry.latency_ms = 1_800_000;
+    counter.post(&entry);
+    // Half an hour of the last one: four more hours of use take eight.
+    let limit = |hours: u64| Some(hours * 1_800_000_000_000);
+    let at = UnixNanos::new(now().get() + 8 * HOUR);
+    assert_eq!(counter.read(now(), limit(9)).exhaustion, Some(at));
+    assert_eq!(counter.read(now(), limit(12)).exhaustion, None);
+    assert_eq!(
+        counter.read(now(), limit(1)).exhaustion,
+        None,
+        "it is reached"
+    );
+}
+
+#[test]
 fn a_calendar_forecast_is_at_the_average_pace() {
     let period = Period::Calendar(calendar(Every::Day, "00:00", "UTC"));
     let mut counter = Counter::new(Measure::Tokens, &period);
@@ -174,7 +192,9 @@ fn by_definition(entries: &[Entry], period: &Period, now: UnixNanos) -> u64 {
 
 fn counted(entries: &[Entry], period: &Period, reads: &[i64]) -> Vec<u64> {
     let mut counter = Counter::new(Measure::Tokens, period);
-    entries.iter().for_each(|entry| counter.post(entry));
+    for entry in entries {
+        counter.post(entry);
+    }
     let reads = reads.iter();
     reads
         .map(|at| counter.read(UnixNanos::new(*at), None).used)

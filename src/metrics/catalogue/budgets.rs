@@ -6,7 +6,7 @@ use super::{Family, family};
 const BUDGET: &[&str] = &["budget"];
 
 /// In the order of the page.
-pub(in crate::metrics) static ALL: &[&Family] = &[
+pub(crate) static ALL: &[&Family] = &[
     &INFO,
     &LIMIT,
     &SPENT,

@@ -57,7 +57,11 @@ impl Sheet {
 
     /// Notes something that a cap keeps off the page.
     pub fn leave_out(&mut self) {
-        self.left_out += 1;
+        self.leave_out_many(1);
+    }
+
+    pub fn leave_out_many(&mut self, things: u64) {
+        self.left_out += things;
     }
 }
 
