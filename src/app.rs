@@ -1,5 +1,6 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
+pub(crate) mod limits_file;
 mod listener;
 pub(crate) mod once;
 mod pool;
@@ -128,6 +129,7 @@ async fn build(
         names,
         notes,
         signs: ends.signs,
+        local: ends.local,
         accounts_changed: ends.accounts_changed,
         refreshes,
         quotas,

@@ -35,7 +35,7 @@ use self::{
     cost::cost,
     raw::Layer,
     resolve::Resolver,
-    sections::{accounts, aliases, cpa, log, metrics, quota, storage, web},
+    sections::{accounts, aliases, cpa, limits, log, metrics, quota, storage, web},
 };
 
 /// Everything that can be configured, valid.
@@ -49,6 +49,7 @@ pub struct Config {
     pub metrics: Metrics,
     pub aliases: Aliases,
     pub cost: Cost,
+    pub limits: Limits,
     pub log: Log,
 }
 
@@ -134,6 +135,12 @@ pub struct Aliases {
     pub clients: BTreeMap<String, String>,
 }
 
+/// What the exporter counts by rules of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub file: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
     pub level: LogLevel,
@@ -177,7 +184,8 @@ pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
         let (cpa, accounts) = (cpa(resolver), accounts(resolver));
         let (quota, storage) = (quota(resolver), storage(resolver));
         let (web, metrics) = (web(resolver), metrics(resolver));
-        let (aliases, cost, log) = (aliases(resolver), cost(resolver), log(resolver));
+        let (aliases, cost) = (aliases(resolver), cost(resolver));
+        let (limits, log) = (limits(resolver), log(resolver));
         let config = Config {
             cpa: cpa?,
             accounts: accounts?,
@@ -187,6 +195,7 @@ pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
             metrics: metrics?,
             aliases: aliases?,
             cost: cost?,
+            limits: limits?,
             log: log?,
         };
         resolver.check_together(&config);

@@ -5,11 +5,13 @@
 //! any point neither loses nor doubles a record. When the database fails, everything of the round
 //! is taken back, and the round is read from the spool again later.
 
+mod figures;
 mod money;
 mod notes;
 mod round;
 mod signal;
 mod signs;
+mod tally;
 mod worker;
 
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Ledger, Losses, StoreMetrics};
+use crate::model::LocalQuota;
 use crate::spool::Reader;
 use crate::store::StoreError;
 
@@ -28,8 +31,10 @@ pub use money::{MoneyParts, SharedPrices};
 pub use notes::{Note, Notes};
 pub use signal::Signal;
 pub use signs::QuotaSign;
+pub use tally::{LimitParts, SharedRules};
 
 use money::Till;
+use tally::Tally;
 use worker::Worker;
 
 /// What the thread works with.
@@ -56,6 +61,9 @@ pub struct Parts {
 pub trait Listener: Send {
     /// What the records of a round say about quotas: the latest for each account and model.
     fn quota_signs(&self, signs: Vec<QuotaSign>);
+
+    /// How the quotas stand that we count ourselves, about once a second.
+    fn local_quotas(&self, quotas: Vec<LocalQuota>);
 
     /// CPA has told that an account was added, changed or removed.
     fn accounts_changed(&self);
@@ -92,16 +100,18 @@ impl Ingest {
     pub fn start(
         parts: Parts,
         money: MoneyParts,
+        limits: LimitParts,
         signal: Signal,
         ended: CancellationToken,
     ) -> Result<Self, IngestError> {
         let worker_signal = signal.clone();
         let till = Till::new(money);
+        let tally = Tally::new(limits, parts.clock.now(), signal.clone());
         let thread = std::thread::Builder::new()
             .name("ingest".to_owned())
             .spawn(move || {
                 let _tell = ended.drop_guard();
-                Worker::new(parts, till, worker_signal).run()
+                Worker::new(parts, till, tally, worker_signal).run()
             })
             .map_err(IngestError::Spawn)?;
         Ok(Self { signal, thread })

@@ -9,6 +9,7 @@
 //! * [`ingest`]: the one thread through which every record passes.
 //! * [`decode`]: bytes to events, and the place where secrets end.
 //! * [`pricing`]: what tokens cost.
+//! * [`budget`]: limits that we count ourselves.
 //! * [`store`]: the SQLite database.
 //! * [`accounts`]: beside the records, which credentials CPA has and how they are.
 //! * [`metrics`]: totals, and what Prometheus reads.
@@ -25,6 +26,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;

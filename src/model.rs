@@ -21,8 +21,8 @@ pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use quota::{
-    AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading,
-    Scope, Spend, Unit, Window, WindowRole,
+    AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
+    QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole,
 };
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};

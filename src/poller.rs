@@ -9,6 +9,7 @@
 
 mod board;
 mod caller;
+mod local;
 mod once;
 mod refresh;
 mod row;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -35,7 +36,7 @@ use crate::cpa::Access;
 use crate::errors::Chain;
 use crate::ingest::{Note, Notes, QuotaSign};
 use crate::metrics::{AccountLabel, AccountNames, Board as PageBoard, PollMetrics};
-use crate::model::{AccountSeen, QuotaPoint};
+use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
 use crate::quota::Provider;
 use crate::store::Reader;
 
@@ -95,6 +96,8 @@ pub struct Parts {
     pub names: AccountNames,
     pub notes: Notes,
     pub signs: mpsc::Receiver<Vec<QuotaSign>>,
+    /// Limits that we count ourselves.
+    pub local: watch::Receiver<Vec<LocalQuota>>,
     pub history: History,
     pub page: PageBoard,
     pub polls: PollMetrics,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::ingest::{Listener, QuotaSign};
+use crate::model::LocalQuota;
 
 /// Rounds whose signs may wait; a watcher that is slower misses some, and the next ones are newer.
 const WAITING: usize = 64;
@@ -13,6 +14,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) struct Wire {
     signs: mpsc::Sender<Vec<QuotaSign>>,
+    local: watch::Sender<Vec<LocalQuota>>,
     accounts_changed: Arc<Notify>,
 }
 
@@ -20,18 +22,22 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    pub(super) local: watch::Receiver<Vec<LocalQuota>>,
     pub(super) accounts_changed: Arc<Notify>,
 }
 
 pub(super) fn wire() -> (Wire, Ends) {
     let (sender, signs) = mpsc::channel(WAITING);
+    let (local_sender, local) = watch::channel(Vec::new());
     let accounts_changed = Arc::new(Notify::new());
     let wire = Wire {
         signs: sender,
+        local: local_sender,
         accounts_changed: Arc::clone(&accounts_changed),
     };
     let ends = Ends {
         signs,
+        local,
         accounts_changed,
     };
     (wire, ends)
@@ -44,6 +50,14 @@ impl Listener for Wire {
         {
             tracing::debug!("quota signs left out: the watcher is behind");
         }
+    }
+
+    fn local_quotas(&self, quotas: Vec<LocalQuota>) {
+        self.local.send_if_modified(|there| {
+            let news = !quotas.is_empty() || !there.is_empty();
+            *there = quotas;
+            news
+        });
     }
 
     fn accounts_changed(&self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -21,6 +21,7 @@ use crate::http_client::{self, ClientError, Limits, Proxy};
 use crate::ingest::{Notes, QuotaSign};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
+use crate::model::LocalQuota;
 use crate::poller::{self, History, OwnAccount, Poller, Quotas, Refreshes};
 
 /// For providers that CPA does not know; each call has a limit of its own below.
@@ -34,6 +35,8 @@ pub(super) struct Pool {
     pub(super) names: AccountNames,
     pub(super) notes: Notes,
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    /// Quotas that are counted here, for the page beside those of providers.
+    pub(super) local: watch::Receiver<Vec<LocalQuota>>,
     pub(super) accounts_changed: Arc<Notify>,
     pub(super) refreshes: Refreshes,
     pub(super) quotas: Quotas,
@@ -121,6 +124,7 @@ impl Pool {
             names: self.names,
             notes: self.notes,
             signs: self.signs,
+            local: self.local,
             history: History {
                 directory: config.storage.path.clone(),
                 ready: self.restored,

@@ -11,6 +11,7 @@ use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::limits_file;
 use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
@@ -20,7 +21,9 @@ use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{self, Ingest, Listener, MoneyParts, Notes, SharedPrices, Signal};
+use crate::ingest::{
+    self, Ingest, LimitParts, Listener, MoneyParts, Notes, SharedPrices, SharedRules, Signal,
+};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
 use crate::model::IngestMode;
@@ -51,6 +54,7 @@ pub(super) struct Records {
     source_stop: CancellationToken,
     access: KeyedAccess,
     prices: SharedPrices,
+    rules: SharedRules,
 }
 
 /// How the CPA is reached, for everything that talks to it.
@@ -148,7 +152,14 @@ impl Records {
             listener: side.listener,
         };
         let (prices, money) = money(config)?;
-        let ingest = Ingest::start(parts, money, signal.clone(), ingest_ended.clone())?;
+        let rules: SharedRules =
+            Arc::new(ArcSwap::from_pointee(limits_file::load(&config.limits)?));
+        let limits = LimitParts {
+            rules: Arc::clone(&rules),
+            page: handles.budgets.clone(),
+        };
+        let ended = ingest_ended.clone();
+        let ingest = Ingest::start(parts, money, limits, signal.clone(), ended)?;
 
         let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
         let source_stop = life.soft().child_token();
@@ -171,6 +182,7 @@ impl Records {
             source_stop,
             access,
             prices,
+            rules,
         })
     }
 
@@ -184,6 +196,10 @@ impl Records {
 
     pub(super) fn prices(&self) -> SharedPrices {
         Arc::clone(&self.prices)
+    }
+
+    pub(super) fn rules(&self) -> SharedRules {
+        Arc::clone(&self.rules)
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::Setup;
+use super::limits_file;
 use super::prices;
 use super::records::{KeyedAccess, Records};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::ReloadRequests;
-use crate::ingest::SharedPrices;
+use crate::ingest::{SharedPrices, SharedRules};
 use crate::metrics::{ExporterMetrics, Handles};
 use crate::platform::{Notifier, State};
 use crate::source::Shared;
@@ -19,6 +20,7 @@ pub(super) struct Reloader {
     access: KeyedAccess,
     source: Arc<Shared>,
     prices: SharedPrices,
+    rules: SharedRules,
     metrics: ExporterMetrics,
     clock: Clock,
     notifier: Notifier,
@@ -38,6 +40,7 @@ impl Reloader {
             access: records.access(),
             source: records.shared(),
             prices: records.prices(),
+            rules: records.rules(),
             metrics: handles.exporter.clone(),
             clock,
             notifier,
@@ -66,8 +69,15 @@ impl Reloader {
             tracing::warn!(%warning, "the configuration is valid, but");
         }
         let new = loaded.value;
-        match prices::load(&self.setup.config.storage.path, &new.cost) {
-            Ok(table) => self.prices.store(Arc::new(table)),
+        let table = prices::load(&self.setup.config.storage.path, &new.cost);
+        match table.and_then(|table| Ok((table, limits_file::load(&new.limits)?))) {
+            Ok((table, rules)) => {
+                self.prices.store(Arc::new(table));
+                // The same rules need no new books.
+                if **self.rules.load() != rules {
+                    self.rules.store(Arc::new(rules));
+                }
+            }
             Err(error) => {
                 self.metrics.configuration_read(Err(()));
                 let error = format!("{error:#}");
@@ -94,7 +104,7 @@ impl Reloader {
 }
 
 /// Sections that differ in more than a reload can change: everything but the management key, the
-/// prices and the log level is built in at start.
+/// prices, the limits and the log level is built in at start.
 fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut old_cpa = old.cpa.clone();
     old_cpa.management_key = new.cpa.management_key.clone();

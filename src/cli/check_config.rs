@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{ConfigFlags, Exit, complain, print};
-use crate::app::prices;
+use crate::app::{limits_file, prices};
 use crate::config::{self, Env};
 
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     }
     let table = prices::load(&loaded.value.storage.path, &loaded.value.cost)?;
     prices::references(&loaded.value.cost, &table)?;
+    limits_file::load(&loaded.value.limits)?;
     let mut text = String::from("The configuration is valid");
     match config::file_path(&flags, env) {
         Some(path) => writeln!(text, ": {}", path.display())?,

@@ -3,6 +3,10 @@
 //! File, environment, flags, `--help` and the test of `config.example.toml` all read this table,
 //! so a key cannot exist in one place and be missing in another.
 
+mod money;
+
+pub use money::*;
+
 /// One thing that can be configured.
 #[derive(Debug)]
 pub struct Key {
@@ -83,8 +87,6 @@ const QUOTA: &str = "Quotas";
 const STORAGE: &str = "Storage";
 const WEB: &str = "Web";
 const METRICS: &str = "Metrics";
-const COST: &str = "Cost";
-const LOG: &str = "Log";
 
 pub static CPA_URL: Key = Key::new("cpa.url", "cpa.url", "URL")
     .default("http://127.0.0.1:8317")
@@ -277,41 +279,8 @@ pub static ALIASES_CLIENTS: Key = Key::new("aliases.clients", "aliases.clients",
         "Names for clients, by the masked label on the metrics page",
     );
 
-pub static COST_PRICE_FILE: Key = Key::new("cost.price_file", "cost.price-file", "FILE").help(
-    COST,
-    "Prices of your own, TOML or JSON; they go before the built-in ones",
-);
-pub static COST_CACHE_WRITES: Key = Key::new("cost.cache_writes", "cost.cache-writes", "LIFETIME")
-    .default("5m")
-    .help(
-        COST,
-        "Price of Claude's cache writes, whose lifetime CPA does not tell: 5m or 1h",
-    );
-pub static COST_ACCOUNTS: Key = Key::new("cost.accounts", "cost.accounts", "ID=BILLING,...")
-    .table()
-    .help(
-        COST,
-        "How accounts pay, per_use or plan [default: API keys per use, logins by plan]",
-    );
-pub static COST_FEES: Key = Key::new("cost.fees", "cost.fees", "ID=USD PLAN,...")
-    .table()
-    .help(COST, "Flat fees of accounts, like 20 Plus or 200/year Max");
-pub static COST_REFERENCES: Key = Key::new("cost.references", "cost.references", "NAME=MODEL,...")
-    .table()
-    .help(COST, "Models whose price all tokens are compared with");
-
-pub static LOG_LEVEL: Key = Key::new("log.level", "log.level", "LEVEL")
-    .default("info")
-    .help(
-        LOG,
-        "Least severe messages to write: error, warn, info, debug or trace",
-    );
-pub static LOG_FORMAT: Key = Key::new("log.format", "log.format", "FORMAT")
-    .default("auto")
-    .help(LOG, "text, json, or auto: text on a terminal, else json");
-
 /// In the order of `--help` and of `config.example.toml`.
-pub static ALL: [&Key; 44] = [
+pub static ALL: [&Key; 45] = [
     &CPA_URL,
     &CPA_MANAGEMENT_KEY,
     &CPA_MANAGEMENT_KEY_FILE,
@@ -354,6 +323,7 @@ pub static ALL: [&Key; 44] = [
     &COST_ACCOUNTS,
     &COST_FEES,
     &COST_REFERENCES,
+    &LIMITS_FILE,
     &LOG_LEVEL,
     &LOG_FORMAT,
 ];

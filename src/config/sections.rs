@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Accounts, Aliases, Caps, Cpa, Env, Log, Metrics, Quota, Secret, Storage, Web, keys,
+    Accounts, Aliases, Caps, Cpa, Env, Limits, Log, Metrics, Quota, Secret, Storage, Web, keys,
     names::Shared, resolve::Resolver,
 };
 
@@ -147,6 +147,11 @@ pub(super) fn aliases(resolver: &mut Resolver<'_>) -> Option<Aliases> {
         accounts: accounts?,
         clients: clients?,
     })
+}
+
+pub(super) fn limits(resolver: &mut Resolver<'_>) -> Option<Limits> {
+    let file = resolver.readable_file(&keys::LIMITS_FILE);
+    Some(Limits { file: file.ok()? })
 }
 
 pub(super) fn log(resolver: &mut Resolver<'_>) -> Option<Log> {

@@ -89,7 +89,8 @@ impl Till {
     /// Gives the references their numbers; they are saved with the transaction.
     pub(super) fn begin(&mut self, store: &mut Ingest<'_>) {
         for reference in self.references.iter_mut().filter(|r| r.id.is_none()) {
-            reference.id = Some(store.intern_reference(&reference.name));
+            let id = store.intern_configured(Dimension::Reference, &reference.name);
+            reference.id = Some(id);
         }
     }
 
@@ -114,7 +115,8 @@ impl Till {
             | Dimension::ReasoningEffort
             | Dimension::Source
             | Dimension::FailureText
-            | Dimension::Reference => {}
+            | Dimension::Reference
+            | Dimension::Combo => {}
         }
     }
 

@@ -7,6 +7,7 @@ use super::Listener;
 use super::money::Till;
 use super::notes::{Note, Notes};
 use super::signs::Signs;
+use super::tally::{Posted, Tally, posted};
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
@@ -44,6 +45,7 @@ pub(super) struct Round<'a> {
     pub(super) decoder: &'a Decoder,
     pub(super) ledger: &'a mut Ledger,
     pub(super) till: &'a mut Till,
+    pub(super) tally: &'a mut Tally,
     pub(super) losses: &'a Losses,
     pub(super) clock: &'a Clock,
     pub(super) limit: Duration,
@@ -78,17 +80,20 @@ impl Round<'_> {
             finished: Vec::new(),
             records: 0,
             signs: Signs::default(),
+            posted: Vec::new(),
             refresh: false,
         };
         self.till.begin(&mut open.store);
+        self.tally.begin(&mut open.store);
         open.write(notes)?;
-        open.names(self.ledger, self.till);
+        open.names(self.ledger, self.till, self.tally);
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
             let mut parts = Counting {
                 decoder: self.decoder,
                 ledger: self.ledger,
                 till: self.till,
+                tally: self.tally,
                 losses: self.losses,
             };
             open.take(&frame, &mut parts)?;
@@ -110,6 +115,7 @@ impl Round<'_> {
         };
         let committed = round.store.commit(self.ledger.staged_rows(), mark)?;
         self.ledger.commit();
+        self.tally.post(&round.posted);
         if round.refresh {
             self.listener.accounts_changed();
         }
@@ -130,6 +136,7 @@ struct Counting<'a> {
     decoder: &'a Decoder,
     ledger: &'a mut Ledger,
     till: &'a mut Till,
+    tally: &'a mut Tally,
     losses: &'a Losses,
 }
 
@@ -140,6 +147,8 @@ struct Open<'s> {
     finished: Vec<UnixNanos>,
     records: usize,
     signs: Signs,
+    /// For the books of limits.
+    posted: Vec<Posted>,
     /// CPA says that its accounts have changed.
     refresh: bool,
 }
@@ -164,11 +173,12 @@ impl Open<'_> {
     }
 
     /// Tells everybody the names that were interned since the last time.
-    fn names(&mut self, ledger: &mut Ledger, till: &mut Till) {
+    fn names(&mut self, ledger: &mut Ledger, till: &mut Till, tally: &mut Tally) {
         if self.store.has_new_names() {
             for name in self.store.take_new_names() {
                 ledger.name(name.dimension, name.id, &name.value, &name.label);
                 till.name(&name);
+                tally.name(&name, ledger.text(name.dimension, name.id));
             }
         }
     }
@@ -185,11 +195,14 @@ impl Open<'_> {
         match parts.decoder.decode(payload) {
             Decoded::Event(event) => {
                 let route = self.store.intern(&event);
-                self.names(ledger, parts.till);
+                self.names(ledger, parts.till, parts.tally);
                 let money = parts.till.money(&event, &route);
                 if self.store.event(&event, &route, &money)? {
                     ledger.count(&event, &route);
                     ledger.charge(&event, &route, &money);
+                    let combos = parts.tally.combos_of(&route);
+                    ledger.count_combos(&event, &route, &money, combos);
+                    self.posted.push(posted(&event, &route, &money));
                     self.finished.push(event.finished());
                     self.signs.note(*event, &route);
                 } else {

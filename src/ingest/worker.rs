@@ -6,6 +6,7 @@ use super::Parts;
 use super::money::Till;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
+use super::tally::Tally;
 use crate::errors::Chain;
 use crate::metrics::StoreSizes;
 use crate::platform;
@@ -31,6 +32,7 @@ const LAST_TRIES: Duration = Duration::from_secs(4);
 pub(super) struct Worker {
     parts: Parts,
     till: Till,
+    tally: Tally,
     signal: Signal,
     retry: Duration,
     /// The failure that the log has told.
@@ -47,11 +49,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(mut parts: Parts, till: Till, signal: Signal) -> Self {
+    pub(super) fn new(mut parts: Parts, till: Till, tally: Tally, signal: Signal) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
             parts,
             till,
+            tally,
             signal,
             retry: RETRY_FIRST,
             failing: None,
@@ -144,8 +147,11 @@ impl Worker {
                 .ledger
                 .name(name.dimension, name.id, &name.value, &name.label);
             self.till.name(&name);
+            let label = self.parts.ledger.text(name.dimension, name.id);
+            self.tally.name(&name, label);
         }
         self.parts.ledger.restore(&store.load_totals()?);
+        self.tally.fill(&store, self.parts.clock.now())?;
         Ok(store)
     }
 
@@ -156,6 +162,7 @@ impl Worker {
             decoder: &self.parts.decoder,
             ledger: &mut self.parts.ledger,
             till: &mut self.till,
+            tally: &mut self.tally,
             losses: &self.parts.losses,
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
@@ -242,6 +249,7 @@ impl Worker {
         if let Err(error) = self.take_corrections(store) {
             tracing::debug!(error = %Chain(&error), "corrections not read");
         }
+        self.show_limits(store);
         let reader = &self.parts.reader;
         match store.stats() {
             Ok(stats) => self.parts.metrics.set_sizes(&StoreSizes {
@@ -266,11 +274,26 @@ impl Worker {
         }
     }
 
+    fn show_limits(&mut self, store: &Store) {
+        let now = self.parts.clock.now();
+        self.tally.look(store, now);
+        // Like the counters: not before what was shown earlier is there again.
+        if self.ready.is_none() {
+            let Parts {
+                ledger, listener, ..
+            } = &mut self.parts;
+            self.tally.publish(ledger, &**listener, now);
+        }
+    }
+
     /// Looks at what `reprice`, which is another process, has written.
     fn take_corrections(&mut self, store: &Store) -> Result<(), StoreError> {
         let foreign = Some(store.foreign_changes()?);
         if self.foreign != foreign {
             let corrections = store.corrections()?;
+            if self.foreign.is_some() {
+                self.tally.amounts_changed();
+            }
             self.foreign = foreign;
             self.parts.ledger.set_corrections(corrections);
         }

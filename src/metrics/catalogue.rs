@@ -2,6 +2,7 @@
 //! come from here.
 
 pub(crate) mod accounts;
+pub(crate) mod budgets;
 pub(super) mod exporter;
 pub(super) mod ingest;
 pub(super) mod money;
@@ -61,11 +62,12 @@ const fn family(
 }
 
 /// The sections of the page and of the documentation, with their families in order.
-pub fn sections() -> [(&'static str, &'static [&'static Family]); 5] {
+pub fn sections() -> [(&'static str, &'static [&'static Family]); 6] {
     [
         ("Traffic", traffic::ALL),
         ("Accounts and quotas", accounts::ALL),
         ("Money", money::ALL),
+        ("Budgets and comparisons", budgets::ALL),
         ("Ingest and CPA", ingest::ALL),
         ("Self", exporter::ALL),
     ]

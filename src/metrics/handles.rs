@@ -21,7 +21,7 @@ pub use polls::PollMetrics;
 pub use source::SourceMetrics;
 pub use store::{StoreMetrics, StoreSizes};
 
-use super::catalogue::{Family, accounts, ingest};
+use super::catalogue::{Family, accounts, budgets, ingest};
 use super::encode::Encoder;
 use super::snapshot::Snapshot;
 
@@ -38,6 +38,8 @@ pub struct Handles {
     /// The quota readings' families.
     pub quotas: Board,
     pub polls: PollMetrics,
+    /// The families of budgets and comparisons.
+    pub budgets: Board,
 }
 
 impl Handles {
@@ -50,6 +52,7 @@ impl Handles {
             account_errors: AccountErrors::default(),
             quotas: Board::default(),
             polls: PollMetrics::default(),
+            budgets: Board::default(),
             exporter: ExporterMetrics::new(build, log_counts),
             losses,
         }
@@ -60,11 +63,13 @@ impl Handles {
         self.account_errors.encode(page);
         self.quotas.encode(page, accounts::ALL);
         self.polls.encode(page);
+        self.budgets.encode(page, budgets::ALL);
         self.source.encode(page);
         let complete = f64::from(u8::from(self.losses.none_lately()));
         gauge(page, &ingest::INGEST_COMPLETE, Some(complete));
         self.store.encode(page);
-        self.exporter.encode(page, snapshot, self.quotas.left_out());
+        let left_out = self.quotas.left_out() + self.budgets.left_out();
+        self.exporter.encode(page, snapshot, left_out);
         process::encode(page);
     }
 }

@@ -23,12 +23,14 @@ pub(super) enum LabelKind {
     Reason,
     /// Name of a reference price; the configuration has few.
     Reference,
+    /// Name of a group of models; likewise.
+    Combo,
 }
 
-const KINDS: usize = 11;
+const KINDS: usize = 12;
 
 impl LabelKind {
-    const fn of(dimension: Dimension) -> Option<Self> {
+    pub(super) const fn of(dimension: Dimension) -> Option<Self> {
         match dimension {
             Dimension::Provider => Some(Self::Provider),
             Dimension::Model => Some(Self::Model),
@@ -37,6 +39,7 @@ impl LabelKind {
             Dimension::Endpoint => Some(Self::Endpoint),
             Dimension::Executor => Some(Self::Executor),
             Dimension::Reference => Some(Self::Reference),
+            Dimension::Combo => Some(Self::Combo),
             Dimension::ServiceTier => Some(Self::Tier),
             Dimension::ReasoningEffort => Some(Self::Effort),
             Dimension::Alias | Dimension::Source | Dimension::FailureText => None,
@@ -57,6 +60,7 @@ impl LabelKind {
             Self::Code => "code",
             Self::Reason => "reason",
             Self::Reference => "reference",
+            Self::Combo => "combo",
         }
     }
 
@@ -72,6 +76,7 @@ impl LabelKind {
         Self::Code,
         Self::Reason,
         Self::Reference,
+        Self::Combo,
     ];
 }
 
@@ -113,7 +118,7 @@ impl Caps {
             LabelKind::Provider | LabelKind::Executor | LabelKind::Tier | LabelKind::Effort => {
                 self.word
             }
-            LabelKind::Reason | LabelKind::Reference => usize::MAX,
+            LabelKind::Reason | LabelKind::Reference | LabelKind::Combo => usize::MAX,
         }
     }
 }
@@ -170,7 +175,8 @@ impl LabelTexts {
                 | LabelKind::Effort
                 | LabelKind::Code
                 | LabelKind::Reason
-                | LabelKind::Reference => "none",
+                | LabelKind::Reference
+                | LabelKind::Combo => "none",
             };
             let values = this.values_mut(kind);
             values.owners.insert(OTHER_TEXT.into(), OTHER);
@@ -201,7 +207,8 @@ impl LabelTexts {
             | Dimension::ReasoningEffort
             | Dimension::Source
             | Dimension::FailureText
-            | Dimension::Reference => None,
+            | Dimension::Reference
+            | Dimension::Combo => None,
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
@@ -243,7 +250,8 @@ impl LabelTexts {
             | LabelKind::Executor
             | LabelKind::Tier
             | LabelKind::Effort
-            | LabelKind::Reference => values
+            | LabelKind::Reference
+            | LabelKind::Combo => values
                 .texts
                 .get(&id)
                 .cloned()
@@ -279,7 +287,7 @@ impl LabelTexts {
         LabelKind::ALL
             .into_iter()
             .zip(&self.kinds)
-            .filter(|(kind, _)| !matches!(kind, LabelKind::Reason | LabelKind::Reference))
+            .filter(|(kind, _)| self.caps.of(*kind) != usize::MAX)
             .map(|(kind, values)| (kind.name(), values.overflows))
             .collect()
     }

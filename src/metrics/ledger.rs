@@ -14,6 +14,7 @@ use crate::model::{
     Control, DimId, Dimension, Event, RejectReason, Route, TokenQuality, TotalRow, UnixNanos,
 };
 
+mod combos;
 mod config;
 mod money;
 mod routes;

@@ -3,7 +3,7 @@
 
 use super::catalogue::{Buckets, Family, Kind, ingest, money, traffic};
 use super::labels::LabelKind::{self, Account, Client, Code, Endpoint, Model, Reason};
-use super::labels::LabelKind::{Effort, Executor, Provider, Reference, Tier};
+use super::labels::LabelKind::{Combo, Effort, Executor, Provider, Reference, Tier};
 use crate::model::{Control, FailureReason, RejectReason, TokenKind, TokenQuality};
 
 /// A restored family. Its position in [`RESTORED`] is its number in this process.
@@ -100,6 +100,9 @@ pub(super) mod at {
     pub(in crate::metrics) const UNPRICED_REQUESTS: usize = 27;
     pub(in crate::metrics) const UNPRICED_TOKENS: usize = 28;
     pub(in crate::metrics) const REFERENCE_VALUE: usize = 29;
+    pub(in crate::metrics) const COMBO_REQUESTS: usize = 30;
+    pub(in crate::metrics) const COMBO_TOKENS: usize = 31;
+    pub(in crate::metrics) const COMBO_LIST_VALUE: usize = 32;
 }
 
 const fn born(
@@ -200,4 +203,7 @@ pub(super) static RESTORED: &[Restored] = &[
     born(45, &money::UNPRICED_REQUESTS, &[Provider, Model], Cells::One),
     born(46, &money::UNPRICED_TOKENS, &[Provider, Model], Cells::One),
     born(47, &money::REFERENCE_VALUE, &[Reference, Provider], Cells::Usd),
+    born(48, &money::COMBO_REQUESTS, &[Combo, Model], Cells::One),
+    born(49, &money::COMBO_TOKENS, &[Combo, Model], Cells::One),
+    born(50, &money::COMBO_LIST_VALUE, &[Combo, Model], Cells::Usd),
 ];

@@ -22,10 +22,12 @@ pub enum Dimension {
     FailureText = 10,
     /// Name that the configuration gives to a reference price.
     Reference = 11,
+    /// Name that the configuration gives to a group of models.
+    Combo = 12,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Provider,
         Self::Executor,
         Self::Model,
@@ -38,6 +40,7 @@ impl Dimension {
         Self::Source,
         Self::FailureText,
         Self::Reference,
+        Self::Combo,
     ];
 
     pub fn code(self) -> u8 {

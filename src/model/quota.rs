@@ -6,6 +6,7 @@
 mod amounts;
 mod exhaustion;
 mod facts;
+mod local;
 mod name;
 mod point;
 mod reading;
@@ -14,6 +15,7 @@ mod window;
 pub use amounts::Amounts;
 pub use exhaustion::Exhaustion;
 pub use facts::{AccountFacts, QuotaAnswer, Spend};
+pub use local::{LocalAccount, LocalQuota};
 pub use name::{Limit, Name};
 pub use point::QuotaPoint;
 pub use reading::Reading;

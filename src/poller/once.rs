@@ -8,6 +8,7 @@ use reqwest::Client;
 
 use super::board::Board;
 use super::caller::{Caller, NoContact, Target};
+use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
 use super::targets::Targets;
 use super::view::{AccountQuota, view};
@@ -88,7 +89,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     summary
         .failed
         .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
-    let mut accounts = view(&board, &parts.listed, names);
+    let mut accounts = view(&board, &Locals::default(), &parts.listed, names);
     accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
     (accounts, summary)
 }

@@ -1,13 +1,19 @@
 //! From the board to the page.
 
 use super::board::{AccountBoard, Board};
+use super::local::Locals;
 use super::row::Row;
 use super::view::seconds;
 use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Sheet};
 
 /// All samples of the quota families.
-pub(super) fn sheet(board: &Board, names: &AccountNames) -> Sheet {
+pub(super) fn sheet(
+    board: &Board,
+    locals: &Locals,
+    names: &AccountNames,
+    provider: impl Fn(&str) -> Option<Box<str>>,
+) -> Sheet {
     let mut sheet = Sheet::default();
     for (auth_index, account) in board.accounts() {
         // Without a name yet, the account shows at the next publication.
@@ -21,6 +27,7 @@ pub(super) fn sheet(board: &Board, names: &AccountNames) -> Sheet {
             page.rows(board, account);
         }
     }
+    locals.write(&mut sheet, board, names, provider);
     sheet
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::board::Board;
 use super::caller::{Caller, NoContact, Target};
+use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
 use super::schedule::Schedule;
 use super::sheet;
@@ -42,6 +43,7 @@ pub(super) struct Task {
     parts: Parts,
     caller: Caller,
     board: Board,
+    locals: Locals,
     schedule: Schedule,
     targets: Targets,
     round: Round,
@@ -57,6 +59,7 @@ impl Task {
     pub(super) fn new(parts: Parts, caller: Caller, targets: Targets) -> Self {
         Self {
             board: Board::new(parts.settings.max_limits),
+            locals: Locals::default(),
             caller,
             schedule: Schedule::new(parts.settings.time_scale.get()),
             targets,
@@ -83,6 +86,7 @@ impl Task {
             self.dirty = true;
         }
         let mut directory = self.parts.directory.changes();
+        let mut local = self.parts.local.clone();
         self.follow_directory();
         loop {
             let wake = self.wake_at();
@@ -98,6 +102,10 @@ impl Task {
                     if looked.is_ok() {
                         self.follow_directory();
                     }
+                }
+                Ok(()) = local.changed() => {
+                    self.locals.replace(local.borrow_and_update().clone());
+                    self.dirty = true;
                 }
                 () = sleep_until(wake) => {}
             }
@@ -351,9 +359,14 @@ impl Task {
         self.dirty = false;
         self.published = Instant::now();
         let names = &self.parts.names;
-        self.parts.page.publish(sheet::sheet(&self.board, names));
         let listed = self.parts.directory.snapshot();
-        self.parts.quotas.publish(view(&self.board, &listed, names));
+        let pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
+        let providers: HashMap<&str, &str> = pairs.collect();
+        let provider = |index: &str| providers.get(index).map(|own| Box::from(*own));
+        let sheet = sheet::sheet(&self.board, &self.locals, names, provider);
+        self.parts.page.publish(sheet);
+        let view = view(&self.board, &self.locals, &listed, names);
+        self.parts.quotas.publish(view);
         // A name that is still to come comes with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();
         self.dirty = !self.board.accounts().all(has_name);

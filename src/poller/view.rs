@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::board::{AccountBoard, Board};
+use super::local::Locals;
 use super::row::Row;
 use crate::accounts::Account;
 use crate::metrics::{AccountLabel, AccountNames};
@@ -94,13 +95,19 @@ impl Quotas {
 }
 
 /// All accounts that CPA lists, and those of our own, with what is known of their quotas.
-pub(super) fn view(board: &Board, listed: &[Account], names: &AccountNames) -> Vec<AccountQuota> {
+pub(super) fn view(
+    board: &Board,
+    locals: &Locals,
+    listed: &[Account],
+    names: &AccountNames,
+) -> Vec<AccountQuota> {
     let mut all = Vec::new();
     for account in listed {
         let index = &*account.auth_index;
         if let Some(AccountLabel::Named(name)) = names.get(index) {
             let known = board.get(index);
             let mut quota = of_account(&account.provider, &name, known);
+            quota.limits.extend(locals.of_account(board, index));
             account.status.as_str().clone_into(&mut quota.state);
             quota.plan = quota
                 .plan

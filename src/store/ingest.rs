@@ -77,9 +77,9 @@ impl Ingest<'_> {
         intern(self.interner, event)
     }
 
-    /// The number of the configured name of a reference price.
-    pub fn intern_reference(&mut self, name: &str) -> DimId {
-        self.interner.intern(Dimension::Reference, name, "")
+    /// The number of a name that stands in the configuration.
+    pub fn intern_configured(&mut self, dimension: Dimension, name: &str) -> DimId {
+        self.interner.intern(dimension, name, "")
     }
 
     /// Adds an event with its interned texts. False when the very same record is already there.

@@ -44,7 +44,8 @@ pub(super) fn choose(
         | Dimension::ReasoningEffort
         | Dimension::Source
         | Dimension::FailureText
-        | Dimension::Reference => return None,
+        | Dimension::Reference
+        | Dimension::Combo => return None,
     };
     let ends = tail.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.skip(digits.saturating_sub(1))

@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("errors", &[]),
     ("decode", &[]),
+    ("budget", &[]),
     ("pricing", &[]),
     ("spool", &["platform"]),
     ("store", &["platform"]),
@@ -21,7 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "clock", "decode", "metrics", "platform", "pricing", "quota", "spool", "store",
+            "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
+            "store",
         ],
     ),
     ("accounts", &["clock", "cpa", "decode", "ingest", "metrics"]),
@@ -112,7 +114,7 @@ fn pure_modules_do_nothing_but_compute() {
                 let rest = file.strip_prefix(src.join("quota"));
                 rest.is_ok_and(|rest| rest.to_str().unwrap().starts_with(part))
             });
-        let pure = ["model", "decode", "pricing", "report"].contains(&module.as_str())
+        let pure = ["model", "decode", "pricing", "report", "budget"].contains(&module.as_str())
             || is_quota_page
             || PURE_FILES.iter().any(|pure| file.ends_with(pure));
         if !pure {

@@ -15,6 +15,7 @@ mod harness;
 mod kill;
 mod lag;
 mod layering;
+mod limits;
 mod modes;
 mod money;
 mod prometheus;

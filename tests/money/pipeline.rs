@@ -9,11 +9,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::decode::{Decoder, HashKey};
-use cpa_exporter::ingest::{Ingest, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal};
+use cpa_exporter::ingest::{
+    Ingest, LimitParts, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal,
+};
 use cpa_exporter::metrics::{
     AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
 };
-use cpa_exporter::model::{Batch, BatchBody, IngestMode, UnixNanos};
+use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::spool::{self, SegmentId};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,8 @@ struct Deaf;
 
 impl Listener for Deaf {
     fn quota_signs(&self, _: Vec<QuotaSign>) {}
+
+    fn local_quotas(&self, _: Vec<LocalQuota>) {}
 
     fn accounts_changed(&self) {}
 }
@@ -81,7 +85,12 @@ pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMa
         billing: money.billing,
         references: money.references,
     };
-    let ingest = Ingest::start(parts, money, signal, CancellationToken::new()).unwrap();
+    let limits = LimitParts {
+        rules: Arc::default(),
+        page: handles.budgets.clone(),
+    };
+    let ended = CancellationToken::new();
+    let ingest = Ingest::start(parts, money, limits, signal, ended).unwrap();
     is_ready.recv_timeout(Duration::from_mins(1)).unwrap();
     let page = settled(&exposition);
     ingest.finish().unwrap();

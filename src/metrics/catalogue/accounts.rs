@@ -13,7 +13,7 @@ const WINDOW: &[&str] = &["provider", "account", "limit", "window"];
 const AMOUNT: &[&str] = &["provider", "account", "limit", "window", "unit"];
 
 /// In the order of the page.
-pub(in crate::metrics) static ALL: &[&Family] = &[
+pub(crate) static ALL: &[&Family] = &[
     &INFO,
     &UP,
     &STATUS,
@@ -29,6 +29,7 @@ pub(in crate::metrics) static ALL: &[&Family] = &[
     &LIMIT,
     &REMAINING,
     &RESET,
+    &OLDEST_EXPIRY,
     &WINDOW_SECONDS,
     &EXHAUSTED,
     &EXHAUSTION,
@@ -142,6 +143,12 @@ pub(crate) static RESET: Family = family(
     Gauge,
     WINDOW,
     "When the window resets, in Unix time.",
+);
+pub(crate) static OLDEST_EXPIRY: Family = family(
+    "cpa_quota_oldest_expiry_timestamp_seconds",
+    Gauge,
+    WINDOW,
+    "When the oldest use leaves a rolling window that the exporter counts itself, in Unix time; absent while empty.",
 );
 pub(crate) static WINDOW_SECONDS: Family = family(
     "cpa_quota_window_seconds",

@@ -13,6 +13,9 @@ pub(super) static ALL: &[&Family] = &[
     &UNPRICED_REQUESTS,
     &UNPRICED_TOKENS,
     &REFERENCE_VALUE,
+    &COMBO_REQUESTS,
+    &COMBO_TOKENS,
+    &COMBO_LIST_VALUE,
     &LIST_VALUE_CORRECTION,
     &COST_CORRECTION,
     &PRICE,
@@ -68,6 +71,24 @@ pub(in crate::metrics) static REFERENCE_VALUE: Family = family(
     Counter,
     &["reference", "provider"],
     "What the same tokens would be worth at a configured reference price.",
+);
+pub(in crate::metrics) static COMBO_REQUESTS: Family = family(
+    "cpa_combo_requests_total",
+    Counter,
+    &["combo", "model"],
+    "Requests of a configured group of models, by upstream model; a model may be in several groups.",
+);
+pub(in crate::metrics) static COMBO_TOKENS: Family = family(
+    "cpa_combo_tokens_total",
+    Counter,
+    &["combo", "model"],
+    "Tokens of a configured group of models.",
+);
+pub(in crate::metrics) static COMBO_LIST_VALUE: Family = family(
+    "cpa_combo_list_value_usd_total",
+    Counter,
+    &["combo", "model"],
+    "List value of a configured group of models.",
 );
 pub(in crate::metrics) static LIST_VALUE_CORRECTION: Family = family(
     "cpa_list_value_correction_usd",

@@ -57,7 +57,11 @@ impl Sheet {
 
     /// Notes something that a cap keeps off the page.
     pub fn leave_out(&mut self) {
-        self.left_out += 1;
+        self.leave_out_many(1);
+    }
+
+    pub fn leave_out_many(&mut self, things: u64) {
+        self.left_out += things;
     }
 }
 
@@ -75,6 +79,15 @@ impl Board {
     /// How many things a cap keeps off the page now.
     pub(super) fn left_out(&self) -> u64 {
         self.0.left_out.load(Ordering::Relaxed)
+    }
+
+    /// The samples as they stand on a page.
+    #[cfg(test)]
+    pub(crate) fn text(&self, order: &[&Family]) -> String {
+        let mut out = String::new();
+        let dialect = super::super::Dialect::Text;
+        self.encode(&mut Encoder::new(&mut out, dialect), order);
+        out
     }
 
     /// Writes the families in the order of `order`.

@@ -5,11 +5,13 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::super::Dialect;
-use super::super::catalogue::{Family, Kind, accounts, exporter, ingest, money, sections, traffic};
+use super::super::catalogue::{
+    Family, Kind, accounts, budgets, exporter, ingest, money, sections, traffic,
+};
 use super::super::restored::{Cells, RESTORED, at};
 use super::docs::bounds;
 use super::support::{Bench, failure, route, success};
-use crate::model::{FailureReason, Money, TOTAL_KEY_LEN, Value};
+use crate::model::{DimId, FailureReason, Money, TOTAL_KEY_LEN, Value};
 
 fn families() -> impl Iterator<Item = &'static Family> {
     sections()
@@ -169,6 +171,9 @@ fn positions_of_restored_families_match_their_names() {
         (at::UNPRICED_REQUESTS, &money::UNPRICED_REQUESTS),
         (at::UNPRICED_TOKENS, &money::UNPRICED_TOKENS),
         (at::REFERENCE_VALUE, &money::REFERENCE_VALUE),
+        (at::COMBO_REQUESTS, &money::COMBO_REQUESTS),
+        (at::COMBO_TOKENS, &money::COMBO_TOKENS),
+        (at::COMBO_LIST_VALUE, &money::COMBO_LIST_VALUE),
     ];
     assert_eq!(expected.len(), RESTORED.len());
     for (position, family) in expected {
@@ -196,7 +201,8 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
     }
     let shown = |family: &&Family| page.contains(&format!("# TYPE {} ", family.name));
     // Accounts and quotas come with what they describe; tests/it/accounts.rs shows them.
-    let elsewhere = |family: &&Family| accounts::ALL.contains(family);
+    let elsewhere =
+        |family: &&Family| accounts::ALL.contains(family) || budgets::ALL.contains(family);
     let absent = families().filter(|f| !shown(f) && !elsewhere(f));
     let absent: Vec<&str> = absent.map(|f| f.name).collect();
     // Not known yet: nobody has told.
@@ -231,6 +237,10 @@ fn busy() -> Bench {
         value: Some(Value::new([5, 4, 3, 2, 1, 0])),
         ..Money::default()
     };
+    let combo = [DimId(1)];
+    bench
+        .ledger
+        .count_combos(&success(), &route(1, 1, 1, 1), &priced, combo);
     for money in [priced, Money::default()] {
         bench.ledger.charge(&success(), &route(1, 1, 1, 1), &money);
     }

@@ -11,11 +11,13 @@ use cpa_exporter::clock::Clock;
 use cpa_exporter::cpa::Access;
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
 use cpa_exporter::http_client::{self, Limits, Proxy};
-use cpa_exporter::ingest::{self, Ingest, Listener, MoneyParts, Notes, QuotaSign, Signal};
+use cpa_exporter::ingest::{
+    self, Ingest, LimitParts, Listener, MoneyParts, Notes, QuotaSign, Signal,
+};
 use cpa_exporter::metrics::{
     AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
 };
-use cpa_exporter::model::{IngestMode, UnixNanos};
+use cpa_exporter::model::{IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::poller::{self, History, Poller, Quotas, refresh_channel};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::simulator::{self, Simulator};
@@ -23,7 +25,7 @@ use cpa_exporter::source::{self, Inlet, Source, Wish};
 use cpa_exporter::spool::{self, SegmentId};
 use reqwest::Client;
 use tempfile::TempDir;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -40,6 +42,8 @@ impl Listener for Wire {
     fn quota_signs(&self, signs: Vec<QuotaSign>) {
         self.0.try_send(signs).ok();
     }
+
+    fn local_quotas(&self, _: Vec<LocalQuota>) {}
 
     fn accounts_changed(&self) {}
 }
@@ -213,7 +217,12 @@ impl Common {
             billing: Billing::default(),
             references: Vec::new(),
         };
-        let ingest = Ingest::start(parts, money, signal.clone(), CancellationToken::new()).unwrap();
+        let limits = LimitParts {
+            rules: Arc::default(),
+            page: self.handles.budgets.clone(),
+        };
+        let ended = CancellationToken::new();
+        let ingest = Ingest::start(parts, money, limits, signal.clone(), ended).unwrap();
         is_ready.recv_timeout(DEADLINE).unwrap();
         (ingest, writer)
     }
@@ -301,6 +310,7 @@ impl Common {
             names: self.names.clone(),
             notes: self.notes.clone(),
             signs,
+            local: watch::channel(Vec::new()).1,
             history: History {
                 directory: directory.path().to_owned(),
                 ready,

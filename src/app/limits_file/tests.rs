@@ -1,0 +1,119 @@
+use super::*;
+use crate::model::UnixNanos;
+
+fn written(text: &str) -> Result<Rules, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("limits.toml");
+    fs::write(&path, text).unwrap();
+    read(&path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_in_the_documentation_is_valid() {
+    let docs = include_str!("../../../docs/limits.md");
+    let example = docs.split("```toml\n").nth(1).unwrap();
+    let rules = written(example.split("```").next().unwrap()).unwrap();
+    assert_eq!(rules.quotas.len(), 8);
+    assert_eq!(rules.budgets.len(), 3);
+    assert_eq!(rules.combos.len(), 1);
+    assert_eq!(rules.anomaly, Anomaly::default());
+    let limits: Vec<Option<u64>> = rules.quotas.iter().map(|rule| rule.limit).collect();
+    let hours = 5 * 3_600_000_000_000;
+    let expected = [10_000_000, 5_000_000, 10_000_000, 1000, 180_000, hours];
+    assert_eq!(limits[..6], expected.map(Some));
+    assert_eq!(limits[6..], [None, Some(2_500_000_000)]);
+    let scopes: Vec<&str> = rules.budgets.iter().map(|b| b.scope.as_str()).collect();
+    assert_eq!(scopes[0], "everything");
+}
+
+const QUOTA: &str = "[[quota]]\nname = \"q\"\nmeasure = \"tokens\"\nwindow = \"daily\"\n";
+const BUDGET: &str = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n";
+
+/// The file is refused at this place, for this reason, and nothing in it is quoted.
+#[track_caller]
+fn refused(text: &str, place: &str, message: &str) {
+    let error = written(text).unwrap_err();
+    let told = error.contains(place) && error.contains(message);
+    assert!(told && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn mistakes_of_writing_name_their_line() {
+    let with = |line: &str| format!("{QUOTA}{line}\n");
+    refused(&with("limt = 5"), "line 5", "unknown field `limt`");
+    refused(&with("limit = \"hunter2\""), "line 5", "expected f64");
+    let measure = QUOTA.replace("tokens", "hunter2");
+    refused(&measure, "line 3", "expected one of");
+    refused(&with("model = 7"), "line 5", "expected a text or a list");
+}
+
+#[test]
+fn mistakes_of_quotas_name_their_rule() {
+    let daily = QUOTA.to_owned();
+    let rolling = QUOTA.replace("daily", "rolling");
+    for (base, line, message) in [
+        (&daily, "limit = -1", "from 0 on"),
+        (&daily, "limit = nan", "from 0 on"),
+        (&daily, "limit = 1e300", "from 0 on"),
+        (&daily, "at = \"1000\"", "10:00"),
+        (&daily, "at = \"24:00\"", "10:00"),
+        (&daily, "zone = \"hunter2\"", "Europe/Berlin"),
+        (&daily, "zone = \"+99:00\"", "Europe/Berlin"),
+        (&daily, "day = 3", "day to monthly"),
+        (&daily, "length = \"5h\"", "only rolling"),
+        (&daily, "model = []", "pattern is empty"),
+        (&daily, QUOTA, "another one"),
+        (&rolling, "", "wants a length"),
+        (&rolling, "length = \"10s\"", "one minute"),
+        (&rolling, "length = \"5h\"\nat = \"10:00\"", "no start"),
+    ] {
+        refused(&format!("{base}{line}\n"), "quota \"q\"", message);
+    }
+}
+
+#[test]
+fn mistakes_elsewhere_name_their_place() {
+    let budget = "budget \"b\"";
+    refused(&BUDGET.replace("daily", "rolling"), budget, "daily, weekly");
+    refused(&format!("{BUDGET}thresholds = [80]"), budget, "0.8");
+    refused(&format!("{BUDGET}{BUDGET}"), budget, "another one");
+    let combo = "[[combo]]\nname = \"c\"\n";
+    refused(combo, "combo \"c\"", "models or aliases");
+    refused("[anomaly]\nminimum_days = 8\n", "anomaly", "1 to 7");
+    refused("zone = \"hunter2\"\n", "zone", "Europe/Berlin");
+}
+
+#[test]
+fn zones_are_names_or_offsets() {
+    for (zone, hour) in [("+08:00", 2), ("Asia/Shanghai", 2), ("UTC", 10)] {
+        let text = format!("{QUOTA}at = \"10:00\"\nzone = \"{zone}\"\n");
+        let rules = written(&text).unwrap();
+        let Period::Calendar(calendar) = &rules.quotas[0].period else {
+            panic!("{:?}", rules.quotas[0].period);
+        };
+        let noon = UnixNanos::from_millis(1_795_521_600_000);
+        let start = calendar.window(noon).start.as_millis() / 3_600_000 % 24;
+        assert_eq!(start, hour, "{zone}");
+    }
+}
+
+#[test]
+fn one_name_may_have_several_windows() {
+    let day = "[[quota]]\nname = \"free\"\nmeasure = \"requests\"\nwindow = \"daily\"\n";
+    let month = day.replace("daily", "monthly");
+    assert_eq!(written(&format!("{day}{month}")).unwrap().quotas.len(), 2);
+    // A rolling day and a calendar day are both called daily.
+    let rolling = day.replace("\"daily\"", "\"rolling\"\nlength = \"24h\"");
+    assert!(written(&format!("{day}{rolling}")).is_err());
+}
+
+#[test]
+fn a_pattern_that_could_be_a_key_is_not_shown() {
+    let text = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n\
+                client = [\"sk-secret\", \"alice\"]\nprovider = \"glm*\"\n";
+    let rules = written(text).unwrap();
+    assert_eq!(
+        rules.budgets[0].scope,
+        "provider glm*, client (hidden) or alice"
+    );
+}

@@ -1,0 +1,390 @@
+//! All rules at work. The order in which entries come does not matter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::calendar::Window;
+use super::counter::{Count, Counter, wanted_from};
+use super::days::{Dates, DaySum, Days, Mean};
+use super::rules::{BudgetRule, Entry, Measure, Period, QuotaRule, Rules, Split};
+use super::selector::Selector;
+use crate::model::{DimId, Dimension, Route, UnixNanos};
+
+/// Routes that are remembered; a hostile variety of them must not fill memory.
+const MAX_ROUTES: usize = 65_536;
+/// Most counters of quotas, and most providers, accounts and clients whose days are summed up,
+/// for the same reason.
+const MAX_COUNTERS: usize = 10_000;
+const MAX_DAY_BOOKS: usize = 100_000;
+
+/// The parts of a route that selectors look at.
+type RouteKey = [DimId; 4];
+
+/// Adds up what rules ask for.
+#[derive(Debug)]
+pub struct Books {
+    rules: Arc<Rules>,
+    texts: HashMap<(Dimension, DimId), Box<[Box<str>]>>,
+    /// Which counters an entry touches, found once for each route.
+    routes: HashMap<RouteKey, Arc<Slots>>,
+    quotas: Vec<Quota>,
+    quota_places: HashMap<(usize, DimId), usize>,
+    budgets: Vec<Budget>,
+    dates: Dates,
+    days: Vec<(By, DimId, Days)>,
+    day_places: HashMap<(By, DimId), usize>,
+    complete: bool,
+    left_out: u64,
+}
+
+#[derive(Debug)]
+struct Quota {
+    rule: usize,
+    /// None when the rule counts all accounts together.
+    whose: Option<Account>,
+    counter: Counter,
+}
+
+#[derive(Debug)]
+struct Budget {
+    counter: Counter,
+    days: Days,
+}
+
+#[derive(Debug)]
+struct Slots {
+    quotas: Box<[usize]>,
+    budgets: Box<[usize]>,
+    days: Box<[usize]>,
+}
+
+/// An account, and the provider that it was first seen with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: DimId,
+    pub provider: DimId,
+}
+
+/// What days are summed up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum By {
+    Total,
+    Provider,
+    Account,
+    Client,
+}
+
+impl By {
+    /// The value of the label `by`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Provider => "provider",
+            Self::Account => "account",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// How a quota stands.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotaState<'b> {
+    pub rule: &'b QuotaRule,
+    pub whose: Option<Account>,
+    pub count: Count,
+}
+
+/// How a budget stands.
+#[derive(Clone, Copy, Debug)]
+pub struct BudgetState<'b> {
+    pub rule: &'b BudgetRule,
+    pub count: Count,
+    /// Nano-dollars a day.
+    pub average: Option<f64>,
+}
+
+/// How the days of a provider, an account, a client or of all stand.
+#[derive(Clone, Copy, Debug)]
+pub struct DayState {
+    pub by: By,
+    pub id: DimId,
+    pub today: DaySum,
+    pub mean: Option<Mean>,
+    pub month_to_date: DaySum,
+    pub month: Window,
+}
+
+impl Books {
+    pub fn new(rules: Arc<Rules>, now: UnixNanos) -> Self {
+        let budgets = rules.budgets.iter().map(|rule| Budget {
+            counter: Counter::new(measure(rule), &Period::Calendar(rule.calendar.clone())),
+            days: Days::default(),
+        });
+        let mut this = Self {
+            texts: HashMap::new(),
+            routes: HashMap::new(),
+            quotas: Vec::new(),
+            quota_places: HashMap::new(),
+            budgets: budgets.collect(),
+            dates: Dates::new(&rules.zone, now),
+            days: Vec::new(),
+            day_places: HashMap::new(),
+            complete: false,
+            left_out: 0,
+            rules,
+        };
+        // What counts all accounts together is known before the first of them.
+        for rule in 0..this.rules.quotas.len() {
+            if this
+                .rules
+                .quotas
+                .get(rule)
+                .is_some_and(|rule| rule.split == Split::None)
+            {
+                this.quota(rule, None);
+            }
+        }
+        this
+    }
+
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// The same rules with nothing added up, for filling them anew.
+    #[must_use]
+    pub fn emptied(&self, rules: Arc<Rules>, now: UnixNanos) -> Self {
+        let texts = self.texts.clone();
+        Self {
+            texts,
+            ..Self::new(rules, now)
+        }
+    }
+
+    /// What selectors may call an interned value. Call before entries of it come.
+    pub fn name(&mut self, dimension: Dimension, id: DimId, texts: &[&str]) {
+        let texts = texts.iter().map(|text| Box::from(*text)).collect();
+        self.texts.insert((dimension, id), texts);
+    }
+
+    /// The stored form of a named value; empty for the absent one.
+    pub fn text(&self, dimension: Dimension, id: DimId) -> &str {
+        let texts = self.texts.get(&(dimension, id));
+        texts
+            .and_then(|texts| texts.first())
+            .map_or("", |text| text)
+    }
+
+    /// Everything that was stored before is entered.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// How often a route found no room for a counter of its own.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The earliest event that anything here depends on.
+    pub fn wanted_from(&self, now: UnixNanos) -> UnixNanos {
+        let quotas = self.rules.quotas.iter();
+        let quotas = quotas.map(|rule| wanted_from(rule.measure, &rule.period, now));
+        let budgets = self.rules.budgets.iter();
+        let budgets = budgets.map(|rule| rule.calendar.window(now).start);
+        quotas
+            .chain(budgets)
+            .fold(self.dates.kept_from(), UnixNanos::min)
+    }
+
+    /// Adds up a committed event.
+    pub fn post(&mut self, route: &Route, entry: &Entry) {
+        let key = [route.provider, route.account, route.client, route.model];
+        let slots = match self.routes.get(&key) {
+            Some(slots) => Arc::clone(slots),
+            None => self.find(key),
+        };
+        for slot in &slots.quotas {
+            if let Some(quota) = self.quotas.get_mut(*slot) {
+                quota.counter.post(entry);
+            }
+        }
+        for slot in &slots.budgets {
+            if let Some(budget) = self.budgets.get_mut(*slot) {
+                budget.counter.post(entry);
+            }
+        }
+        let at = UnixNanos::new(entry.at);
+        // Whether there is history must not depend on how far back somebody looked.
+        if at >= self.dates.kept_from() {
+            let day = self.dates.day_of(at);
+            self.post_day(&slots, day, entry);
+        }
+    }
+
+    fn post_day(&mut self, slots: &Slots, day: UnixNanos, entry: &Entry) {
+        for slot in &slots.budgets {
+            if let (Some(budget), Some(rule)) =
+                (self.budgets.get_mut(*slot), self.rules.budgets.get(*slot))
+            {
+                let cost = measure(rule).of(entry);
+                let sum = DaySum {
+                    cost,
+                    ..DaySum::default()
+                };
+                budget.days.add(day, &sum);
+            }
+        }
+        let sum = DaySum::of(entry);
+        for slot in &slots.days {
+            if let Some((_, _, days)) = self.days.get_mut(*slot) {
+                days.add(day, &sum);
+            }
+        }
+    }
+
+    pub fn quotas(&mut self, now: UnixNanos) -> impl Iterator<Item = QuotaState<'_>> {
+        let rules = &self.rules.quotas;
+        self.quotas.iter_mut().filter_map(move |quota| {
+            let rule = rules.get(quota.rule)?;
+            Some(QuotaState {
+                rule,
+                whose: quota.whose,
+                count: quota.counter.read(now, rule.limit),
+            })
+        })
+    }
+
+    pub fn budgets(&mut self, now: UnixNanos) -> impl Iterator<Item = BudgetState<'_>> {
+        self.turn_the_page(now);
+        let dates = &self.dates;
+        let both = self.budgets.iter_mut().zip(&self.rules.budgets);
+        both.map(move |(budget, rule)| BudgetState {
+            rule,
+            count: budget.counter.read(now, Some(rule.limit)),
+            average: budget.days.mean(dates).map(|mean| mean.cost),
+        })
+    }
+
+    pub fn days(&mut self, now: UnixNanos) -> impl Iterator<Item = DayState> {
+        self.turn_the_page(now);
+        let dates = &self.dates;
+        self.days.iter().map(|(by, id, days)| DayState {
+            by: *by,
+            id: *id,
+            today: days.today(dates),
+            mean: days.mean(dates),
+            month_to_date: days.month(dates),
+            month: dates.month(),
+        })
+    }
+
+    fn turn_the_page(&mut self, now: UnixNanos) {
+        if self.dates.advance(&self.rules.zone, now) {
+            let from = self.dates.kept_from();
+            let days = self.days.iter_mut().map(|(_, _, days)| days);
+            let budgets = self.budgets.iter_mut().map(|budget| &mut budget.days);
+            days.chain(budgets).for_each(|days| days.forget(from));
+        }
+    }
+
+    /// Which rules a route is matched by.
+    fn find(&mut self, key: RouteKey) -> Arc<Slots> {
+        let [provider, id, client, _] = key;
+        let account = Account { id, provider };
+        let rules = Arc::clone(&self.rules);
+        let mut quotas = Vec::new();
+        for (at, rule) in rules.quotas.iter().enumerate() {
+            if self.is_meant(&rule.selector, key) {
+                let whose = (rule.split == Split::Account).then_some(account);
+                quotas.extend(self.quota(at, whose));
+            }
+        }
+        let budgets = rules.budgets.iter().enumerate();
+        let budgets = budgets.filter(|(_, rule)| self.is_meant(&rule.selector, key));
+        let slots = Arc::new(Slots {
+            budgets: budgets.map(|(at, _)| at).collect(),
+            quotas: quotas.into(),
+            days: [
+                (By::Total, DimId::NONE),
+                (By::Provider, provider),
+                (By::Account, id),
+                (By::Client, client),
+            ]
+            .into_iter()
+            .filter_map(|(by, id)| self.day_book(by, id))
+            .collect(),
+        });
+        if self.routes.len() >= MAX_ROUTES {
+            self.routes.clear();
+        }
+        self.routes.insert(key, Arc::clone(&slots));
+        slots
+    }
+
+    fn is_meant(&self, selector: &Selector, [provider, account, client, model]: RouteKey) -> bool {
+        let parts = [
+            (
+                &selector.providers,
+                Dimension::Provider,
+                provider,
+                "unknown",
+            ),
+            (&selector.accounts, Dimension::Account, account, "none"),
+            (&selector.clients, Dimension::Client, client, "none"),
+            (&selector.models, Dimension::Model, model, "unknown"),
+        ];
+        parts.into_iter().all(|(globs, dimension, id, absent)| {
+            globs.is_empty()
+                || match self.texts.get(&(dimension, id)) {
+                    Some(texts) => globs.accept(texts),
+                    None => globs.accept(&[absent.into()]),
+                }
+        })
+    }
+
+    fn quota(&mut self, rule: usize, whose: Option<Account>) -> Option<usize> {
+        let key = (rule, whose.map_or(DimId(u32::MAX), |account| account.id));
+        if let Some(place) = self.quota_places.get(&key) {
+            return Some(*place);
+        }
+        let place = self.quotas.len();
+        if place >= MAX_COUNTERS {
+            self.left_out += 1;
+            return None;
+        }
+        let QuotaRule {
+            measure, period, ..
+        } = self.rules.quotas.get(rule)?;
+        self.quotas.push(Quota {
+            rule,
+            whose,
+            counter: Counter::new(*measure, period),
+        });
+        self.quota_places.insert(key, place);
+        Some(place)
+    }
+
+    fn day_book(&mut self, by: By, id: DimId) -> Option<usize> {
+        if let Some(place) = self.day_places.get(&(by, id)) {
+            return Some(*place);
+        }
+        let place = self.days.len();
+        (place < MAX_DAY_BOOKS).then(|| {
+            self.days.push((by, id, Days::default()));
+            self.day_places.insert((by, id), place);
+            place
+        })
+    }
+}
+
+const fn measure(rule: &BudgetRule) -> Measure {
+    if rule.list_value {
+        Measure::ListValue
+    } else {
+        Measure::Cost
+    }
+}

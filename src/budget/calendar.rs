@@ -1,0 +1,119 @@
+//! Windows that start by the clock on the wall: each day, week or month, in a time zone.
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Span, Timestamp, ToSpan as _};
+
+use crate::model::UnixNanos;
+
+/// How often a window starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    Day,
+    Week(Weekday),
+    /// On this day, 1 to 31; on the last one of a shorter month.
+    Month(u8),
+}
+
+/// A window from its start to the next one's, which does not belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub start: UnixNanos,
+    pub end: UnixNanos,
+}
+
+/// Windows without gap or overlap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    every: Every,
+    at: Time,
+    zone: TimeZone,
+}
+
+impl Window {
+    pub fn contains(&self, at: UnixNanos) -> bool {
+        self.start <= at && at < self.end
+    }
+}
+
+impl Calendar {
+    pub const fn new(every: Every, at: Time, zone: TimeZone) -> Self {
+        Self { every, at, zone }
+    }
+
+    /// Days from midnight to midnight.
+    pub const fn days(zone: TimeZone) -> Self {
+        Self::new(Every::Day, Time::midnight(), zone)
+    }
+
+    /// Months from the first to the first.
+    pub const fn months(zone: TimeZone) -> Self {
+        Self::new(Every::Month(1), Time::midnight(), zone)
+    }
+
+    pub const fn every(&self) -> Every {
+        self.every
+    }
+
+    /// The window that `at` falls into.
+    pub fn window(&self, at: UnixNanos) -> Window {
+        let mut window = Window {
+            start: UnixNanos::new(i64::MIN),
+            end: UnixNanos::new(i64::MAX),
+        };
+        let today = self.zone.to_datetime(timestamp(at)).date();
+        for start in self
+            .dates_around(today)
+            .filter_map(|day| self.start_on(day))
+        {
+            if start <= at {
+                window.start = window.start.max(start);
+            } else {
+                window.end = window.end.min(start);
+            }
+        }
+        window
+    }
+
+    /// The window before one of ours.
+    pub fn before(&self, window: Window) -> Window {
+        self.window(UnixNanos::new(window.start.get().saturating_sub(1)))
+    }
+
+    /// More dates than needed: a zone may skip a whole day, and the time may be still to come.
+    fn dates_around(&self, today: Date) -> impl Iterator<Item = Date> {
+        (-2_i64..=2).filter_map(move |step| match self.every {
+            Every::Day => today.checked_add(step.days()).ok(),
+            Every::Week(first) => {
+                let since = i64::from(today.weekday().since(first));
+                today.checked_add((step * 7 - since).days()).ok()
+            }
+            Every::Month(day) => {
+                let first = today.first_of_month();
+                let first = first.checked_add(Span::new().try_months(step).ok()?).ok()?;
+                let day = i8::try_from(day).ok()?.min(first.days_in_month());
+                first.with().day(day).build().ok()
+            }
+        })
+    }
+
+    /// A time that the clocks skip is the moment after the gap; of one that comes twice, the first.
+    fn start_on(&self, day: Date) -> Option<UnixNanos> {
+        let ambiguous = self.zone.to_ambiguous_timestamp(day.to_datetime(self.at));
+        let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
+        let earlier = ambiguous.earlier().ok()?;
+        let start = if is_gap {
+            self.zone.following(earlier).next()?.timestamp()
+        } else {
+            earlier
+        };
+        i64::try_from(start.as_nanosecond())
+            .ok()
+            .map(UnixNanos::new)
+    }
+}
+
+fn timestamp(at: UnixNanos) -> Timestamp {
+    // Nanoseconds of 64 bits end long before the years that jiff knows.
+    Timestamp::from_nanosecond(i128::from(at.get())).unwrap_or_default()
+}

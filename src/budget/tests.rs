@@ -1,0 +1,5 @@
+mod books;
+mod calendar;
+mod support;
+mod vectors;
+mod windows;

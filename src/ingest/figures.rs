@@ -1,0 +1,339 @@
+//! From the books to the page: budgets and comparisons as gauges, quotas as readings.
+
+use std::collections::BTreeMap;
+
+use crate::budget::{Anomaly, Books, BudgetState, By, QuotaState, projection};
+use crate::metrics::catalogue::{Family, budgets as families};
+use crate::metrics::{Ledger, Sheet};
+use crate::model::{Amounts, Dimension, LocalAccount, LocalQuota, Reading, Scope, UnixNanos};
+
+/// Nano-dollars in a dollar.
+const NANOS: f64 = 1e9;
+
+/// How all quotas stand that we count ourselves.
+pub(super) fn quotas(books: &mut Books, now: UnixNanos) -> Vec<LocalQuota> {
+    let states: Vec<_> = books
+        .quotas(now)
+        .map(|state| (reading(&state), state.whose, state.count))
+        .collect();
+    let all = states.into_iter().map(|(reading, whose, count)| {
+        let whose = whose.map(|account| LocalAccount {
+            auth_index: books.text(Dimension::Account, account.id).into(),
+            provider: books.text(Dimension::Provider, account.provider).into(),
+        });
+        LocalQuota {
+            whose,
+            reading,
+            length: count.window.end.since(count.window.start),
+            oldest_expiry: count.oldest_expiry,
+            exhaustion: count.exhaustion,
+            observed: now,
+        }
+    });
+    all.collect()
+}
+
+fn reading(state: &QuotaState<'_>) -> Reading {
+    let QuotaState { rule, count, .. } = state;
+    let measure = rule.measure;
+    let limit = rule.limit.map(|limit| measure.in_unit(limit));
+    let used = Some(measure.in_unit(count.used));
+    let resets = rule.period.has_resets() && limit.is_some();
+    Reading::new(rule.name.clone(), rule.period.window(), Scope::Local)
+        .with_amounts(Amounts::new(measure.unit(), used, limit, None))
+        .with_reset(resets.then_some(count.window.end))
+        .with_unlimited(limit.is_none())
+}
+
+/// Everything about money that is no counter.
+pub(super) fn sheet(books: &mut Books, ledger: &mut Ledger, now: UnixNanos) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.leave_out_many(books.left_out());
+    for state in books.budgets(now) {
+        budget(&mut sheet, &state, now);
+    }
+    let anomaly = books.rules().anomaly;
+    for ((by, name), day) in days(books, ledger, &mut sheet, now) {
+        if by == By::Provider {
+            day.compare(&mut sheet, &name, anomaly);
+        }
+        day.month(&mut sheet, by, &name);
+    }
+    sheet
+}
+
+fn budget(sheet: &mut Sheet, state: &BudgetState<'_>, now: UnixNanos) {
+    let BudgetState { rule, count, .. } = state;
+    let name = rule.name.as_str();
+    let (spent, limit) = (usd(count.used), usd(rule.limit));
+    let mut add = |family: &'static Family, value: f64| sheet.add(family, &[name], value);
+    add(&families::LIMIT, limit);
+    add(&families::SPENT, spent);
+    if rule.limit > 0 {
+        add(&families::USED_RATIO, spent / limit);
+    }
+    add(&families::PERIOD_START, seconds(count.window.start));
+    add(&families::PERIOD_END, seconds(count.window.end));
+    if let Some(usd) = projection::at_pace(spent, count.window, now) {
+        add(&families::FORECAST, usd);
+    }
+    if let Some(average) = state.average {
+        let usd = projection::with_average(spent, average / NANOS, count.window, now);
+        add(&families::FORECAST_AVERAGE, usd);
+    }
+    sheet.add(&families::INFO, &[name, &rule.period, &rule.scope], 1.0);
+    for threshold in &rule.thresholds {
+        sheet.add(
+            &families::THRESHOLD,
+            &[name, &threshold.to_string()],
+            *threshold,
+        );
+    }
+}
+
+/// The days behind one label value: clients may share a name.
+#[derive(Debug, Default)]
+struct Days {
+    today_cost: u64,
+    today_tokens: u64,
+    month_cost: u64,
+    month_paid_tokens: u64,
+    /// Nano-dollars and tokens a day, and how many days of history there are at most.
+    mean: Option<(f64, f64, u8)>,
+    /// Nano-dollars by the end of the month.
+    to_date: f64,
+}
+
+fn days(
+    books: &mut Books,
+    ledger: &mut Ledger,
+    sheet: &mut Sheet,
+    now: UnixNanos,
+) -> BTreeMap<(By, String), Days> {
+    let mut all: BTreeMap<(By, String), Days> = BTreeMap::new();
+    for state in books.days(now) {
+        let label = match state.by {
+            By::Total => Some(""),
+            By::Provider => ledger.label(Dimension::Provider, state.id),
+            By::Account => ledger.label(Dimension::Account, state.id),
+            By::Client => ledger.label(Dimension::Client, state.id),
+        };
+        let Some(label) = label else {
+            sheet.leave_out();
+            continue;
+        };
+        let days = all.entry((state.by, label.to_owned())).or_default();
+        days.today_cost += state.today.cost;
+        days.today_tokens += state.today.tokens;
+        days.month_cost += state.month_to_date.cost;
+        days.month_paid_tokens += state.month_to_date.paid_tokens;
+        let mut daily = 0.0;
+        if let Some(mean) = state.mean {
+            daily = mean.cost;
+            let (cost, tokens, history) = days.mean.get_or_insert_default();
+            *cost += mean.cost;
+            *tokens += mean.tokens;
+            *history = mean.days.max(*history);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
+        let so_far = state.month_to_date.cost as f64;
+        days.to_date += projection::with_average(so_far, daily, state.month, now);
+    }
+    all
+}
+
+impl Days {
+    fn compare(&self, sheet: &mut Sheet, provider: &str, anomaly: Anomaly) {
+        let labels = [provider];
+        sheet.add(&families::TODAY_COST, &labels, usd(self.today_cost));
+        sheet.add(&families::TODAY_TOKENS, &labels, number(self.today_tokens));
+        let Some((cost, tokens, _)) = self
+            .mean
+            .filter(|(_, _, history)| *history >= anomaly.minimum_days)
+        else {
+            return;
+        };
+        if cost >= number(anomaly.floor_cost) {
+            sheet.add(&families::MEAN_COST, &labels, cost / NANOS);
+        }
+        if tokens >= number(anomaly.floor_tokens) {
+            sheet.add(&families::MEAN_TOKENS, &labels, tokens);
+        }
+    }
+
+    /// What a plan covers costs nothing: no line for it.
+    fn month(&self, sheet: &mut Sheet, by: By, name: &str) {
+        let average = self.mean.map(|(cost, _, _)| cost);
+        if by != By::Total && self.month_cost == 0 && average.is_none_or(|cost| cost <= 0.0) {
+            return;
+        }
+        let labels = [by.as_str(), name];
+        sheet.add(&families::MONTH_COST, &labels, usd(self.month_cost));
+        let paid = number(self.month_paid_tokens);
+        sheet.add(&families::MONTH_PAID_TOKENS, &labels, paid);
+        if let Some(average) = average {
+            let labels = |method| [by.as_str(), name, method];
+            let month = projection::month_of(average) / NANOS;
+            sheet.add(&families::MONTH_FORECAST, &labels("average"), month);
+            let to_date = self.to_date / NANOS;
+            sheet.add(&families::MONTH_FORECAST, &labels("to_date"), to_date);
+        }
+    }
+}
+
+fn usd(nanos: u64) -> f64 {
+    number(nanos) / NANOS
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
+fn number(amount: u64) -> f64 {
+    amount as f64
+}
+
+fn seconds(at: UnixNanos) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 are exact"
+    )]
+    let millis = at.as_millis() as f64;
+    millis / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::budget::{BudgetRule, Calendar, Entry, Rules, Selector};
+    use crate::metrics::{
+        AccountNames, Aliases, Board, BuildInfo, Exposition, Handles, LedgerConfig,
+    };
+    use crate::model::{DimId, Route, Tokens};
+
+    /// 2026-11-24, noon.
+    const NOW: UnixNanos = UnixNanos::from_millis(1_795_521_600_000);
+    const DAY: i64 = 86_400_000_000_000;
+
+    fn ledger() -> Ledger {
+        let build = BuildInfo {
+            version: "0",
+            revision: "0",
+            rustc: "0",
+        };
+        let handles = Handles::new(build, Arc::new(Vec::new));
+        let alias = |name: &str| (name.to_owned(), "team".to_owned());
+        let config = LedgerConfig {
+            aliases: Aliases {
+                clients: HashMap::from([alias("one"), alias("two")]),
+                ..Aliases::default()
+            },
+            ..LedgerConfig::default()
+        };
+        let mut ledger = Ledger::new(config, Exposition::new(handles, 1), AccountNames::default());
+        for (dimension, id, text) in [
+            (Dimension::Provider, 1, "glm"),
+            (Dimension::Client, 1, "one"),
+            (Dimension::Client, 2, "two"),
+        ] {
+            ledger.name(dimension, DimId(id), text, text);
+        }
+        ledger
+    }
+
+    /// Lines of the page after some dollars on days before today, by client.
+    fn page(rules: Rules, spent: &[(i64, u64, u32)]) -> Vec<String> {
+        let mut books = Books::new(Arc::new(rules), NOW);
+        for (days_ago, cents, client) in spent {
+            let route = Route {
+                provider: DimId(1),
+                client: DimId(*client),
+                ..Route::default()
+            };
+            let entry = Entry {
+                at: NOW.get() - days_ago * DAY,
+                tokens: Tokens {
+                    input: 1000,
+                    ..Tokens::default()
+                },
+                generate: true,
+                cost: cents * 10_000_000,
+                ..Entry::default()
+            };
+            books.post(&route, &entry);
+        }
+        let board = Board::default();
+        board.publish(sheet(&mut books, &mut ledger(), NOW));
+        let text = board.text(families::ALL);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_mean_is_shown_with_enough_history_and_above_its_floor() {
+        let mean = |spent: &[(i64, u64, u32)]| {
+            let page = page(Rules::default(), spent);
+            let mut lines = page.into_iter();
+            lines.find_map(|line| {
+                line.strip_prefix("cpa_daily_mean_cost_usd{provider=\"glm\"} ")
+                    .map(str::to_owned)
+            })
+        };
+        assert_eq!(mean(&[(0, 900, 1), (3, 600, 1)]).unwrap(), "2");
+        assert_eq!(mean(&[(0, 900, 1), (2, 600, 1)]), None, "two days");
+        assert_eq!(mean(&[(3, 30, 1)]).unwrap(), "0.1");
+        assert_eq!(mean(&[(3, 29, 1)]), None, "below ten cents");
+    }
+
+    #[test]
+    fn clients_that_share_a_name_share_their_lines() {
+        let page = page(Rules::default(), &[(0, 100, 1), (0, 250, 2), (0, 0, 0)]);
+        for line in [
+            "cpa_month_cost_usd{by=\"total\"} 3.5",
+            "cpa_month_cost_usd{by=\"client\",name=\"team\"} 3.5",
+            "cpa_month_paid_tokens{by=\"client\",name=\"team\"} 2000",
+            "cpa_today_cost_usd{provider=\"glm\"} 3.5",
+            "cpa_today_tokens{provider=\"glm\"} 3000",
+        ] {
+            assert!(page.iter().any(|shown| shown == line), "{line}\n{page:#?}");
+        }
+        // Nothing to pay: no line.
+        assert!(
+            !page
+                .iter()
+                .any(|line| line.contains("name=\"none\"") && line.contains("client"))
+        );
+    }
+
+    #[test]
+    fn months_are_forecast_both_ways() {
+        let page = page(Rules::default(), &[(0, 100, 1), (7, 700, 1)]);
+        // 24 days and 12 hours are gone: 5.5 to come at a dollar a day.
+        for line in [
+            "cpa_month_cost_forecast_usd{by=\"total\",method=\"average\"} 30",
+            "cpa_month_cost_forecast_usd{by=\"total\",method=\"to_date\"} 14.5",
+        ] {
+            assert!(page.iter().any(|shown| shown == line), "{line}\n{page:#?}");
+        }
+    }
+
+    #[test]
+    fn a_budget_has_all_its_figures() {
+        let rules = Rules {
+            budgets: vec![BudgetRule {
+                name: "day".to_owned(),
+                period: "daily".to_owned(),
+                scope: "everything".to_owned(),
+                selector: Selector::default(),
+                calendar: Calendar::days(jiff::tz::TimeZone::UTC),
+                list_value: false,
+                limit: 5_000_000_000,
+                thresholds: vec![0.8, 1.0],
+            }],
+            ..Rules::default()
+        };
+        let mut page = page(rules, &[(0, 400, 1), (1, 300, 1)]);
+        page.retain(|line| line.starts_with("cpa_budget_"));
+        insta::assert_snapshot!(page.join("\n"));
+    }
+}

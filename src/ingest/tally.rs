@@ -1,0 +1,305 @@
+//! The books of limits beside the ledger: only committed events are entered.
+//!
+//! What was stored before the start is entered by a thread of its own from a snapshot that is
+//! taken before the first round, so that every event comes exactly once: from there or from a
+//! round. Figures are shown when all are there. Other rules, and amounts that `reprice` has
+//! changed, mean new books; the figures of the old ones stay until those are filled.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use super::figures;
+use super::{Listener, signal::Signal};
+use crate::budget::{Books, Combos, Entry, Rules};
+use crate::errors::Chain;
+use crate::metrics::{Board, Ledger};
+use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
+use crate::store::{Ingest, NewName, PastEvent, Snapshot, Store, StoreError};
+
+/// Events that are entered under one lock.
+const CHUNK: usize = 1000;
+/// After this time without another change the books are filled anew.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Showing thousands of quotas takes its time; so many times longer passes before the next.
+const LEISURE: u32 = 100;
+
+/// The rules in force; a reload puts others there.
+pub type SharedRules = Arc<ArcSwap<Rules>>;
+
+/// What is counted by rules of the configuration.
+#[derive(Clone, Debug)]
+pub struct LimitParts {
+    pub rules: SharedRules,
+    /// Where budgets and comparisons are shown.
+    pub page: Board,
+}
+
+/// An event on its way into the books.
+pub(super) type Posted = (Route, Entry);
+
+pub(super) struct Tally {
+    parts: LimitParts,
+    rules: Arc<Rules>,
+    books: Arc<Mutex<Books>>,
+    combos: Combos,
+    combo_ids: Vec<DimId>,
+    filling: Option<Filling>,
+    /// The database was changed by others.
+    stale: Option<Instant>,
+    signal: Signal,
+    /// Not before then are figures shown again.
+    next: Option<Instant>,
+}
+
+/// Stored events on their way into the books.
+struct Filling {
+    books: Arc<Mutex<Books>>,
+    _abandon: Abandon,
+    thread: JoinHandle<Result<(), StoreError>>,
+}
+
+/// Tells the thread to stop when nobody wants its books any more.
+struct Abandon(Arc<AtomicBool>);
+
+impl Tally {
+    pub(super) fn new(parts: LimitParts, now: UnixNanos, signal: Signal) -> Self {
+        let rules = parts.rules.load_full();
+        Self {
+            books: Arc::new(Mutex::new(Books::new(Arc::clone(&rules), now))),
+            rules,
+            parts,
+            combos: Combos::default(),
+            combo_ids: Vec::new(),
+            filling: None,
+            stale: None,
+            signal,
+            next: None,
+        }
+    }
+
+    /// Gives the combos their numbers; they are saved with the transaction.
+    pub(super) fn begin(&mut self, store: &mut Ingest<'_>) {
+        if self.combo_ids.len() != self.rules.combos.len() {
+            let names = self.rules.combos.iter().map(|combo| &combo.name);
+            self.combo_ids = names
+                .map(|name| store.intern_configured(Dimension::Combo, name))
+                .collect();
+        }
+    }
+
+    /// `label` is what the page calls it.
+    pub(super) fn name(&mut self, name: &NewName, label: Option<&str>) {
+        let NewName {
+            dimension,
+            id,
+            value,
+            ..
+        } = name;
+        self.combos.name(*dimension, *id, value);
+        let texts = [value, name.label.as_str(), label.unwrap_or(value)];
+        if is_selected(*dimension) {
+            lock(&self.books).name(*dimension, *id, &texts);
+            if let Some(filling) = &self.filling {
+                lock(&filling.books).name(*dimension, *id, &texts);
+            }
+        }
+    }
+
+    pub(super) fn combos_of(&mut self, route: &Route) -> Vec<DimId> {
+        if self.combo_ids.is_empty() {
+            return Vec::new();
+        }
+        let combos = self.combos.of(&self.rules, route);
+        let ids = combos.iter().filter_map(|at| self.combo_ids.get(*at));
+        ids.copied().collect()
+    }
+
+    /// Enters events that are committed now.
+    pub(super) fn post(&self, events: &[Posted]) {
+        for books in self.all_books() {
+            let mut books = lock(books);
+            for (route, entry) in events {
+                books.post(route, entry);
+            }
+        }
+    }
+
+    /// Takes hold of what is stored and begins to enter it. Call between rounds.
+    pub(super) fn fill(&mut self, store: &Store, now: UnixNanos) -> Result<(), StoreError> {
+        let snapshot = store.snapshot()?;
+        let books = lock(&self.books).emptied(Arc::clone(&self.rules), now);
+        let books = Arc::new(Mutex::new(books));
+        self.filling = Filling::start(snapshot, books, now, self.signal.clone());
+        self.stale = None;
+        Ok(())
+    }
+
+    /// Somebody else has written to the database.
+    pub(super) fn amounts_changed(&mut self) {
+        self.stale = Some(Instant::now());
+    }
+
+    /// Takes over what has changed. Call between rounds.
+    pub(super) fn look(&mut self, store: &Store, now: UnixNanos) {
+        let rules = self.parts.rules.load_full();
+        let others = !Arc::ptr_eq(&rules, &self.rules);
+        if others {
+            self.rules = rules;
+            self.combo_ids.clear();
+            self.combos.forget();
+        }
+        self.filled();
+        let changed = self.stale.is_some_and(|since| since.elapsed() >= QUIET);
+        if (others || changed)
+            && let Err(error) = self.fill(store, now)
+        {
+            tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
+            self.stale = Some(Instant::now());
+        }
+    }
+
+    /// Goes over to books that are complete.
+    fn filled(&mut self) {
+        let done = self.filling.take_if(|filling| filling.thread.is_finished());
+        let Some(Filling { books, thread, .. }) = done else {
+            return;
+        };
+        match thread.join() {
+            Ok(Ok(())) => self.books = books,
+            Ok(Err(error)) => {
+                tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
+                self.stale = Some(Instant::now());
+            }
+            Err(_panic) => self.stale = Some(Instant::now()),
+        }
+    }
+
+    /// Shows the figures, once they are complete.
+    pub(super) fn publish(&mut self, ledger: &mut Ledger, listener: &dyn Listener, now: UnixNanos) {
+        let began = Instant::now();
+        let mut books = lock(&self.books);
+        if !books.is_complete() || self.next.is_some_and(|next| began < next) {
+            return;
+        }
+        listener.local_quotas(figures::quotas(&mut books, now));
+        let sheet = figures::sheet(&mut books, ledger, now);
+        drop(books);
+        self.parts.page.publish(sheet);
+        self.next = Some(Instant::now() + began.elapsed() * LEISURE);
+    }
+
+    fn all_books(&self) -> impl Iterator<Item = &Arc<Mutex<Books>>> {
+        let filling = self.filling.as_ref().map(|filling| &filling.books);
+        std::iter::once(&self.books).chain(filling)
+    }
+}
+
+impl Filling {
+    fn start(
+        snapshot: Snapshot,
+        books: Arc<Mutex<Books>>,
+        now: UnixNanos,
+        signal: Signal,
+    ) -> Option<Self> {
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let (filled, stop) = (Arc::clone(&books), Arc::clone(&abandoned));
+        let work = move || {
+            let result = enter(&snapshot, &filled, now, &stop);
+            signal.wake();
+            result
+        };
+        let thread = std::thread::Builder::new().name("limits".to_owned());
+        match thread.spawn(work) {
+            Ok(thread) => Some(Self {
+                books,
+                _abandon: Abandon(abandoned),
+                thread,
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "no thread to read stored events for limits");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn enter(
+    snapshot: &Snapshot,
+    books: &Mutex<Books>,
+    now: UnixNanos,
+    abandoned: &AtomicBool,
+) -> Result<(), StoreError> {
+    let from = lock(books).wanted_from(now);
+    let mut chunk = Vec::with_capacity(CHUNK);
+    snapshot.read(from, |event| {
+        chunk.push(past(&event));
+        if chunk.len() == CHUNK {
+            post(books, &mut chunk);
+        }
+        if abandoned.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    post(books, &mut chunk);
+    lock(books).complete();
+    Ok(())
+}
+
+fn post(books: &Mutex<Books>, chunk: &mut Vec<Posted>) {
+    let mut books = lock(books);
+    for (route, entry) in chunk.drain(..) {
+        books.post(&route, &entry);
+    }
+}
+
+fn past(event: &PastEvent) -> Posted {
+    let entry = Entry {
+        at: event.at.get(),
+        latency_ms: event.latency_ms,
+        tokens: event.tokens,
+        failed: event.failed,
+        generate: event.generate,
+        cost: event.cost,
+        value: event.value,
+    };
+    (event.route, entry)
+}
+
+/// What the books want to know of a new event.
+pub(super) fn posted(event: &Event<'_>, route: &Route, money: &Money) -> Posted {
+    let entry = Entry {
+        at: event.timestamp.get(),
+        latency_ms: event.latency_ms,
+        tokens: event.tokens,
+        failed: !event.is_success(),
+        generate: event.generate,
+        cost: money.cost().unwrap_or_default(),
+        value: money.value.map_or(0, |value| value.total()),
+    };
+    (*route, entry)
+}
+
+const fn is_selected(dimension: Dimension) -> bool {
+    matches!(
+        dimension,
+        Dimension::Provider | Dimension::Account | Dimension::Client | Dimension::Model
+    )
+}
+
+fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,261 @@
+//! Limits that the exporter counts itself, beside what providers say.
+
+use std::collections::HashMap;
+
+use super::board::Board;
+use super::row::Row;
+use super::view::{LimitView, seconds};
+use crate::metrics::catalogue::{Family, accounts as families};
+use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::model::{LocalQuota, QuotaSource, UnixNanos};
+
+/// Account, limit and window.
+type Place = (Box<str>, Box<str>, Box<str>);
+
+/// The latest readings of our own, and how often their windows ended while we looked.
+#[derive(Debug, Default)]
+pub(super) struct Locals {
+    quotas: Vec<LocalQuota>,
+    resets: HashMap<Place, (UnixNanos, u64)>,
+}
+
+impl Locals {
+    pub(super) fn replace(&mut self, quotas: Vec<LocalQuota>) {
+        let mut resets = HashMap::with_capacity(self.resets.len());
+        for quota in &quotas {
+            if let Some(end) = quota.reading.reset_at() {
+                let place = place(quota);
+                let (before, count) = self.resets.remove(&place).unwrap_or((end, 0));
+                resets.insert(place, (end, count + u64::from(before < end)));
+            }
+        }
+        self.resets = resets;
+        self.quotas = quotas;
+    }
+
+    /// Those that no provider speaks of.
+    fn in_force(&self, board: &Board) -> impl Iterator<Item = &LocalQuota> {
+        self.quotas.iter().filter(|quota| {
+            let known = quota.whose.as_ref().and_then(|w| board.get(&w.auth_index));
+            let (_, limit, window) = place(quota);
+            let row = known.and_then(|account| account.rows.get(&(limit, window)));
+            !row.is_some_and(Row::is_current)
+        })
+    }
+
+    pub(super) fn write(
+        &self,
+        sheet: &mut Sheet,
+        board: &Board,
+        names: &AccountNames,
+        provider: impl Fn(&str) -> Option<Box<str>>,
+    ) {
+        for quota in self.in_force(board) {
+            let (provider, account) = match &quota.whose {
+                None => (Box::from(""), Box::from("")),
+                Some(whose) if whose.auth_index.is_empty() => {
+                    (whose.provider.clone(), Box::from("none"))
+                }
+                Some(whose) => match names.get(&whose.auth_index) {
+                    Some(AccountLabel::Named(name)) => {
+                        let own = provider(&whose.auth_index);
+                        (own.unwrap_or_else(|| whose.provider.clone()), name)
+                    }
+                    Some(AccountLabel::BeyondCap) | None => {
+                        sheet.leave_out();
+                        continue;
+                    }
+                },
+            };
+            let resets = self.resets.get(&place(quota)).map(|(_, count)| *count);
+            Line {
+                sheet,
+                labels: [&provider, &account],
+            }
+            .write(quota, resets);
+        }
+    }
+
+    /// Of one account, for the API.
+    pub(super) fn of_account(&self, board: &Board, auth_index: &str) -> Vec<LimitView> {
+        let own = self.in_force(board).filter(|quota| {
+            let whose = quota.whose.as_ref();
+            whose.is_some_and(|whose| &*whose.auth_index == auth_index)
+        });
+        own.map(view).collect()
+    }
+}
+
+/// The samples of one reading.
+struct Line<'a> {
+    sheet: &'a mut Sheet,
+    labels: [&'a str; 2],
+}
+
+impl Line<'_> {
+    fn write(&mut self, quota: &LocalQuota, resets: Option<u64>) {
+        let reading = &quota.reading;
+        let (limit, window) = (reading.limit().as_str(), reading.window().label());
+        let place = [limit, &window];
+        self.add(
+            &families::LIMIT_INFO,
+            &[limit, reading.scope().as_str()],
+            Some(1.0),
+        );
+        self.add(&families::USED_RATIO, &place, reading.used_ratio());
+        if let Some(amounts) = reading.amounts() {
+            let labels = [limit, &window, amounts.unit().as_str()];
+            self.add(&families::USED, &labels, amounts.used());
+            self.add(&families::LIMIT, &labels, amounts.limit());
+            self.add(&families::REMAINING, &labels, amounts.remaining());
+        }
+        self.add(&families::RESET, &place, reading.reset_at().map(seconds));
+        let oldest = quota.oldest_expiry.map(seconds);
+        self.add(&families::OLDEST_EXPIRY, &place, oldest);
+        let length = quota.length.as_secs_f64();
+        self.add(&families::WINDOW_SECONDS, &place, Some(length));
+        self.add(
+            &families::EXHAUSTED,
+            &place,
+            exhausted(quota).map(|yes| f64::from(u8::from(yes))),
+        );
+        self.add(&families::EXHAUSTION, &place, quota.exhaustion.map(seconds));
+        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
+        self.add(&families::RESETS, &place, resets.map(|count| count as f64));
+        self.add(&families::OBSERVED, &place, Some(seconds(quota.observed)));
+        let labels = [limit, &window, QuotaSource::Local.as_str()];
+        self.add(&families::SOURCE_INFO, &labels, Some(1.0));
+    }
+
+    fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
+        if let Some(value) = value {
+            self.sheet
+                .add(family, &[&self.labels, labels].concat(), value);
+        }
+    }
+}
+
+/// Without limit there is nothing to exhaust.
+fn exhausted(quota: &LocalQuota) -> Option<bool> {
+    let reading = &quota.reading;
+    reading.exhausted().filter(|_| !reading.unlimited())
+}
+
+fn place(quota: &LocalQuota) -> Place {
+    let whose = quota.whose.as_ref().map(|whose| whose.auth_index.clone());
+    let limit = quota.reading.limit().as_str().into();
+    (
+        whose.unwrap_or_default(),
+        limit,
+        quota.reading.window().label().into(),
+    )
+}
+
+fn view(quota: &LocalQuota) -> LimitView {
+    let reading = &quota.reading;
+    let amounts = reading.amounts();
+    LimitView {
+        limit: reading.limit().as_str().to_owned(),
+        window: reading.window().label().into_owned(),
+        scope: reading.scope().as_str().to_owned(),
+        name: None,
+        used_ratio: reading.used_ratio(),
+        unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
+        used: amounts.and_then(|amounts| amounts.used()),
+        amount: amounts.and_then(|amounts| amounts.limit()),
+        remaining: amounts.and_then(|amounts| amounts.remaining()),
+        unlimited: reading.unlimited(),
+        exhausted: exhausted(quota),
+        reset: reading.reset_at().map(seconds),
+        exhaustion: quota.exhaustion.map(seconds),
+        source: QuotaSource::Local.as_str().to_owned(),
+        observed: seconds(quota.observed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::Board as Page;
+    use crate::model::{Amounts, Limit, LocalAccount, Reading, Scope, Unit, Window};
+
+    fn local(limit: &str, account: Option<&str>, reset_hours: i64) -> LocalQuota {
+        let at = |hours: i64| UnixNanos::from_millis((500_000 + hours) * 3_600_000);
+        let amounts = Amounts::new(Unit::Tokens, Some(3.0), Some(10.0), None);
+        LocalQuota {
+            whose: account.map(|index| LocalAccount {
+                auth_index: index.into(),
+                provider: "claude".into(),
+            }),
+            reading: Reading::new(Limit::new(limit).unwrap(), Window::hours(5), Scope::Local)
+                .with_amounts(amounts)
+                .with_reset(Some(at(reset_hours))),
+            length: Duration::from_hours(5),
+            oldest_expiry: None,
+            exhaustion: None,
+            observed: at(0),
+        }
+    }
+
+    fn provider_says(ratio: f64) -> Board {
+        let mut board = Board::new(9);
+        let reading =
+            Reading::new(Limit::main(), Window::hours(5), Scope::Account).with_ratio(Some(ratio));
+        let at = local("main", None, 0).observed;
+        board.read("a1", "claude", [reading], QuotaSource::Poll, at);
+        board
+    }
+
+    fn limits(locals: &Locals, board: &Board) -> Vec<String> {
+        let views = locals.of_account(board, "a1").into_iter();
+        views.map(|view| view.limit).collect()
+    }
+
+    #[test]
+    fn a_providers_own_reading_of_a_limit_wins_while_it_holds() {
+        let mut locals = Locals::default();
+        locals.replace(vec![
+            local("main", Some("a1"), 1),
+            local("mine", Some("a1"), 1),
+            local("all", None, 1),
+        ]);
+        let mut board = provider_says(0.5);
+        assert_eq!(limits(&locals, &board), ["mine"]);
+        board.expire(local("main", None, 48).reading.reset_at().unwrap());
+        assert_eq!(limits(&locals, &board), ["main", "mine"]);
+        assert_eq!(limits(&locals, &Board::new(9)), ["main", "mine"]);
+    }
+
+    #[test]
+    fn resets_count_when_the_end_moves_on() {
+        let mut locals = Locals::default();
+        for (reset, expected) in [(5, 0), (5, 0), (10, 1), (15, 2)] {
+            locals.replace(vec![local("mine", Some("a1"), reset)]);
+            let counts: Vec<u64> = locals.resets.values().map(|(_, count)| *count).collect();
+            assert_eq!(counts, [expected]);
+        }
+        locals.replace(Vec::new());
+        assert!(locals.resets.is_empty());
+    }
+
+    #[test]
+    fn what_counts_all_together_has_no_account() {
+        let mut locals = Locals::default();
+        locals.replace(vec![local("all", None, 1), local("keyless", Some(""), 1)]);
+        let mut sheet = Sheet::default();
+        let names = AccountNames::default();
+        locals.write(&mut sheet, &Board::new(9), &names, |_| None);
+        let page = Page::default();
+        page.publish(sheet);
+        let text = page.text(families::ALL);
+        for line in [
+            "cpa_quota_used{limit=\"all\",window=\"5h\",unit=\"tokens\"} 3",
+            "cpa_quota_used_ratio{provider=\"claude\",account=\"none\",limit=\"keyless\",window=\"5h\"} 0.3",
+            "cpa_quota_source_info{limit=\"all\",window=\"5h\",source=\"local\"} 1",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{text}");
+        }
+    }
+}
