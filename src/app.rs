@@ -24,6 +24,8 @@ use crate::poller::{Quotas, RefreshHandle, Refreshed, Refreshes, Wanted, refresh
 use crate::telemetry::Telemetry;
 use crate::version;
 
+pub(crate) use records::labels;
+
 use pool::Pool;
 use records::{Records, Side};
 use reload::Reloader;

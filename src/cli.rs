@@ -3,12 +3,14 @@
 //! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
 //! what it does; nothing outside this module depends on it.
 
+mod backfill;
 mod check_config;
 mod completions;
 mod demo;
 mod exit;
 mod flags;
 mod healthcheck;
+mod import;
 mod man;
 mod rejects;
 mod run;
@@ -66,6 +68,10 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Look at records that could not be decoded, or decode them again
     Rejects(rejects::Args),
+    /// Take records of the past from a file, as history that no counter counts
+    Import(import::Args),
+    /// Write the past of the counters for `promtool tsdb create-blocks-from openmetrics`
+    Backfill(backfill::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -86,6 +92,8 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
+            Some(Command::Import(args)) => import::execute(args, env),
+            Some(Command::Backfill(args)) => backfill::execute(args, env),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

@@ -13,6 +13,7 @@
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
+//! * [`history`]: beside the records, the past from a file and for Prometheus.
 //!
 //! What puts them together and what they stand on:
 //!
@@ -29,6 +30,7 @@ pub mod config;
 pub mod cpa;
 pub mod decode;
 pub mod errors;
+pub mod history;
 pub mod http;
 pub mod http_client;
 pub mod ingest;

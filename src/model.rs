@@ -7,6 +7,7 @@ mod dimension;
 mod event;
 mod masked;
 mod outcome;
+mod past;
 mod quota;
 mod time;
 mod tokens;
@@ -18,6 +19,7 @@ pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use outcome::{Failure, FailureReason};
+pub use past::{PastFamily, PastKey, PastRow};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, Name, QuotaAnswer, QuotaPoint, QuotaSource, Reading,
     Scope, Spend, Unit, Window, WindowRole,

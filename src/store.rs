@@ -11,6 +11,7 @@ mod error;
 mod ingest;
 mod names;
 mod open;
+mod past;
 mod quotas;
 mod read;
 mod rejects;
@@ -24,6 +25,7 @@ use rusqlite::Connection;
 pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
+pub use past::{Extent, PastRange};
 pub use read::{Reader, StoredReject};
 pub use stats::StoreStats;
 

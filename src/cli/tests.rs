@@ -33,6 +33,8 @@ fn help_reads_well() {
     let own = |text: String| text.split("Configuration:\n").next().unwrap().to_owned();
     insta::assert_snapshot!("help_rejects_list", own(help(&["rejects", "list"])));
     insta::assert_snapshot!("help_rejects_replay", own(help(&["rejects", "replay"])));
+    insta::assert_snapshot!("help_import", own(help(&["import"])));
+    insta::assert_snapshot!("help_backfill", own(help(&["backfill"])));
     insta::assert_snapshot!("help_healthcheck", own(help(&["healthcheck"])));
 }
 

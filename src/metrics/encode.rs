@@ -45,7 +45,7 @@ pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
 }
 
 /// `raw / scale`, exactly, with at least `digits` digits behind the point. `scale` is a power of 10.
-fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize) {
+pub(super) fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize) {
     let mut buffer = itoa::Buffer::new();
     out.push_str(buffer.format(raw / scale));
     // The digit in front keeps the zeros behind the point.
@@ -76,6 +76,10 @@ impl Bounds {
             suffixes: finite.chain(["le=\"+Inf\"} ".to_owned()]).collect(),
             scale,
         }
+    }
+
+    pub(super) fn suffixes(&self) -> impl Iterator<Item = &str> {
+        self.suffixes.iter().map(String::as_str)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use super::dimensions::{Interner, NewName};
+use super::rejects::NewReject;
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
@@ -37,7 +38,17 @@ pub struct Ingest<'s> {
     pub(super) interner: &'s mut Interner,
     state: &'s mut State,
     added: u64,
+    rejected: bool,
     open: bool,
+}
+
+/// How a record came into the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Taken from CPA: it counts.
+    Live,
+    /// Imported: history that no counter has counted or will count.
+    Imported,
 }
 
 impl Store {
@@ -57,6 +68,7 @@ impl Store {
             interner,
             state,
             added: 0,
+            rejected: false,
             open: true,
         })
     }
@@ -70,6 +82,15 @@ impl Store {
 impl Ingest<'_> {
     /// Adds an event. The flag is false when the very same record is already there.
     pub fn event(&mut self, event: &Event<'_>) -> Result<(Route, bool), StoreError> {
+        self.insert(event, Origin::Live)
+    }
+
+    /// Adds an event that was never counted and is not to be. False when it is already there.
+    pub fn imported_event(&mut self, event: &Event<'_>) -> Result<bool, StoreError> {
+        Ok(self.insert(event, Origin::Imported)?.1)
+    }
+
+    fn insert(&mut self, event: &Event<'_>, origin: Origin) -> Result<(Route, bool), StoreError> {
         let route = intern(self.interner, event);
         let [
             input,
@@ -100,7 +121,7 @@ impl Ingest<'_> {
             route.service_tier.0,
             route.response_service_tier.0,
             route.reasoning_effort.0,
-            flags(event),
+            flags(event, origin),
             event.latency_ms,
             event.ttft_ms,
             input,
@@ -118,7 +139,7 @@ impl Ingest<'_> {
         Ok((route, changed > 0))
     }
 
-    /// Keeps a payload that is no record. The oldest rejects give way beyond a bound.
+    /// Keeps a payload that is no record. The oldest rejects give way beyond a bound, at the commit.
     pub fn reject(
         &mut self,
         received: UnixNanos,
@@ -126,7 +147,32 @@ impl Ingest<'_> {
         detail: &str,
         payload: &[u8],
     ) -> Result<(), StoreError> {
-        rejects::insert(self.conn, received, reason, detail, payload)
+        self.rejected = true;
+        let reject = NewReject {
+            received,
+            reason,
+            detail,
+            payload,
+        };
+        rejects::insert(self.conn, &reject, Origin::Live)
+    }
+
+    /// The same for a payload that was imported: what becomes of it later is history as well.
+    pub fn imported_reject(
+        &mut self,
+        received: UnixNanos,
+        reason: RejectReason,
+        detail: &str,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        self.rejected = true;
+        let reject = NewReject {
+            received,
+            reason,
+            detail,
+            payload,
+        };
+        rejects::insert(self.conn, &reject, Origin::Imported)
     }
 
     pub fn has_new_names(&self) -> bool {
@@ -144,6 +190,9 @@ impl Ingest<'_> {
         totals: impl Iterator<Item = TotalRow>,
         mark: SpoolMark,
     ) -> Result<Committed, StoreError> {
+        if self.rejected {
+            rejects::prune(self.conn)?;
+        }
         self.interner.save(self.conn)?;
         totals::save(self.conn, self.state.epoch, totals)?;
         let next = State {
@@ -221,7 +270,10 @@ fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
     }
 }
 
-fn flags(event: &Event<'_>) -> u8 {
+/// Of an event's `flags`: it was imported.
+pub(super) const IMPORTED: u8 = 128;
+
+fn flags(event: &Event<'_>, origin: Origin) -> u8 {
     let auth_type = match event.auth_type {
         AuthType::Unknown => 0,
         AuthType::Oauth => 1,
@@ -238,6 +290,11 @@ fn flags(event: &Event<'_>) -> u8 {
         | u8::from(event.stream) << 2
         | auth_type << 3
         | quality << 5
+        | if origin == Origin::Imported {
+            IMPORTED
+        } else {
+            0
+        }
 }
 
 /// Half the size of the text for the two forms CPA uses: 8 hex digits and UUIDs.

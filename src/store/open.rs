@@ -14,6 +14,7 @@ use crate::platform;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_events.sql"),
     include_str!("../../migrations/0002_accounts.sql"),
+    include_str!("../../migrations/0003_imported.sql"),
 ];
 
 /// "CPAE", so that `file` and we ourselves know our files.

@@ -37,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("history", &["decode", "metrics", "store"]),
     ("http", &["clock", "config", "metrics", "poller", "version"]),
     ("http_client", &["version"]),
     ("platform", &[]),

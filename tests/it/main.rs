@@ -11,6 +11,7 @@
 mod disk;
 mod gate;
 mod harness;
+mod history;
 mod kill;
 mod lag;
 mod layering;

@@ -1,0 +1,245 @@
+//! What the counters would have been: events by series and step of time.
+//!
+//! SQLite sorts, and sorts on disk what is too much for its cache, so that memory does not grow
+//! with the number of events.
+
+use std::fmt::Write as _;
+
+use rusqlite::{Row, params};
+
+use super::ingest::IMPORTED;
+use super::{Reader, StoreError};
+use crate::model::{Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, UnixNanos};
+
+/// Which events are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastRange {
+    pub from: UnixNanos,
+    /// Exclusive.
+    pub to: UnixNanos,
+    /// Live counting begins here; imported events from here on are left out.
+    pub live: UnixNanos,
+    /// Length of a step.
+    pub step_ms: i64,
+}
+
+/// First and last time of the stored events, and where live counting began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    pub first: Option<UnixNanos>,
+    pub last: Option<UnixNanos>,
+    /// Time of the first event that was not imported.
+    pub live: Option<UnixNanos>,
+}
+
+impl Reader {
+    pub fn extent(&self) -> Result<Extent, StoreError> {
+        let one = |sql: &str| {
+            let time: Option<i64> = self.conn.query_row(sql, [], |row| row.get(0))?;
+            Ok::<_, StoreError>(time.map(UnixNanos::new))
+        };
+        let live = format!(
+            "SELECT (SELECT ts FROM event WHERE flags & {IMPORTED} = 0 ORDER BY ts LIMIT 1)"
+        );
+        Ok(Extent {
+            first: one("SELECT min(ts) FROM event")?,
+            last: one("SELECT max(ts) FROM event")?,
+            live: one(&live)?,
+        })
+    }
+
+    /// Imported events from `live` on, which no series can show.
+    pub fn imported_since(&self, live: UnixNanos, to: UnixNanos) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM event WHERE ts >= ?1 AND ts < ?2 AND flags & ?3 != 0";
+        let count = self
+            .conn
+            .query_row(sql, params![live.get(), to.get(), IMPORTED], |row| {
+                row.get(0)
+            })?;
+        Ok(count)
+    }
+
+    /// Statuses of failures, in order.
+    pub fn failure_statuses(&self) -> Result<Vec<u32>, StoreError> {
+        let sql = "SELECT DISTINCT status FROM event WHERE status IS NOT NULL ORDER BY 1";
+        let mut statement = self.conn.prepare(sql)?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Lets some ids be shown as others, in what [`Self::past`] gives from now on.
+    pub fn show_as(&self, changes: &[(PastKey, u32, u32)]) -> Result<(), StoreError> {
+        self.conn.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS shown (\
+             kind INTEGER, id INTEGER, shown INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID",
+        )?;
+        let sql = "INSERT OR REPLACE INTO temp.shown VALUES (?1, ?2, ?3)";
+        let mut insert = self.conn.prepare(sql)?;
+        for (key, id, shown) in changes {
+            insert.execute(params![kind(*key), id, shown])?;
+        }
+        Ok(())
+    }
+
+    /// Growth by series, then time. `bounds` are those of the family's histogram, if it is one.
+    ///
+    /// Call [`Self::show_as`] first.
+    pub fn past<E: From<StoreError>>(
+        &self,
+        family: PastFamily,
+        bounds: &[u64],
+        range: PastRange,
+        mut each: impl FnMut(PastRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let key = family.key();
+        let cells = cells(family, bounds);
+        let sql = select(family, &cells);
+        let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
+        let mut statement = self.conn.prepare(&sql).map_err(failed)?;
+        let step = range.step_ms.saturating_mul(1_000_000);
+        let (from, to, live) = (range.from.get(), range.to.get(), range.live.get());
+        let mut rows = statement
+            .query(params![from, to, live, step])
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each(read(row, key.len(), cells.len()).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>, keys: usize, cells: usize) -> rusqlite::Result<PastRow> {
+    let mut key = [0; TOTAL_KEY_LEN];
+    for (at, part) in key.iter_mut().take(keys).enumerate() {
+        *part = row.get(at)?;
+    }
+    Ok(PastRow {
+        key,
+        live: row.get(keys)?,
+        step: row.get(keys + 1)?,
+        cells: (0..cells)
+            .map(|at| row.get(keys + 2 + at))
+            .collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+fn select(family: PastFamily, cells: &[String]) -> String {
+    let key = family.key();
+    let mut sql = "SELECT ".to_owned();
+    let mut joins = String::new();
+    for (at, part) in key.iter().enumerate() {
+        let (column, kind) = (column(*part), kind(*part));
+        // Writing to a `String` cannot fail.
+        let _infallible = write!(sql, "coalesce(s{at}.shown, {column}) AS k{at}, ");
+        let _infallible = write!(
+            joins,
+            " LEFT JOIN temp.shown s{at} ON s{at}.kind = {kind} AND s{at}.id = {column}"
+        );
+    }
+    let order: String = (1..=key.len() + 2)
+        .map(|at| at.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let _infallible = write!(
+        sql,
+        "flags & {IMPORTED} = 0 AS live, ts / ?4 AS step, {} FROM event{joins} \
+         WHERE ts >= ?1 AND ts < ?2 AND (flags & {IMPORTED} = 0 OR ts < ?3) AND {} \
+         GROUP BY {order} ORDER BY {order}",
+        cells.join(", "),
+        filter(family)
+    );
+    sql
+}
+
+/// Which events a family counts: 1 in `flags` is failed, 2 is prewarm, 4 is stream.
+fn filter(family: PastFamily) -> &'static str {
+    match family {
+        PastFamily::Tokens | PastFamily::ClientTokens | PastFamily::Quality => "1",
+        PastFamily::Requests
+        | PastFamily::Endpoint
+        | PastFamily::Tier
+        | PastFamily::ClientRequests => "flags & 2 = 0",
+        PastFamily::Failures | PastFamily::ClientFailures => "flags & 3 = 1",
+        PastFamily::Duration | PastFamily::AccountDuration => "flags & 3 = 0",
+        PastFamily::FirstToken => "flags & 7 = 4 AND ttft_ms > 0",
+        PastFamily::OutputToken => "flags & 7 = 4 AND ttft_ms > 0 AND output + reasoning > 1",
+    }
+}
+
+/// The numbers of a row, in the order of the totals' cells.
+fn cells(family: PastFamily, bounds: &[u64]) -> Vec<String> {
+    let count = "count(*)".to_owned();
+    match family {
+        PastFamily::Requests
+        | PastFamily::Failures
+        | PastFamily::Endpoint
+        | PastFamily::Tier
+        | PastFamily::ClientRequests
+        | PastFamily::ClientFailures => vec![count],
+        PastFamily::Tokens | PastFamily::ClientTokens => [
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "reasoning",
+            "unclassified",
+        ]
+        .map(|kind| format!("sum({kind})"))
+        .to_vec(),
+        PastFamily::Quality => (0..4)
+            .map(|quality| format!("sum((flags >> 5) & 3 = {quality})"))
+            .collect(),
+        PastFamily::AccountDuration => vec!["sum(latency_ms)".to_owned(), count],
+        PastFamily::Duration => buckets("latency_ms", bounds),
+        PastFamily::FirstToken => buckets("ttft_ms", bounds),
+        PastFamily::OutputToken => buckets(
+            "(max(latency_ms - ttft_ms, 0) * 1000 / (output + reasoning - 1))",
+            bounds,
+        ),
+    }
+}
+
+/// Observations per bucket (not cumulative), beyond the last bound, and their sum.
+fn buckets(value: &str, bounds: &[u64]) -> Vec<String> {
+    let mut cells = Vec::with_capacity(bounds.len() + 2);
+    let mut above = String::new();
+    for bound in bounds {
+        cells.push(format!("sum({above}{value} <= {bound})"));
+        above = format!("{value} > {bound} AND ");
+    }
+    cells.push(match bounds.last() {
+        Some(last) => format!("sum({value} > {last})"),
+        None => "count(*)".to_owned(),
+    });
+    cells.push(format!("sum({value})"));
+    cells
+}
+
+fn column(key: PastKey) -> &'static str {
+    match key {
+        PastKey::Status => "status",
+        PastKey::Reason => "reason",
+        PastKey::Of(dimension) => match dimension {
+            Dimension::Provider => "provider",
+            Dimension::Executor => "executor",
+            Dimension::Model => "model",
+            Dimension::Alias => "alias",
+            Dimension::Endpoint => "endpoint",
+            Dimension::Account => "account",
+            Dimension::Client => "client",
+            Dimension::ServiceTier => "service_tier",
+            Dimension::ReasoningEffort => "reasoning_effort",
+            Dimension::Source => "source",
+            Dimension::FailureText => "excerpt",
+        },
+    }
+}
+
+/// Number of a kind of key in the temporary table.
+fn kind(key: PastKey) -> u8 {
+    match key {
+        PastKey::Of(dimension) => dimension.code(),
+        PastKey::Status => 100,
+        PastKey::Reason => 101,
+    }
+}
