@@ -21,14 +21,13 @@ pub(super) struct Args {
     flags: ConfigFlags,
 }
 
-/// Needs nothing but the listen address, so it works where the management key is not given.
+/// Needs nothing but an address, so it works where the management key is not given.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
-    let url = match args.url {
-        Some(url) => url,
-        None => {
-            let web = config::load_web(&args.flags.into_flags(), env)?.value;
-            format!("http://{}/-/healthy", web.listen_address.reach_at())
-        }
+    let url = if let Some(url) = args.url {
+        url
+    } else {
+        let web = config::load_web(&args.flags.into_flags(), env)?.value;
+        format!("http://{}/-/healthy", web.listen_address.reach_at())
     };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()

@@ -103,7 +103,9 @@ fn the_build_has_every_file_that_it_reads() {
         .map(str::to_owned)
         .into();
     for file in files(&root().join("src")) {
-        let is_test = file.iter().any(|part| part == "tests" || part == "tests.rs");
+        let is_test = file
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs");
         if is_test || file.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }

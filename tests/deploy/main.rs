@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
+    clippy::panic,
     reason = "test code; clippy.toml covers only test functions"
 )]
 
@@ -37,7 +37,8 @@ fn ask(program: &str, arguments: &[&str]) -> Option<Output> {
     let asked = Command::new(program).args(arguments).output();
     if asked.is_err() {
         let word = format!("SKIPPED: {program} is not installed");
-        writeln!(std::io::stderr(), "{word}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{word}").unwrap();
     }
     asked.ok()
 }
