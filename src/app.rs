@@ -27,6 +27,8 @@ use crate::poller::{Quotas, RefreshHandle, Refreshes, refresh_channel};
 use crate::telemetry::Telemetry;
 use crate::version;
 
+pub(crate) use records::labels;
+
 use pool::Pool;
 use records::{Records, Side};
 use reload::Reloader;

@@ -4,12 +4,14 @@
 //! what it does; nothing outside this module depends on it.
 
 mod alerts;
+mod backfill;
 mod check_config;
 mod completions;
 mod demo;
 mod exit;
 mod flags;
 mod healthcheck;
+mod import;
 mod man;
 mod money;
 mod prices;
@@ -82,6 +84,10 @@ enum Command {
     Reprice(reprice::Args),
     /// Try out alerting
     Alerts(alerts::Args),
+    /// Take records of the past from a file, as history that no counter counts
+    Import(import::Args),
+    /// Write the past of the counters for `promtool tsdb create-blocks-from openmetrics`
+    Backfill(backfill::Args),
     /// Set a damaged database aside
     Storage(storage::Args),
     /// Show it all with made-up traffic, without a CPA
@@ -106,6 +112,8 @@ impl Cli {
             Some(Command::Prices(args)) => prices::execute(args, env),
             Some(Command::Reprice(args)) => reprice::execute(args, env),
             Some(Command::Alerts(args)) => alerts::execute(args),
+            Some(Command::Import(args)) => import::execute(args, env),
+            Some(Command::Backfill(args)) => backfill::execute(args, env),
             Some(Command::Storage(args)) => storage::execute(args, env),
             Some(Command::Demo(args)) => demo::execute(&args),
             Some(Command::Simulate(args)) => simulate::execute(args),

@@ -222,6 +222,18 @@ pub fn load_money(flags: &Flags, env: &Env) -> Result<Loaded<(Storage, Cost, Ali
     })
 }
 
+/// Reads `[storage]`, `[metrics]` and `[aliases]`: enough to write stored data with the page's labels.
+pub fn load_labels(
+    flags: &Flags,
+    env: &Env,
+) -> Result<Loaded<(Storage, Metrics, Aliases)>, Problems> {
+    resolve(flags, env, |resolver| {
+        let (storage, metrics) = (storage(resolver), metrics(resolver));
+        let aliases = aliases(resolver);
+        Some((storage?, metrics?, aliases?))
+    })
+}
+
 /// Reads only `[log]`: enough to start logging.
 pub fn load_log(flags: &Flags, env: &Env) -> Result<Loaded<Log>, Problems> {
     resolve(flags, env, log)

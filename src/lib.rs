@@ -16,6 +16,7 @@
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`http`]: the web side.
 //! * [`report`]: what is known, as text for people and programs.
+//! * [`history`]: beside the records, the past from a file and for Prometheus.
 //!
 //! What puts them together and what they stand on:
 //!
@@ -33,6 +34,7 @@ pub mod config;
 pub mod cpa;
 pub mod decode;
 pub mod errors;
+pub mod history;
 pub mod http;
 pub mod http_client;
 pub mod ingest;

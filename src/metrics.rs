@@ -13,6 +13,7 @@ mod handles;
 mod labels;
 mod ledger;
 mod names;
+mod past;
 mod restored;
 mod snapshot;
 mod table;
@@ -29,3 +30,4 @@ pub use handles::{
 pub use labels::{Aliases, Caps};
 pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use names::{AccountLabel, AccountNames};
+pub use past::{PastPage, PastSeries, PastTimes, past_bounds};

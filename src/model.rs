@@ -8,6 +8,7 @@ mod event;
 mod masked;
 mod money;
 mod outcome;
+mod past;
 mod quota;
 mod time;
 mod tokens;
@@ -20,6 +21,7 @@ pub use event::{AuthType, Event, EventDigest, Source};
 pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
+pub use past::{PastFamily, PastKey, PastRow};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
     QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole,

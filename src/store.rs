@@ -18,6 +18,7 @@ mod quotas;
 mod read;
 mod rejects;
 mod reprice;
+mod snapshot;
 mod stats;
 mod totals;
 
@@ -30,9 +31,10 @@ pub use error::{FailureClass, StoreError};
 pub use ingest::{Committed, Ingest, SpoolMark};
 pub use missing::UnpricedModel;
 pub use names::account_names;
-pub use past::{PastEvent, Snapshot};
+pub use past::{Extent, PastRange};
 pub use read::{Reader, StoredReject};
 pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
+pub use snapshot::{PastEvent, Snapshot};
 pub use stats::StoreStats;
 
 use dimensions::Interner;

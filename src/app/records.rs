@@ -276,25 +276,32 @@ fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
 }
 
 pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
-    let caps = &config.metrics.caps;
+    let (caps, aliases) = labels(&config.metrics.caps, &config.aliases);
     LedgerConfig {
-        caps: Caps {
-            account: caps.account.get() as usize,
-            model: caps.model.get() as usize,
-            client: caps.client.get() as usize,
-            endpoint: caps.endpoint.get() as usize,
-            code: caps.code.get() as usize,
-            series: caps.series.get() as usize,
-            ..Caps::default()
-        },
-        aliases: Aliases {
-            accounts: config.aliases.accounts.clone().into_iter().collect(),
-            clients: config.aliases.clients.clone().into_iter().collect(),
-        },
+        caps,
+        aliases,
         zero_hold: config.metrics.zero_hold,
         exemplars: config.metrics.exemplars,
         fees: prices::fees(&config.cost, &config.aliases),
     }
+}
+
+/// How the counters' labels are bounded and named.
+pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, Aliases) {
+    let caps = Caps {
+        account: caps.account.get() as usize,
+        model: caps.model.get() as usize,
+        client: caps.client.get() as usize,
+        endpoint: caps.endpoint.get() as usize,
+        code: caps.code.get() as usize,
+        series: caps.series.get() as usize,
+        ..Caps::default()
+    };
+    let aliases = Aliases {
+        accounts: aliases.accounts.clone().into_iter().collect(),
+        clients: aliases.clients.clone().into_iter().collect(),
+    };
+    (caps, aliases)
 }
 
 fn read_authorities(path: &Path) -> anyhow::Result<Vec<u8>> {

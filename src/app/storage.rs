@@ -7,7 +7,8 @@ use anyhow::Context as _;
 
 use crate::decode::HashKey;
 use crate::platform::create_private_file;
-use crate::spool::{self, Reader, SegmentId, Writer};
+use crate::spool::{self, Position, Reader, SegmentId, Writer};
+use crate::store::Store;
 
 /// Key of this installation's hashes of secrets.
 const HASH_KEY_FILE: &str = "hash.key";
@@ -17,6 +18,29 @@ const SPOOL_DIRECTORY: &str = "spool";
 pub(crate) fn open_spool(storage: &Path, limit: u64) -> anyhow::Result<(Writer, Reader)> {
     let ids = segment_ids(random_bytes()?);
     Ok(spool::open(storage.join(SPOOL_DIRECTORY), limit, ids)?)
+}
+
+/// Opens the database of a directory that is locked for us, for changes that go by the spool.
+///
+/// As at a start, a database older than its spool begins a new epoch: the number of the next commit
+/// would hide it. Refused while the spool holds records that the database does not have yet,
+/// because they must be the first to come in: a record that history brought is not counted.
+pub(crate) fn open_idle(storage: &Path, spool_limit: u64) -> anyhow::Result<Store> {
+    let (_writer, mut reader) = open_spool(storage, spool_limit)?;
+    let mut store = Store::open(storage)?;
+    store.begin_epoch_if_older_than(reader.commit_number())?;
+    let mark = store.spool_mark();
+    let position = Position {
+        segment: SegmentId(mark.segment),
+        offset: mark.offset,
+    };
+    reader.release(position, store.commits())?;
+    anyhow::ensure!(
+        !reader.has_frame()?,
+        "the spool holds records that are not in the database yet: start the exporter, stop it \
+         with SIGTERM, and try again"
+    );
+    Ok(store)
 }
 
 /// Made at the first start. Without the file equal keys would hash to something new, and every

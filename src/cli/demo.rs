@@ -6,10 +6,15 @@ use anyhow::Context as _;
 use tokio::runtime;
 
 use super::{Exit, complain, run};
+use crate::app::storage::hash_key;
 use crate::app::{self, Setup};
+use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
+use crate::decode::Decoder;
+use crate::history::Import;
 use crate::platform::create_private_dir;
-use crate::simulator::{Simulator, SimulatorConfig, TrafficConfig};
+use crate::simulator::{History, Simulator, SimulatorConfig, TrafficConfig};
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +25,9 @@ pub(super) struct Args {
     /// Address that the exporter serves on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:10317", value_name = "ADDRESS")]
     listen: String,
+    /// Store made-up records of so much past time first; the counters do not count them
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    history: Option<Duration>,
     /// Equal seeds give equal traffic
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
@@ -28,6 +36,10 @@ pub(super) struct Args {
 /// A simulated CPA and the exporter in one process, on a temporary directory.
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let directory = TemporaryDirectory::create()?;
+    let data = directory.0.join("data");
+    if let Some(span) = args.history {
+        import_history(&data, span, args.seed)?;
+    }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let simulator = Simulator::start(SimulatorConfig {
@@ -48,10 +60,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         let mut flags = Flags::default();
         flags.set("cpa.url", format!("http://{}", simulator.addr()));
         flags.set("cpa.management_key_file", key.display().to_string());
-        flags.set(
-            "storage.path",
-            directory.0.join("data").display().to_string(),
-        );
+        flags.set("storage.path", data.display().to_string());
         flags.set("web.listen_address", args.listen.clone());
         flags.set("metrics.zero_hold", "2s");
         let env = Env::from([]);
@@ -74,6 +83,27 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     });
     runtime.shutdown_background();
     Ok(run::exit(ended?))
+}
+
+/// The past of the same accounts and clients, as `import` would have brought it in.
+fn import_history(data: &Path, span: Duration, seed: u64) -> anyhow::Result<()> {
+    create_private_dir(data)?;
+    let traffic = TrafficConfig {
+        seed,
+        ..TrafficConfig::default()
+    };
+    let config = SimulatorConfig {
+        traffic,
+        ..SimulatorConfig::default()
+    };
+    let mut store = Store::open(data)?;
+    let decoder = Decoder::new(hash_key(data)?);
+    let mut import = Import::new(&mut store, &decoder, Clock::system().now());
+    for record in History::new(config, span) {
+        import.take(&record)?;
+    }
+    complain(&format!("history: {}", import.finish()?));
+    Ok(())
 }
 
 /// Removed at the end, with what is in it.

@@ -14,14 +14,21 @@ pub(super) struct Args {
     /// How long to wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
+    /// Ask this address instead of the exporter's, for example that of a simulated CPA
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     #[command(flatten)]
     flags: ConfigFlags,
 }
 
-/// Needs nothing but the listen address, so it works where the management key is not given.
+/// Needs nothing but an address, so it works where the management key is not given.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
-    let web = config::load_web(&args.flags.into_flags(), env)?.value;
-    let url = format!("http://{}/-/healthy", web.listen_address.reach_at());
+    let url = if let Some(url) = args.url {
+        url
+    } else {
+        let web = config::load_web(&args.flags.into_flags(), env)?.value;
+        format!("http://{}/-/healthy", web.listen_address.reach_at())
+    };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

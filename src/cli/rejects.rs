@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
 use super::{ConfigFlags, Exit, complain, print};
-use crate::app::storage::{hash_key, open_spool};
+use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
+use crate::history::Import;
 use crate::model::{Batch, BatchBody, IngestMode};
 use crate::platform::DirLock;
 use crate::store::{Reader, Store, StoredReject};
@@ -136,23 +137,48 @@ fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit>
         .into_iter()
         .filter(wanted)
         .partition(|r| !matches!(decoder.decode(&r.payload), Decoded::Reject(_)));
-    if !dry_run && !ready.is_empty() {
-        spool_again(storage, &ready)?;
+    let (imported, live): (Vec<_>, Vec<_>) = ready.into_iter().partition(|r| r.imported);
+    if !dry_run && !imported.is_empty() {
+        import_again(storage, &imported, &decoder)?;
     }
-    let verb = if dry_run {
-        "would be replayed"
+    if !dry_run && !live.is_empty() {
+        spool_again(storage, &live)?;
+    }
+    let (verb, imports) = if dry_run {
+        ("would be replayed", "would become history")
     } else {
-        "are replayed at the next start"
+        ("are replayed at the next start", "became history")
+    };
+    let imports = match imported.len() {
+        0 => String::new(),
+        count => format!("{count} of an import {imports}, "),
     };
     print(
         format!(
-            "{} {verb}, {} still cannot be decoded\n",
-            ready.len(),
+            "{} {verb}, {imports}{} still cannot be decoded\n",
+            live.len(),
             rest.len()
         )
         .as_bytes(),
     )?;
     Ok(Exit::Success)
+}
+
+/// What was imported is no traffic that the counters may count. Each is known once it is stored,
+/// so that a crash before its row is gone does no harm.
+fn import_again(
+    storage: &Storage,
+    rejects: &[StoredReject],
+    decoder: &Decoder,
+) -> anyhow::Result<()> {
+    let mut store = open_idle(&storage.path, storage.spool_limit.get())?;
+    for reject in rejects {
+        let mut import = Import::new(&mut store, decoder, reject.received);
+        import.take(&reject.payload)?;
+        import.finish()?;
+        store.delete_reject(reject.id)?;
+    }
+    Ok(())
 }
 
 /// First into the spool, then out of the table: a crash between the two leaves a reject behind

@@ -1,11 +1,21 @@
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
 use tokio::runtime;
 
 use super::{Exit, complain};
 use crate::platform::Signals;
 use crate::simulator::SimulateArgs;
-use crate::simulator::{Clock, Simulator};
+use crate::simulator::{Clock, History, Simulator};
 
 pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
+    if let Some(span) = args.history {
+        let out = args.out.clone();
+        let history = History::new(args.into_config(Clock::system()), span);
+        return write(history, &out);
+    }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
@@ -21,4 +31,29 @@ pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
         simulator.shutdown().await;
         Ok(Exit::Success)
     })
+}
+
+/// One record a line. A reader that has gone away wants no more.
+fn write(history: History, path: &Path) -> anyhow::Result<Exit> {
+    let out: Box<dyn Write> = if path.as_os_str() == "-" {
+        Box::new(io::stdout().lock())
+    } else {
+        Box::new(File::create(path).with_context(|| format!("cannot create {}", path.display()))?)
+    };
+    let mut out = BufWriter::new(out);
+    let mut written = 0_u64;
+    let all = || {
+        for record in history {
+            out.write_all(&record)?;
+            out.write_all(b"\n")?;
+            written += 1;
+        }
+        out.flush()
+    };
+    match all() {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Success),
+        done => done.context("records cannot be written")?,
+    }
+    complain(&format!("{written} records written"));
+    Ok(Exit::Success)
 }

@@ -41,6 +41,8 @@ fn help_reads_well() {
     insta::assert_snapshot!("help_prices_set", own(help(&["prices", "set"])));
     insta::assert_snapshot!("help_prices_import", own(help(&["prices", "import"])));
     insta::assert_snapshot!("help_reprice", own(help(&["reprice"])));
+    insta::assert_snapshot!("help_import", own(help(&["import"])));
+    insta::assert_snapshot!("help_backfill", own(help(&["backfill"])));
     insta::assert_snapshot!("help_healthcheck", own(help(&["healthcheck"])));
 }
 

@@ -82,6 +82,10 @@ impl Bounds {
             scale,
         }
     }
+
+    pub(super) fn suffixes(&self) -> impl Iterator<Item = &str> {
+        self.suffixes.iter().map(String::as_str)
+    }
 }
 
 /// Writes a page.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::restored::failure_reason;
-use crate::model::{DimId, Dimension};
+use super::restored::{RESTORED, failure_reason};
+use crate::model::{DimId, Dimension, TotalRow};
 
 /// What a label of a restored family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -273,6 +273,22 @@ impl LabelTexts {
         };
         self.values_mut(kind).shown.insert(id, shown);
         shown
+    }
+
+    /// Caps admit the values first seen first, whatever the order of the rows.
+    pub(super) fn admit(&mut self, rows: &[TotalRow]) {
+        let mut ids = Vec::new();
+        for row in rows {
+            let def = RESTORED.iter().find(|def| def.id == row.family);
+            for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
+                ids.push((id, *kind));
+            }
+        }
+        ids.sort_unstable_by_key(|(id, kind)| (*id, *kind as usize));
+        ids.dedup();
+        for (id, kind) in ids {
+            self.shown(kind, id);
+        }
     }
 
     /// The text of an id that [`Self::shown`] gave.

@@ -88,7 +88,7 @@ impl Ledger {
 
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
     pub fn restore(&mut self, rows: &[TotalRow]) {
-        self.admit_in_order(rows);
+        self.texts.admit(rows);
         // A series that has been seen stays seen when one that has not joins it under a new alias
         // or cap.
         let mut rows: Vec<&TotalRow> = rows.iter().collect();
@@ -102,22 +102,6 @@ impl Ledger {
             self.tables_at(table).restore(slot, &row.cells);
         }
         self.commit();
-    }
-
-    /// Caps admit the values first seen first, whatever the order of the rows.
-    fn admit_in_order(&mut self, rows: &[TotalRow]) {
-        let mut ids = Vec::new();
-        for row in rows {
-            let def = RESTORED.iter().find(|def| def.id == row.family);
-            for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
-                ids.push((id, *kind));
-            }
-        }
-        ids.sort_unstable_by_key(|(id, kind)| (*id, *kind as usize));
-        ids.dedup();
-        for (id, kind) in ids {
-            self.texts.shown(kind, id);
-        }
     }
 
     /// Counts a new event.

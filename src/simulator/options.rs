@@ -1,6 +1,7 @@
 //! The command line of the simulator.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -71,6 +72,15 @@ pub struct SimulateArgs {
     /// Pad records to about so many bytes
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub size: usize,
+
+    /// Write the records of so much past time, made by day more than by night, and serve nothing;
+    /// as many as --records says, else 10000 a day
+    #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
+    pub history: Option<Duration>,
+
+    /// File for the records of --history, one a line; - for stdout
+    #[arg(long, value_name = "FILE", requires = "history", default_value = "-")]
+    pub out: PathBuf,
 
     /// Number of accounts in the pool
     #[arg(long, default_value_t = 16, value_name = "N")]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
-use super::{StoreError, names};
+use super::{Reader, StoreError, names};
 use crate::model::{DimId, Dimension};
 
 /// Most values of one dimension. What comes later shares [`OVERFLOW`]: whoever sends endless
@@ -148,6 +148,13 @@ impl Interner {
     fn map(&self, dimension: Dimension) -> &HashMap<Box<str>, DimId> {
         let [first, ..] = &self.by_value;
         self.by_value.get(slot(dimension)).unwrap_or(first)
+    }
+}
+
+impl Reader {
+    /// Names of all interned values, those seen first first.
+    pub fn names(&self) -> Result<Vec<NewName>, StoreError> {
+        Ok(Interner::load(&self.conn)?.take_new_names())
     }
 }
 

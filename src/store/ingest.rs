@@ -5,6 +5,7 @@ use std::fmt;
 use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use super::dimensions::{Interner, NewName};
+use super::rejects::NewReject;
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
@@ -41,7 +42,17 @@ pub struct Ingest<'s> {
     pub(super) interner: &'s mut Interner,
     state: &'s mut State,
     added: u64,
+    rejected: bool,
     open: bool,
+}
+
+/// How a record came into the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Taken from CPA: it counts.
+    Live,
+    /// Imported: history that no counter has counted or will count.
+    Imported,
 }
 
 impl Store {
@@ -61,6 +72,7 @@ impl Store {
             interner,
             state,
             added: 0,
+            rejected: false,
             open: true,
         })
     }
@@ -88,6 +100,23 @@ impl Ingest<'_> {
         event: &Event<'_>,
         route: &Route,
         money: &Money,
+    ) -> Result<bool, StoreError> {
+        self.insert(event, route, money, Origin::Live)
+    }
+
+    /// Adds an event that was never counted and is not to be. False when it is already there.
+    /// What it is worth is unknown until it is priced on request.
+    pub fn imported_event(&mut self, event: &Event<'_>) -> Result<bool, StoreError> {
+        let route = intern(self.interner, event);
+        self.insert(event, &route, &Money::default(), Origin::Imported)
+    }
+
+    fn insert(
+        &mut self,
+        event: &Event<'_>,
+        route: &Route,
+        money: &Money,
+        origin: Origin,
     ) -> Result<bool, StoreError> {
         let [
             input,
@@ -118,7 +147,7 @@ impl Ingest<'_> {
             route.service_tier.0,
             route.response_service_tier.0,
             route.reasoning_effort.0,
-            flags(event),
+            flags(event, origin),
             event.latency_ms,
             event.ttft_ms,
             input,
@@ -139,7 +168,7 @@ impl Ingest<'_> {
         Ok(changed > 0)
     }
 
-    /// Keeps a payload that is no record. The oldest rejects give way beyond a bound.
+    /// Keeps a payload that is no record. The oldest rejects give way beyond a bound, at the commit.
     pub fn reject(
         &mut self,
         received: UnixNanos,
@@ -147,7 +176,32 @@ impl Ingest<'_> {
         detail: &str,
         payload: &[u8],
     ) -> Result<(), StoreError> {
-        rejects::insert(self.conn, received, reason, detail, payload)
+        self.rejected = true;
+        let reject = NewReject {
+            received,
+            reason,
+            detail,
+            payload,
+        };
+        rejects::insert(self.conn, &reject, Origin::Live)
+    }
+
+    /// The same for a payload that was imported: what becomes of it later is history as well.
+    pub fn imported_reject(
+        &mut self,
+        received: UnixNanos,
+        reason: RejectReason,
+        detail: &str,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        self.rejected = true;
+        let reject = NewReject {
+            received,
+            reason,
+            detail,
+            payload,
+        };
+        rejects::insert(self.conn, &reject, Origin::Imported)
     }
 
     pub fn has_new_names(&self) -> bool {
@@ -165,6 +219,9 @@ impl Ingest<'_> {
         totals: impl Iterator<Item = TotalRow>,
         mark: SpoolMark,
     ) -> Result<Committed, StoreError> {
+        if self.rejected {
+            rejects::prune(self.conn)?;
+        }
         self.interner.save(self.conn)?;
         totals::save(self.conn, self.state.epoch, totals)?;
         let next = State {
@@ -242,7 +299,10 @@ fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
     }
 }
 
-fn flags(event: &Event<'_>) -> u8 {
+/// Of an event's `flags`: it was imported.
+pub(super) const IMPORTED: u8 = 128;
+
+fn flags(event: &Event<'_>, origin: Origin) -> u8 {
     let auth_type = match event.auth_type {
         AuthType::Unknown => 0,
         AuthType::Oauth => 1,
@@ -259,6 +319,11 @@ fn flags(event: &Event<'_>) -> u8 {
         | u8::from(event.stream) << 2
         | auth_type << 3
         | quality << 5
+        | if origin == Origin::Imported {
+            IMPORTED
+        } else {
+            0
+        }
 }
 
 /// Half the size of the text for the two forms CPA uses: 8 hex digits and UUIDs.

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_events.sql"),
     include_str!("../../migrations/0002_accounts.sql"),
     include_str!("../../migrations/0003_money.sql"),
+    include_str!("../../migrations/0004_imported.sql"),
 ];
 
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]

@@ -1,152 +1,247 @@
-//! Stored events once more, for what is added up anew after a start.
+//! What the counters would have been: events by series and step of time.
+//!
+//! SQLite sorts, and sorts on disk what is too much for its cache, so that memory does not grow
+//! with the number of events.
 
-use std::ops::ControlFlow;
+use std::fmt::Write as _;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Row, params};
 
-use super::{Reader, Store, StoreError};
-use crate::model::{DimId, Route, Tokens, UnixNanos};
+use super::ingest::IMPORTED;
+use super::{Reader, StoreError};
+use crate::model::{Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, UnixNanos};
 
-/// The events as they were at one moment, whatever is written meanwhile.
-#[derive(Debug)]
-pub struct Snapshot {
-    conn: Connection,
-}
-
-/// A stored event, as far as limits go.
+/// Which events are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PastEvent {
-    pub at: UnixNanos,
-    /// Provider, model, account and client only.
-    pub route: Route,
-    pub latency_ms: u64,
-    pub tokens: Tokens,
-    pub failed: bool,
-    pub generate: bool,
-    /// Nano-dollars; nothing where no price is known.
-    pub cost: u64,
-    pub value: u64,
+pub struct PastRange {
+    pub from: UnixNanos,
+    /// Exclusive.
+    pub to: UnixNanos,
+    /// Live counting begins here; imported events from here on are left out.
+    pub live: UnixNanos,
+    /// Length of a step.
+    pub step_ms: i64,
 }
 
-impl Store {
-    /// Takes hold of what is committed now. Not to be kept for long: the write-ahead log grows.
-    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let directory = self.path.parent().unwrap_or(&self.path);
-        let Reader { conn } = Reader::open(directory)?;
-        conn.execute_batch("BEGIN")?;
-        // A transaction begins with its first look.
-        conn.query_row("SELECT events FROM state", [], |_row| Ok(()))?;
-        Ok(Snapshot { conn })
+/// First and last time of the stored events, and where live counting began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    pub first: Option<UnixNanos>,
+    pub last: Option<UnixNanos>,
+    /// Time of the first event that was not imported.
+    pub live: Option<UnixNanos>,
+}
+
+impl Reader {
+    pub fn extent(&self) -> Result<Extent, StoreError> {
+        let one = |sql: &str| {
+            let time: Option<i64> = self.conn.query_row(sql, [], |row| row.get(0))?;
+            Ok::<_, StoreError>(time.map(UnixNanos::new))
+        };
+        let live = format!(
+            "SELECT (SELECT ts FROM event WHERE flags & {IMPORTED} = 0 ORDER BY ts LIMIT 1)"
+        );
+        Ok(Extent {
+            first: one("SELECT min(ts) FROM event")?,
+            last: one("SELECT max(ts) FROM event")?,
+            live: one(&live)?,
+        })
     }
-}
 
-impl Snapshot {
-    /// Reads the events from `from` on, in the order of time, as long as `each` wants more.
-    pub fn read(
-        &self,
-        from: UnixNanos,
-        mut each: impl FnMut(PastEvent) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        let sql = "SELECT ts, provider, model, account, client, flags, latency_ms, input, \
-                   cache_read, cache_write, output, reasoning, unclassified, cost_nano, value_nano \
-                   FROM event WHERE ts >= ?1 ORDER BY ts";
+    /// Imported events from `live` on, which no series can show.
+    pub fn imported_since(&self, live: UnixNanos, to: UnixNanos) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM event WHERE ts >= ?1 AND ts < ?2 AND flags & ?3 != 0";
+        let count = self
+            .conn
+            .query_row(sql, params![live.get(), to.get(), IMPORTED], |row| {
+                row.get(0)
+            })?;
+        Ok(count)
+    }
+
+    /// Statuses of failures, in order.
+    pub fn failure_statuses(&self) -> Result<Vec<u32>, StoreError> {
+        let sql = "SELECT DISTINCT status FROM event WHERE status IS NOT NULL ORDER BY 1";
         let mut statement = self.conn.prepare(sql)?;
-        let mut rows = statement.query([from.get()])?;
-        while let Some(row) = rows.next()? {
-            if each(event(row)?).is_break() {
-                break;
-            }
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Lets some ids be shown as others, in what [`Self::past`] gives from now on.
+    pub fn show_as(&self, changes: &[(PastKey, u32, u32)]) -> Result<(), StoreError> {
+        self.conn.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS shown (\
+             kind INTEGER, id INTEGER, shown INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID",
+        )?;
+        let sql = "INSERT OR REPLACE INTO temp.shown VALUES (?1, ?2, ?3)";
+        let mut insert = self.conn.prepare(sql)?;
+        for (key, id, shown) in changes {
+            insert.execute(params![kind(*key), id, shown])?;
+        }
+        Ok(())
+    }
+
+    /// Growth by series, then time. `bounds` are those of the family's histogram, if it is one.
+    ///
+    /// Call [`Self::show_as`] first.
+    pub fn past<E: From<StoreError>>(
+        &self,
+        family: PastFamily,
+        bounds: &[u64],
+        range: PastRange,
+        mut each: impl FnMut(PastRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let key = family.key();
+        let cells = cells(family, bounds);
+        let sql = select(family, &cells);
+        let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
+        let mut statement = self.conn.prepare(&sql).map_err(failed)?;
+        let step = range.step_ms.saturating_mul(1_000_000);
+        let (from, to, live) = (range.from.get(), range.to.get(), range.live.get());
+        let mut rows = statement
+            .query(params![from, to, live, step])
+            .map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each(read(row, key.len(), cells.len()).map_err(failed)?)?;
         }
         Ok(())
     }
 }
 
-fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
-    let flags: u8 = row.get(5)?;
-    let amount = |at| -> Result<u64, StoreError> {
-        let nanos: Option<i64> = row.get(at)?;
-        Ok(nanos
-            .and_then(|nanos| u64::try_from(nanos).ok())
-            .unwrap_or(0))
-    };
-    Ok(PastEvent {
-        at: UnixNanos::new(row.get(0)?),
-        route: Route {
-            provider: DimId(row.get(1)?),
-            model: DimId(row.get(2)?),
-            account: DimId(row.get(3)?),
-            client: DimId(row.get(4)?),
-            ..Route::default()
-        },
-        failed: flags & 1 != 0,
-        generate: flags & 2 == 0,
-        latency_ms: row.get(6)?,
-        tokens: Tokens {
-            input: row.get(7)?,
-            cache_read: row.get(8)?,
-            cache_write: row.get(9)?,
-            output: row.get(10)?,
-            reasoning: row.get(11)?,
-            unclassified: row.get(12)?,
-        },
-        cost: amount(13)?,
-        value: amount(14)?,
+fn read(row: &Row<'_>, keys: usize, cells: usize) -> rusqlite::Result<PastRow> {
+    let mut key = [0; TOTAL_KEY_LEN];
+    for (at, part) in key.iter_mut().take(keys).enumerate() {
+        *part = row.get(at)?;
+    }
+    Ok(PastRow {
+        key,
+        live: row.get(keys)?,
+        step: row.get(keys + 1)?,
+        cells: (0..cells)
+            .map(|at| row.get(keys + 2 + at))
+            .collect::<rusqlite::Result<_>>()?,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn select(family: PastFamily, cells: &[String]) -> String {
+    let key = family.key();
+    let mut sql = "SELECT ".to_owned();
+    let mut joins = String::new();
+    for (at, part) in key.iter().enumerate() {
+        let (column, kind) = (column(*part), kind(*part));
+        // Writing to a `String` cannot fail.
+        let _infallible = write!(sql, "coalesce(s{at}.shown, {column}) AS k{at}, ");
+        let _infallible = write!(
+            joins,
+            " LEFT JOIN temp.shown s{at} ON s{at}.kind = {kind} AND s{at}.id = {column}"
+        );
+    }
+    let order: String = (1..=key.len() + 2)
+        .map(|at| at.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let _infallible = write!(
+        sql,
+        "flags & {IMPORTED} = 0 AS live, ts / ?4 AS step, {} FROM event{joins} \
+         WHERE ts >= ?1 AND ts < ?2 AND (flags & {IMPORTED} = 0 OR ts < ?3) AND {} \
+         GROUP BY {order} ORDER BY {order}",
+        cells.join(", "),
+        filter(family)
+    );
+    sql
+}
 
-    #[test]
-    fn a_snapshot_sees_what_was_committed_before_and_nothing_after() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let insert = |ts: i64, flags: u8, cost: Option<i64>| {
-            let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
-                       account, source, client, service_tier, response_tier, reasoning_effort, \
-                       flags, latency_ms, ttft_ms, input, cache_read, cache_write, output, \
-                       reasoning, unclassified, value_nano, cost_nano) \
-                       VALUES (?1, ?1, 1, 0, 2, 0, 0, 3, 0, 4, 0, 0, 0, ?2, 9, 0, 1, 2, 3, 4, 5, 6, 7, ?3)";
-            store
-                .conn
-                .execute(sql, rusqlite::params![ts, flags, cost])
-                .unwrap();
-        };
-        insert(1, 0, Some(5));
-        insert(3, 1, None);
-        insert(2, 2, Some(5));
-        let snapshot = store.snapshot().unwrap();
-        insert(4, 0, Some(5));
-        let read = |snapshot: &Snapshot, from, most: usize| {
-            let mut all = Vec::new();
-            let each = |event| {
-                all.push(event);
-                if all.len() < most {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            };
-            snapshot.read(UnixNanos::new(from), each).unwrap();
-            all
-        };
-        let all = read(&snapshot, 0, 9);
-        let times: Vec<i64> = all.iter().map(|event| event.at.get()).collect();
-        assert_eq!(times, [1, 2, 3]);
-        assert_eq!(read(&snapshot, 2, 9).len(), 2);
-        assert_eq!(read(&snapshot, 0, 1).len(), 1);
-        let route = all[0].route;
-        let ids = [route.provider, route.model, route.account, route.client];
-        assert_eq!(ids.map(|id| id.0), [1, 2, 3, 4]);
-        assert_eq!(all[0].tokens.by_kind(), [1, 2, 3, 4, 5, 6]);
-        let signs = all.iter().map(|e| (e.failed, e.generate, e.cost, e.value));
-        let expected = [
-            (false, true, 5, 7),
-            (false, false, 5, 7),
-            (true, true, 0, 7),
-        ];
-        assert!(signs.eq(expected));
-        assert_eq!(read(&store.snapshot().unwrap(), 0, 9).len(), 4);
+/// Which events a family counts: 1 in `flags` is failed, 2 is prewarm, 4 is stream.
+fn filter(family: PastFamily) -> &'static str {
+    match family {
+        PastFamily::Tokens | PastFamily::ClientTokens | PastFamily::Quality => "1",
+        PastFamily::Requests
+        | PastFamily::Endpoint
+        | PastFamily::Tier
+        | PastFamily::ClientRequests => "flags & 2 = 0",
+        PastFamily::Failures | PastFamily::ClientFailures => "flags & 3 = 1",
+        PastFamily::Duration | PastFamily::AccountDuration => "flags & 3 = 0",
+        PastFamily::FirstToken => "flags & 7 = 4 AND ttft_ms > 0",
+        PastFamily::OutputToken => "flags & 7 = 4 AND ttft_ms > 0 AND output + reasoning > 1",
+    }
+}
+
+/// The numbers of a row, in the order of the totals' cells.
+fn cells(family: PastFamily, bounds: &[u64]) -> Vec<String> {
+    let count = "count(*)".to_owned();
+    match family {
+        PastFamily::Requests
+        | PastFamily::Failures
+        | PastFamily::Endpoint
+        | PastFamily::Tier
+        | PastFamily::ClientRequests
+        | PastFamily::ClientFailures => vec![count],
+        PastFamily::Tokens | PastFamily::ClientTokens => [
+            "input",
+            "cache_read",
+            "cache_write",
+            "output",
+            "reasoning",
+            "unclassified",
+        ]
+        .map(|kind| format!("sum({kind})"))
+        .to_vec(),
+        PastFamily::Quality => (0..4)
+            .map(|quality| format!("sum((flags >> 5) & 3 = {quality})"))
+            .collect(),
+        PastFamily::AccountDuration => vec!["sum(latency_ms)".to_owned(), count],
+        PastFamily::Duration => buckets("latency_ms", bounds),
+        PastFamily::FirstToken => buckets("ttft_ms", bounds),
+        PastFamily::OutputToken => buckets(
+            "(max(latency_ms - ttft_ms, 0) * 1000 / (output + reasoning - 1))",
+            bounds,
+        ),
+    }
+}
+
+/// Observations per bucket (not cumulative), beyond the last bound, and their sum.
+fn buckets(value: &str, bounds: &[u64]) -> Vec<String> {
+    let mut cells = Vec::with_capacity(bounds.len() + 2);
+    let mut above = String::new();
+    for bound in bounds {
+        cells.push(format!("sum({above}{value} <= {bound})"));
+        above = format!("{value} > {bound} AND ");
+    }
+    cells.push(match bounds.last() {
+        Some(last) => format!("sum({value} > {last})"),
+        None => "count(*)".to_owned(),
+    });
+    cells.push(format!("sum({value})"));
+    cells
+}
+
+fn column(key: PastKey) -> &'static str {
+    match key {
+        PastKey::Status => "status",
+        PastKey::Reason => "reason",
+        PastKey::Of(dimension) => match dimension {
+            Dimension::Provider => "provider",
+            Dimension::Executor => "executor",
+            Dimension::Model => "model",
+            Dimension::Alias => "alias",
+            Dimension::Endpoint => "endpoint",
+            Dimension::Account => "account",
+            Dimension::Client => "client",
+            Dimension::ServiceTier => "service_tier",
+            Dimension::ReasoningEffort => "reasoning_effort",
+            Dimension::Source => "source",
+            Dimension::FailureText => "excerpt",
+            // Names of the configuration; no event has them.
+            Dimension::Reference | Dimension::Combo => "0",
+        },
+    }
+}
+
+/// Number of a kind of key in the temporary table.
+fn kind(key: PastKey) -> u8 {
+    match key {
+        PastKey::Of(dimension) => dimension.code(),
+        PastKey::Status => 100,
+        PastKey::Reason => 101,
     }
 }

@@ -22,6 +22,8 @@ pub struct StoredReject {
     pub detail: String,
     /// Secrets masked.
     pub payload: Vec<u8>,
+    /// It came from an import and not from CPA.
+    pub imported: bool,
 }
 
 impl Reader {
@@ -37,7 +39,7 @@ impl Reader {
 
     /// The newest rejects, newest first.
     pub fn rejects(&self, limit: u32) -> Result<Vec<StoredReject>, StoreError> {
-        let sql = "SELECT id, received, reason, detail, payload FROM reject \
+        let sql = "SELECT id, received, reason, detail, payload, imported FROM reject \
                    ORDER BY id DESC LIMIT ?1";
         let mut statement = self.conn.prepare(sql)?;
         let rows = statement.query_and_then(params![limit], |row| {
@@ -51,6 +53,7 @@ impl Reader {
                     .ok_or(StoreError::Content("reason of a reject"))?,
                 detail: row.get(3)?,
                 payload: row.get(4)?,
+                imported: row.get(5)?,
             })
         })?;
         rows.collect()

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
+use super::ingest::IMPORTED;
 use super::open::SCHEMA_VERSION;
 use super::{DATABASE_FILE, StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
@@ -35,6 +36,8 @@ pub struct PricedEvent {
     pub service_tier: DimId,
     pub response_service_tier: DimId,
     pub login: AuthType,
+    /// No counter has counted it.
+    imported: bool,
     pub tokens: Tokens,
     /// Nano-dollars; `None` = no price was known.
     pub value: Option<i64>,
@@ -171,7 +174,9 @@ impl Repricer {
                 ])?;
                 if rows == 1 {
                     applied += 1;
-                    correct(&mut corrections, change);
+                    if !event.imported {
+                        correct(&mut corrections, change);
+                    }
                 }
             }
             let mut add = tx.prepare_cached(
@@ -230,6 +235,7 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
             2 => AuthType::ApiKey,
             _ => AuthType::Unknown,
         },
+        imported: flags & IMPORTED != 0,
         tokens: Tokens {
             input: row.get(8)?,
             cache_read: row.get(9)?,

@@ -2,34 +2,13 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, ingest::save_state};
+use super::{Reader, Store, StoreError, ingest::save_state};
 use crate::model::TotalRow;
 
 impl Store {
     /// All totals of the current epoch.
     pub fn load_totals(&self) -> Result<Vec<TotalRow>, StoreError> {
-        let sql = "SELECT family, k1, k2, k3, k4, k5, shown, cells FROM total WHERE epoch = ?1";
-        let mut statement = self.conn.prepare(sql)?;
-        let rows = statement.query_and_then([self.state.epoch], |row| {
-            let cells: Vec<u8> = row.get(7)?;
-            let (words, rest) = cells.as_chunks::<8>();
-            if !rest.is_empty() {
-                return Err(StoreError::Content("cells of a total"));
-            }
-            Ok(TotalRow {
-                family: row.get(0)?,
-                key: [
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                ],
-                shown: row.get(6)?,
-                cells: words.iter().map(|w| u64::from_le_bytes(*w)).collect(),
-            })
-        })?;
-        rows.collect()
+        load(&self.conn, self.state.epoch)
     }
 
     /// Begins a new epoch when this database is older than `commits` says it should be.
@@ -56,6 +35,41 @@ impl Store {
         self.state = next;
         Ok(true)
     }
+}
+
+impl Reader {
+    /// All totals of the current epoch.
+    pub fn totals(&self) -> Result<Vec<TotalRow>, StoreError> {
+        let epoch = self
+            .conn
+            .query_row("SELECT epoch FROM state", [], |row| row.get(0))?;
+        load(&self.conn, epoch)
+    }
+}
+
+fn load(conn: &Connection, epoch: i64) -> Result<Vec<TotalRow>, StoreError> {
+    let sql = "SELECT family, k1, k2, k3, k4, k5, shown, cells FROM total WHERE epoch = ?1";
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_and_then([epoch], |row| {
+        let cells: Vec<u8> = row.get(7)?;
+        let (words, rest) = cells.as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(StoreError::Content("cells of a total"));
+        }
+        Ok(TotalRow {
+            family: row.get(0)?,
+            key: [
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                row.get(5)?,
+            ],
+            shown: row.get(6)?,
+            cells: words.iter().map(|w| u64::from_le_bytes(*w)).collect(),
+        })
+    })?;
+    rows.collect()
 }
 
 pub(super) fn save(

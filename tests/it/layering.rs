@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("history", &["decode", "metrics", "store"]),
     ("http", &["clock", "config", "metrics", "poller", "version"]),
     ("report", &["poller"]),
     ("http_client", &["version"]),

@@ -12,6 +12,7 @@ mod accounts;
 mod disk;
 mod gate;
 mod harness;
+mod history;
 mod kill;
 mod lag;
 mod layering;

@@ -70,7 +70,7 @@ fn start_prometheus(dir: &Path, target: &str) -> (Process, String) {
     (Process(child), format!("http://{address}"))
 }
 
-async fn query(base: &str, path: &str) -> Option<serde_json::Value> {
+pub(crate) async fn query(base: &str, path: &str) -> Option<serde_json::Value> {
     use cpa_exporter::http_client::{Limits, Proxy, build};
     let client = build(Limits::default(), Proxy::Never, None).unwrap();
     let body = client

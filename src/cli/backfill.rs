@@ -1,0 +1,125 @@
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{ConfigFlags, Exit, complain};
+use crate::app::labels;
+use crate::clock::Clock;
+use crate::config::{self, Env};
+use crate::history::{Backfill, Range};
+use crate::model::UnixNanos;
+use crate::store::Reader;
+
+const BUFFER: usize = 256 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Begin here, as 2026-11-01 or 2026-11-01T06:00:00Z [default: the first event]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<UnixNanos>,
+    /// End here, before Prometheus has samples of its own [default: the first event that was not
+    /// imported, where the live counters began]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<UnixNanos>,
+    /// Time between two samples, as in the scrape configuration
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    step: Duration,
+    /// File to write [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// A label that Prometheus adds when it scrapes, such as job=cpa; give job and instance
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+/// Reads beside a running exporter, if need be.
+pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+    let (storage, metrics, aliases) = config::load_labels(&args.flags.into_flags(), env)?.value;
+    let reader = Reader::open(&storage.path)
+        .with_context(|| format!("cannot read the database in {}", storage.path.display()))?;
+    let out: Box<dyn Write> = match &args.out {
+        None => Box::new(io::stdout().lock()),
+        Some(path) => Box::new(
+            File::create(path).with_context(|| format!("cannot create {}", path.display()))?,
+        ),
+    };
+    let range = Range {
+        from: args.from,
+        to: args.to,
+        step: args.step,
+    };
+    let done = Backfill::write(
+        &reader,
+        BufWriter::with_capacity(BUFFER, out),
+        range,
+        Clock::system().now(),
+        labels(&metrics.caps, &aliases),
+        &args.labels,
+    )?;
+    let text = |at: UnixNanos| jiff::Timestamp::from_millisecond(at.as_millis());
+    complain(&format!(
+        "{} samples of {} series from {} to {}",
+        done.samples,
+        done.series,
+        text(done.from)?,
+        text(done.to)?
+    ));
+    if done.joins_live {
+        complain(&format!(
+            "the live counters began before that end; {} imported events from then on are left out",
+            done.left_out
+        ));
+    }
+    Ok(Exit::Success)
+}
+
+fn time(text: &str) -> Result<UnixNanos, String> {
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    let time = time.or_else(|_no_time| {
+        let date: jiff::civil::Date = text.parse()?;
+        Ok(date.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
+    });
+    let time = time.map_err(|error: jiff::Error| error.to_string())?;
+    Ok(UnixNanos::from_millis(time.as_millisecond()))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(is_word);
+    if !is_name {
+        return Err(format!("{name:?} is no label name"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_instants_or_days() {
+        let millis = |text| time(text).map(UnixNanos::as_millis);
+        assert_eq!(millis("1970-01-02"), Ok(86_400_000));
+        assert_eq!(millis("1970-01-01T01:00:00+01:00"), Ok(0));
+        assert!(millis("yesterday").is_err());
+    }
+
+    #[test]
+    fn labels_are_names_with_values() {
+        let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
+        assert_eq!(
+            label("instance=[::1]:10317"),
+            pair("instance", "[::1]:10317")
+        );
+        assert_eq!(label("a=b=c"), pair("a", "b=c"));
+        assert!(label("job").is_err());
+        assert!(label("1st=x").is_err());
+        assert!(label("=x").is_err());
+    }
+}

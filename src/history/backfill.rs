@@ -1,0 +1,148 @@
+//! Stored events as the counters' past, for `promtool tsdb create-blocks-from openmetrics`.
+//!
+//! The past ends where the live counters began: they started at zero there, and so does the last
+//! sample of each series. A later end makes sense for a Prometheus that came later than the
+//! exporter; from the first live event on, only what the live counters counted is written.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::metrics::{Aliases, Caps, PastPage, PastTimes, past_bounds};
+use crate::model::{DimId, Dimension, FailureReason, PastFamily, PastKey, UnixNanos};
+use crate::store::{NewName, PastRange, Reader, StoreError};
+
+/// Most steps of a range: what one series has in them is held in memory.
+const MAX_STEPS: i64 = 2_000_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackfillError {
+    #[error("database")]
+    Store(#[from] StoreError),
+    #[error("output")]
+    Write(#[from] io::Error),
+    #[error("the range ends before it begins")]
+    Empty,
+    #[error("the range has {0} steps, more than {MAX_STEPS}; take longer steps or a shorter range")]
+    TooLong(i64),
+    #[error("a step takes from 1s to 4m, or the series would look gone in between")]
+    Step,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// `None`: from the first event on.
+    pub from: Option<UnixNanos>,
+    /// `None`: until live counting begins, or now.
+    pub to: Option<UnixNanos>,
+    pub step: Duration,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backfill {
+    pub series: u64,
+    pub samples: u64,
+    pub from: UnixNanos,
+    pub to: UnixNanos,
+    /// Whether the range goes on into the time of live counting.
+    pub joins_live: bool,
+    /// Imported events in that time, which are left out.
+    pub left_out: u64,
+}
+
+impl Backfill {
+    /// Writes the past. `target` are the labels that a scrape would add.
+    pub fn write(
+        reader: &Reader,
+        out: impl Write,
+        range: Range,
+        now: UnixNanos,
+        (caps, aliases): (Caps, Aliases),
+        target: &[(String, String)],
+    ) -> Result<Self, BackfillError> {
+        let step = i64::try_from(range.step.as_millis()).unwrap_or(i64::MAX);
+        if !(1000..=240_000).contains(&step) {
+            return Err(BackfillError::Step);
+        }
+        let extent = reader.extent()?;
+        let live = extent.live.unwrap_or(UnixNanos::new(i64::MAX));
+        let to = range.to.unwrap_or(live.min(now));
+        let from = range.from.or(extent.first).unwrap_or(to).min(to);
+        if range.from.is_some_and(|from| from > to) {
+            return Err(BackfillError::Empty);
+        }
+        let steps = (to.as_millis() - from.as_millis()) / step;
+        if steps > MAX_STEPS {
+            return Err(BackfillError::TooLong(steps));
+        }
+        let asked = PastRange {
+            from,
+            to,
+            live,
+            step_ms: step,
+        };
+        let times = PastTimes {
+            from: from.as_millis(),
+            to: to.as_millis(),
+            live: live.as_millis(),
+            step,
+        };
+        let names = reader.names()?;
+        let texts: Vec<_> = names.iter().map(as_text).collect();
+        let totals = reader.totals()?;
+        let mut page = PastPage::new(out, caps, aliases, &texts, &totals, times, target);
+        show(reader, &mut page, &names)?;
+        for family in PastFamily::ALL {
+            let bounds = past_bounds(family);
+            let Some(mut series) = page.family(family) else {
+                continue;
+            };
+            reader.past(family, bounds, asked, |row| {
+                series.push(row).map_err(BackfillError::from)
+            })?;
+            series.finish()?;
+        }
+        let (series, samples) = page.finish()?;
+        let joins_live = to > live;
+        Ok(Self {
+            series,
+            samples,
+            from,
+            to,
+            joins_live,
+            left_out: if joins_live {
+                reader.imported_since(live, to)?
+            } else {
+                0
+            },
+        })
+    }
+}
+
+fn as_text(name: &NewName) -> (Dimension, DimId, &str, &str) {
+    (name.dimension, name.id, &name.value, &name.label)
+}
+
+/// Registers every id that can be a label. Those that share one are sorted together, so the
+/// database is told of them.
+fn show<W: Write>(
+    reader: &Reader,
+    page: &mut PastPage<W>,
+    names: &[NewName],
+) -> Result<(), BackfillError> {
+    let statuses = reader.failure_statuses()?;
+    let statuses = statuses.into_iter().map(|status| (PastKey::Status, status));
+    let reasons = FailureReason::ALL.map(|reason| (PastKey::Reason, u32::from(reason.code())));
+    let names = names
+        .iter()
+        .map(|name| (PastKey::Of(name.dimension), name.id.0));
+    let changes: Vec<_> = names
+        .chain(statuses)
+        .chain(reasons)
+        .map(|(key, id)| (key, id, page.shown(key, id)))
+        .filter(|(_, id, shown)| id != shown)
+        .collect();
+    reader.show_as(&changes)?;
+    Ok(())
+}

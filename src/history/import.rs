@@ -1,0 +1,275 @@
+//! Records as JSON lines into the database.
+
+use std::fmt;
+use std::io::{self, BufRead, Read as _};
+
+use crate::decode::{Decoded, Decoder, Reject};
+use crate::model::UnixNanos;
+use crate::store::{Store, StoreError};
+
+/// What waits for a commit: enough that commits are few, little enough for a small machine.
+const CHUNK_RECORDS: usize = 5_000;
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// Longest line that is read whole. The decoder refuses what is longer than 8 MiB.
+const MAX_LINE: usize = 8 * 1024 * 1024 + 1;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("database")]
+    Store(#[from] StoreError),
+    #[error("records cannot be read")]
+    Read(#[from] io::Error),
+}
+
+/// An import under way. What has been taken is committed in chunks.
+#[derive(Debug)]
+pub struct Import<'a> {
+    store: &'a mut Store,
+    decoder: &'a Decoder,
+    now: UnixNanos,
+    waiting: Vec<Box<[u8]>>,
+    bytes: usize,
+    summary: Summary,
+}
+
+/// What became of the records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub stored: u64,
+    pub known: u64,
+    pub rejected: u64,
+    /// CPA's own messages to subscribers, which are no records.
+    pub messages: u64,
+    /// First and last time among the stored.
+    pub span: Option<(UnixNanos, UnixNanos)>,
+}
+
+impl<'a> Import<'a> {
+    /// `now` is when the records are said to have been received.
+    pub fn new(store: &'a mut Store, decoder: &'a Decoder, now: UnixNanos) -> Self {
+        Self {
+            store,
+            decoder,
+            now,
+            waiting: Vec::new(),
+            bytes: 0,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Takes one record.
+    pub fn take(&mut self, payload: &[u8]) -> Result<(), ImportError> {
+        self.bytes += payload.len();
+        self.waiting.push(payload.into());
+        if self.waiting.len() >= CHUNK_RECORDS || self.bytes >= CHUNK_BYTES {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Takes all lines; empty ones are skipped.
+    pub fn take_lines(&mut self, mut lines: Lines<impl BufRead>) -> Result<(), ImportError> {
+        while let Some(line) = lines.next_line()? {
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                self.take(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what is left and says what became of it all.
+    pub fn finish(mut self) -> Result<Summary, ImportError> {
+        self.commit()?;
+        Ok(self.summary)
+    }
+
+    fn commit(&mut self) -> Result<(), ImportError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let mark = self.store.spool_mark();
+        let mut summary = self.summary;
+        let mut open = self.store.begin()?;
+        for payload in &self.waiting {
+            match self.decoder.decode(payload) {
+                Decoded::Event(event) => {
+                    if open.imported_event(&event)? {
+                        summary.stored(event.timestamp);
+                    } else {
+                        summary.known += 1;
+                    }
+                }
+                Decoded::Control(_) => summary.messages += 1,
+                Decoded::Reject(Reject {
+                    reason,
+                    detail,
+                    payload,
+                }) => {
+                    open.imported_reject(self.now, reason, &detail, &payload)?;
+                    summary.rejected += 1;
+                }
+            }
+        }
+        open.commit(std::iter::empty(), mark)?;
+        self.summary = summary;
+        self.waiting.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+impl Summary {
+    pub fn read(&self) -> u64 {
+        self.stored + self.known + self.rejected + self.messages
+    }
+
+    fn stored(&mut self, at: UnixNanos) {
+        self.stored += 1;
+        let (first, last) = self.span.unwrap_or((at, at));
+        self.span = Some((first.min(at), last.max(at)));
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} read: {} stored, {} already there, {} rejected",
+            self.read(),
+            self.stored,
+            self.known,
+            self.rejected
+        )?;
+        if self.messages > 0 {
+            write!(f, ", {} messages that are no records", self.messages)?;
+        }
+        if let Some((first, last)) = self.span {
+            let time = |at: UnixNanos| {
+                jiff::Timestamp::from_millisecond(at.as_millis()).map_err(|_beyond| fmt::Error)
+            };
+            write!(f, "; from {} to {}", time(first)?, time(last)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lines of a file, each in bounded memory.
+#[derive(Debug)]
+pub struct Lines<R> {
+    input: R,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            line: Vec::new(),
+        }
+    }
+
+    /// The next line without its end. One that is too long is cut behind the length at which the
+    /// decoder refuses it; the rest is skipped.
+    fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+        self.line.clear();
+        let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+        let read = (&mut self.input)
+            .take(limit)
+            .read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else if read == MAX_LINE {
+            self.skip_line()?;
+        }
+        Ok(Some(&self.line))
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.input.fill_buf()?;
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let used = end.map_or(buffer.len(), |end| end + 1);
+            self.input.consume(used);
+            if end.is_some() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::HashKey;
+    use crate::store::Reader;
+
+    fn record(time: &str, model: &str) -> String {
+        format!(
+            r#"{{"timestamp":"{time}","provider":"codex","model":"{model}","auth_index":"37e10dbe","api_key":"sk-client-secret-1234567890","tokens":{{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}}"#
+        )
+    }
+
+    fn import(store: &mut Store, text: &str) -> Summary {
+        let decoder = Decoder::new(HashKey([7; 16]));
+        let mut import = Import::new(store, &decoder, UnixNanos::from_millis(1));
+        import.take_lines(Lines::new(text.as_bytes())).unwrap();
+        import.finish().unwrap()
+    }
+
+    #[test]
+    fn every_line_is_accounted_for_and_a_second_import_adds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let text = format!(
+            "{}\n\n  \n{}\r\n{{\"no\":\"record\"}}\n{{\"refresh\":true}}\n{}",
+            record("2026-11-01T00:00:00Z", "a"),
+            record("2026-11-03T00:00:00Z", "b"),
+            record("2026-11-02T00:00:00Z", "a"),
+        );
+        let summary = import(&mut store, &text);
+        assert_eq!(
+            summary.to_string(),
+            "5 read: 3 stored, 0 already there, 1 rejected, 1 messages that are no records; from \
+             2026-11-01T00:00:00Z to 2026-11-03T00:00:00Z"
+        );
+        let again = import(&mut store, &text);
+        assert_eq!((again.stored, again.known, again.span), (0, 3, None));
+        assert_eq!(store.load_totals().unwrap(), []);
+        assert_eq!(store.stats().unwrap().events, 3);
+        let rejects = Reader::open(dir.path()).unwrap().rejects(9).unwrap();
+        assert_eq!(rejects.len(), 2, "one of each import");
+        assert!(rejects.iter().all(|reject| reject.imported));
+    }
+
+    #[test]
+    fn a_line_without_end_costs_bounded_memory() {
+        let mut text = vec![b'x'; 3 * MAX_LINE];
+        text.extend_from_slice(b"\nshort\nlast");
+        let mut lines = Lines::new(text.as_slice());
+        assert_eq!(lines.next_line().unwrap().map(<[u8]>::len), Some(MAX_LINE));
+        assert!(lines.line.capacity() < 3 * MAX_LINE);
+        assert_eq!(lines.next_line().unwrap(), Some(&b"short"[..]));
+        assert_eq!(lines.next_line().unwrap(), Some(&b"last"[..]));
+        assert_eq!(lines.next_line().unwrap(), None);
+    }
+
+    #[test]
+    fn no_key_of_a_client_is_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let broken = record("2026-11-01T00:00:00Z", "a").replace("2026", "never");
+        let text = format!("{}\n{broken}\n", record("2026-11-01T00:00:00Z", "a"));
+        let summary = import(&mut store, &text);
+        assert_eq!((summary.stored, summary.rejected), (1, 1));
+        store.checkpoint().unwrap();
+        let file = std::fs::read(dir.path().join(crate::store::DATABASE_FILE)).unwrap();
+        let secret = b"client-secret";
+        assert!(!file.windows(secret.len()).any(|part| part == secret));
+    }
+}

@@ -1,0 +1,137 @@
+//! When a series has samples.
+
+use std::io;
+
+use super::PastTimes;
+use crate::model::PastRow;
+
+/// Prometheus takes a series without a sample in five minutes for gone.
+const KEEP_ALIVE_MS: i64 = 240_000;
+
+/// Gives each sample of a series: its time, and its cells by then.
+pub(super) fn walk(
+    rows: &[PastRow],
+    times: PastTimes,
+    mut emit: impl FnMut(i64, &[u64]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut sums = vec![0; rows.first().map_or(0, |row| row.cells.len())];
+    let mut last = i64::MIN;
+    let mut rows = rows.iter().peekable();
+    while let Some(row) = rows.next() {
+        // What came before live counting must be over when it begins.
+        let (earliest, end) = if row.live {
+            (times.live.max(times.from), times.to)
+        } else {
+            (times.from, times.to.min(times.live))
+        };
+        let began = (row.step * times.step).max(earliest);
+        if last == i64::MIN {
+            last = began;
+            emit(last, &sums)?;
+        } else {
+            last = keep_alive(last, began, &sums, &mut emit)?;
+            if began > last {
+                last = began;
+                emit(last, &sums)?;
+            }
+        }
+        for (sum, cell) in sums.iter_mut().zip(&row.cells) {
+            *sum = sum.saturating_add(*cell);
+        }
+        last = ((row.step + 1) * times.step).min(end).max(last + 1);
+        emit(last, &sums)?;
+        if rows.peek().is_none_or(|next| next.live != row.live) {
+            last = keep_alive(last, end, &sums, &mut emit)?;
+            if !row.live {
+                sums.fill(0);
+                last = end.max(last) + 1;
+                emit(last, &sums)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Repeats a value between two times. Returns the time of the last sample.
+fn keep_alive(
+    mut last: i64,
+    until: i64,
+    sums: &[u64],
+    emit: &mut impl FnMut(i64, &[u64]) -> io::Result<()>,
+) -> io::Result<i64> {
+    loop {
+        let next = (last.div_euclid(KEEP_ALIVE_MS) + 1) * KEEP_ALIVE_MS;
+        if next > until {
+            return Ok(last);
+        }
+        last = next;
+        emit(last, sums)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TOTAL_KEY_LEN;
+
+    fn row(live: bool, step: i64, n: u64) -> PastRow {
+        PastRow {
+            key: [1; TOTAL_KEY_LEN],
+            live,
+            step,
+            cells: vec![n],
+        }
+    }
+
+    fn samples(rows: &[PastRow], times: PastTimes) -> Vec<(i64, u64)> {
+        let mut samples = Vec::new();
+        walk(rows, times, |time, cells| {
+            samples.push((time, cells[0]));
+            Ok(())
+        })
+        .unwrap();
+        samples
+    }
+
+    #[test]
+    fn a_series_is_never_gone_and_each_step_is_where_it_was() {
+        let times = PastTimes {
+            from: 0,
+            to: 900_000,
+            live: 900_000,
+            step: 60_000,
+        };
+        let rows = [row(false, 1, 3), row(false, 2, 1), row(false, 11, 5)];
+        let expected = [
+            (60_000, 0),
+            (120_000, 3),
+            (180_000, 4),
+            (240_000, 4),
+            (480_000, 4),
+            (660_000, 4),
+            (720_000, 9),
+            (900_001, 0),
+        ];
+        assert_eq!(samples(&rows, times), expected);
+    }
+
+    #[test]
+    fn live_counting_begins_at_zero() {
+        let times = PastTimes {
+            from: 0,
+            to: 300_000,
+            live: 130_000,
+            step: 60_000,
+        };
+        let rows = [row(false, 2, 7), row(true, 2, 2), row(true, 4, 1)];
+        let expected = [
+            (120_000, 0),
+            (130_000, 7),
+            (130_001, 0),
+            (180_000, 2),
+            (240_000, 2),
+            (300_000, 3),
+        ];
+        assert_eq!(samples(&rows, times), expected);
+    }
+}
