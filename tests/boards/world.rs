@@ -176,6 +176,12 @@ pub(crate) fn values(label: &str) -> &'static [&'static str] {
         "auth_index" => &["a1b2c3d4"],
         "tier" => &["standard"],
         "reference" => &["gpt-5"],
+        "budget" => &["team"],
+        "threshold" => &["0.8"],
+        "period" => &["month"],
+        "by" => &["provider"],
+        "method" => &["average"],
+        "combo" => &["chat"],
         "email" | "name" => &[""],
         _ => panic!("no values for the label {label}"),
     }

@@ -139,7 +139,8 @@ fn count_resets(shown: &BTreeMap<(String, String, String), f64>, truth: [&Resets
     [total, unsure]
 }
 
-async fn an_hour(accounts: usize, rate: u64) {
+/// `alone`: no other test runs in this process, so that its costs are those of the hour.
+async fn an_hour(accounts: usize, rate: u64, alone: bool) {
     let fleet = Fleet::start(accounts, rate, INTERVAL / SCALE).await;
     let truth = || fleet.simulator.quotas();
     let (begin, start, asked) = (Instant::now(), resets(&truth()), count_polled(&truth()));
@@ -173,18 +174,20 @@ async fn an_hour(accounts: usize, rate: u64) {
          gap {shortest} ms; {total} resets, {unsure} more before the first poll; {costs:?}"
     )
     .unwrap();
-    is_flat(&costs);
+    if alone {
+        is_flat(&costs);
+    }
     fleet.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_a_hundred_accounts_is_told_as_it_was() {
-    an_hour(100, 50).await;
+    an_hour(100, 50, false).await;
 }
 
 /// Wants a machine for itself.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by .ci/run by its name"]
 async fn an_hour_of_five_hundred_accounts_is_told_as_it_was() {
-    an_hour(500, 100).await;
+    an_hour(500, 100, true).await;
 }
