@@ -49,9 +49,9 @@ pub(crate) fn growth(family: &Family, one: &One) -> f64 {
         "cpa_ingest_records_total" => 12.0,
         "cpa_ingest_bytes_total" => 24_000.0,
         "process_cpu_seconds_total" => 2.0,
-        name if name.contains("rejects") || name.contains("failures") => 0.02,
-        name if name.contains("duplicates") || name.contains("reconnects") => 0.05,
-        name if name.contains("overflows") || name.contains("dropped") => 0.02,
+        name if name.contains("rejects") || name.contains("failures") => 0.2,
+        name if name.contains("duplicates") || name.contains("reconnects") => 0.5,
+        name if name.contains("overflows") || name.contains("dropped") => 0.5,
         name if name.contains("gap") || name.contains("cuts") || name.contains("full") => 0.2,
         _ => 1.0,
     };
