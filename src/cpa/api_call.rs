@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::management::{Api, HttpFailure, Management};
+use super::refusal::Refusal;
 
 /// What CPA shall send, and with whose credential. `$TOKEN$` in a header becomes its token.
 #[derive(Debug, Serialize)]
@@ -70,6 +71,36 @@ impl Management {
             }
             Err(failure) => Err(failure),
         }
+    }
+}
+
+impl Management {
+    /// What a plugin of CPA reads of an account's quota. `None` when this server has no such
+    /// thing, or none for this account.
+    pub(crate) async fn quota_fetch(
+        &mut self,
+        api: Api,
+        key: &SecretString,
+        auth_index: &str,
+    ) -> Result<Option<Bytes>, HttpFailure> {
+        // The v8 path was there for some releases only; the v0 one has outlived it.
+        let paths: &[&str] = match api {
+            Api::V0 => &["v0/management/quota/fetch"],
+            Api::V8 => &[
+                "v8/management/credentials/quota/fetch",
+                "v0/management/quota/fetch",
+            ],
+        };
+        for path in paths {
+            let body = serde_json::json!({ "auth_index": auth_index }).to_string();
+            match self.call(Method::POST, path, key, Some(body)).await {
+                Ok(answer) if answer.status == StatusCode::OK => return Ok(Some(answer.body)),
+                Ok(_) | Err(HttpFailure::Refused(Refusal::ManagementOff)) => {}
+                Err(HttpFailure::Status(StatusCode::NOT_IMPLEMENTED)) => return Ok(None),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -154,5 +154,6 @@ fn reference(account: &Account) -> AccountRef {
     reference.project_id = account.project_id.as_deref().and_then(Hidden::new);
     reference.plan = account.plan.as_deref().and_then(Name::new);
     reference.subscription_end = account.subscription_end;
+    reference.has_plugin = account.supports_quota;
     reference
 }

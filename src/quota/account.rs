@@ -20,6 +20,8 @@ pub struct AccountRef {
     /// As the list says it; the provider's own word comes first.
     pub plan: Option<Name>,
     pub subscription_end: Option<UnixNanos>,
+    /// A plugin of CPA can read this account's quota.
+    pub has_plugin: bool,
 }
 
 impl AccountRef {
@@ -34,6 +36,7 @@ impl AccountRef {
             profile_arn: None,
             plan: None,
             subscription_end: None,
+            has_plugin: false,
         }
     }
 

@@ -85,6 +85,8 @@ pub enum Auth {
     Cpa,
     /// CPA does not know this provider; the token comes from a file of our own.
     OwnToken,
+    /// A plugin of CPA asks, and CPA passes on what it read.
+    Plugin,
 }
 
 /// What is to be found out.

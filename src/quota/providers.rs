@@ -11,6 +11,7 @@ mod google;
 mod kimi;
 mod kiro;
 mod minimax;
+mod plugin;
 mod xai;
 
 pub use generic::{Generic, GenericLimit, ResetForm, Serves, ShareForm};
@@ -25,12 +26,13 @@ use glm::Glm;
 use kimi::Kimi;
 use kiro::Kiro;
 use minimax::MiniMax;
+use plugin::Plugin;
 use xai::Xai;
 
 pub(super) use claude::limit_of_claim;
 pub(super) use codex::{has_begun, limit_of_feature};
 
-static BUILT_IN: [&dyn Provider; 10] = [
+static BUILT_IN: [&dyn Provider; 11] = [
     &Codex,
     &Claude,
     &Antigravity,
@@ -41,6 +43,8 @@ static BUILT_IN: [&dyn Provider; 10] = [
     &MiniMax,
     &Copilot,
     &Kiro,
+    // Where nobody knows more.
+    &Plugin,
 ];
 
 /// The providers that need no configuration.

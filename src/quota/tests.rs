@@ -8,5 +8,6 @@ mod hostile;
 mod keys;
 mod own_token;
 mod passive;
+mod plugin;
 mod support;
 mod xai_kimi;

@@ -1,6 +1,6 @@
 //! Providers must neither invent rows out of errors nor go round in circles.
 
-use super::support::{answer, drive, key_at, with_project};
+use super::support::{account, answer, drive, key_at, with_project};
 use crate::model::AuthType;
 use crate::quota::{AccountRef, Failure, ParseError, Provider, providers};
 
@@ -11,6 +11,10 @@ pub(super) fn everyone() -> Vec<(&'static dyn Provider, AccountRef)> {
         .map(|provider| match provider.id() {
             "glm" => key_at("https://api.z.ai/v1"),
             "minimax" => key_at("https://api.minimax.io/v1"),
+            "plugin" => AccountRef {
+                has_plugin: true,
+                ..account("devin")
+            },
             id => with_project(id),
         });
     let pairs = accounts.map(|account| (providers::find(&account).unwrap(), account));
@@ -18,12 +22,12 @@ pub(super) fn everyone() -> Vec<(&'static dyn Provider, AccountRef)> {
 }
 
 #[test]
-fn the_ten_are_all_there() {
+fn all_are_there() {
     let ids: Vec<&str> = everyone()
         .iter()
         .map(|(provider, _)| provider.id())
         .collect();
-    assert_eq!(ids.len(), 10);
+    assert_eq!(ids.len(), 11);
     assert_eq!(
         ids,
         providers::built_in()

@@ -1,0 +1,89 @@
+//! Whatever a plugin of CPA reads for its credentials: `quota/fetch`, where a server has it.
+//!
+//! Known from CPA's sources only: early v8 and v7 from 7.3.17 on serve it.
+
+use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
+use crate::quota::flow::{Flow, Page, Pause};
+use crate::quota::json::Node;
+use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request};
+
+const MINUTE: f64 = 60.0;
+const HOUR: f64 = 3600.0;
+const DAY: f64 = 86_400.0;
+
+/// CPA is asked instead of a provider; the address is not used.
+#[derive(Debug)]
+pub(super) struct Plugin;
+
+impl Provider for Plugin {
+    fn id(&self) -> &'static str {
+        "plugin"
+    }
+
+    fn serves(&self, account: &AccountRef) -> bool {
+        account.has_plugin
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Plugin
+    }
+
+    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
+        let page = flow.call(Request::get("https://cpa.invalid/quota/fetch"))??;
+        Ok(read(&page)?)
+    }
+}
+
+fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
+    let root = page.root();
+    let readings: Vec<Reading> = root.get("groups").items().flat_map(group).collect();
+    let facts = AccountFacts {
+        plan: root.pointer("/subscription/plan").name(),
+        ..AccountFacts::default()
+    };
+    if readings.is_empty() && facts.plan.is_none() {
+        return Err(ParseError::Shape);
+    }
+    Ok(QuotaAnswer { readings, facts })
+}
+
+fn group(group: Node<'_>) -> impl Iterator<Item = Reading> {
+    let name = group.get("displayName").name();
+    let named = name.as_ref().and_then(|name| Limit::new(name.as_str()));
+    let limit = named.unwrap_or_else(Limit::main);
+    group.get("buckets").items().map(move |bucket| {
+        let left = bucket.get("remainingFraction").fraction();
+        Reading::new(limit.clone(), window(bucket.get("window")), Scope::Account)
+            .with_name(name.clone())
+            .with_ratio(left.map(|left| 1.0 - left))
+            .with_reset(bucket.get("resetTime").time())
+    })
+}
+
+/// A word like `weekly`, or a length like `5h`.
+fn window(node: Node<'_>) -> Window {
+    let text = node.text().unwrap_or_default().trim();
+    let role = match text.to_ascii_lowercase().as_str() {
+        "daily" | "day" => WindowRole::Daily,
+        "weekly" | "week" => WindowRole::Weekly,
+        "monthly" | "month" => WindowRole::Monthly,
+        _ => WindowRole::Unknown,
+    };
+    let length = text.char_indices().next_back().and_then(|(at, unit)| {
+        let unit = match unit {
+            'm' => MINUTE,
+            'h' => HOUR,
+            'd' => DAY,
+            _ => return None,
+        };
+        Some(text.get(..at)?.parse::<f64>().ok()? * unit)
+    });
+    let length = match role {
+        WindowRole::Daily => Some(DAY),
+        WindowRole::Weekly => Some(7.0 * DAY),
+        WindowRole::Monthly | WindowRole::Unknown | WindowRole::Primary | WindowRole::Secondary => {
+            length
+        }
+    };
+    Window::of_seconds(length, role)
+}
