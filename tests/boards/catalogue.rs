@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use cpa_exporter::metrics::catalogue::{self, Kind};
 
+use crate::pending::PENDING;
+
 /// What a query needs to know of a family.
 #[derive(Clone, Debug)]
 pub(crate) struct Family {
@@ -58,19 +60,28 @@ static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
     }
     for (_, families) in catalogue::sections() {
         for family in families {
-            let (shape, bounds) = match family.kind {
-                Kind::Counter => (Shape::Counter, vec![]),
-                Kind::Gauge => (Shape::Gauge, vec![]),
-                Kind::Summary => (Shape::Summary, vec![]),
-                Kind::Histogram(buckets) => (Shape::Histogram, bounds_of(buckets)),
-            };
+            let (shape, bounds) = shape_of(family.kind);
             let mut ours = self::family(family.name, shape, family.labels, Origin::Exporter);
             ours.bounds = bounds;
             add(&mut all, ours);
         }
     }
+    for (name, kind, labels) in PENDING {
+        let (shape, _) = shape_of(*kind);
+        all.entry(name)
+            .or_insert_with(|| family(name, shape, labels, Origin::Exporter));
+    }
     all
 });
+
+fn shape_of(kind: Kind) -> (Shape, Vec<f64>) {
+    match kind {
+        Kind::Counter => (Shape::Counter, vec![]),
+        Kind::Gauge => (Shape::Gauge, vec![]),
+        Kind::Summary => (Shape::Summary, vec![]),
+        Kind::Histogram(buckets) => (Shape::Histogram, bounds_of(buckets)),
+    }
+}
 
 fn family(
     name: &'static str,
