@@ -2,6 +2,9 @@
 //! a line here.
 
 mod accounts;
+mod cost;
+mod cost_details;
+mod money;
 mod overview;
 mod pieces;
 mod pipeline;
@@ -13,6 +16,7 @@ use crate::board::Plan;
 pub(crate) const ALL: &[&Plan] = &[
     &overview::PLAN,
     &quota::PLAN,
+    &cost::PLAN,
     &traffic::PLAN,
     &accounts::PLAN,
     &pipeline::PLAN,

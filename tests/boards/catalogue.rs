@@ -58,12 +58,7 @@ static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
     }
     for (_, families) in catalogue::sections() {
         for family in families {
-            let (shape, bounds) = match family.kind {
-                Kind::Counter => (Shape::Counter, vec![]),
-                Kind::Gauge => (Shape::Gauge, vec![]),
-                Kind::Summary => (Shape::Summary, vec![]),
-                Kind::Histogram(buckets) => (Shape::Histogram, bounds_of(buckets)),
-            };
+            let (shape, bounds) = shape_of(family.kind);
             let mut ours = self::family(family.name, shape, family.labels, Origin::Exporter);
             ours.bounds = bounds;
             add(&mut all, ours);
@@ -71,6 +66,15 @@ static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
     }
     all
 });
+
+fn shape_of(kind: Kind) -> (Shape, Vec<f64>) {
+    match kind {
+        Kind::Counter => (Shape::Counter, vec![]),
+        Kind::Gauge => (Shape::Gauge, vec![]),
+        Kind::Summary => (Shape::Summary, vec![]),
+        Kind::Histogram(buckets) => (Shape::Histogram, bounds_of(buckets)),
+    }
+}
 
 fn family(
     name: &'static str,

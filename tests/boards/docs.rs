@@ -12,7 +12,7 @@ const HEAD: &str = "\
 
 <!-- Made from tests/boards by UPDATE_DASHBOARDS=1 cargo test --test boards; do not edit. -->
 
-Five boards for Grafana 11 to 13 in English, Vietnamese and Chinese: the same panels, numbers and
+Six boards for Grafana 11 to 13 in English, Vietnamese and Chinese: the same panels, numbers and
 queries, other words. They link to each other and keep time and variables.
 
 - **Provisioned**: `grafana/provisioning` and `grafana/dashboards`; see `grafana/README.md`.
@@ -58,7 +58,7 @@ fn panel_of(out: &mut String, panel: &Value) {
 /// The filters are the same everywhere and would hide the query.
 fn short(expr: &str) -> String {
     let mut out = expr.replace("job=~\"$job\",instance=~\"$instance\"", "S");
-    for filter in ["provider", "account", "model", "client"] {
+    for filter in ["provider", "account", "model", "client", "budget"] {
         out = out.replace(&format!(",{filter}=~\"${filter}\""), "");
     }
     out

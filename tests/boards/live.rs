@@ -138,11 +138,14 @@ fn filled(expr: &str, one: &[(&str, &str)]) -> String {
     let mut out = expr
         .replace("$__rate_interval", "240s")
         .replace("$__interval", "300s")
+        .replace("$__range_s", "10800")
         .replace("$__range", "10800s");
     for (name, value) in one {
         out = out.replace(&format!("${name}"), value);
     }
-    for name in ["job", "instance", "provider", "account", "model", "client"] {
+    for name in [
+        "job", "instance", "provider", "account", "model", "client", "budget",
+    ] {
         out = out.replace(&format!("${name}"), ".+");
     }
     // `$1` is label_replace's, not Grafana's.

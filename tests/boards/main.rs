@@ -22,6 +22,7 @@ mod files;
 mod kinds;
 mod lint;
 mod live;
+mod money;
 mod names;
 mod panel;
 mod promql;

@@ -180,6 +180,15 @@ impl Panel {
         self
     }
 
+    /// The same for a query whose names are not known before.
+    pub(crate) fn of_query(mut self, letter: &str, properties: &[(&str, Value)]) -> Self {
+        self = self.of(letter, properties);
+        let overrides = self.json["fieldConfig"]["overrides"].as_array_mut();
+        let last = overrides.and_then(|all| all.last_mut());
+        last.expect("an override")["matcher"]["id"] = json!("byFrameRefID");
+        self
+    }
+
     pub(crate) fn colors(mut self, colors: &[(&str, &str)]) -> Self {
         for (name, color) in colors {
             self = self.of(name, &[("color", style::fixed(color))]);

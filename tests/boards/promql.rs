@@ -11,6 +11,7 @@ pub(crate) fn parse(expr: &str) -> Result<Expr, String> {
     let plain = expr
         .replace("$__rate_interval", RATE_INTERVAL)
         .replace("$__interval", "300s")
+        .replace("$__range_s", "86400")
         .replace("$__range", "86400s");
     parser::parse(&plain).map_err(|e| format!("{e}: {expr}"))
 }

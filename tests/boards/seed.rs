@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::catalogue::{self, Family, Shape};
 use crate::figures::{Dice, activity, growth, of_account, of_exporter, of_quota, reset_before};
+use crate::money;
 use crate::world::{ACCOUNTS, Account, FAILURES, Quota, reasons, values};
 
 /// Seconds since the epoch.
@@ -21,8 +22,15 @@ type Labels = Vec<(&'static str, &'static str)>;
 #[derive(Debug)]
 pub(crate) struct One {
     pub(crate) labels: Labels,
-    account: Option<&'static Account>,
+    pub(crate) account: Option<&'static Account>,
     quota: Option<&'static Quota>,
+}
+
+impl One {
+    pub(crate) fn label(&self, name: &str) -> Option<&'static str> {
+        let found = self.labels.iter().find(|(label, _)| *label == name);
+        found.map(|(_, value)| *value)
+    }
 }
 
 pub(crate) fn openmetrics(span: Span) -> String {
@@ -87,7 +95,7 @@ fn series(family: &Family) -> Vec<One> {
         let domain = match *label {
             "reason" if has("code") => continue,
             "reason" => reasons(family.name),
-            label => values(label),
+            label => money::values(family.name, label).unwrap_or_else(|| values(label)),
         };
         all = each(all, |one| {
             domain.iter().map(|v| with(&one, label, v)).collect()
@@ -108,6 +116,7 @@ fn series(family: &Family) -> Vec<One> {
                 .collect()
         });
     }
+    all.retain(|one| money::exists(family.name, one));
     all.sort_by(|a, b| a.labels.cmp(&b.labels));
     all.dedup_by(|a, b| a.labels == b.labels);
     all
@@ -219,6 +228,15 @@ fn counter(out: &mut String, span: Span, family: &Family, one: &One, dice: &mut 
             Some(resets as f64)
         });
     }
+    if let Some(per_minute) = money::growth(family.name, one) {
+        let per_step = per_minute * span.step as f64 / 60.0;
+        let mut value = 0.0;
+        return samples(out, span, family.name, one, |at| {
+            let now = value;
+            value += per_step * activity(at) * 2.0 * dice.roll();
+            Some(now)
+        });
+    }
     let per_step = growth(family, one) * span.step as f64 / 60.0;
     let mut value = 0.0;
     samples(out, span, family.name, one, |at| {
@@ -302,9 +320,11 @@ fn observations(out: &mut String, span: Span, family: &Family, one: &One, dice: 
 
 fn gauge(out: &mut String, span: Span, family: &Family, one: &One) {
     let name = family.name;
-    samples(out, span, name, one, |at| match (one.quota, one.account) {
-        (Some(quota), _) => of_quota(name, quota, span.end, at),
-        (None, Some(account)) => of_account(name, one, account, span.end, at),
-        (None, None) => Some(of_exporter(name, one, at)),
+    samples(out, span, name, one, |at| {
+        money::gauge(name, one, span.end, at).or_else(|| match (one.quota, one.account) {
+            (Some(quota), _) => of_quota(name, quota, span.end, at),
+            (None, Some(account)) => of_account(name, one, account, span.end, at),
+            (None, None) => Some(of_exporter(name, one, at)),
+        })
     });
 }

@@ -22,6 +22,8 @@ pub(crate) const QUOTA_LINES: &[Step] = &[
     ("orange", Some(0.8)),
     ("red", Some(0.9)),
 ];
+/// Of a budget: at 1 it is spent.
+pub(crate) const BUDGET: &[Step] = &[("green", None), ("orange", Some(0.8)), ("red", Some(1.0))];
 pub(crate) const FAILED: &[Step] = &[("green", None), ("orange", Some(0.02)), ("red", Some(0.05))];
 pub(crate) const NEUTRAL: &[Step] = &[("text", None)];
 

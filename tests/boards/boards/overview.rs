@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::money::{budget_used, per_budget};
 use super::pieces::{
     failures_by_reason, next_cut_off, per_window, requests_by_model, resets_in, states_over_time,
     tokens_by_kind, trust, two_quantiles, used,
@@ -41,7 +42,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                 "@cpa_request_time_to_first_token_seconds",
             )
             .at(12, 4, 6, 4),
-            two_quantiles(kit, "duration", "@cpa_request_duration_seconds").at(18, 4, 6, 4),
+            money(kit).at(18, 4, 6, 4),
             quotas(kit).at(0, 8, 15, 16),
             alerts(kit).at(15, 8, 9, 8),
             states_over_time(kit).at(15, 16, 9, 8),
@@ -175,6 +176,26 @@ fn tokens(kit: &Kit<'_>) -> Panel {
             ],
         )
         .link(kit.t.word("to_traffic"), &kit.to_board("traffic", ""))
+}
+
+/// What is paid per use today, beside the budget that is nearest to its end.
+fn money(kit: &Kit<'_>) -> Panel {
+    let fullest = format!("topk(1, {})", per_budget(&budget_used()));
+    kit.stat("money")
+        .query(kit.t.word("paid_today"), "sum(@cpa_today_cost_usd)")
+        .query("{{budget}}", &fullest)
+        .decimals(2)
+        .color("text")
+        .of_query(
+            "B",
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(0)),
+                ("color", style::by_steps()),
+                ("thresholds", style::steps(style::BUDGET)),
+            ],
+        )
+        .link(kit.t.word("to_cost"), &kit.to_board("cost", ""))
 }
 
 fn quotas(kit: &Kit<'_>) -> Panel {

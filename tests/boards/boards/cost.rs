@@ -1,0 +1,317 @@
+//! Cost and budgets: what did I spend, will the budget hold, what was my plan worth? Paid, worth
+//! and fees are three things and never summed.
+
+use serde_json::json;
+
+use super::cost_details;
+use super::money::{
+    budget_used, fees, per_budget, period_gone, projected, saved_by_cache, worth_of_plans,
+};
+use crate::board::{Plan, Section, open};
+use crate::panel::{Kit, Panel};
+use crate::query::{all_bars, bars, grown};
+use crate::style::{self, Step};
+use crate::table::{at_least, countdown, gauge, wide};
+
+pub(super) const PLAN: Plan = Plan {
+    name: "cost",
+    texts: include_str!("../text/cost.toml"),
+    variables: &[
+        ("provider", "cpa_account_info"),
+        ("account", "cpa_account_info"),
+        ("model", "cpa_list_value_usd_total"),
+        ("budget", "cpa_budget_info"),
+    ],
+    filters: &["provider", "account", "model", "budget"],
+    // The month so far: the tiles then say what it has cost.
+    from: "now/M",
+    sections,
+    annotations: &[],
+    may_be_empty: &[],
+};
+
+const COST: &str = "@cpa_cost_usd_total";
+const VALUE: &str = "@cpa_list_value_usd_total";
+const PROJECTED: &[Step] = &[("text", None), ("orange", Some(0.9)), ("red", Some(1.0))];
+const RETURNED: &[Step] = &[("orange", None), ("green", Some(1.0))];
+
+fn sections(kit: &Kit<'_>) -> Vec<Section> {
+    let spark = |key: &str, counter: &str, color: &str| {
+        kit.spark(key)
+            .query(kit.t.word(key), &all_bars("", counter))
+            .decimals(2)
+            .color(color)
+    };
+    let mut all = vec![open(vec![
+        today(kit).at(0, 0, 6, 4),
+        fullest(kit).at(6, 0, 6, 4),
+        breaks_next(kit).at(12, 0, 6, 4),
+        unpriced(kit).at(18, 0, 6, 4),
+        spark("paid", COST, "orange").at(0, 4, 6, 4),
+        spark("worth", VALUE, "blue").at(6, 4, 6, 4),
+        returned(kit).at(12, 4, 6, 4),
+        cache(kit).at(18, 4, 6, 4),
+        budgets(kit).at(0, 8, 24, 7),
+        left(kit).at(0, 15, 24, 8),
+        money_bars(kit, "worth_by_model", "model", VALUE).at(0, 23, 12, 9),
+        money_bars(kit, "paid_by_account", "account", COST).at(12, 23, 12, 9),
+        plans(kit).at(0, 32, 14, 10),
+        clients(kit).at(14, 32, 10, 10),
+    ])];
+    all.extend(cost_details::sections(kit));
+    all
+}
+
+pub(super) fn money_bars(kit: &Kit<'_>, key: &str, by: &str, counter: &str) -> Panel {
+    kit.bars(key)
+        .query(&format!("{{{{{by}}}}}"), &bars(by, counter))
+        .decimals(2)
+}
+
+fn today(kit: &Kit<'_>) -> Panel {
+    kit.stat("today")
+        .query(kit.t.word("today"), "sum(@cpa_today_cost_usd)")
+        .query(kit.t.word("usual_day"), "sum(@cpa_daily_mean_cost_usd)")
+        .query(
+            kit.t.word("this_month"),
+            "sum(@cpa_month_cost_usd{by=\"total\"})",
+        )
+        .decimals(2)
+        .color("text")
+        .of(kit.t.word("usual_day"), &[("color", style::fixed("blue"))])
+        .of(
+            kit.t.word("this_month"),
+            &[("color", style::fixed("orange"))],
+        )
+}
+
+fn fullest(kit: &Kit<'_>) -> Panel {
+    let used = budget_used();
+    let ends = format!(
+        "max(@cpa_budget_period_end_timestamp_seconds and on (job, instance, budget) \
+         topk(1, {used})) - time()"
+    );
+    kit.stat("fullest")
+        .query("{{budget}}", &format!("topk(1, {})", per_budget(&used)))
+        .query(kit.t.word("period_ends"), &ends)
+        .decimals(0)
+        .steps(style::BUDGET)
+        .of(
+            kit.t.word("period_ends"),
+            &[
+                ("unit", json!("s")),
+                ("decimals", json!(1)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+/// By the pace to date; the same budget by the mean of the days before.
+fn breaks_next(kit: &Kit<'_>) -> Panel {
+    let next = |forecast: &str| format!("topk(1, {})", per_budget(&projected(forecast)));
+    kit.stat("breaks_next")
+        .unit("percentunit")
+        .query(
+            kit.t.word("at_this_pace"),
+            &next("@cpa_budget_forecast_usd"),
+        )
+        .query(
+            kit.t.word("by_usual_days"),
+            &next("@cpa_budget_forecast_average_usd"),
+        )
+        .decimals(0)
+        .steps(&[("green", None), ("orange", Some(0.9)), ("red", Some(1.0))])
+}
+
+fn unpriced(kit: &Kit<'_>) -> Panel {
+    let most = format!(
+        "topk(1, {})",
+        grown("model", "@cpa_unpriced_requests_total")
+    );
+    let share = format!(
+        "{} / {}",
+        grown("", "@cpa_unpriced_requests_total"),
+        grown("", "@cpa_requests_total")
+    );
+    kit.stat("unpriced")
+        .query("{{model}}", &most)
+        .query(kit.t.word("of_requests"), &share)
+        .decimals(0)
+        .steps(&[("green", None), ("orange", Some(1.0))])
+        .of(
+            kit.t.word("of_requests"),
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(1)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+fn returned(kit: &Kit<'_>) -> Panel {
+    kit.stat("returned")
+        .unit("none")
+        .query(
+            kit.t.word("times_fee"),
+            &format!("{} / {}", worth_of_plans(""), fees("")),
+        )
+        .query(kit.t.word("fees_a_month"), "sum(@cpa_plan_fee_usd)")
+        .decimals(1)
+        .steps(RETURNED)
+        .of(
+            kit.t.word("fees_a_month"),
+            &[
+                ("unit", json!("currencyUSD")),
+                ("decimals", json!(0)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+fn cache(kit: &Kit<'_>) -> Panel {
+    let saved = format!("sum({})", saved_by_cache());
+    let share = format!("{saved} / ({} + {saved})", grown("", VALUE));
+    kit.stat("cache")
+        .query(kit.t.word("saved"), &saved)
+        .query(kit.t.word("of_full_price"), &share)
+        .unit("currencyUSD")
+        .decimals(2)
+        .color("green")
+        .of(
+            kit.t.word("of_full_price"),
+            &[
+                ("unit", json!("percentunit")),
+                ("decimals", json!(0)),
+                ("color", style::fixed("text")),
+            ],
+        )
+}
+
+fn budgets(kit: &Kit<'_>) -> Panel {
+    let dollars = |width: u32| wide(width).unit("currencyUSD").decimals(2);
+    let share = |width: u32| wide(width).unit("percentunit").decimals(0);
+    let ends = "@cpa_budget_period_end_timestamp_seconds - time()";
+    let next = "min by (budget) (@cpa_budget_threshold_ratio \
+                > on (job, instance, budget) group_left () @cpa_budget_used_ratio)";
+    kit.table("budgets")
+        .label("budget", wide(120))
+        .value(
+            "spent",
+            &per_budget(&budget_used()),
+            gauge(150, 1.0, style::BUDGET)
+                .unit("percentunit")
+                .decimals(0),
+        )
+        .value(
+            "time_gone",
+            &per_budget(&period_gone()),
+            gauge(150, 1.0, &[("blue", None)])
+                .unit("percentunit")
+                .decimals(0),
+        )
+        .value("so_far", &per_budget("@cpa_budget_spent_usd"), dollars(95))
+        .value("limit", &per_budget("@cpa_budget_limit_usd"), dollars(95))
+        .value(
+            "at_pace",
+            &per_budget("@cpa_budget_forecast_usd"),
+            dollars(110),
+        )
+        .value(
+            "usual_days",
+            &per_budget("@cpa_budget_forecast_average_usd"),
+            dollars(110),
+        )
+        .value(
+            "at_end",
+            &per_budget(&projected("@cpa_budget_forecast_usd")),
+            share(125).steps(PROJECTED),
+        )
+        .value("next_alert", next, share(115))
+        .value("ends_in", &per_budget(ends), countdown(120))
+        .silent("max by (budget, period, scope) (@cpa_budget_info)")
+        .label("period", wide(85))
+        .label("scope", wide(130))
+        .sorted_by("spent", true, &[])
+}
+
+/// Burn-down: what is left beside what an even pace would have left.
+fn left(kit: &Kit<'_>) -> Panel {
+    let left = per_budget("@cpa_budget_limit_usd - @cpa_budget_spent_usd");
+    let even = per_budget(&format!("@cpa_budget_limit_usd * (1 - {})", period_gone()));
+    let mut panel = kit
+        .lines("left", "30m")
+        .query(kit.t.word("left"), &left)
+        .query(kit.t.word("even_pace"), &even)
+        .steps(&[("red", None), ("green", Some(0.0))])
+        .default("color", style::by_steps())
+        .decimals(2)
+        .custom("gradientMode", json!("scheme"))
+        .custom("fillOpacity", json!(15))
+        .option(
+            "legend",
+            json!({"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []}),
+        )
+        .of(
+            kit.t.word("even_pace"),
+            &[
+                ("color", style::fixed("text")),
+                ("custom.gradientMode", json!("none")),
+                ("custom.fillOpacity", json!(0)),
+                ("custom.lineWidth", json!(1)),
+                ("custom.lineStyle", json!({"fill": "dash", "dash": [6, 6]})),
+            ],
+        )
+        .field("repeat", json!("budget"))
+        .field("repeatDirection", json!("h"))
+        .field("maxPerRow", json!(3));
+    // Below zero is where it matters.
+    if let Some(defaults) = panel.json["fieldConfig"]["defaults"].as_object_mut() {
+        defaults.remove("min");
+    }
+    panel
+}
+
+fn plans(kit: &Kit<'_>) -> Panel {
+    let by = " by (account)";
+    let worth = worth_of_plans(by);
+    kit.table("plans")
+        .label("account", at_least(120))
+        .silent("max by (account, plan) (@cpa_plan_fee_usd)")
+        .label("plan", wide(90))
+        .value(
+            "fee",
+            "max by (account) (@cpa_plan_fee_usd)",
+            wide(105).unit("currencyUSD").decimals(2),
+        )
+        .value("worth", &worth, wide(105).unit("currencyUSD").decimals(2))
+        .value(
+            "times",
+            &format!("{worth} / {}", fees(by)),
+            gauge(140, 20.0, RETURNED).unit("none").decimals(1),
+        )
+        .sorted_by("times", true, &[])
+}
+
+fn clients(kit: &Kit<'_>) -> Panel {
+    let worth = grown("client", "@cpa_client_list_value_usd_total");
+    let share = format!(
+        "{worth} / on () group_left () {}",
+        grown("", "@cpa_client_list_value_usd_total")
+    );
+    kit.table("clients")
+        .label("client", at_least(110))
+        .value(
+            "share",
+            &share,
+            gauge(110, 1.0, &[("blue", None)])
+                .unit("percentunit")
+                .decimals(0),
+        )
+        .value("worth", &worth, wide(100).unit("currencyUSD").decimals(2))
+        .value(
+            "paid",
+            &grown("client", "@cpa_client_cost_usd_total"),
+            wide(90).unit("currencyUSD").decimals(2),
+        )
+        .sorted_by("worth", true, &[])
+}
