@@ -6,7 +6,7 @@ use crate::support::{read, root, yaml};
 
 pub(crate) const RECORDING: &str = "prometheus/recording.rules.yml";
 /// Files of `alerts/rules`; each has its tests in `alerts/tests`.
-pub(crate) const FILES: [&str; 4] = ["exporter", "accounts", "quota", "traffic"];
+pub(crate) const FILES: [&str; 5] = ["exporter", "accounts", "quota", "traffic", "money"];
 
 /// An alert rule. Several can have one name.
 #[derive(Clone, Debug)]

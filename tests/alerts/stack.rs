@@ -60,7 +60,7 @@ async fn it_runs_and_leaves_nothing_behind() {
     .await;
     let rules = get(&format!("{prometheus}/api/v1/rules")).await.unwrap();
     let groups = rules["data"]["groups"].as_array().unwrap();
-    assert_eq!(groups.len(), 7, "{rules}");
+    assert_eq!(groups.len(), 8, "{rules}");
     let found = eventually("Prometheus finds Alertmanager", async || {
         let answer = get(&format!("{prometheus}/api/v1/alertmanagers")).await?;
         answer.pointer("/data/activeAlertmanagers/0/url").cloned()

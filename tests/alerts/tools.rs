@@ -29,7 +29,7 @@ fn promtool_takes_configuration_and_rules() {
         &root(),
         &["check", "config", "prometheus/prometheus.yml"],
     );
-    assert!(said.contains("5 rule files found"), "{said}");
+    assert!(said.contains("6 rule files found"), "{said}");
     let mut files = vec![RECORDING.to_owned()];
     files.extend(FILES.map(|file| format!("alerts/rules/{file}.yml")));
     for file in files {
