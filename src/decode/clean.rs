@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashSet;
+
+use foldhash::HashSet;
 
 use super::secrets::{Secrets, looks_secret};
 

@@ -1,10 +1,11 @@
 //! What each record is worth, while it passes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::metrics::{PriceFacts, PriceOfModel};
 use crate::model::{DimId, Dimension, Event, Money, Route, TokenKind, UnixNanos};

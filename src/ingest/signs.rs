@@ -1,5 +1,6 @@
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use foldhash::HashMap;
 
 use crate::model::{DimId, Event, Route, UnixNanos};
 use crate::quota::passive::{self, Observed};

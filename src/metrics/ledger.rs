@@ -1,8 +1,9 @@
 //! The working state behind the counters, owned by the ingest thread. No locks inside.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::exposition::Exposition;
 use super::labels::LabelTexts;

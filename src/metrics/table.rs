@@ -1,7 +1,8 @@
 //! One restored family at work: totals by internal ids, series by label values.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::labels::{LabelTexts, OTHER};
 use super::restored::{Cells, Restored};

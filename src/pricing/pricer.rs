@@ -1,7 +1,8 @@
 //! Prices for records, with the look-up of each model done once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::plan::tier_named;
 use super::table::PriceTable;

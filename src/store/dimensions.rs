@@ -1,7 +1,6 @@
 //! Interning: text that repeats becomes a small number.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use rusqlite::Connection;
 
 use super::{Reader, StoreError, names};
