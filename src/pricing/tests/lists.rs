@@ -88,6 +88,43 @@ fn ids_go_before_aliases_and_aliases_before_patterns() {
 }
 
 #[test]
+fn an_alias_of_a_later_list_goes_before_an_id_of_an_earlier_one() {
+    let mut user = file(vec![listed("own", 7.0), listed("resold", 8.0)]);
+    user.prices[1].aliases = vec!["GPT-5.5".to_owned()];
+    user.aliases.insert("gpt-5.4".to_owned(), "own".to_owned());
+    // Of one list, the id goes first; and nothing is an alias of itself.
+    user.aliases.insert("own".to_owned(), "resold".to_owned());
+    user.aliases
+        .insert("grok-4.3".to_owned(), "grok-4.3".to_owned());
+    let files = [(Layer::BuiltIn, built_in().unwrap()), (Layer::User, user)];
+    let table = PriceTable::new(&files, CacheWrites::Short).unwrap();
+    for (model, input) in [
+        ("gpt-5.4", 7.0),
+        ("gpt-5.5", 8.0),
+        // Another name of what the user made an alias.
+        ("openai/gpt-5.5", 8.0),
+        ("own", 7.0),
+        ("grok-4.3", 1.25),
+    ] {
+        assert_eq!(input_of(&table, model), Some(input), "{model}");
+    }
+    // What is exported is the same list once more.
+    let again = PriceTable::new(&[(Layer::User, table.export())], CacheWrites::Short).unwrap();
+    for model in ["gpt-5.4", "gpt-5.5", "openai/gpt-5.5", "gpt-5.4-pro"] {
+        assert_eq!(input_of(&again, model), input_of(&table, model), "{model}");
+    }
+}
+
+#[test]
+fn aliases_in_a_circle_lead_nowhere() {
+    let mut user = file(vec![listed("own", 7.0)]);
+    user.aliases.insert("a".to_owned(), "b".to_owned());
+    user.aliases.insert("b".to_owned(), "a".to_owned());
+    let found = PriceTable::new(&[(Layer::User, user)], CacheWrites::Short).unwrap_err();
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_list_is_told_at_once() {
     let mut twice = listed("b", 1.0);
     twice.aliases = vec!["A".to_owned()];
