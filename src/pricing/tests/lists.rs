@@ -147,6 +147,12 @@ fn what_is_wrong_with_a_list_is_told_at_once() {
     });
     let mut steps = listed("h", 1.0);
     steps.long_context = vec![LongContext::default(), LongContext::default()];
+    let mut named_twice = listed("k", 1.0);
+    for tier in ["fast", "Priority"] {
+        named_twice
+            .tiers
+            .insert(tier.to_owned(), TierList::default());
+    }
     let mut backwards = listed("i", 1.0);
     backwards.valid_from = Some("2026-02-01".to_owned());
     backwards.valid_to = Some("2026-01-01".to_owned());
@@ -162,6 +168,7 @@ fn what_is_wrong_with_a_list_is_told_at_once() {
         backwards,
         listed("j", 1001.0),
         listed("", 1.0),
+        named_twice,
     ];
     insta::assert_snapshot!(problems(list).join("\n"));
 }
@@ -203,7 +210,15 @@ tiers.priority = { input = 4, output = 7 }
     assert_eq!(rates(1000, None), [20, 20, 35, 40]);
     assert_eq!(rates(1001, None), [40, 40, 70, 70]);
     assert_eq!(rates(1001, Some("priority")), [80, 80, 140, 140]);
-    assert!(PriceFile::parse("prices.toml", "[[prices]]\nmodell = \"x\"\n").is_err());
+    for (before, unknown) in [
+        ("model =", "modell = \"x\"\nmodel ="),
+        ("input = 2,", "input = 2, write = 1,"),
+        ("above_tokens = 1000,", "above_tokens = 1000, outputs = 1,"),
+        ("priority = {", "priority = { read = 1,"),
+    ] {
+        let error = PriceFile::parse("prices.toml", &toml.replace(before, unknown)).unwrap_err();
+        assert!(error.contains("unknown field"), "{unknown}: {error}");
+    }
 }
 
 #[test]
@@ -233,13 +248,14 @@ fn the_example_of_the_documentation_is_a_list() {
     }
     // 2 by day, 4 in the peak hours of a Monday, 3 before October.
     let prices = &table.find("acme-large").unwrap().0.prices;
-    let input = |at: &str| {
-        prices
-            .rates(start_of(at).unwrap(), None, 0)
-            .unwrap()
-            .input
-            .femtos()
+    let input = |at: &str, prompt| {
+        let rates = prices.rates(start_of(at).unwrap(), None, prompt);
+        rates.unwrap().input.femtos()
     };
-    let inputs = ["2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z", "2026-09-30"].map(input);
+    let times = ["2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z", "2026-09-30"];
+    let inputs = times.map(|at| input(at, 0));
     assert_eq!(inputs, [2_000_000_000, 4_000_000_000, 3_000_000_000]);
+    // A long prompt costs twice as much in the peak hours, too.
+    let inputs = times.map(|at| input(at, 200_001));
+    assert_eq!(inputs, [4_000_000_000, 8_000_000_000, 3_000_000_000]);
 }
