@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
+use super::rejects::RejectCounts;
 use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError};
 use crate::platform;
 
@@ -43,11 +44,13 @@ impl Store {
         migrate(&mut conn, version)?;
         let state = load_state(&conn)?;
         let interner = Interner::load(&conn)?;
+        let rejects = RejectCounts::load(&conn)?;
         Ok(Self {
             conn,
             path,
             interner,
             state,
+            rejects,
         })
     }
 }
