@@ -65,6 +65,8 @@ impl Backfill {
         if !(1000..=240_000).contains(&step) {
             return Err(BackfillError::Step);
         }
+        // A running exporter goes on naming and counting; all families shall tell of one moment.
+        reader.hold()?;
         let extent = reader.extent()?;
         let live = extent.live.unwrap_or(UnixNanos::new(i64::MAX));
         let to = range.to.unwrap_or(live.min(now));

@@ -370,3 +370,31 @@ fn many_different_error_texts_stand_in_their_events() {
         .unwrap();
     assert_eq!(kinds, (2000, 100));
 }
+
+#[test]
+fn a_reader_that_holds_on_sees_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    reader.hold().unwrap();
+    let mut ingest = store.begin().unwrap();
+    add(&mut ingest, &event(5, 1));
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(reader.names().unwrap().len(), 0);
+    assert_eq!(reader.extent().unwrap(), Extent::default());
+    let later = Reader::open(dir.path()).unwrap();
+    assert_eq!(later.extent().unwrap().live, Some(UnixNanos::new(5)));
+}
+
+#[test]
+fn a_reader_of_another_version_says_so_instead_of_missing_a_column() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let error = Reader::open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::OtherSchema { found: 1, .. }),
+        "{error}"
+    );
+}
