@@ -17,9 +17,6 @@ mod split;
 mod timestamp;
 mod tokens;
 
-#[cfg(test)]
-mod tests;
-
 use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason};
 
 pub use exhaustion::exhaustion;

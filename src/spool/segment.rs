@@ -158,27 +158,35 @@ impl Segments {
                 _gone => state.segments.pop_front(),
             };
         }
-        let State {
-            segments,
-            tail,
-            commit_number,
-            ..
-        } = state;
-        if let (Some(tail), Some(last)) = (tail, segments.back_mut())
-            && last.len > HEADER_LEN
-            && last.released >= last.len
-        {
-            let id = self.fresh_id();
-            tail.set_len(0)
-                .and_then(|()| tail.write_all(&header(id, *commit_number)))
-                .map_err(|e| SpoolError::new(self.path(last.number), "emptied", e))?;
-            *last = Segment {
-                id,
-                number: last.number,
-                len: HEADER_LEN,
-                released: HEADER_LEN,
-            };
+        self.empty_tail(state)
+    }
+
+    /// Gives the last segment a new content when everything in it has been released.
+    fn empty_tail(&self, state: &mut State) -> Result<(), SpoolError> {
+        let commit_number = state.commit_number;
+        let (Some(tail), Some(last)) = (&mut state.tail, state.segments.back_mut()) else {
+            return Ok(());
+        };
+        if last.len <= HEADER_LEN || last.released < last.len {
+            return Ok(());
         }
+        let id = self.fresh_id();
+        let written = tail
+            .set_len(0)
+            .and_then(|()| tail.write_all(&header(id, commit_number)));
+        if let Err(error) = written {
+            let path = self.path(last.number);
+            // It may be left without a header, and a frame behind none would not be found again:
+            // the next append begins a new file.
+            state.tail = None;
+            return Err(SpoolError::new(path, "emptied", error));
+        }
+        *last = Segment {
+            id,
+            number: last.number,
+            len: HEADER_LEN,
+            released: HEADER_LEN,
+        };
         Ok(())
     }
 }

@@ -71,6 +71,28 @@ fn what_was_appended_is_read_in_order_and_shrinks_to_nothing() {
 }
 
 #[test]
+fn a_file_that_could_not_be_emptied_takes_no_more_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = 1 << 20;
+    let segments = segment::Segments::open(dir.path().into(), limit, ids(0)).unwrap();
+    let mut writer = Writer::new(segments.clone());
+    let mut reader = Reader::new(segments.clone());
+    writer.append(&batch(&["a"])).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+    // Emptying fails on a file that is open for reading only.
+    let read_only = fs::File::open(last_file(dir.path())).unwrap();
+    segments.lock().tail = Some(read_only);
+    let error = reader.release(reader.position(), 1).unwrap_err();
+    assert_eq!(error.action, "emptied");
+
+    writer.append(&batch(&["b"])).unwrap();
+    assert_eq!(drain(&mut reader), ["b"]);
+    drop((writer, reader, segments));
+    let (_writer, mut reader) = open(dir.path().into(), limit, ids(100)).unwrap();
+    assert_eq!(drain(&mut reader).last().map(String::as_str), Some("b"));
+}
+
+#[test]
 fn a_restart_replays_what_was_not_released() {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
