@@ -163,7 +163,7 @@ impl Tally {
         }
         self.filled();
         let set_back = self.latest.since(now) > SET_BACK;
-        self.latest = self.latest.max(now);
+        self.latest = if set_back { now } else { self.latest.max(now) };
         let changed = self.stale.is_some_and(|since| since.elapsed() >= QUIET);
         if (others || changed || set_back)
             && let Err(error) = self.fill(store, now)
