@@ -63,6 +63,20 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
 }
 
+/// Replaces what a file of mode 0600 holds, at once: readers, and the start after a crash, find the
+/// old content or the new one.
+pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let next = path.with_added_extension("new");
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_private_file(&next)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&next, path)
+}
+
 /// Exclusive use of a directory, given back on drop and when the process dies, however it dies.
 #[derive(Debug)]
 pub struct DirLock {
@@ -162,5 +176,17 @@ mod tests {
         create_private_file(&path).unwrap();
         let again = create_private_file(&path).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whatever_a_crash_left_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        for content in ["first", "second"] {
+            fs::write(dir.path().join("key.new"), "half of someth").unwrap();
+            replace_private_file(&path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

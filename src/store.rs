@@ -38,6 +38,7 @@ pub use snapshot::{PastEvent, Snapshot};
 pub use stats::StoreStats;
 
 use dimensions::Interner;
+use rejects::RejectCounts;
 
 /// Name of the database within the storage directory.
 pub const DATABASE_FILE: &str = "cpa-exporter.db";
@@ -49,6 +50,7 @@ pub struct Store {
     path: PathBuf,
     interner: Interner,
     state: State,
+    rejects: RejectCounts,
 }
 
 /// The row of table `state`, kept in memory because this is its only writer.

@@ -21,8 +21,9 @@ use crate::model::{Limit, Name, Unit};
 
 const NANOS: f64 = 1e9;
 const HOUR: f64 = 3600.0;
-/// Largest limit in its unit, so that it can be added up exactly.
+/// Largest limit in its unit, so that it is exact; and as it is added up, in 64 bits.
 const LARGEST: f64 = 9e15;
+const LARGEST_AMOUNT: f64 = 9e18;
 /// Longest rolling window.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -145,12 +146,7 @@ fn quota(it: &Quota, default: &TimeZone) -> Result<QuotaRule, &'static str> {
     let limit = it.limit.map(|limit| amount(measure, limit)).transpose()?;
     Ok(QuotaRule {
         name: Limit::new(&it.name).ok_or("the name looks like an id or an address")?,
-        selector: Selector {
-            providers: globs(it.provider.as_ref())?,
-            accounts: globs(it.account.as_ref())?,
-            clients: globs(it.client.as_ref())?,
-            models: globs(it.model.as_ref())?,
-        },
+        selector: selector([&it.provider, &it.account, &it.client, &it.model])?,
         measure,
         period,
         split: match it.per {
@@ -173,12 +169,7 @@ fn budget(it: Budget, default: &TimeZone) -> Result<BudgetRule, &'static str> {
     if !it.thresholds.iter().all(is_share) {
         return Err("thresholds are shares like 0.8");
     }
-    let selector = [
-        ("provider", &it.provider),
-        ("account", &it.account),
-        ("client", &it.client),
-        ("model", &it.model),
-    ];
+    let selected = [&it.provider, &it.account, &it.client, &it.model];
     Ok(BudgetRule {
         name: name(&it.name)?,
         period: match it.window {
@@ -187,14 +178,9 @@ fn budget(it: Budget, default: &TimeZone) -> Result<BudgetRule, &'static str> {
             WindowName::Monthly => "monthly".to_owned(),
             WindowName::Rolling => return Err("a budget's window is daily, weekly or monthly"),
         },
-        scope: scope(selector),
+        scope: scope(selected),
         calendar: start.calendar(default)?,
-        selector: Selector {
-            providers: globs(it.provider.as_ref())?,
-            accounts: globs(it.account.as_ref())?,
-            clients: globs(it.client.as_ref())?,
-            models: globs(it.model.as_ref())?,
-        },
+        selector: selector(selected)?,
         list_value: it.value == Worth::ListValue,
         limit: amount(Measure::Cost, it.usd)?,
         thresholds: it.thresholds,
@@ -272,6 +258,17 @@ fn zone(text: Option<&str>, default: &TimeZone) -> Result<TimeZone, &'static str
     found.map_err(|_quotes_the_text| "zone is a name like Europe/Berlin or an offset like +08:00")
 }
 
+/// By provider, account, client and model.
+fn selector(selected: [&Option<Patterns>; 4]) -> Result<Selector, &'static str> {
+    let [providers, accounts, clients, models] = selected.map(|written| globs(written.as_ref()));
+    Ok(Selector {
+        providers: providers?,
+        accounts: accounts?,
+        clients: clients?,
+        models: models?,
+    })
+}
+
 fn globs(patterns: Option<&Patterns>) -> Result<Globs, &'static str> {
     let texts = texts(patterns);
     if patterns.is_some() && (texts.is_empty() || texts.iter().any(|text| text.is_empty())) {
@@ -289,14 +286,18 @@ fn texts(patterns: Option<&Patterns>) -> Vec<&str> {
 }
 
 /// What a budget covers, for people. A pattern that could be somebody's key or address is hidden.
-fn scope(selector: [(&str, &Option<Patterns>); 4]) -> String {
-    let parts = selector.into_iter().filter_map(|(what, patterns)| {
-        let shown = texts(patterns.as_ref()).into_iter().map(|text| {
-            Name::new(text).map_or_else(|| "(hidden)".to_owned(), |name| name.to_string())
+fn scope(selected: [&Option<Patterns>; 4]) -> String {
+    let names = ["provider", "account", "client", "model"];
+    let parts = names
+        .into_iter()
+        .zip(selected)
+        .filter_map(|(what, patterns)| {
+            let shown = texts(patterns.as_ref()).into_iter().map(|text| {
+                Name::new(text).map_or_else(|| "(hidden)".to_owned(), |name| name.to_string())
+            });
+            let shown: Vec<String> = shown.collect();
+            (!shown.is_empty()).then(|| format!("{what} {}", shown.join(" or ")))
         });
-        let shown: Vec<String> = shown.collect();
-        (!shown.is_empty()).then(|| format!("{what} {}", shown.join(" or ")))
-    });
     let parts: Vec<String> = parts.collect();
     if parts.is_empty() {
         "everything".to_owned()
@@ -328,7 +329,7 @@ fn amount(measure: Measure, number: f64) -> Result<u64, &'static str> {
         Unit::Seconds => number * HOUR * NANOS,
         Unit::Tokens | Unit::Requests | Unit::Credits => number,
     };
-    if !(0.0..=LARGEST * HOUR).contains(&whole) || number > LARGEST {
+    if !(0.0..=LARGEST_AMOUNT).contains(&whole) || number > LARGEST {
         return Err("a limit is a number from 0 on, and not too large to be added up");
     }
     #[expect(

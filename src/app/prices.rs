@@ -1,7 +1,6 @@
 //! The price lists on disk, and what the configuration says about money, put together.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -9,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::config::{self, Aliases, Cost, Origin, Problem, Problems};
 use crate::metrics::PlanFee;
-use crate::platform::{create_private_dir, create_private_file};
+use crate::platform::{create_private_dir, replace_private_file};
 use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
 
 /// What `prices set` and `prices import` write, within the storage directory.
@@ -60,18 +59,9 @@ pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>>
 pub(crate) fn save_commands_file(storage: &Path, list: &PriceFile) -> anyhow::Result<PathBuf> {
     create_private_dir(storage).with_context(|| format!("cannot create {}", storage.display()))?;
     let path = commands_path(storage);
-    let next = path.with_extension("json.new");
-    if next.exists() {
-        fs::remove_file(&next).with_context(|| format!("cannot remove {}", next.display()))?;
-    }
     let mut text = serde_json::to_string_pretty(list)?;
     text.push('\n');
-    create_private_file(&next)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&next, &path))
+    replace_private_file(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
 }

@@ -6,12 +6,14 @@ use super::Setup;
 use super::limits_file;
 use super::prices;
 use super::records::{KeyedAccess, Records};
+use crate::budget::Rules;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::ReloadRequests;
 use crate::ingest::{SharedPrices, SharedRules};
 use crate::metrics::{ExporterMetrics, Handles};
 use crate::platform::{Notifier, State};
+use crate::pricing::PriceTable;
 use crate::source::Shared;
 
 pub(super) struct Reloader {
@@ -69,8 +71,7 @@ impl Reloader {
             tracing::warn!(%warning, "the configuration is valid, but");
         }
         let new = loaded.value;
-        let table = prices::load(&self.setup.config.storage.path, &new.cost);
-        match table.and_then(|table| Ok((table, limits_file::load(&new.limits)?))) {
+        match self.lists(&new) {
             Ok((table, rules)) => {
                 self.prices.store(Arc::new(table));
                 // The same rules need no new books.
@@ -100,6 +101,15 @@ impl Reloader {
             );
         }
         Ok(())
+    }
+}
+
+impl Reloader {
+    /// What stands in files of its own: prices and limits.
+    fn lists(&self, new: &Config) -> anyhow::Result<(PriceTable, Rules)> {
+        let table = prices::load(&self.setup.config.storage.path, &new.cost)?;
+        prices::references(&new.cost, &table)?;
+        Ok((table, limits_file::load(&new.limits)?))
     }
 }
 

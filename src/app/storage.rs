@@ -6,7 +6,7 @@ use std::{fs, io};
 use anyhow::Context as _;
 
 use crate::decode::HashKey;
-use crate::platform::create_private_file;
+use crate::platform::replace_private_file;
 use crate::spool::{self, Position, Reader, SegmentId, Writer};
 use crate::store::Store;
 
@@ -60,11 +60,7 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = random_bytes()?;
-            create_private_file(&path)
-                .and_then(|mut file| {
-                    io::Write::write_all(&mut file, &key)?;
-                    file.sync_all()
-                })
+            replace_private_file(&path, &key)
                 .with_context(|| format!("cannot create {}", path.display()))?;
             Ok(HashKey(key))
         }

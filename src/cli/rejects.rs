@@ -192,6 +192,8 @@ fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()
             received: reject.received,
             body: BatchBody::Records(vec![reject.payload.clone().into()]),
         })?;
+        // The database survives a loss of power, so the spool must do so as well from here on.
+        writer.sync()?;
         store.delete_reject(reject.id)?;
     }
     Ok(())

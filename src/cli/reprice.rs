@@ -13,7 +13,7 @@ use super::{ConfigFlags, Exit, print};
 use crate::app::prices;
 use crate::config::Env;
 use crate::model::{DimId, Dimension, UnixNanos};
-use crate::pricing::{Billing, Pricer, Subject};
+use crate::pricing::{Billing, PriceTable, Pricer, Subject};
 use crate::store::{Change, Cursor, PricedEvent, Range, Repricer};
 
 /// Events that are read, and written, at a time: a transaction takes some hundredths of a second.
@@ -45,12 +45,8 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let path = &setup.storage.path;
     let mut store = Repricer::open(path)
         .with_context(|| format!("cannot open the database in {}", path.display()))?;
-    let register = Register {
-        pricer: Pricer::new(Arc::clone(&table)),
-        models: store.texts(Dimension::Model)?,
-        tiers: store.texts(Dimension::ServiceTier)?,
-        said: said(&store, &prices::billing(&setup.cost, &setup.aliases))?,
-    };
+    let billing = prices::billing(&setup.cost, &setup.aliases);
+    let register = Register::load(&store, Arc::clone(&table), billing)?;
     let range = Range {
         from: args.from,
         until: args.to,
@@ -80,12 +76,6 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn said(store: &Repricer, billing: &Billing) -> anyhow::Result<HashMap<DimId, bool>> {
-    let accounts = store.texts(Dimension::Account)?.into_iter();
-    let said = accounts.filter_map(|(id, (value, name))| Some((id, billing.said(&value, &name)?)));
-    Ok(said.collect())
-}
-
 /// Stored value and name of interned texts.
 type Texts = HashMap<DimId, (String, String)>;
 
@@ -99,12 +89,45 @@ enum Mode {
 /// What an event's amounts are computed with.
 struct Register {
     pricer: Pricer,
+    billing: Billing,
     models: Texts,
     tiers: Texts,
-    said: HashMap<DimId, bool>,
+    accounts: Texts,
 }
 
 impl Register {
+    fn load(store: &Repricer, table: Arc<PriceTable>, billing: Billing) -> anyhow::Result<Self> {
+        let mut this = Self {
+            pricer: Pricer::new(table),
+            billing,
+            models: Texts::new(),
+            tiers: Texts::new(),
+            accounts: Texts::new(),
+        };
+        this.read(store)?;
+        Ok(this)
+    }
+
+    fn read(&mut self, store: &Repricer) -> anyhow::Result<()> {
+        self.models = store.texts(Dimension::Model)?;
+        self.tiers = store.texts(Dimension::ServiceTier)?;
+        self.accounts = store.texts(Dimension::Account)?;
+        Ok(())
+    }
+
+    /// Learns what a running exporter has named since: without its name a model would look like
+    /// one that has no price.
+    fn catch_up(&mut self, store: &Repricer, events: &[PricedEvent]) -> anyhow::Result<()> {
+        let knows = |texts: &Texts, id| id == DimId::NONE || texts.contains_key(&id);
+        let knows_all = events.iter().all(|event| {
+            knows(&self.models, event.model)
+                && knows(&self.tiers, event.service_tier)
+                && knows(&self.tiers, event.response_service_tier)
+                && knows(&self.accounts, event.account)
+        });
+        if knows_all { Ok(()) } else { self.read(store) }
+    }
+
     fn model(&self, name: &str) -> anyhow::Result<DimId> {
         let mut models = self.models.iter();
         let found = models.find(|(_, (value, _))| value == name);
@@ -120,9 +143,10 @@ impl Register {
         }
         let Self {
             pricer,
+            billing,
             models,
             tiers,
-            said,
+            accounts,
         } = self;
         let subject = Subject {
             at: event.at,
@@ -135,7 +159,9 @@ impl Register {
         };
         let value = pricer.value(&subject, &event.tokens);
         let value = value.map(|value| i64::try_from(value.total()).unwrap_or(i64::MAX));
-        let per_use = Billing::per_use(said.get(&event.account).copied(), event.login);
+        let account = accounts.get(&event.account);
+        let said = account.and_then(|(value, name)| billing.said(value, name));
+        let per_use = Billing::per_use(said, event.login);
         let cost = value.map(|value| if per_use { value } else { 0 });
         (value != event.value || cost != event.cost).then_some(Change {
             event: *event,
@@ -163,6 +189,7 @@ impl Run {
                 break;
             };
             cursor = Cursor::after(last);
+            self.register.catch_up(&self.store, &events)?;
             changes.clear();
             for event in &events {
                 let change = self.register.change(event);
@@ -288,5 +315,64 @@ impl Sums {
                 *costs += i128::from(cost.unwrap_or(0));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Decoded, Decoder, HashKey};
+    use crate::model::{Money, Value};
+    use crate::pricing::{CacheWrites, Layer, built_in};
+    use crate::store::{SpoolMark, Store};
+
+    const WORTH: u64 = 9_000_000;
+
+    /// What a running exporter does with a record of 100,000 tokens.
+    fn ingest(store: &mut Store, model: &str, second: u8) {
+        let record = format!(
+            r#"{{"timestamp":"2026-11-22T00:00:0{second}Z","provider":"codex","model":"{model}","auth_index":"37e10dbe","auth_type":"apikey","tokens":{{"input_tokens":100000,"total_tokens":100000}}}}"#
+        );
+        let decoder = Decoder::new(HashKey([7; 16]));
+        let Decoded::Event(event) = decoder.decode(record.as_bytes()) else {
+            panic!("no event: {record}");
+        };
+        let mut open = store.begin().unwrap();
+        let route = open.intern(&event);
+        let money = Money {
+            value: Some(Value::new([WORTH, 0, 0, 0, 0, 0])),
+            per_use: true,
+            price_version: 1,
+            references: Vec::new(),
+        };
+        assert!(open.event(&event, &route, &money).unwrap());
+        let mark = SpoolMark::default();
+        open.commit(std::iter::empty(), mark).unwrap();
+    }
+
+    #[test]
+    fn a_model_that_a_running_exporter_names_meanwhile_keeps_its_price() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut exporter = Store::open(dir.path()).unwrap();
+        ingest(&mut exporter, "gpt-5.4", 1);
+        let files = [(Layer::BuiltIn, built_in().unwrap())];
+        let table = Arc::new(PriceTable::new(&files, CacheWrites::Short).unwrap());
+        let store = Repricer::open(dir.path()).unwrap();
+        let register = Register::load(&store, table, Billing::default()).unwrap();
+        ingest(&mut exporter, "gpt-5.5", 2);
+        let run = Run {
+            store,
+            register,
+            mode: Mode::Write(1),
+        };
+        let range = Range {
+            from: UnixNanos::new(0),
+            until: UnixNanos::new(i64::MAX),
+            model: None,
+        };
+        let report = run.over(&range).unwrap();
+        assert_eq!((report.all.events, report.all.unpriced), (2, [0, 0]));
+        // 2.5 and 5 dollars per million tokens.
+        assert_eq!(report.all.value[1], 750_000_000);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::metrics::{Aliases, Caps, PastPage, PastTimes, past_bounds};
 use crate::model::{DimId, Dimension, FailureReason, PastFamily, PastKey, UnixNanos};
-use crate::store::{NewName, PastRange, Reader, StoreError};
+use crate::store::{Extent, NewName, PastRange, Reader, StoreError};
 
 /// Most steps of a range: what one series has in them is held in memory.
 const MAX_STEPS: i64 = 2_000_000;
@@ -61,32 +61,20 @@ impl Backfill {
         (caps, aliases): (Caps, Aliases),
         target: &[(String, String)],
     ) -> Result<Self, BackfillError> {
-        let step = i64::try_from(range.step.as_millis()).unwrap_or(i64::MAX);
-        if !(1000..=240_000).contains(&step) {
-            return Err(BackfillError::Step);
-        }
-        let extent = reader.extent()?;
-        let live = extent.live.unwrap_or(UnixNanos::new(i64::MAX));
-        let to = range.to.unwrap_or(live.min(now));
-        let from = range.from.or(extent.first).unwrap_or(to).min(to);
-        if range.from.is_some_and(|from| from > to) {
-            return Err(BackfillError::Empty);
-        }
-        let steps = (to.as_millis() - from.as_millis()) / step;
-        if steps > MAX_STEPS {
-            return Err(BackfillError::TooLong(steps));
-        }
-        let asked = PastRange {
+        // A running exporter goes on naming and counting; all families shall tell of one moment.
+        reader.hold()?;
+        let asked = range.within(&reader.extent()?, now)?;
+        let PastRange {
             from,
             to,
             live,
-            step_ms: step,
-        };
+            step_ms,
+        } = asked;
         let times = PastTimes {
             from: from.as_millis(),
             to: to.as_millis(),
             live: live.as_millis(),
-            step,
+            step: step_ms,
         };
         let names = reader.names()?;
         let texts: Vec<_> = names.iter().map(as_text).collect();
@@ -120,6 +108,32 @@ impl Backfill {
     }
 }
 
+impl Range {
+    /// With what is left open said by what is stored.
+    fn within(&self, extent: &Extent, now: UnixNanos) -> Result<PastRange, BackfillError> {
+        let step_ms = i64::try_from(self.step.as_millis()).unwrap_or(i64::MAX);
+        if !(1000..=240_000).contains(&step_ms) {
+            return Err(BackfillError::Step);
+        }
+        let live = extent.live.unwrap_or(UnixNanos::new(i64::MAX));
+        let to = self.to.unwrap_or(live.min(now));
+        let from = self.from.or(extent.first).unwrap_or(to).min(to);
+        if self.from.is_some_and(|from| from > to) {
+            return Err(BackfillError::Empty);
+        }
+        let steps = (to.as_millis() - from.as_millis()) / step_ms;
+        if steps > MAX_STEPS {
+            return Err(BackfillError::TooLong(steps));
+        }
+        Ok(PastRange {
+            from,
+            to,
+            live,
+            step_ms,
+        })
+    }
+}
+
 fn as_text(name: &NewName) -> (Dimension, DimId, &str, &str) {
     (name.dimension, name.id, &name.value, &name.label)
 }
@@ -145,4 +159,43 @@ fn show<W: Write>(
         .collect();
     reader.show_as(&changes)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_range_leaves_open_is_what_is_stored_before_live_counting() {
+        let at = UnixNanos::from_millis;
+        let extent = Extent {
+            first: Some(at(10_000)),
+            last: Some(at(90_000)),
+            live: Some(at(50_000)),
+        };
+        let within = |from: Option<i64>, to: Option<i64>, step: u64| {
+            let range = Range {
+                from: from.map(at),
+                to: to.map(at),
+                step: Duration::from_millis(step),
+            };
+            let found = range.within(&extent, at(100_000));
+            found.map(|found| [found.from, found.to].map(UnixNanos::as_millis))
+        };
+        assert_eq!(within(None, None, 1000).unwrap(), [10_000, 50_000]);
+        assert_eq!(
+            within(Some(20_000), Some(60_000), 1000).unwrap(),
+            [20_000, 60_000]
+        );
+        // Before everything: nothing, but no mistake.
+        assert_eq!(within(None, Some(5000), 1000).unwrap(), [5000, 5000]);
+        for step in [999, 240_001] {
+            let refused = within(None, None, step);
+            assert!(matches!(refused, Err(BackfillError::Step)), "{step}");
+        }
+        let backwards = within(Some(60_000), None, 1000);
+        assert!(matches!(backwards, Err(BackfillError::Empty)));
+        let long = within(Some(0), Some((MAX_STEPS + 1) * 1000), 1000);
+        assert!(matches!(long, Err(BackfillError::TooLong(_))));
+    }
 }

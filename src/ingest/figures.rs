@@ -72,8 +72,8 @@ fn budget(sheet: &mut Sheet, state: &BudgetState<'_>, now: UnixNanos) {
     if rule.limit > 0 {
         add(&families::USED_RATIO, spent / limit);
     }
-    add(&families::PERIOD_START, seconds(count.window.start));
-    add(&families::PERIOD_END, seconds(count.window.end));
+    add(&families::PERIOD_START, count.window.start.as_seconds());
+    add(&families::PERIOD_END, count.window.end.as_seconds());
     if let Some(usd) = projection::at_pace(spent, count.window, now) {
         add(&families::FORECAST, usd);
     }
@@ -188,15 +188,6 @@ fn usd(nanos: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
 fn number(amount: u64) -> f64 {
     amount as f64
-}
-
-fn seconds(at: UnixNanos) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact"
-    )]
-    let millis = at.as_millis() as f64;
-    millis / 1000.0
 }
 
 #[cfg(test)]

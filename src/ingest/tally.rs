@@ -25,6 +25,9 @@ use crate::store::{Ingest, NewName, PastEvent, Snapshot, Store, StoreError};
 const CHUNK: usize = 1000;
 /// After this time without another change the books are filled anew.
 const QUIET: Duration = Duration::from_secs(3);
+/// A clock that is set back by more than this makes the books wrong: they have let go of what was
+/// over by the time that it was said to be.
+const SET_BACK: Duration = Duration::from_mins(1);
 
 /// Showing thousands of quotas takes its time; so many times longer passes before the next.
 const LEISURE: u32 = 100;
@@ -50,8 +53,10 @@ pub(super) struct Tally {
     combos: Combos,
     combo_ids: Vec<DimId>,
     filling: Option<Filling>,
-    /// The database was changed by others.
+    /// Since when the books are wrong: others have changed the database, or the clock was wrong.
     stale: Option<Instant>,
+    /// The latest time that the books were asked about.
+    latest: UnixNanos,
     signal: Signal,
     /// Not before then are figures shown again.
     next: Option<Instant>,
@@ -78,6 +83,7 @@ impl Tally {
             combo_ids: Vec::new(),
             filling: None,
             stale: None,
+            latest: now,
             signal,
             next: None,
         }
@@ -136,7 +142,8 @@ impl Tally {
         let books = lock(&self.books).emptied(Arc::clone(&self.rules), now);
         let books = Arc::new(Mutex::new(books));
         self.filling = Filling::start(snapshot, books, now, self.signal.clone());
-        self.stale = None;
+        self.stale = self.filling.is_none().then(Instant::now);
+        self.latest = now;
         Ok(())
     }
 
@@ -155,8 +162,10 @@ impl Tally {
             self.combos.forget();
         }
         self.filled();
+        let set_back = self.latest.since(now) > SET_BACK;
+        self.latest = if set_back { now } else { self.latest.max(now) };
         let changed = self.stale.is_some_and(|since| since.elapsed() >= QUIET);
-        if (others || changed)
+        if (others || changed || set_back)
             && let Err(error) = self.fill(store, now)
         {
             tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
@@ -302,4 +311,82 @@ const fn is_selected(dimension: Dimension) -> bool {
 
 fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{Measure, Period, QuotaRule, Selector, Split};
+    use crate::model::{Limit, Money};
+    use crate::store::SpoolMark;
+
+    const DAY: Duration = Duration::from_hours(24);
+    /// 2026-11-24, noon.
+    const NOON: UnixNanos = UnixNanos::from_millis(1_795_521_600_000);
+
+    /// Requests of the last hour, of all accounts together.
+    fn rules() -> Rules {
+        Rules {
+            quotas: vec![QuotaRule {
+                name: Limit::new("hourly").unwrap(),
+                selector: Selector::default(),
+                measure: Measure::Requests,
+                period: Period::rolling(Duration::from_hours(1)).unwrap(),
+                split: Split::None,
+                limit: None,
+            }],
+            ..Rules::default()
+        }
+    }
+
+    /// A stored record of a minute before noon.
+    fn store_one(store: &mut Store) {
+        let record = r#"{"timestamp":"2026-11-24T11:59:00Z","provider":"codex","model":"a","tokens":{"input_tokens":3,"total_tokens":3}}"#;
+        let decoder = crate::decode::Decoder::new(crate::decode::HashKey([7; 16]));
+        let crate::decode::Decoded::Event(event) = decoder.decode(record.as_bytes()) else {
+            panic!("no event");
+        };
+        let mut open = store.begin().unwrap();
+        let route = open.intern(&event);
+        open.event(&event, &route, &Money::default()).unwrap();
+        let mark = SpoolMark::default();
+        open.commit(std::iter::empty(), mark).unwrap();
+    }
+
+    /// What the quota says once the books are filled.
+    fn used(tally: &mut Tally, store: &Store, now: UnixNanos) -> u64 {
+        let began = Instant::now();
+        tally.look(store, now);
+        while tally.filling.is_some() {
+            assert!(began.elapsed() < Duration::from_mins(1), "never filled");
+            // The thread's end wakes us.
+            tally.signal.wait(Duration::from_millis(50));
+            tally.look(store, now);
+        }
+        let mut books = lock(&tally.books);
+        let [quota] = books.quotas(now).collect::<Vec<_>>()[..] else {
+            panic!("one quota");
+        };
+        quota.count.used
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_spoils_the_books_only_while_it_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        store_one(&mut store);
+        let parts = LimitParts {
+            rules: Arc::new(ArcSwap::from_pointee(rules())),
+            page: Board::default(),
+        };
+        let mut tally = Tally::new(parts, NOON, Signal::default());
+        tally.fill(&store, NOON).unwrap();
+        assert_eq!(used(&mut tally, &store, NOON), 1);
+        assert_eq!(used(&mut tally, &store, NOON.saturating_add(DAY)), 0);
+        assert_eq!(used(&mut tally, &store, NOON), 1);
+        // A second back is no reason to read everything again.
+        let before = UnixNanos::new(NOON.get() - 1_000_000_000);
+        tally.look(&store, before);
+        assert!(tally.filling.is_none());
+    }
 }

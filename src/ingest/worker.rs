@@ -25,8 +25,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// The same while the program ends.
 const LAST_RETRY: Duration = Duration::from_millis(100);
-/// Time for the last rounds of a database that fails while the program ends. What is not
-/// committed stays in the spool.
+/// Time for the last rounds while the program ends, a part of what the whole of it has. What is
+/// not committed stays in the spool.
 const LAST_TRIES: Duration = Duration::from_secs(4);
 
 pub(super) struct Worker {

@@ -123,24 +123,31 @@ impl Exposition {
     /// Only the families whose samples have one of `names`. Never counts as seen.
     pub async fn filtered(&self, dialect: Dialect, names: &[String]) -> Result<Page, NoPage> {
         let page = self.page(dialect, false).await?;
-        let text = String::from_utf8_lossy(&page.body);
-        let mut out = String::new();
-        let mut wanted = false;
-        for line in text.lines() {
-            if let Some(rest) = line.strip_prefix("# HELP ") {
-                let family = rest.split(' ').next().unwrap_or_default();
-                wanted = names.iter().any(|name| is_of(name, family));
-            }
-            if wanted || line == "# EOF" {
-                out.push_str(line);
-                out.push('\n');
-            }
-        }
-        Ok(Page {
-            body: out.into(),
+        let names = names.to_owned();
+        let work = move || Page {
+            body: families(&String::from_utf8_lossy(&page.body), &names).into(),
             ..page
-        })
+        };
+        // A large page has a hundred thousand lines.
+        let filtering = tokio::task::spawn_blocking(work).await;
+        filtering.map_err(|_panic_is_in_the_log| NoPage::Broken)
     }
+}
+
+fn families(page: &str, names: &[String]) -> String {
+    let mut out = String::new();
+    let mut wanted = false;
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let family = rest.split(' ').next().unwrap_or_default();
+            wanted = names.iter().any(|name| is_of(name, family));
+        }
+        if wanted || line == "# EOF" {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// Whether a sample called `name` belongs to `family`.

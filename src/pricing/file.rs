@@ -100,16 +100,8 @@ pub struct LongContext {
     /// The length itself counts as longer, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inclusive: bool,
-    pub input: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_read: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_1h: Option<f64>,
-    pub output: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<f64>,
+    #[serde(flatten)]
+    pub rates: RateList,
 }
 
 /// Rates of a service tier. Without steps of its own, the model's long-context rates are scaled
@@ -117,16 +109,8 @@ pub struct LongContext {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierList {
-    pub input: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_read: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_1h: Option<f64>,
-    pub output: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<f64>,
+    #[serde(flatten)]
+    pub rates: RateList,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContext>,
 }
@@ -193,32 +177,8 @@ impl Listed {
 }
 
 impl LongContext {
-    pub(super) fn rates(&self) -> RateList {
-        RateList {
-            input: self.input,
-            cache_read: self.cache_read,
-            cache_write: self.cache_write,
-            cache_write_1h: self.cache_write_1h,
-            output: self.output,
-            reasoning: self.reasoning,
-        }
-    }
-
     /// The shortest prompt that it applies to.
     pub(super) fn from(&self) -> u64 {
         self.above_tokens.saturating_add(u64::from(!self.inclusive))
-    }
-}
-
-impl TierList {
-    pub(super) fn rates(&self) -> RateList {
-        RateList {
-            input: self.input,
-            cache_read: self.cache_read,
-            cache_write: self.cache_write,
-            cache_write_1h: self.cache_write_1h,
-            output: self.output,
-            reasoning: self.reasoning,
-        }
     }
 }

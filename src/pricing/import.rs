@@ -145,13 +145,13 @@ fn models_dev_entry(provider: &str, model: &str, cost: &Value) -> Option<Listed>
     let steps = cost.get("tiers").and_then(Value::as_array);
     let by_size = steps.into_iter().flatten().filter_map(|step| {
         let size = step.get("tier")?.get("size")?.as_u64()?;
-        Some(long_context(size, &rates(step)?))
+        Some(long_context(size, rates(step)?))
     });
     let mut long: Vec<LongContext> = by_size.collect();
     if long.is_empty()
         && let Some(rates) = cost.get("context_over_200k").and_then(rates)
     {
-        long.push(long_context(200_000, &rates));
+        long.push(long_context(200_000, rates));
     }
     worth_something(rates(cost)?).map(|usd_per_mtok| Listed {
         model: model.to_owned(),
@@ -201,7 +201,7 @@ fn litellm_entry(model: &str, entry: &Value) -> Option<Listed> {
         let lengths: BTreeSet<u64> = entry.keys().filter_map(|key| length(key, tier)).collect();
         let step = |tokens: u64| {
             let list = rates(&format!("_above_{}k_tokens{tier}", tokens / 1000))?;
-            Some(long_context(tokens, &list))
+            Some(long_context(tokens, list))
         };
         lengths.into_iter().filter_map(step).collect()
     };
@@ -211,8 +211,13 @@ fn litellm_entry(model: &str, entry: &Value) -> Option<Listed> {
         ("flex", "_flex"),
         ("batch", "_batches"),
     ] {
-        if let Some(list) = rates(suffix) {
-            tiers.insert(name.to_owned(), tier(&list, steps(suffix)));
+        if let Some(rates) = rates(suffix) {
+            let long_context = steps(suffix);
+            let tier = TierList {
+                rates,
+                long_context,
+            };
+            tiers.insert(name.to_owned(), tier);
         }
     }
     worth_something(rates("")?).map(|usd_per_mtok| Listed {
@@ -265,27 +270,10 @@ fn worth_something(rates: RateList) -> Option<RateList> {
     (rates.input > 0.0 || rates.output > 0.0).then_some(rates)
 }
 
-fn long_context(above_tokens: u64, rates: &RateList) -> LongContext {
+const fn long_context(above_tokens: u64, rates: RateList) -> LongContext {
     LongContext {
         above_tokens,
         inclusive: false,
-        input: rates.input,
-        cache_read: rates.cache_read,
-        cache_write: rates.cache_write,
-        cache_write_1h: rates.cache_write_1h,
-        output: rates.output,
-        reasoning: rates.reasoning,
-    }
-}
-
-fn tier(rates: &RateList, long_context: Vec<LongContext>) -> TierList {
-    TierList {
-        input: rates.input,
-        cache_read: rates.cache_read,
-        cache_write: rates.cache_write,
-        cache_write_1h: rates.cache_write_1h,
-        output: rates.output,
-        reasoning: rates.reasoning,
-        long_context,
+        rates,
     }
 }

@@ -1,6 +1,8 @@
 //! What one model costs, compact: chosen by moment, service tier and length of the prompt.
 
-use super::file::{Dated, Listed, LongContext, RateList};
+use std::collections::BTreeMap;
+
+use super::file::{Dated, Listed, LongContext, PeakList, RateList, TierList};
 use super::rate::{MAX_USD_PER_MTOK, Rate, Rates};
 use super::when::{Hours, Span, end_of, start_of};
 use crate::model::UnixNanos;
@@ -86,29 +88,15 @@ impl Period {
             return Err("valid_to comes before valid_from".to_owned());
         }
         let standard = Steps::new(&dated.usd_per_mtok, &dated.long_context)?;
-        let mut tiers = Vec::new();
-        for (name, listed) in &dated.tiers {
-            let Some(name) = tier_named(name) else {
-                return Err(format!("tier {name} is the standard one"));
-            };
-            let mut tier = Steps::new(&listed.rates(), &listed.long_context)?;
-            if tier.longer.is_empty() {
-                let (own, base) = (tier.short.input, standard.short.input);
-                let scaled = |(from, rates): &(u64, Rates)| (*from, rates.scaled(own, base));
-                tier.longer = standard.longer.iter().map(scaled).collect();
-            }
-            tiers.push((name.into(), tier));
-        }
-        let peak = dated.peak.as_ref().map(|peak| {
-            let hours = Hours::parse(&peak.utc, peak.weekdays)
-                .ok_or("hours of the peak are written like 01:00-04:00")?;
-            Ok::<_, String>((hours, Steps::new(&peak.usd_per_mtok, &[])?))
-        });
         Ok(Self {
             span,
+            tiers: tiers(&dated.tiers, &standard)?,
+            peak: dated
+                .peak
+                .as_ref()
+                .map(|peak| peak_of(peak, &standard))
+                .transpose()?,
             standard,
-            tiers,
-            peak: peak.transpose()?,
         })
     }
 
@@ -123,11 +111,46 @@ impl Period {
     }
 }
 
+fn tiers(
+    listed: &BTreeMap<String, TierList>,
+    standard: &Steps,
+) -> Result<Vec<(Box<str>, Steps)>, String> {
+    let mut tiers: Vec<(Box<str>, Steps)> = Vec::new();
+    for (written, listed) in listed {
+        let Some(name) = tier_named(written) else {
+            return Err(format!("tier {written} is the standard one"));
+        };
+        if tiers.iter().any(|(other, _)| **other == *name) {
+            return Err(format!("tier {written} is listed twice"));
+        }
+        let tier = Steps::new(&listed.rates, &listed.long_context)?;
+        tiers.push((name.into(), tier.or_as_long_as(standard)));
+    }
+    Ok(tiers)
+}
+
+fn peak_of(peak: &PeakList, standard: &Steps) -> Result<(Hours, Steps), String> {
+    let hours = Hours::parse(&peak.utc, peak.weekdays)
+        .ok_or("hours of the peak are written like 01:00-04:00")?;
+    let steps = Steps::new(&peak.usd_per_mtok, &[])?;
+    Ok((hours, steps.or_as_long_as(standard)))
+}
+
 impl Steps {
+    /// Without steps of their own, rates grow with the prompt as the standard ones do.
+    fn or_as_long_as(mut self, standard: &Self) -> Self {
+        if self.longer.is_empty() {
+            let (own, base) = (self.short.input, standard.short.input);
+            let scaled = |(from, rates): &(u64, Rates)| (*from, rates.scaled(own, base));
+            self.longer = standard.longer.iter().map(scaled).collect();
+        }
+        self
+    }
+
     fn new(short: &RateList, long: &[LongContext]) -> Result<Self, String> {
         let mut longer = long
             .iter()
-            .map(|step| Ok((step.from(), rates(&step.rates())?)))
+            .map(|step| Ok((step.from(), rates(&step.rates)?)))
             .collect::<Result<Vec<(u64, Rates)>, String>>()?;
         longer.sort_by_key(|(from, _)| std::cmp::Reverse(*from));
         if longer

@@ -11,6 +11,8 @@ use super::rate::CacheWrites;
 use super::when::start_of;
 use crate::model::UnixNanos;
 
+/// Steps from an alias to its model: through lists that make an alias of what was a model.
+const MAX_STEPS: usize = 4;
 /// The list that comes with this program, with a source for each price.
 const BUILT_IN: &str = include_str!("../../prices/list.json");
 
@@ -114,7 +116,7 @@ impl PriceTable {
         }
         for (_, file) in files {
             for (alias, model) in &file.aliases {
-                if !this.by_model.contains_key(&*key(model)) {
+                if this.by_name(&key(model)).is_none() {
                     let text = format!("alias of {model}, which is not in any list");
                     problems.push(PriceProblem {
                         model: alias.clone(),
@@ -155,7 +157,7 @@ impl PriceTable {
             }
         }
         for (alias, model) in &file.aliases {
-            self.aliases.insert(key(alias), key(model));
+            self.insert_alias(layer, alias, model);
         }
         for unpriced in &file.unpriced {
             self.unpriced
@@ -173,11 +175,21 @@ impl PriceTable {
         self.entries.push(entry);
         self.by_model.insert(key(&listed.model), at);
         for alias in &listed.aliases {
-            self.aliases.insert(key(alias), key(&listed.model));
+            self.insert_alias(layer, alias, &listed.model);
         }
         for pattern in &listed.patterns {
             self.patterns.push((key(pattern), at));
         }
+    }
+
+    /// Takes the name away from a model of an earlier list; one of the same list keeps it.
+    fn insert_alias(&mut self, layer: Layer, alias: &str, model: &str) {
+        let (alias, model) = (key(alias), key(model));
+        let taken = self.by_model.get(&alias).and_then(|at| self.entry(*at));
+        if taken.is_some_and(|entry| entry.layer < layer) && alias != model {
+            self.by_model.remove(&alias);
+        }
+        self.aliases.insert(alias, model);
     }
 
     /// The price of a model: by its id, by an alias, or by a pattern that the user wrote. Never
@@ -197,16 +209,25 @@ impl PriceTable {
 
     fn place(&self, model: &str) -> Option<(usize, Match)> {
         let name = key(model);
-        let exact = |name: &str| self.by_model.get(name).copied();
-        let by_alias = || exact(self.aliases.get(&*name)?);
         let by_pattern = || {
             let fits = |(pattern, _): &&(Box<str>, usize)| matches(pattern, &name);
-            Some(self.patterns.iter().find(fits)?.1)
+            Some((self.patterns.iter().find(fits)?.1, Match::Pattern))
         };
-        exact(&name)
-            .map(|at| (at, Match::Exact))
-            .or_else(|| Some((by_alias()?, Match::Alias)))
-            .or_else(|| Some((by_pattern()?, Match::Pattern)))
+        self.by_name(&name).or_else(by_pattern)
+    }
+
+    fn by_name(&self, name: &str) -> Option<(usize, Match)> {
+        if let Some(at) = self.by_model.get(name) {
+            return Some((*at, Match::Exact));
+        }
+        let mut name = name;
+        for _ in 0..MAX_STEPS {
+            name = self.aliases.get(name)?;
+            if let Some(at) = self.by_model.get(name) {
+                return Some((*at, Match::Alias));
+            }
+        }
+        None
     }
 
     /// Why a model is known to have no price per token.

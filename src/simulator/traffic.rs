@@ -18,6 +18,9 @@ const FAST: u64 = 100;
 /// one that does not read is cut.
 const STEP: u64 = 16;
 
+/// A record in the units that ticks add up: records a second, permille of the day, microseconds.
+const RECORD: u64 = 1000 * 1_000_000;
+
 /// Produces records until the configured number is reached; never ends without one.
 ///
 /// Cancel-safe: a record is made and published in one step.
@@ -29,8 +32,8 @@ pub(crate) async fn flow(core: Arc<Core>) {
     let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
-    // Thousandths of a record that are due.
-    let mut due = 0;
+    // What a tick adds is far less than a record, and none of it may be cut off.
+    let mut due = 0_u64;
     loop {
         ticks.tick().await;
         let now = Instant::now();
@@ -41,13 +44,13 @@ pub(crate) async fn flow(core: Arc<Core>) {
         } else {
             1000
         };
-        due += rate * permille * passed / 1_000_000;
+        due = due.saturating_add(rate.saturating_mul(permille).saturating_mul(passed));
         let left = core.left.load(Ordering::Relaxed);
         if left == 0 {
             return;
         }
-        let count = (due / 1000).min(left);
-        due -= count * 1000;
+        let count = (due / RECORD).min(left);
+        due -= count * RECORD;
         let mut due_now = count;
         while due_now > 0 {
             let step = due_now.min(STEP);
@@ -57,5 +60,34 @@ pub(crate) async fn flow(core: Arc<Core>) {
             core.left.fetch_sub(step, Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::SimulatorConfig;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_rate_loses_nothing_between_its_ticks() {
+        let mut config = SimulatorConfig::default();
+        config.traffic.rate = Some(1);
+        let core = Arc::new(Core::new(config));
+        let flowing = flow(Arc::clone(&core));
+        let hour = Duration::from_hours(1);
+        let watched = async {
+            // Ticks that come late, as they do on a busy machine.
+            let end = Instant::now() + hour;
+            while Instant::now() < end {
+                tokio::time::advance(Duration::from_micros(10_900)).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = flowing => panic!("never ends"),
+            () = watched => {}
+        }
+        let made = core.totals().produced.records;
+        assert!((3590..=3600).contains(&made), "{made}");
     }
 }

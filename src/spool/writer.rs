@@ -71,4 +71,15 @@ impl Writer {
         self.buffer.shrink_to(4 * 1024 * 1024);
         Ok(())
     }
+
+    /// Brings what was appended last to the disk, for whoever removes it elsewhere.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        let state = self.segments.lock();
+        let (Some(tail), Some(segment)) = (&state.tail, state.segments.back()) else {
+            return Ok(());
+        };
+        let path = || self.segments.path(segment.number);
+        tail.sync_all()
+            .map_err(|error| SpoolError::new(path(), "flushed", error))
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use super::dimensions::{Interner, NewName};
-use super::rejects::NewReject;
+use super::rejects::{NewReject, RejectCounts};
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
@@ -42,7 +42,9 @@ pub struct Ingest<'s> {
     pub(super) interner: &'s mut Interner,
     state: &'s mut State,
     added: u64,
-    rejected: bool,
+    rejects: &'s mut RejectCounts,
+    /// With those of this transaction.
+    next_rejects: RejectCounts,
     open: bool,
 }
 
@@ -55,12 +57,19 @@ pub(super) enum Origin {
     Imported,
 }
 
+impl Origin {
+    pub(super) const fn imported(imported: bool) -> Self {
+        if imported { Self::Imported } else { Self::Live }
+    }
+}
+
 impl Store {
     pub fn begin(&mut self) -> Result<Ingest<'_>, StoreError> {
         let Self {
             conn,
             interner,
             state,
+            rejects,
             ..
         } = self;
         let conn = &*conn;
@@ -72,7 +81,8 @@ impl Store {
             interner,
             state,
             added: 0,
-            rejected: false,
+            next_rejects: *rejects,
+            rejects,
             open: true,
         })
     }
@@ -176,14 +186,13 @@ impl Ingest<'_> {
         detail: &str,
         payload: &[u8],
     ) -> Result<(), StoreError> {
-        self.rejected = true;
         let reject = NewReject {
             received,
             reason,
             detail,
             payload,
         };
-        rejects::insert(self.conn, &reject, Origin::Live)
+        self.keep(&reject, Origin::Live)
     }
 
     /// The same for a payload that was imported: what becomes of it later is history as well.
@@ -194,14 +203,19 @@ impl Ingest<'_> {
         detail: &str,
         payload: &[u8],
     ) -> Result<(), StoreError> {
-        self.rejected = true;
         let reject = NewReject {
             received,
             reason,
             detail,
             payload,
         };
-        rejects::insert(self.conn, &reject, Origin::Imported)
+        self.keep(&reject, Origin::Imported)
+    }
+
+    fn keep(&mut self, reject: &NewReject<'_>, origin: Origin) -> Result<(), StoreError> {
+        rejects::insert(self.conn, reject, origin)?;
+        self.next_rejects.add(origin);
+        Ok(())
     }
 
     pub fn has_new_names(&self) -> bool {
@@ -219,9 +233,7 @@ impl Ingest<'_> {
         totals: impl Iterator<Item = TotalRow>,
         mark: SpoolMark,
     ) -> Result<Committed, StoreError> {
-        if self.rejected {
-            rejects::prune(self.conn)?;
-        }
+        self.next_rejects.prune(self.conn)?;
         self.interner.save(self.conn)?;
         totals::save(self.conn, self.state.epoch, totals)?;
         let next = State {
@@ -235,6 +247,7 @@ impl Ingest<'_> {
         self.open = false;
         self.interner.saved();
         *self.state = next;
+        *self.rejects = self.next_rejects;
         Ok(Committed {
             number: next.commits,
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
+use super::rejects::RejectCounts;
 use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError};
 use crate::platform;
 
@@ -19,7 +20,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
-pub(super) const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// "CPAE", so that `file` and we ourselves know our files.
 const APPLICATION_ID: i64 = 0x4350_4145;
@@ -43,11 +44,13 @@ impl Store {
         migrate(&mut conn, version)?;
         let state = load_state(&conn)?;
         let interner = Interner::load(&conn)?;
+        let rejects = RejectCounts::load(&conn)?;
         Ok(Self {
             conn,
             path,
             interner,
             state,
+            rejects,
         })
     }
 }
@@ -78,6 +81,16 @@ fn refuse_strangers(conn: &Connection, path: &Path) -> Result<usize, StoreError>
             known: SCHEMA_VERSION,
         }),
     }
+}
+
+/// For whoever comes beside the exporter, which alone brings a database up to date.
+pub(super) fn refuse_other_schema(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found != SCHEMA_VERSION {
+        let path = path.into();
+        return Err(StoreError::OtherSchema { path, found });
+    }
+    Ok(())
 }
 
 fn configure(conn: &Connection, version: usize) -> Result<(), StoreError> {

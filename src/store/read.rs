@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use super::open::refuse_other_schema;
 use super::{DATABASE_FILE, StoreError};
 use crate::model::{RejectReason, UnixNanos};
 
@@ -29,8 +30,20 @@ pub struct StoredReject {
 impl Reader {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(directory.join(DATABASE_FILE), flags)?;
+        let path = directory.join(DATABASE_FILE);
+        let conn = Connection::open_with_flags(&path, flags)?;
+        refuse_other_schema(&conn, &path)?;
         Ok(Self { conn })
+    }
+
+    /// From now on reads what is committed now, whatever is written meanwhile. Not to be kept for
+    /// long: the write-ahead log grows.
+    pub fn hold(&self) -> Result<(), StoreError> {
+        self.conn.execute_batch("BEGIN")?;
+        // A transaction begins with its first look.
+        self.conn
+            .query_row("SELECT events FROM state", [], |_row| Ok(()))?;
+        Ok(())
     }
 
     pub(super) fn connection(&self) -> &Connection {

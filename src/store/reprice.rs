@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
 use super::ingest::IMPORTED;
-use super::open::SCHEMA_VERSION;
+use super::open::refuse_other_schema;
 use super::{DATABASE_FILE, StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
 
@@ -94,10 +94,7 @@ impl Repricer {
         // The next commit of the ingest thread makes ours durable, and until then a lost change
         // is lost together with its correction.
         conn.pragma_update(None, "synchronous", "normal")?;
-        let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found != SCHEMA_VERSION {
-            return Err(StoreError::OtherSchema { path, found });
-        }
+        refuse_other_schema(&conn, &path)?;
         Ok(Self { conn })
     }
 

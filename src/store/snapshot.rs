@@ -32,11 +32,9 @@ impl Store {
     /// Takes hold of what is committed now. Not to be kept for long: the write-ahead log grows.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let directory = self.path.parent().unwrap_or(&self.path);
-        let Reader { conn } = Reader::open(directory)?;
-        conn.execute_batch("BEGIN")?;
-        // A transaction begins with its first look.
-        conn.query_row("SELECT events FROM state", [], |_row| Ok(()))?;
-        Ok(Snapshot { conn })
+        let reader = Reader::open(directory)?;
+        reader.hold()?;
+        Ok(Snapshot { conn: reader.conn })
     }
 }
 

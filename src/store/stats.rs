@@ -23,13 +23,9 @@ impl Store {
             .prepare_cached("SELECT ts FROM event ORDER BY ts LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        let rejects = self
-            .conn
-            .prepare_cached("SELECT count(*) FROM reject")?
-            .query_row([], |row| row.get(0))?;
         Ok(StoreStats {
             events: self.state.events,
-            rejects,
+            rejects: self.rejects.total(),
             oldest_event: oldest.map(UnixNanos::new),
             database_bytes: file_bytes(&self.path),
             wal_bytes: file_bytes(&wal_path(&self.path)),

@@ -209,6 +209,40 @@ fn rejects_are_kept_in_order_and_bounded() {
     assert_eq!(kept[0].reason, RejectReason::Json);
     store.delete_reject(kept[0].id).unwrap();
     assert_eq!(reader.rejects(1).unwrap()[0].payload, b"10008");
+    store.delete_reject(kept[0].id).unwrap();
+    assert_eq!(store.stats().unwrap().rejects, 9_999, "only once there");
+}
+
+#[test]
+fn rejects_are_counted_by_their_origin_and_with_their_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let keep = |ingest: &mut Ingest<'_>| {
+        let (at, reason) = (UnixNanos::new(1), RejectReason::Json);
+        ingest.reject(at, reason, "at 0", b"live").unwrap();
+        for _ in 0..10_001 {
+            ingest.imported_reject(at, reason, "at 0", b"old").unwrap();
+        }
+    };
+    let mut ingest = store.begin().unwrap();
+    keep(&mut ingest);
+    drop(ingest);
+    assert_eq!(store.stats().unwrap().rejects, 0);
+    let mut ingest = store.begin().unwrap();
+    keep(&mut ingest);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(store.stats().unwrap().rejects, 10_001);
+    // What was imported pushes nothing out that came from CPA.
+    let kept = Reader::open(dir.path()).unwrap().rejects(u32::MAX).unwrap();
+    assert_eq!(kept.iter().filter(|r| r.payload == b"live").count(), 1);
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.stats().unwrap().rejects, 10_001);
+    store.delete_reject(kept[9].id).unwrap();
+    let mut ingest = store.begin().unwrap();
+    keep(&mut ingest);
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(store.stats().unwrap().rejects, 10_002);
 }
 
 #[test]
@@ -335,4 +369,32 @@ fn many_different_error_texts_stand_in_their_events() {
         .query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?)))
         .unwrap();
     assert_eq!(kinds, (2000, 100));
+}
+
+#[test]
+fn a_reader_that_holds_on_sees_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    reader.hold().unwrap();
+    let mut ingest = store.begin().unwrap();
+    add(&mut ingest, &event(5, 1));
+    ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(reader.names().unwrap().len(), 0);
+    assert_eq!(reader.extent().unwrap(), Extent::default());
+    let later = Reader::open(dir.path()).unwrap();
+    assert_eq!(later.extent().unwrap().live, Some(UnixNanos::new(5)));
+}
+
+#[test]
+fn a_reader_of_another_version_says_so_instead_of_missing_a_column() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    let error = Reader::open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::OtherSchema { found: 1, .. }),
+        "{error}"
+    );
 }

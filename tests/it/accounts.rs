@@ -1,99 +1,22 @@
 //! The account directory: what CPA lists, on the page and nowhere else.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use cpa_exporter::http_client::{self, Limits, Proxy};
-use cpa_exporter::simulator::{CpaVersion, Simulator};
+use cpa_exporter::simulator::CpaVersion;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::harness::{Exporter, Samples, count, eventually, simulator, sum};
+use crate::cpa::Cpa;
+use crate::harness::{
+    Exporter, Samples, account_labels as labels, count, eventually, simulator, sum,
+};
 
 /// Looks as often as allowed.
 const OFTEN: [&str; 2] = ["--accounts.interval", "1s"];
 /// Only what CPA tells by itself can change the page.
 const SELDOM: [&str; 2] = ["--accounts.interval", "1h"];
-
-/// The simulated CPA's own words.
-pub(crate) struct Cpa<'a> {
-    simulator: &'a Simulator,
-    client: reqwest::Client,
-}
-
-impl<'a> Cpa<'a> {
-    pub(crate) fn new(simulator: &'a Simulator) -> Self {
-        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
-        Self { simulator, client }
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let url = format!("http://{}/v0/management/{path}", self.simulator.addr());
-        let key = self.simulator.management_key();
-        let request = self.client.get(url).bearer_auth(key);
-        let body = request.send().await.unwrap().bytes().await.unwrap();
-        serde_json::from_slice(&body).unwrap()
-    }
-
-    async fn files(&self) -> Vec<Value> {
-        self.get("auth-files").await["files"]
-            .as_array()
-            .unwrap()
-            .clone()
-    }
-
-    async fn disable(&self, name: &str) {
-        let url = format!(
-            "http://{}/v0/management/auth-files/status",
-            self.simulator.addr()
-        );
-        let key = self.simulator.management_key();
-        let body = serde_json::json!({ "name": name, "disabled": true });
-        let request = self.client.patch(url).bearer_auth(key).json(&body);
-        assert_eq!(request.send().await.unwrap().status(), 200);
-    }
-
-    /// Indexes of the configured keys.
-    async fn keys(&self) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        for list in LISTS {
-            for entry in self.get(list).await[list].as_array().unwrap() {
-                let keys = entry["api-key-entries"].as_array();
-                let indexes = keys.into_iter().flatten().chain([entry]);
-                found.extend(indexes.filter_map(|e| Some(e["auth-index"].as_str()?.to_owned())));
-            }
-        }
-        found
-    }
-}
-
-const LISTS: [&str; 7] = [
-    "gemini-api-key",
-    "interactions-api-key",
-    "claude-api-key",
-    "codex-api-key",
-    "xai-api-key",
-    "vertex-api-key",
-    "openai-compatibility",
-];
-
-/// `provider="…",account="…"` of every account on the page, by index.
-fn labels(page: &Samples) -> BTreeMap<String, String> {
-    let infos = page
-        .keys()
-        .filter_map(|name| name.strip_prefix("cpa_account_info{"));
-    infos
-        .map(|labels| {
-            let (account, rest) = labels.split_once(",auth_index=\"").unwrap();
-            (
-                rest.split('"').next().unwrap().to_owned(),
-                account.to_owned(),
-            )
-        })
-        .collect()
-}
 
 fn status(page: &Samples, index: &str) -> Option<String> {
     let labels = labels(page).get(index)?.clone();
@@ -320,27 +243,6 @@ async fn accounts_beyond_the_cap_have_no_gauges_and_are_counted() {
     assert_eq!(sum(&exporter.samples().await, "cpa_accounts"), 16.0);
 }
 
-/// Every raw key, address and account id that the simulator's lists hold.
-pub(crate) async fn secrets(cpa: &Cpa<'_>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut keep = |value: &Value| found.extend(value.as_str().map(str::to_owned));
-    for file in cpa.files().await {
-        keep(&file["email"]);
-        keep(&file["name"]);
-        keep(&file["id_token"]["chatgpt_account_id"]);
-    }
-    for list in LISTS {
-        for entry in cpa.get(list).await[list].as_array().unwrap() {
-            keep(&entry["api-key"]);
-            for key in entry["api-key-entries"].as_array().into_iter().flatten() {
-                keep(&key["api-key"]);
-            }
-        }
-    }
-    found.retain(|secret| secret.len() >= 4);
-    found
-}
-
 fn files_below(dir: &Path, out: &mut Vec<u8>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -356,7 +258,7 @@ fn files_below(dir: &Path, out: &mut Vec<u8>) {
 async fn no_key_address_or_account_id_leaves_the_decoders() {
     for version in [CpaVersion::CAPTURED, "8.0.10".parse().unwrap()] {
         let simulator = simulator(|config| config.version = version).await;
-        let secrets = secrets(&Cpa::new(&simulator)).await;
+        let secrets = Cpa::new(&simulator).secrets().await;
         assert!(secrets.len() > 15, "{secrets:?}");
         let dir = tempdir().unwrap();
         let flags = [OFTEN[0], OFTEN[1], "--log.level", "trace"];

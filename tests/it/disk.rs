@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use crate::harness::{Exporter, count, counted, eventually, simulator, stored, sum};
+use crate::harness::{Exporter, count, counted, eventually, run_once, simulator, stored, sum};
 
 /// A small file system of its own. Needs the right to mount.
 struct SmallDisk<'a>(&'a Path);
@@ -81,12 +81,7 @@ async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
 async fn a_database_that_cannot_be_written_fills_the_spool_and_is_taken_up_again() {
     let simulator = simulator(|config| config.traffic.backlog = 300).await;
     let dir = tempdir().unwrap();
-    drop(
-        Exporter::start(&simulator, dir.path(), &[])
-            .await
-            .terminate()
-            .await,
-    );
+    run_once(&simulator, dir.path()).await;
     let before = count(dir.path(), "SELECT count(*) FROM event");
     // File modes do not bind root, which CI may be.
     let database = dir.path().join("cpa-exporter.db");

@@ -214,6 +214,14 @@ impl Exporter {
     }
 }
 
+/// Leaves a database behind, with what this CPA had to give so far.
+pub(crate) async fn run_once(simulator: &Simulator, directory: &Path) {
+    let exporter = Exporter::start(simulator, directory, &[]).await;
+    exporter.ready().await;
+    let (status, log) = exporter.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
 /// A test that fails must leave nothing running.
 impl Drop for Exporter {
     fn drop(&mut self) {
@@ -263,6 +271,20 @@ pub(crate) fn samples(page: &str) -> Samples {
         assert_eq!(known, None, "{name} is there twice");
     }
     samples
+}
+
+/// `provider="…",account="…"` of every account on the page, by index.
+pub(crate) fn account_labels(page: &Samples) -> BTreeMap<String, String> {
+    let infos = page
+        .keys()
+        .filter_map(|name| name.strip_prefix("cpa_account_info{"));
+    infos
+        .map(|labels| {
+            let (account, rest) = labels.split_once(",auth_index=\"").unwrap();
+            let index = rest.split('"').next().unwrap();
+            (index.to_owned(), account.to_owned())
+        })
+        .collect()
 }
 
 /// Sum over all series of a family.

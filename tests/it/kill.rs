@@ -6,7 +6,7 @@ use tempfile::tempdir;
 
 use crate::gate::Gate;
 use crate::harness::{
-    Exporter, Samples, count, counted, eventually, simulator, spool_files, stored, sum,
+    Exporter, Samples, count, counted, eventually, run_once, simulator, spool_files, stored, sum,
 };
 
 const KILLS: u64 = 20;
@@ -165,12 +165,7 @@ async fn sigterm_under_load_loses_nothing() {
 async fn a_torn_spool_tail_costs_the_torn_record_only() {
     let simulator = simulator(|config| config.traffic.backlog = 2000).await;
     let dir = tempdir().unwrap();
-    drop(
-        Exporter::start(&simulator, dir.path(), &[])
-            .await
-            .terminate()
-            .await,
-    );
+    run_once(&simulator, dir.path()).await;
     // With the database locked everything stays in the spool.
     let lock = lock_database(dir.path());
     simulator.generate(500);

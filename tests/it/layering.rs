@@ -71,6 +71,7 @@ fn modules_use_only_what_they_may() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
     let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
     for file in rust_files(&src) {
         let module = module_of(&src, &file);
         if ["lib", "main"].contains(&module.as_str()) {
@@ -86,10 +87,18 @@ fn modules_use_only_what_they_may() {
             if !may {
                 problems.push(format!("{} uses {used}", file.display()));
             }
+            seen.insert((module.clone(), used));
         }
         if !COMPOSERS.contains(&module.as_str()) && !allowed.contains_key(module.as_str()) {
             problems.push(format!("{module} is not in the table"));
         }
+    }
+    // What nobody needs any more is not to come back unnoticed.
+    for (module, may) in &allowed {
+        let idle = may
+            .iter()
+            .filter(|used| !seen.contains(&((*module).to_owned(), (**used).to_owned())));
+        problems.extend(idle.map(|used| format!("{module} does not use {used}")));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

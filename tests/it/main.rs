@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod cpa;
 mod disk;
 mod gate;
 mod harness;

@@ -254,3 +254,30 @@ async fn a_price_file_that_is_wrong_is_said_at_start_and_kept_out_at_reload() {
     let checked = run(dir, &["check-config", flags[0], flags[1]]);
     assert_eq!(checked.status.code(), Some(2), "check-config looks into it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_refuses_a_list_without_the_price_of_a_reference() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let (config, prices) = (dir.join("config.toml"), dir.join("mine.toml"));
+    std::fs::write(&config, "[cost.references]\nours = \"x\"\n").unwrap();
+    std::fs::write(
+        &prices,
+        "[[prices]]\nmodel = \"x\"\nusd_per_mtok = { input = 1, output = 2 }\n",
+    )
+    .unwrap();
+    let flags = [
+        "--config.file",
+        config.to_str().unwrap(),
+        "--cost.price-file",
+        prices.to_str().unwrap(),
+    ];
+    let exporter = Exporter::start(&simulator, dir, &flags).await;
+    exporter.ready().await;
+    std::fs::write(&prices, "").unwrap();
+    exporter.signal("HUP");
+    let line = exporter.logged("configuration not reloaded").await;
+    assert!(line.contains("ours is x, which has no price"), "{line}");
+    exporter.terminate().await;
+}

@@ -9,28 +9,11 @@ mod polls;
 mod secrets;
 mod truth;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cpa_exporter::simulator::{AccountQuotas, Simulator};
 
-use crate::harness::{DEADLINE, Exporter, Samples};
-
-/// `provider="…",account="…"` of every account on the page, by index.
-fn labels(page: &Samples) -> BTreeMap<String, String> {
-    let infos = page
-        .keys()
-        .filter_map(|name| name.strip_prefix("cpa_account_info{"));
-    infos
-        .map(|labels| {
-            let (account, rest) = labels.split_once(",auth_index=\"").unwrap();
-            (
-                rest.split('"').next().unwrap().to_owned(),
-                account.to_owned(),
-            )
-        })
-        .collect()
-}
+use crate::harness::{DEADLINE, Exporter, Samples, account_labels as labels};
 
 /// Upstream calls that were made for any account.
 fn calls(simulator: &Simulator) -> u64 {

@@ -165,7 +165,7 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
     assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
     let many = format!(
         r#"{{"files":[{}{}"#,
-        "7,".repeat(5 << 20),
+        "7,".repeat(5000),
         FILE.get(10..).unwrap()
     );
     server.set(FILES, 200, many);

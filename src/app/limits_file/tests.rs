@@ -77,6 +77,12 @@ fn mistakes_elsewhere_name_their_place() {
     refused(&BUDGET.replace("daily", "rolling"), budget, "daily, weekly");
     refused(&format!("{BUDGET}thresholds = [80]"), budget, "0.8");
     refused(&format!("{BUDGET}{BUDGET}"), budget, "another one");
+    // Ten billion dollars in nano-dollars are more than 64 bits hold.
+    refused(
+        &BUDGET.replace("usd = 5", "usd = 10000000000"),
+        budget,
+        "too large",
+    );
     let combo = "[[combo]]\nname = \"c\"\n";
     refused(combo, "combo \"c\"", "models or aliases");
     refused("[anomaly]\nminimum_days = 8\n", "anomaly", "1 to 7");

@@ -88,6 +88,43 @@ fn ids_go_before_aliases_and_aliases_before_patterns() {
 }
 
 #[test]
+fn an_alias_of_a_later_list_goes_before_an_id_of_an_earlier_one() {
+    let mut user = file(vec![listed("own", 7.0), listed("resold", 8.0)]);
+    user.prices[1].aliases = vec!["GPT-5.5".to_owned()];
+    user.aliases.insert("gpt-5.4".to_owned(), "own".to_owned());
+    // Of one list, the id goes first; and nothing is an alias of itself.
+    user.aliases.insert("own".to_owned(), "resold".to_owned());
+    user.aliases
+        .insert("grok-4.3".to_owned(), "grok-4.3".to_owned());
+    let files = [(Layer::BuiltIn, built_in().unwrap()), (Layer::User, user)];
+    let table = PriceTable::new(&files, CacheWrites::Short).unwrap();
+    for (model, input) in [
+        ("gpt-5.4", 7.0),
+        ("gpt-5.5", 8.0),
+        // Another name of what the user made an alias.
+        ("openai/gpt-5.5", 8.0),
+        ("own", 7.0),
+        ("grok-4.3", 1.25),
+    ] {
+        assert_eq!(input_of(&table, model), Some(input), "{model}");
+    }
+    // What is exported is the same list once more.
+    let again = PriceTable::new(&[(Layer::User, table.export())], CacheWrites::Short).unwrap();
+    for model in ["gpt-5.4", "gpt-5.5", "openai/gpt-5.5", "gpt-5.4-pro"] {
+        assert_eq!(input_of(&again, model), input_of(&table, model), "{model}");
+    }
+}
+
+#[test]
+fn aliases_in_a_circle_lead_nowhere() {
+    let mut user = file(vec![listed("own", 7.0)]);
+    user.aliases.insert("a".to_owned(), "b".to_owned());
+    user.aliases.insert("b".to_owned(), "a".to_owned());
+    let found = PriceTable::new(&[(Layer::User, user)], CacheWrites::Short).unwrap_err();
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_list_is_told_at_once() {
     let mut twice = listed("b", 1.0);
     twice.aliases = vec!["A".to_owned()];
@@ -110,6 +147,12 @@ fn what_is_wrong_with_a_list_is_told_at_once() {
     });
     let mut steps = listed("h", 1.0);
     steps.long_context = vec![LongContext::default(), LongContext::default()];
+    let mut named_twice = listed("k", 1.0);
+    for tier in ["fast", "Priority"] {
+        named_twice
+            .tiers
+            .insert(tier.to_owned(), TierList::default());
+    }
     let mut backwards = listed("i", 1.0);
     backwards.valid_from = Some("2026-02-01".to_owned());
     backwards.valid_to = Some("2026-01-01".to_owned());
@@ -125,6 +168,7 @@ fn what_is_wrong_with_a_list_is_told_at_once() {
         backwards,
         listed("j", 1001.0),
         listed("", 1.0),
+        named_twice,
     ];
     insta::assert_snapshot!(problems(list).join("\n"));
 }
@@ -166,7 +210,15 @@ tiers.priority = { input = 4, output = 7 }
     assert_eq!(rates(1000, None), [20, 20, 35, 40]);
     assert_eq!(rates(1001, None), [40, 40, 70, 70]);
     assert_eq!(rates(1001, Some("priority")), [80, 80, 140, 140]);
-    assert!(PriceFile::parse("prices.toml", "[[prices]]\nmodell = \"x\"\n").is_err());
+    for (before, unknown) in [
+        ("model =", "modell = \"x\"\nmodel ="),
+        ("input = 2,", "input = 2, write = 1,"),
+        ("above_tokens = 1000,", "above_tokens = 1000, outputs = 1,"),
+        ("priority = {", "priority = { read = 1,"),
+    ] {
+        let error = PriceFile::parse("prices.toml", &toml.replace(before, unknown)).unwrap_err();
+        assert!(error.contains("unknown field"), "{unknown}: {error}");
+    }
 }
 
 #[test]
@@ -196,13 +248,14 @@ fn the_example_of_the_documentation_is_a_list() {
     }
     // 2 by day, 4 in the peak hours of a Monday, 3 before October.
     let prices = &table.find("acme-large").unwrap().0.prices;
-    let input = |at: &str| {
-        prices
-            .rates(start_of(at).unwrap(), None, 0)
-            .unwrap()
-            .input
-            .femtos()
+    let input = |at: &str, prompt| {
+        let rates = prices.rates(start_of(at).unwrap(), None, prompt);
+        rates.unwrap().input.femtos()
     };
-    let inputs = ["2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z", "2026-09-30"].map(input);
+    let times = ["2026-11-23T00:00:00Z", "2026-11-23T01:00:00Z", "2026-09-30"];
+    let inputs = times.map(|at| input(at, 0));
     assert_eq!(inputs, [2_000_000_000, 4_000_000_000, 3_000_000_000]);
+    // A long prompt costs twice as much in the peak hours, too.
+    let inputs = times.map(|at| input(at, 200_001));
+    assert_eq!(inputs, [4_000_000_000, 8_000_000_000, 3_000_000_000]);
 }

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use super::files::{DIRECT, quota_file};
 use super::labels;
-use crate::accounts::{Cpa, secrets as listed};
+use crate::cpa::Cpa;
 use crate::harness::{Exporter, simulator};
 
 const TOKEN: &str = "api-token-for-tests";
@@ -31,7 +31,7 @@ const IDS: [&str; 9] = [
 ];
 
 async fn all_secrets(simulator: &Simulator) -> BTreeSet<String> {
-    let mut secrets = listed(&Cpa::new(simulator)).await;
+    let mut secrets = Cpa::new(simulator).secrets().await;
     secrets.extend(IDS.map(str::to_owned));
     secrets.extend(DIRECT.map(|(_, _, token)| token.to_owned()));
     secrets.insert(simulator.management_key().to_owned());
