@@ -25,9 +25,11 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// The same while the program ends.
 const LAST_RETRY: Duration = Duration::from_millis(100);
-/// Time for the last rounds while the program ends, a part of what the whole of it has. What is
-/// not committed stays in the spool.
+/// While the program ends, a database that takes nothing gets this long. What is not committed stays
+/// in the spool.
 const LAST_TRIES: Duration = Duration::from_secs(4);
+/// And one that takes rounds this long: a part of what the whole program has.
+const LAST_ROUNDS: Duration = Duration::from_secs(8);
 
 pub(super) struct Worker {
     parts: Parts,
@@ -97,7 +99,7 @@ impl Worker {
             if self.signal.is_stopping() {
                 let began = *stopping.get_or_insert_with(Instant::now);
                 let done = !more && self.parts.reader.pending_bytes() == 0;
-                if done || began.elapsed() >= LAST_TRIES {
+                if done || self.gives_up(began) {
                     break;
                 }
             } else if !more {
@@ -106,6 +108,13 @@ impl Worker {
         }
         self.close(&store);
         Ok(())
+    }
+
+    /// Whether the end, which began then, leaves the rest to the next start: the database takes
+    /// nothing, or all of it lasts too long.
+    fn gives_up(&self, began: Instant) -> bool {
+        let progress = self.committed.map_or(began, |at| at.max(began));
+        progress.elapsed() >= LAST_TRIES || began.elapsed() >= LAST_ROUNDS
     }
 
     /// Opens the database and restores the counters. `None` when told to stop before.
