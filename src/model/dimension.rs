@@ -15,7 +15,7 @@ pub enum Dimension {
     Client = 6,
     ServiceTier = 7,
     ReasoningEffort = 8,
-    /// Stored form of a record's `source`.
+    /// Stored form of a record's masked `source`.
     Source = 9,
     /// Start of an upstream's error text. Many are the same, so the first few thousand different
     /// ones are interned; later ones stand in the event.
