@@ -25,5 +25,6 @@ mod quotas;
 mod redis;
 mod secrets;
 mod source;
+mod stops;
 mod storage;
 mod tls;
