@@ -101,7 +101,12 @@ impl Ingest<'_> {
         route: &Route,
         money: &Money,
     ) -> Result<bool, StoreError> {
-        self.insert(event, route, money, Origin::Live)
+        let is_new = self.insert(event, route, money, Origin::Live)?;
+        if let Some(failure) = event.failure.as_ref().filter(|_| is_new && event.generate) {
+            let status = failure.status.to_string();
+            self.interner.intern(Dimension::Status, &status, "");
+        }
+        Ok(is_new)
     }
 
     /// Adds an event that was never counted and is not to be. False when it is already there.

@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::Sql(include_str!("../../migrations/0003_money.sql")),
     Migration::Sql(include_str!("../../migrations/0004_imported.sql")),
     Migration::Step(unmasked::mask),
+    Migration::Sql(include_str!("../../migrations/0006_status_order.sql")),
 ];
 
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]

@@ -312,6 +312,10 @@ fn a_database_from_before_there_were_prices_goes_on() {
     conn.pragma_update(None, "application_id", 0x4350_4145)
         .unwrap();
     conn.pragma_update(None, "user_version", 1).unwrap();
+    for code in [503, 429, 500] {
+        let sql = "INSERT INTO total VALUES (1, 2, 1, 1, 1, ?1, 3, 1, x'01')";
+        conn.execute(sql, [code]).unwrap();
+    }
     let zeros = ["0"; 22].join(", ");
     let old = format!("INSERT INTO event VALUES ({zeros}, NULL, NULL, NULL, NULL)");
     conn.execute(&old, []).unwrap();
@@ -321,6 +325,12 @@ fn a_database_from_before_there_were_prices_goes_on() {
     assert!(add(&mut ingest, &event(5, 1)).1);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     assert_eq!(store.corrections().unwrap(), []);
+    // Codes are numbered as the last start has admitted them; those to come follow.
+    let names = store.take_new_names().into_iter();
+    let codes = names.filter(|name| name.dimension == Dimension::Status);
+    let codes: Vec<(u32, Box<str>)> = codes.map(|name| (name.id.0, name.value)).collect();
+    let expected = [(1, "429"), (2, "500"), (3, "503")];
+    assert_eq!(codes, expected.map(|(id, code)| (id, code.into())));
 }
 
 #[test]

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod caps;
 mod disk;
 mod gate;
 mod harness;
