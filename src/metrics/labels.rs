@@ -42,9 +42,10 @@ impl LabelKind {
             Dimension::Combo => Some(Self::Combo),
             Dimension::ServiceTier => Some(Self::Tier),
             Dimension::ReasoningEffort => Some(Self::Effort),
-            // The label's ids are the codes.
-            Dimension::Status => None,
-            Dimension::Alias | Dimension::Source | Dimension::FailureText => None,
+            // The ids of the label `code` are the codes themselves.
+            Dimension::Alias | Dimension::Source | Dimension::FailureText | Dimension::Status => {
+                None
+            }
         }
     }
 
@@ -290,9 +291,10 @@ impl LabelTexts {
         for row in rows {
             let def = RESTORED.iter().find(|def| def.id == row.family);
             for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
-                let first_seen = match kind {
-                    LabelKind::Code => self.codes.get(&id).copied().unwrap_or(u32::MAX),
-                    _ => id,
+                let first_seen = if *kind == LabelKind::Code {
+                    self.codes.get(&id).copied().unwrap_or(u32::MAX)
+                } else {
+                    id
                 };
                 ids.push((first_seen, id, *kind));
             }

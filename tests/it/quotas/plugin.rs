@@ -14,6 +14,9 @@ async fn pool(version: CpaVersion) -> Simulator {
         config.version = version;
         config.traffic.accounts = 4;
         config.traffic.providers = vec!["devin".to_owned()];
+        // Plans that some hundred requests show in, and no traffic by itself.
+        config.traffic.rate = Some(1);
+        config.traffic.records = Some(0);
     })
     .await
 }
