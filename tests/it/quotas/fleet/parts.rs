@@ -84,6 +84,11 @@ impl Even {
         }
     }
 
+    fn clock(&self) -> simulator::Clock {
+        let this = self.clone();
+        simulator::Clock::new(move || this.now())
+    }
+
     fn stop(&self) {
         self.stopped_at.store(self.now().get(), Ordering::SeqCst);
     }
@@ -104,9 +109,8 @@ struct Common {
 impl Fleet {
     pub(super) async fn start(accounts: usize, rate: u64, interval: Duration) -> Self {
         let slow = Even::new();
-        let ticking = slow.clone();
         let simulator = harness::simulator(|config| {
-            config.clock = simulator::Clock::new(move || ticking.now());
+            config.clock = slow.clock();
             config.time_scale = SCALE;
             config.traffic.accounts = accounts;
             config.traffic.rate = Some(rate);
