@@ -5,7 +5,7 @@ mod listener;
 pub(crate) mod once;
 mod pool;
 pub(crate) mod prices;
-pub(crate) mod quota_file;
+pub mod quota_file;
 mod records;
 mod reload;
 pub(crate) mod storage;

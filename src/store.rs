@@ -21,6 +21,7 @@ mod reprice;
 mod snapshot;
 mod stats;
 mod totals;
+mod unmasked;
 
 use std::path::PathBuf;
 

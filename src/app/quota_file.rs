@@ -17,14 +17,14 @@ use crate::quota::{Auth, Hidden, Method, Provider, Request};
 
 /// What the file says.
 #[derive(Debug, Default)]
-pub(crate) struct QuotaFile {
-    pub(crate) accounts: Vec<OwnAccount>,
-    pub(crate) providers: Vec<Arc<dyn Provider>>,
+pub struct QuotaFile {
+    pub accounts: Vec<OwnAccount>,
+    pub providers: Vec<Arc<dyn Provider>>,
 }
 
 /// What is wrong with the file; never quotes a value that could be a secret.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum QuotaFileError {
+pub enum QuotaFileError {
     #[error("{0} cannot be read")]
     Read(PathBuf, #[source] std::io::Error),
     #[error("{path}, line {line}: {message}")]
@@ -157,7 +157,7 @@ struct DescribedLimit {
 }
 
 impl QuotaFile {
-    pub(crate) fn read(path: &Path) -> Result<Self, QuotaFileError> {
+    pub fn read(path: &Path) -> Result<Self, QuotaFileError> {
         let text =
             fs::read_to_string(path).map_err(|e| QuotaFileError::Read(path.to_owned(), e))?;
         let file: File = toml::from_str(&text).map_err(|error| QuotaFileError::Syntax {

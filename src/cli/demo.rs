@@ -96,8 +96,8 @@ fn import_history(data: &Path, span: Duration, seed: u64) -> anyhow::Result<()> 
         traffic,
         ..SimulatorConfig::default()
     };
-    let mut store = Store::open(data)?;
     let decoder = Decoder::new(hash_key(data)?);
+    let mut store = Store::open(data, &decoder)?;
     let mut import = Import::new(&mut store, &decoder, Clock::system().now());
     for record in History::new(config, span) {
         import.take(&record)?;

@@ -38,8 +38,8 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot create {}", storage.path.display()))?;
     let _lock = DirLock::acquire(&storage.path)
         .context("the exporter must be stopped for an import; start it again afterwards")?;
-    let mut store = open_idle(&storage.path, storage.spool_limit.get())?;
     let decoder = Decoder::new(hash_key(&storage.path)?);
+    let mut store = open_idle(&storage.path, storage.spool_limit.get(), &decoder)?;
     let mut import = Import::new(&mut store, &decoder, Clock::system().now());
     import.take_lines(Lines::new(input))?;
     let summary = import.finish()?;

@@ -100,8 +100,10 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) enum Message {
     Payload(Bytes),
-    /// An answer to a ping, or the last word before the connection closes.
+    /// An answer to a ping.
     Alive,
+    /// The subscription is over; whatever CPA wrote came before this.
+    Unsubscribed,
 }
 
 /// The side that sends commands.
@@ -208,8 +210,9 @@ impl Replies {
             .unwrap_or_default();
         match (kind.as_ref(), items.nth(1)) {
             (b"message", Some(payload)) => payload.into_bytes().map(Message::Payload),
-            // After UNSUBSCRIBE the connection closes by itself.
-            (b"pong" | b"unsubscribe", _) => Ok(Message::Alive),
+            (b"pong", _) => Ok(Message::Alive),
+            // The connection closes by itself then.
+            (b"unsubscribe", _) => Ok(Message::Unsubscribed),
             _ => Err(RespFailure::Protocol("unexpected message".to_owned())),
         }
     }

@@ -1,12 +1,11 @@
 //! Rejects are kept for a later replay, but never with a secret in clear.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt::Write as _;
 
 use super::clean::{Labels, cut};
 use super::headers::is_kept;
-use super::secrets::{Secrets, SourceKind, kind_of_source, looks_secret};
+use super::secrets::{Secrets, looks_secret};
 
 /// How much of an error text is kept, so that the keys behind it are not cut off.
 const MAX_TEXT: usize = 4096;
@@ -71,16 +70,9 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
     };
     let value = |key| first(key).unwrap_or_default();
     let (api_key, source) = (value("api_key"), value("source"));
-    let kind = kind_of_source(&source, &api_key, &value("auth_type"), &value("provider"));
-    let needle = if kind == SourceKind::Key {
-        source.as_ref()
-    } else {
-        ""
-    };
     let masker = Masker {
         secrets,
-        labels: Labels::new(secrets, &api_key, needle),
-        kept_source: Cell::new((kind != SourceKind::Key).then_some(source.as_ref())),
+        labels: Labels::new(secrets, &api_key, &source),
     };
     let mut out = String::with_capacity(text.len().min(max));
     let mut key = "";
@@ -103,18 +95,12 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
 struct Masker<'s> {
     secrets: &'s Secrets,
     labels: Labels<'s>,
-    /// An address or project that stays where it stands first, and nowhere else.
-    kept_source: Cell<Option<&'s str>>,
 }
 
 impl Masker<'_> {
     fn text(&self, key: &str, text: &str) -> String {
         match key {
             _ if text.is_empty() => String::new(),
-            "source" if self.kept_source.get() == Some(text) => {
-                self.kept_source.set(None);
-                text.to_owned()
-            }
             "api_key" | "source" => self.secrets.masked(text).to_string(),
             key if PLAIN.contains(&key) || is_kept(key) => self.labels.masked(cut(text, MAX_TEXT)),
             _ => String::new(),
@@ -254,12 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn masking_twice_changes_nothing_and_addresses_of_accounts_stay() {
+    fn masking_twice_changes_nothing() {
         let text = r#"{"source":"someone@example.com","auth_type":"oauth","api_key":"sk-live-0123456789abcdef9f3x","alias":"other@example.com"}"#;
         let once = masked(text);
-        assert!(once.contains(r#""source":"someone@example.com""#), "{once}");
-        assert!(!once.contains("other@example.com"), "{once}");
+        assert!(once.contains(r#""source":"som....com#"#), "{once}");
+        assert!(!once.contains("@example.com"), "{once}");
         assert_eq!(masked(&once), once);
+    }
+
+    #[test]
+    fn a_project_goes_wherever_it_stands() {
+        let out = masked(
+            r#"{"source":"my-project-12","auth_type":"oauth","provider":"vertex","fail":{"body":"no quota in projects/my-project-12/x"}}"#,
+        );
+        assert!(!out.contains("my-project-12"), "{out}");
+        assert!(out.contains(r#""source":"my...12#"#), "{out}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher24;
 
 use super::clean::Labels;
 use super::record::Record;
-use crate::model::{Masked, Source};
+use crate::model::Masked;
 
 /// Key of this installation's hashes.
 #[derive(Clone, Copy)]
@@ -29,9 +29,9 @@ pub struct Secrets {
 }
 
 /// Whose key and whose credential a record names.
-pub(super) struct Identity<'a> {
+pub(super) struct Identity {
     pub(super) client: Option<Masked>,
-    pub(super) source: Source<'a>,
+    pub(super) source: Option<Masked>,
 }
 
 impl Secrets {
@@ -39,8 +39,8 @@ impl Secrets {
         Self { key }
     }
 
-    /// The mask of a key: enough to recognise one's own, useless to anybody else. The stored form
-    /// of a mask comes back as it is.
+    /// The mask of a key, an e-mail or a project: enough to recognise one's own, useless to anybody
+    /// else. The stored form of a mask comes back as it is.
     pub fn masked(&self, key: &str) -> Masked {
         if let Some(masked) = already_masked(key) {
             return masked;
@@ -66,44 +66,12 @@ impl Secrets {
         format!("{}-{:04x}", masked.mask(), masked.hash() >> 48)
     }
 
-    pub(super) fn identity<'a>(&self, record: &Record<'a>) -> Identity<'a> {
-        let client = (!record.api_key.is_empty()).then(|| self.masked(&record.api_key));
-        let (key, kind) = (&record.api_key, &record.auth_type);
-        let source = match kind_of_source(&record.source, key, kind, &record.provider) {
-            SourceKind::None => Source::None,
-            SourceKind::Email => Source::Email(record.source.clone()),
-            SourceKind::Project => Source::Project(record.source.clone()),
-            SourceKind::Key => Source::Key(self.masked(&record.source)),
-        };
-        Identity { client, source }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SourceKind {
-    None,
-    Email,
-    Project,
-    Key,
-}
-
-/// A secret unless it is known to be something else.
-pub(super) fn kind_of_source(
-    source: &str,
-    api_key: &str,
-    auth_type: &str,
-    provider: &str,
-) -> SourceKind {
-    if source.is_empty() {
-        SourceKind::None
-    } else if source == api_key || auth_type == "apikey" || already_masked(source).is_some() {
-        SourceKind::Key
-    } else if is_email(source) {
-        SourceKind::Email
-    } else if auth_type == "oauth" && provider == "vertex" && !looks_secret(source) {
-        SourceKind::Project
-    } else {
-        SourceKind::Key
+    pub(super) fn identity(&self, record: &Record<'_>) -> Identity {
+        let of = |text: &str| (!text.is_empty()).then(|| self.masked(text));
+        Identity {
+            client: of(&record.api_key),
+            source: of(&record.source),
+        }
     }
 }
 
@@ -139,7 +107,7 @@ fn already_masked(text: &str) -> Option<Masked> {
 }
 
 /// A mail address: a word, `@`, and a domain that ends in letters. `model@20240620` is none.
-pub(super) fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((user, domain)) = text.rsplit_once('@') else {
         return false;
     };

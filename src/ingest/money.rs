@@ -117,7 +117,8 @@ impl Till {
             | Dimension::Source
             | Dimension::FailureText
             | Dimension::Reference
-            | Dimension::Combo => {}
+            | Dimension::Combo
+            | Dimension::Status => {}
         }
     }
 

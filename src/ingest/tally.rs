@@ -317,6 +317,7 @@ fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
 mod tests {
     use super::*;
     use crate::budget::{Measure, Period, QuotaRule, Selector, Split};
+    use crate::decode::{Decoder, HashKey};
     use crate::model::{Limit, Money};
     use crate::store::SpoolMark;
 
@@ -373,7 +374,7 @@ mod tests {
     #[test]
     fn a_clock_that_ran_ahead_spoils_the_books_only_while_it_does() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path()).unwrap();
+        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
         store_one(&mut store);
         let parts = LimitParts {
             rules: Arc::new(ArcSwap::from_pointee(rules())),

@@ -42,7 +42,10 @@ impl LabelKind {
             Dimension::Combo => Some(Self::Combo),
             Dimension::ServiceTier => Some(Self::Tier),
             Dimension::ReasoningEffort => Some(Self::Effort),
-            Dimension::Alias | Dimension::Source | Dimension::FailureText => None,
+            // The ids of the label `code` are the codes themselves.
+            Dimension::Alias | Dimension::Source | Dimension::FailureText | Dimension::Status => {
+                None
+            }
         }
     }
 
@@ -144,6 +147,8 @@ pub(super) struct LabelTexts {
     caps: Caps,
     aliases: Aliases,
     kinds: [Values; KINDS],
+    /// Which codes came first. The other ids count in the order of first sight by themselves.
+    codes: HashMap<u32, u32>,
 }
 
 #[derive(Debug, Default)]
@@ -164,6 +169,7 @@ impl LabelTexts {
             caps,
             aliases,
             kinds: Default::default(),
+            codes: HashMap::new(),
         };
         for kind in LabelKind::ALL {
             let absent = match kind {
@@ -193,6 +199,9 @@ impl LabelTexts {
     /// Registers the text of an interned value. `value` is its stored form, `label` its name.
     pub(super) fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
         let Some(kind) = LabelKind::of(dimension) else {
+            if let (Dimension::Status, Ok(code)) = (dimension, value.parse()) {
+                self.codes.insert(code, id.0);
+            }
             return;
         };
         let aliases = match dimension {
@@ -208,7 +217,8 @@ impl LabelTexts {
             | Dimension::Source
             | Dimension::FailureText
             | Dimension::Reference
-            | Dimension::Combo => None,
+            | Dimension::Combo
+            | Dimension::Status => None,
         };
         let alias = aliases
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
@@ -281,12 +291,17 @@ impl LabelTexts {
         for row in rows {
             let def = RESTORED.iter().find(|def| def.id == row.family);
             for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
-                ids.push((id, *kind));
+                let first_seen = if *kind == LabelKind::Code {
+                    self.codes.get(&id).copied().unwrap_or(u32::MAX)
+                } else {
+                    id
+                };
+                ids.push((first_seen, id, *kind));
             }
         }
-        ids.sort_unstable_by_key(|(id, kind)| (*id, *kind as usize));
+        ids.sort_unstable_by_key(|(first_seen, id, kind)| (*first_seen, *id, *kind as usize));
         ids.dedup();
-        for (id, kind) in ids {
+        for (_, id, kind) in ids {
             self.shown(kind, id);
         }
     }

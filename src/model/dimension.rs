@@ -15,7 +15,7 @@ pub enum Dimension {
     Client = 6,
     ServiceTier = 7,
     ReasoningEffort = 8,
-    /// Stored form of a record's `source`.
+    /// Stored form of a record's masked `source`.
     Source = 9,
     /// Start of an upstream's error text. Many are the same, so the first few thousand different
     /// ones are interned; later ones stand in the event.
@@ -24,10 +24,13 @@ pub enum Dimension {
     Reference = 11,
     /// Name that the configuration gives to a group of models.
     Combo = 12,
+    /// HTTP status of counted failures. Events and totals hold the code itself; the number only says
+    /// which codes came first.
+    Status = 13,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Provider,
         Self::Executor,
         Self::Model,
@@ -41,6 +44,7 @@ impl Dimension {
         Self::FailureText,
         Self::Reference,
         Self::Combo,
+        Self::Status,
     ];
 
     pub fn code(self) -> u8 {

@@ -11,18 +11,6 @@ pub enum AuthType {
     Unknown,
 }
 
-/// Whose credential served the request, as the record's `source` says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source<'a> {
-    None,
-    /// E-mail of an OAuth account. Personal, so never a label.
-    Email(Cow<'a, str>),
-    /// Project of a Vertex service account.
-    Project(Cow<'a, str>),
-    /// An upstream key, or the client's key where CPA falls back to it.
-    Key(Masked),
-}
-
 /// One upstream attempt as CPA reported it. Holds no secret in clear.
 ///
 /// Text borrows from the payload where it could be taken as it stood.
@@ -46,7 +34,10 @@ pub struct Event<'a> {
     pub auth_type: AuthType,
     /// CPA's id of the credential; empty for plugin executors.
     pub auth_index: Cow<'a, str>,
-    pub source: Source<'a>,
+    /// Whose credential served the request, as the record's `source` says it: the e-mail of an OAuth
+    /// account, the project of a Vertex service account, an upstream key, or the client's key where
+    /// CPA falls back to it. Each of them is personal or secret.
+    pub source: Option<Masked>,
     /// The client's key; `None` without client authentication.
     pub client: Option<Masked>,
     /// Not unique: retries and extra models of one client request share it. May be empty.

@@ -34,7 +34,9 @@ struct Entry {
     held: bool,
     failures: u32,
     polls: u64,
-    asked: Option<Instant>,
+    /// When the last poll ended: counted from here, no call comes sooner after another one than the
+    /// interval, however long either is on its way.
+    last: Option<Instant>,
     running: bool,
     interval: Duration,
     stamp: Stamp,
@@ -67,7 +69,7 @@ impl Schedule {
                 held: false,
                 failures: 0,
                 polls: 0,
-                asked: None,
+                last: None,
                 running: false,
                 interval,
                 stamp,
@@ -104,10 +106,9 @@ impl Schedule {
         waiting.map(|entry| entry.due).min()
     }
 
-    pub(super) fn started(&mut self, account: &str, now: Instant) {
+    pub(super) fn started(&mut self, account: &str) {
         if let Some(entry) = self.entries.get_mut(account) {
             entry.running = true;
-            entry.asked = Some(now);
             entry.polls += 1;
         }
     }
@@ -119,10 +120,11 @@ impl Schedule {
             return;
         };
         entry.running = false;
+        entry.last = Some(now);
         let Some(failure) = failure else {
             entry.failures = 0;
             entry.held = false;
-            entry.due = entry.regular();
+            entry.due = now + entry.regular();
             return;
         };
         entry.failures = entry.failures.saturating_add(1);
@@ -179,15 +181,14 @@ impl Schedule {
 impl Entry {
     /// Earlier than planned, though never sooner after the last poll than the interval allows.
     fn bring_forward(&mut self, to: Instant) {
-        let allowed = self.asked.map_or(to, |asked| asked + self.interval);
+        let allowed = self.last.map_or(to, |last| last + self.interval);
         self.due = self.due.min(to.max(allowed));
     }
 
-    /// The interval after the last poll began, and a little more, another little each time.
-    fn regular(&self) -> Instant {
-        let asked = self.asked.unwrap_or_else(Instant::now);
+    /// The interval and a little more, another little each time.
+    fn regular(&self) -> Duration {
         let spread = self.interval / SPREAD;
-        asked + self.interval + part(self.seed.wrapping_mul(self.polls | 1), spread)
+        self.interval + part(self.seed.wrapping_mul(self.polls | 1), spread)
     }
 
     fn back_off(&self, retry_after: Option<Duration>, scale: u32) -> Duration {
@@ -226,7 +227,7 @@ mod tests {
 
     /// Polls once at the time and says how soon the next one comes.
     fn next(schedule: &mut Schedule, failure: Option<Failure>, now: Instant) -> Duration {
-        schedule.started("a", now);
+        schedule.started("a");
         schedule.ended("a", failure, now);
         schedule.next_time().unwrap() - now
     }
@@ -243,6 +244,17 @@ mod tests {
             seen.insert(pause);
         }
         assert!(seen.len() > 10);
+    }
+
+    #[test]
+    fn a_slow_answer_does_not_bring_the_next_poll_nearer() {
+        let now = Instant::now();
+        let mut schedule = planned(now);
+        schedule.started("a");
+        let answered = now + INTERVAL / 2;
+        schedule.ended("a", None, answered);
+        schedule.after_reset("a", answered);
+        assert_eq!(schedule.next_time(), Some(answered + INTERVAL));
     }
 
     #[test]
@@ -300,7 +312,7 @@ mod tests {
         let now = Instant::now();
         let mut schedule = planned(now);
         schedule.force("a", now);
-        schedule.started("a", now);
+        schedule.started("a");
         assert_eq!(schedule.next_due(now + INTERVAL * 9), None);
         schedule.keep(|_| false);
         schedule.ended("a", None, now);

@@ -253,7 +253,7 @@ impl Task {
             if with_plan {
                 self.plans.insert(auth_index.clone(), now);
             }
-            self.schedule.started(&auth_index, now);
+            self.schedule.started(&auth_index);
             self.polled.insert(auth_index.clone(), now);
             self.running
                 .spawn(poll(self.caller.clone(), target, auth_index, with_plan));

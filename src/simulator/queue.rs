@@ -21,6 +21,11 @@ const SUPPORT_REFRESH: &[u8] = b"{\"support_refresh\":true}";
 const REFRESH: &[u8] = b"{\"refresh\":true}";
 const GARBAGE: &[u8] = b"\x00\xff{not a record]";
 
+/// What subscribers of `usage` get that is no record.
+pub(crate) fn is_control(message: &[u8]) -> bool {
+    [SUPPORT_REFRESH, REFRESH].contains(&message)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Usage,

@@ -94,6 +94,10 @@ pub struct Totals {
     pub popped: Flow,
     /// Messages put into subscribers' buffers; one record counts once per subscriber.
     pub published: Flow,
+    /// Records that were written whole to a subscriber's connection.
+    pub written: Flow,
+    /// Records that stood in a subscriber's buffer when its subscription or connection ended.
+    pub left_behind: u64,
     /// Dropped by retention.
     pub expired: u64,
     /// Lost because the last subscriber's buffer was full.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::context::{Context, End, Interrupts};
 use super::resp_pop::pop_once;
@@ -21,7 +21,9 @@ use crate::model::{BatchBody, IngestMode};
 const PING_AFTER: Duration = Duration::from_secs(20);
 /// And given up when not even that is answered. A half-open one would swallow records.
 const DEAD_AFTER: Duration = Duration::from_secs(50);
-/// For the records still on their way after the subscription was ended.
+/// For the records still on their way after the subscription was ended. CPA confirms within
+/// milliseconds; a stop must fit into the ten seconds that the process gets, and the last round of
+/// the database as well.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
 /// Messages between the reader and the spool; what does not fit stays in the socket.
 const AHEAD: usize = 1024;
@@ -133,15 +135,24 @@ async fn take_on(
     }
 }
 
+/// What [`take`] has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    Messages,
+    /// The subscription's confirmed end.
+    Confirmation,
+}
+
 /// Writes `first` and whatever has arrived behind it.
 async fn take(
     context: &mut Context,
     first: Option<Result<Message, RespFailure>>,
     arrivals: &mut Arrivals,
-) -> Result<(), End> {
+) -> Result<Met, End> {
     let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
     let mut records = Vec::new();
     let mut bytes = 0;
+    let mut met = Met::Messages;
     let mut failure = None;
     while let Some(arrival) = next.take() {
         match arrival {
@@ -150,9 +161,10 @@ async fn take(
                 records.push(record);
             }
             Ok(Message::Alive) => {}
+            Ok(Message::Unsubscribed) => met = Met::Confirmation,
             Err(ended) => failure = Some(ended),
         }
-        if failure.is_none() && bytes < WRITE_BYTES {
+        if failure.is_none() && met == Met::Messages && bytes < WRITE_BYTES {
             next = arrivals.try_recv().ok();
         }
     }
@@ -161,7 +173,7 @@ async fn take(
             .put(IngestMode::Subscribe, BatchBody::Records(records))
             .await?;
     }
-    failure.map_or(Ok(()), |ended| Err(ended.into()))
+    failure.map_or(Ok(met), |ended| Err(ended.into()))
 }
 
 /// Sends a command whose failure the reading side will notice as well, after everything that
@@ -176,29 +188,36 @@ async fn ask(commands: &mut Commands, command: &str) {
     }
 }
 
-/// Ends the subscription and takes what was still on its way. From here on CPA queues again.
+/// Ends the subscription and takes what was still on its way: all that CPA wrote comes before its
+/// confirmation. From here on CPA queues again.
+///
+/// What stands in CPA's own buffer for us when it reads UNSUBSCRIBE is lost inside CPA.
 async fn leave(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
 ) -> Result<(), End> {
-    ask(commands, "UNSUBSCRIBE").await;
     let end = Instant::now() + LAST_RECORDS;
-    while let Ok(Some(arrival)) = timeout(
-        end.saturating_duration_since(Instant::now()),
-        arrivals.recv(),
-    )
-    .await
-    {
-        if arrival.is_err() {
-            break;
+    // One that reads nothing any more would take no command either.
+    let mut why = match timeout_at(end, ask(commands, "UNSUBSCRIBE")).await {
+        Ok(()) => "nothing came",
+        Err(_elapsed) => "the command could not be sent",
+    };
+    while let Ok(arrival) = timeout_at(end, arrivals.recv()).await {
+        match take(context, arrival, &mut arrivals).await {
+            Ok(Met::Confirmation) => return Ok(()),
+            Ok(Met::Messages) => why = "records kept coming",
+            Err(End::Down(_)) => {
+                why = "the connection ended";
+                break;
+            }
+            Err(end) => return Err(end),
         }
-        let taken = take(context, Some(arrival), &mut arrivals).await;
-        // The closed connection is what was waited for.
-        if matches!(taken, Err(End::Down(_))) {
-            break;
-        }
-        taken?;
     }
+    tracing::warn!(
+        seconds = LAST_RECORDS.as_secs(),
+        why,
+        "CPA did not confirm the end of the subscription: records that were on their way may be missing"
+    );
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::model::{DimId, Dimension};
 /// Most values of one dimension. What comes later shares [`OVERFLOW`]: whoever sends endless
 /// made-up model names shall fill neither memory nor disk.
 const MAX_VALUES: usize = 100_000;
-const OVERFLOW: &str = "(other)";
+pub(super) const OVERFLOW: &str = "(other)";
 /// Most error texts that are interned. Those that name a request differ from all others.
 const MAX_FAILURE_TEXTS: usize = 2000;
 

@@ -9,7 +9,7 @@ use super::rejects::{NewReject, RejectCounts};
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
-    AuthType, DimId, Dimension, Event, Money, RejectReason, Route, Source, TokenQuality, TotalRow,
+    AuthType, DimId, Dimension, Event, Masked, Money, RejectReason, Route, TokenQuality, TotalRow,
     UnixNanos,
 };
 
@@ -111,7 +111,12 @@ impl Ingest<'_> {
         route: &Route,
         money: &Money,
     ) -> Result<bool, StoreError> {
-        self.insert(event, route, money, Origin::Live)
+        let is_new = self.insert(event, route, money, Origin::Live)?;
+        if let Some(failure) = event.failure.as_ref().filter(|_| is_new && event.generate) {
+            let status = failure.status.to_string();
+            self.interner.intern(Dimension::Status, &status, "");
+        }
+        Ok(is_new)
     }
 
     /// Adds an event that was never counted and is not to be. False when it is already there.
@@ -290,6 +295,7 @@ pub(super) fn save_state(conn: &Connection, state: State) -> Result<(), StoreErr
 fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
     let provider = event.provider.as_ref();
     let mut id = |dimension, value: &str| interner.intern(dimension, value, provider);
+    let stored = |masked: Option<&Masked>| masked.map(Masked::to_string).unwrap_or_default();
     Route {
         provider: id(Dimension::Provider, provider),
         executor: id(Dimension::Executor, &event.executor),
@@ -297,18 +303,11 @@ fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
         alias: id(Dimension::Alias, &event.alias),
         endpoint: id(Dimension::Endpoint, &event.endpoint),
         account: id(Dimension::Account, &event.auth_index),
-        client: match &event.client {
-            Some(key) => id(Dimension::Client, &key.to_string()),
-            None => DimId::NONE,
-        },
+        client: id(Dimension::Client, &stored(event.client.as_ref())),
         service_tier: id(Dimension::ServiceTier, &event.service_tier),
         response_service_tier: id(Dimension::ServiceTier, &event.response_service_tier),
         reasoning_effort: id(Dimension::ReasoningEffort, &event.reasoning_effort),
-        source: match &event.source {
-            Source::None => DimId::NONE,
-            Source::Email(text) | Source::Project(text) => id(Dimension::Source, text),
-            Source::Key(key) => id(Dimension::Source, &key.to_string()),
-        },
+        source: id(Dimension::Source, &stored(event.source.as_ref())),
     }
 }
 

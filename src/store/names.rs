@@ -45,7 +45,8 @@ pub(super) fn choose(
         | Dimension::Source
         | Dimension::FailureText
         | Dimension::Reference
-        | Dimension::Combo => return None,
+        | Dimension::Combo
+        | Dimension::Status => return None,
     };
     let ends = tail.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.skip(digits.saturating_sub(1))

@@ -8,15 +8,25 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
 use super::rejects::RejectCounts;
-use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError};
+use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError, unmasked};
+use crate::model::Mask;
 use crate::platform;
 
+enum Migration {
+    /// In one transaction.
+    Sql(&'static str),
+    /// In as many as it wants. It may be broken off anywhere and must bear to be run again.
+    Step(fn(&mut Connection, &dyn Mask) -> Result<(), StoreError>),
+}
+
 /// Numbered by position: the schema version after it. Append only.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/0001_events.sql"),
-    include_str!("../../migrations/0002_accounts.sql"),
-    include_str!("../../migrations/0003_money.sql"),
-    include_str!("../../migrations/0004_imported.sql"),
+const MIGRATIONS: &[Migration] = &[
+    Migration::Sql(include_str!("../../migrations/0001_events.sql")),
+    Migration::Sql(include_str!("../../migrations/0002_accounts.sql")),
+    Migration::Sql(include_str!("../../migrations/0003_money.sql")),
+    Migration::Sql(include_str!("../../migrations/0004_imported.sql")),
+    Migration::Step(unmasked::mask),
+    Migration::Sql(include_str!("../../migrations/0006_status_order.sql")),
 ];
 
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
@@ -30,8 +40,9 @@ const APPLICATION_ID: i64 = 0x4350_4145;
 const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl Store {
-    /// Opens the database in `directory`, creating or migrating it if need be.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    /// Opens the database in `directory`, creating or migrating it if need be. `mask` is for what
+    /// earlier versions stored in clear.
+    pub fn open(directory: &Path, mask: &dyn Mask) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE_FILE);
         create_private(&path)?;
         let mut conn = Connection::open_with_flags(
@@ -41,7 +52,7 @@ impl Store {
         conn.busy_timeout(BUSY_TIMEOUT)?;
         let version = refuse_strangers(&conn, &path)?;
         configure(&conn, version)?;
-        migrate(&mut conn, version)?;
+        migrate(&mut conn, version, mask)?;
         let state = load_state(&conn)?;
         let interner = Interner::load(&conn)?;
         let rejects = RejectCounts::load(&conn)?;
@@ -112,10 +123,15 @@ fn configure(conn: &Connection, version: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(conn: &mut Connection, done: usize) -> Result<(), StoreError> {
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+fn migrate(conn: &mut Connection, done: usize, mask: &dyn Mask) -> Result<(), StoreError> {
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
+        if let Migration::Step(step) = migration {
+            step(conn, mask)?;
+        }
         let tx = conn.transaction()?;
-        tx.execute_batch(sql)?;
+        if let Migration::Sql(sql) = migration {
+            tx.execute_batch(sql)?;
+        }
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", index + 1)?;
         tx.commit()?;

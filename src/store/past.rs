@@ -231,6 +231,7 @@ fn column(key: PastKey) -> &'static str {
             Dimension::ReasoningEffort => "reasoning_effort",
             Dimension::Source => "source",
             Dimension::FailureText => "excerpt",
+            Dimension::Status => "status",
             // Names of the configuration; no event has them.
             Dimension::Reference | Dimension::Combo => "0",
         },

@@ -249,11 +249,12 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
+    use super::super::tests::Stars;
     use super::*;
 
     /// A database with `n` events of 10 nano-dollars, one a second.
     fn database(directory: &Path, n: u32) -> Store {
-        let store = Store::open(directory).unwrap();
+        let store = Store::open(directory, &Stars).unwrap();
         let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
                    account, source, client, service_tier, response_tier, reasoning_effort, flags, \
                    latency_ms, ttft_ms, input, cache_read, cache_write, output, reasoning, \

@@ -94,12 +94,13 @@ fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Stars;
     use super::*;
 
     #[test]
     fn a_snapshot_sees_what_was_committed_before_and_nothing_after() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open(dir.path(), &Stars).unwrap();
         let insert = |ts: i64, flags: u8, cost: Option<i64>| {
             let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
                        account, source, client, service_tier, response_tier, reasoning_effort, \

@@ -1,9 +1,9 @@
 //! Records as older and newer versions of CPA send them.
 
-use cpa_exporter::model::{AuthType, Event, FailureReason, Source, TokenQuality};
+use cpa_exporter::model::{AuthType, Event, FailureReason, TokenQuality};
 use serde_json::Value;
 
-use super::support::{all_records, event, fixture, json};
+use super::support::{all_records, event, fixture, json, secrets};
 
 /// What each version added, oldest first: a path of keys below the record.
 const ADDED: [(&str, &[&str]); 13] = [
@@ -168,7 +168,7 @@ fn v8() {
     assert!(streamed.stream && !whole.stream);
     assert!(claude.stream && !limited.stream);
     assert_eq!(claude.request_id, "019a9f3e-7c1d-7b52-9d6a-3f0b8f6f1c2a");
-    assert_eq!(claude.source, Source::Email("dave@example.com".into()));
+    assert_eq!(claude.source, Some(secrets().masked("dave@example.com")));
     assert_eq!(claude.tokens.by_kind(), [100, 900, 300, 30, 20, 0]);
     let failure = limited.failure.as_ref().unwrap();
     assert_eq!(
@@ -178,7 +178,7 @@ fn v8() {
     assert_eq!(limited.quota_headers, [("retry-after".into(), "17".into())]);
     assert_eq!(
         (devin.provider.as_ref(), devin.auth_type, &devin.source),
-        ("devin", AuthType::Unknown, &Source::None)
+        ("devin", AuthType::Unknown, &None)
     );
     assert_eq!((&devin.client, devin.request_id.as_ref()), (&None, ""));
     assert_eq!(devin.tokens.by_kind(), [0, 0, 0, 0, 0, 10]);

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod caps;
 mod cpa;
 mod disk;
 mod gate;
@@ -26,5 +27,6 @@ mod quotas;
 mod redis;
 mod secrets;
 mod source;
+mod stops;
 mod storage;
 mod tls;

@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod fleet;
 mod headers;
+mod plugin;
 mod polls;
 mod secrets;
 mod truth;

@@ -105,6 +105,25 @@ fn beyond_a_cap_counters_share_other_and_gauges_are_left_out() {
 }
 
 #[test]
+fn codes_are_admitted_in_the_order_of_first_sight() {
+    let caps = Caps {
+        code: 2,
+        ..Caps::default()
+    };
+    let mut bench = with(caps, Aliases::default());
+    for (id, code) in [(1, 503), (2, 429), (3, 400)] {
+        bench.name(Dimension::Status, id, &code.to_string());
+        bench.count(&failure(code, FailureReason::Upstream), &route(1, 1, 1, 1));
+    }
+    bench.settle();
+    let before = bench.samples();
+    let shown = |code: &str| before.keys().any(|name| name.contains(code));
+    assert!(shown("code=\"503\"") && shown("code=\"429\"") && !shown("code=\"400\""));
+    bench.restart();
+    assert_eq!(bench.samples(), before);
+}
+
+#[test]
 fn after_a_restart_the_same_values_are_admitted() {
     let mut bench = with(two_models(), Aliases::default());
     for id in [1, 2, 3, 4] {

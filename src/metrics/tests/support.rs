@@ -8,8 +8,8 @@ use super::super::{
     AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig, Page,
 };
 use crate::model::{
-    AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, Source,
-    TokenQuality, Tokens, TotalRow, UnixNanos,
+    AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, TokenQuality,
+    Tokens, TotalRow, UnixNanos,
 };
 
 pub(super) const START: UnixNanos = UnixNanos::from_millis(1_800_000_000_000);
@@ -183,7 +183,7 @@ pub(super) fn success() -> Event<'static> {
         endpoint: "".into(),
         auth_type: AuthType::Oauth,
         auth_index: "".into(),
-        source: Source::None,
+        source: None,
         client: None,
         request_id: "0123abcd".into(),
         reasoning_effort: "".into(),

@@ -277,6 +277,16 @@ const GEMINI_CLI: Kind = Kind {
     ..VERTEX
 };
 
+/// Only a plugin of CPA 8 knows it, its quota included.
+const DEVIN: Kind = Kind {
+    provider: "devin",
+    executor: "DevinExecutor",
+    models: &[("devin-2", "devin-2")],
+    endpoints: CHAT,
+    weight: 3,
+    ..ANTIGRAVITY
+};
+
 const GLM: Kind = Kind {
     provider: "openai-compatible-glm",
     base_url: "https://api.z.ai/api/coding/paas/v4",
@@ -297,7 +307,7 @@ const MINIMAX: Kind = Kind {
 
 /// The kind of a provider's accounts, by its name or a compat provider's own.
 pub(crate) fn named(name: &str) -> Option<&'static Kind> {
-    let mut kinds = DEAL.into_iter();
+    let mut kinds = DEAL.into_iter().chain(ON_REQUEST);
     kinds.find(|kind| name == kind.provider || name == kind.short_name())
 }
 
@@ -309,7 +319,8 @@ pub(crate) fn deal(count: usize, providers: &[String]) -> Vec<&'static Kind> {
         let mut names = providers.iter();
         providers.is_empty() || names.any(|name| name == kind.provider || name == kind.short_name())
     };
-    let kinds: Vec<&Kind> = DEAL.into_iter().filter(wanted).collect();
+    let on_request = ON_REQUEST.into_iter().filter(|_| !providers.is_empty());
+    let kinds: Vec<&Kind> = DEAL.into_iter().chain(on_request).filter(wanted).collect();
     let dealt = kinds.iter().copied().cycle().take(count).enumerate();
     dealt
         .map(|(number, kind)| {
@@ -347,3 +358,6 @@ static DEAL: [&Kind; 19] = [
     &GLM,
     &MINIMAX,
 ];
+
+/// Dealt only to those who name them.
+static ON_REQUEST: [&Kind; 1] = [&DEVIN];

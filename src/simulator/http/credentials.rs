@@ -17,8 +17,8 @@ use crate::simulator::generator::world::Account;
 use crate::simulator::quota::Quota;
 use crate::simulator::upstream::Reply;
 
-/// The plugin that reads the quotas of Gemini CLI accounts.
-const PLUGIN: &str = "gemini-cli";
+/// Plugins that read quotas, each by the provider it is for, and what people call that.
+const PLUGINS: [(&str, &str); 2] = [("gemini-cli", "Gemini CLI"), ("devin", "Devin")];
 
 pub(super) fn list(call: &Call, core: &Core) -> Answer {
     let numbers = accounts::files(call, core, true);
@@ -133,14 +133,17 @@ fn reason(fault: Fault, account: &Account) -> &'static str {
 }
 
 fn quota_provider(account: &Account) -> Option<&'static str> {
-    (account.kind.provider == "gemini-cli").then_some(PLUGIN)
+    let mut plugins = PLUGINS.into_iter().map(|(plugin, _)| plugin);
+    plugins.find(|plugin| *plugin == account.kind.provider)
 }
 
 /// `GET quota/providers`
 pub(super) fn quota_providers() -> Answer {
-    let provider = json!({ "plugin_id": PLUGIN, "provider": "gemini-cli",
-        "display_name": "Gemini CLI", "supports_reset": false });
-    Answer::json(200, &json!({ "providers": [provider] }))
+    let providers = PLUGINS.map(|(plugin, name)| {
+        json!({ "plugin_id": plugin, "provider": plugin, "display_name": name,
+            "supports_reset": false })
+    });
+    Answer::json(200, &json!({ "providers": providers }))
 }
 
 #[derive(Deserialize)]
@@ -161,14 +164,14 @@ pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
     let Some((number, account)) = world.by_index(&fetch.auth_index) else {
         return Answer::error(404, "auth not found");
     };
-    if quota_provider(account).is_none() {
+    let Some(plugin) = quota_provider(account) else {
         return Answer::error(501, "no quota provider available for credential");
-    }
+    };
     let now = core.now();
     let quota = core.generator().pool.quota(number, now).cloned();
     let body = quota.map(|quota| normalized(account, &quota, now));
     let reply = Reply::json(200, &body.unwrap_or_default());
-    let reply = core.spoil([&account.auth_index, "", PLUGIN], PLUGIN, reply);
+    let reply = core.spoil([&account.auth_index, "", plugin], plugin, reply);
     core.count_call(&account.auth_index, "quota/fetch", &reply);
     if reply.status == 200 && !reply.hangs {
         return Answer::raw_json(200, reply.body);
@@ -178,13 +181,23 @@ pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
     if reply.hangs { answer.never() } else { answer }
 }
 
+/// One group for each limit, with a bucket for each of its windows.
 fn normalized(account: &Account, quota: &Quota, now: UnixNanos) -> Value {
-    let groups = quota.limits().iter().map(|limit| {
-        json!({ "displayName": limit.kind.name, "buckets": [{
-            "window": limit.kind.window, "remainingFraction": 1.0 - limit.fraction(),
-            "resetTime": rfc3339(limit.reset_from(now)) }] })
+    let mut names: Vec<&str> = quota.limits().iter().map(|limit| limit.kind.name).collect();
+    names.dedup();
+    let groups = names.into_iter().map(|name| {
+        let buckets = quota.windows(name).map(|limit| {
+            json!({ "window": limit.kind.window, "remainingFraction": 1.0 - limit.fraction(),
+                "resetTime": rfc3339(limit.reset_from(now)), "description": "resets by itself" })
+        });
+        let buckets: Vec<Value> = buckets.collect();
+        json!({ "displayName": name, "buckets": buckets })
     });
     let groups: Vec<Value> = groups.collect();
     let plan = account.plan.name;
-    json!({ "subscription": { "plan": plan, "tierId": plan }, "groups": groups })
+    json!({
+        "subscription": { "plan": plan, "tierName": plan, "tierId": plan },
+        "summary": [{ "key": "seats", "label": "Seats", "value": 3, "format": "number" }],
+        "serverTimeOffsetMs": 12, "groups": groups,
+    })
 }

@@ -237,6 +237,22 @@ const MINIMAX: &[Plan] = &[plan(
     ],
 )];
 
+/// As a plugin's page names them.
+const DEVIN: &[Plan] = &[
+    plan(
+        "team",
+        &[
+            limit("agent_compute", "5h", Length::FromUse(HOURS_5), 10),
+            limit("agent_compute", "weekly", Length::Fixed(WEEK), 400),
+            limit("reviews", "daily", Length::Fixed(DAY), 50),
+        ],
+    ),
+    plan(
+        "core",
+        &[limit("agent_compute", "monthly", Length::Month, 1_500)],
+    ),
+];
+
 /// What an upstream limits that tells nobody.
 const UNTOLD: &[Plan] = &[plan("", &[MAIN_5H, MAIN_WEEKLY])];
 
@@ -248,6 +264,7 @@ fn plans(provider: &str, is_file: bool) -> &'static [Plan] {
         "kimi" => KIMI,
         "xai" if is_file => XAI,
         "gemini-cli" => GEMINI_CLI,
+        "devin" => DEVIN,
         "openai-compatible-glm" => GLM,
         "openai-compatible-minimax" => MINIMAX,
         // Their records show the headers of a subscription.

@@ -59,6 +59,9 @@ pub struct Calls {
     pub last_ms: i64,
     /// Least time between two calls, by the simulator's clock.
     pub shortest_gap_ms: Option<i64>,
+    /// A gap of two times cut to milliseconds could be one too short.
+    #[serde(skip)]
+    last: UnixNanos,
 }
 
 impl AccountQuotas {
@@ -122,14 +125,14 @@ impl Meter {
     ) {
         let endpoints = self.calls.entry(account.to_owned()).or_default();
         let calls = endpoints.entry(endpoint.to_owned()).or_default();
-        let now = now.as_millis();
         if calls.calls > 0 {
-            let gap = now - calls.last_ms;
+            let gap = (now.get() - calls.last.get()) / 1_000_000;
             let shortest = calls.shortest_gap_ms.map_or(gap, |old| old.min(gap));
             calls.shortest_gap_ms = Some(shortest);
         }
         calls.calls += 1;
-        calls.last_ms = now;
+        calls.last = now;
+        calls.last_ms = now.as_millis();
         if let Some(status) = status {
             *calls.statuses.entry(status).or_default() += 1;
         }

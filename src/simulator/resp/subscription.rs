@@ -2,23 +2,46 @@
 
 use std::io;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 
 use super::parse::{Parsed, parse};
 use super::{Connection, Next, write};
 use crate::simulator::core::Core;
-use crate::simulator::queue::Channel;
+use crate::simulator::queue::{self, Channel};
 
-/// Removes the subscriber however the connection ends.
-struct Guard<'a> {
+/// Removes the subscriber however the connection ends. What is in its buffer by then reaches
+/// nobody, as in CPA.
+struct Subscribed<'a> {
     core: &'a Core,
+    channel: Channel,
     id: u64,
+    messages: mpsc::Receiver<Bytes>,
 }
 
-impl Drop for Guard<'_> {
+impl Subscribed<'_> {
+    fn is_record(&self, message: &[u8]) -> bool {
+        self.channel == Channel::Usage && !queue::is_control(message)
+    }
+
+    /// Counts a message that was written.
+    fn wrote(&self, message: &[u8]) {
+        if self.is_record(message) {
+            let written = &mut self.core.queue().ledger.sums.written;
+            written.add(message.len());
+        }
+    }
+}
+
+impl Drop for Subscribed<'_> {
     fn drop(&mut self) {
         self.core.queue().unsubscribe(self.id);
+        let mut left = 0;
+        while let Ok(message) = self.messages.try_recv() {
+            left += u64::from(self.is_record(&message));
+        }
+        self.core.queue().ledger.sums.left_behind += left;
     }
 }
 
@@ -32,8 +55,13 @@ where
 {
     let core = connection.core;
     let greet = core.config.version.has(7, 1, 39);
-    let (id, mut messages) = core.queue().subscribe(channel, greet);
-    let _guard = Guard { core, id };
+    let (id, messages) = core.queue().subscribe(channel, greet);
+    let mut subscribed = Subscribed {
+        core,
+        channel,
+        id,
+        messages,
+    };
     let (mut reader, mut writer) = tokio::io::split(connection.stream);
     let mut buffered = connection.buffered;
     let mut out = Vec::new();
@@ -51,7 +79,7 @@ where
         }
         buffered.reserve(4096);
         tokio::select! {
-            message = messages.recv() => {
+            message = subscribed.messages.recv() => {
                 let Some(message) = message else { break };
                 core.faults.stalled().await;
                 write::message(&mut out, name, &message);
@@ -61,6 +89,7 @@ where
                     break;
                 }
                 send(&mut writer, &mut out).await?;
+                subscribed.wrote(&message);
             }
             read = reader.read_buf(&mut buffered) => {
                 if read? == 0 {

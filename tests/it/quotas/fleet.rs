@@ -5,7 +5,7 @@
 
 mod parts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,20 @@ use crate::harness::Samples;
 /// As by default, in simulated time.
 const INTERVAL: Duration = Duration::from_mins(5);
 const HOUR: Duration = Duration::from_hours(1);
-/// Calls are counted where they arrive, and a busy machine lets one wait longer than another. In
-/// real time; how many calls there are at most does not depend on it.
-const LATE: Duration = Duration::from_secs(3);
+/// Built in, and one that the user describes.
+const PROVIDERS: [&str; 11] = [
+    "antigravity",
+    "claude",
+    "codex",
+    "copilot",
+    "gemini-cli",
+    "generic",
+    "glm",
+    "kimi",
+    "kiro",
+    "minimax",
+    "xai",
+];
 
 /// Resets by account, limit and window.
 type Resets = BTreeMap<(String, String, String), u64>;
@@ -40,17 +51,26 @@ fn resets(of: &Quotas) -> Resets {
 }
 
 fn is_polled(account: &AccountQuotas) -> bool {
-    account.login != "direct" && truth::can_be_asked(account)
+    truth::can_be_asked(account)
 }
 
 fn count_polled(of: &Quotas) -> usize {
-    of.accounts.iter().filter(|a| is_polled(a)).count()
+    let polled = of.accounts.iter().filter(|a| is_polled(a));
+    let providers: BTreeSet<&str> = polled.clone().map(|a| a.provider.as_str()).collect();
+    assert_eq!(providers, BTreeSet::from(PROVIDERS));
+    polled.count()
 }
 
-fn shown_resets(page: &Samples, of: &Resets) -> BTreeMap<(String, String, String), f64> {
+fn shown_resets(
+    page: &Samples,
+    truth: &Quotas,
+    of: &Resets,
+) -> BTreeMap<(String, String, String), f64> {
     let names = labels(page);
+    let accounts = truth.accounts.iter().map(|a| (a.account.as_str(), a));
+    let accounts: BTreeMap<&str, &AccountQuotas> = accounts.collect();
     let shown = |(account, limit, window): &(String, String, String)| {
-        let labels = &names[account];
+        let labels = truth::account_labels(&names, accounts[account.as_str()]).unwrap();
         let name =
             format!("cpa_quota_resets_total{{{labels},limit=\"{limit}\",window=\"{window}\"}}");
         page[&name]
@@ -106,8 +126,9 @@ async fn pass_the_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
     costs
 }
 
-/// Nobody is asked sooner than is polite, in the simulator's own time, nor more than an hour's
-/// worth. Gives the calls and the shortest gap in milliseconds.
+/// Nobody is asked sooner than is polite nor more than an hour's worth. Exactly so, because calls are
+/// stamped where they are answered, and an interval is counted from the answer to the last one.
+/// Gives the calls and the shortest gap in milliseconds.
 fn politeness(of: &Quotas) -> (u64, i64) {
     let (mut calls, mut shortest) = (0, i64::MAX);
     for account in &of.accounts {
@@ -119,7 +140,7 @@ fn politeness(of: &Quotas) -> (u64, i64) {
             shortest = shortest.min(met.shortest_gap_ms.unwrap_or(i64::MAX));
         }
     }
-    let polite = i64::try_from(INTERVAL.saturating_sub(LATE * SCALE).as_millis()).unwrap();
+    let polite = i64::try_from(INTERVAL.as_millis()).unwrap();
     assert!(shortest >= polite, "{shortest} ms");
     (calls, shortest)
 }
@@ -163,8 +184,8 @@ async fn an_hour(accounts: usize, rate: u64, alone: bool) {
             truth::differences(page, &end).is_empty()
         })
         .await;
-    let end = resets(&end);
-    let shown = shown_resets(&page, &end);
+    let (truth, end) = (&end, resets(&end));
+    let shown = shown_resets(&page, truth, &end);
     let [total, unsure] = count_resets(&shown, [&start, &polled, &end]);
     assert!(total > 0, "no window ended in that hour");
     let mut stderr = std::io::stderr();

@@ -19,6 +19,8 @@ pub(super) fn can_be_asked(account: &AccountQuotas) -> bool {
         "kimi",
         "xai",
         "gemini-cli",
+        // By its plugin, where CPA has plugins.
+        "devin",
     ];
     match account.login {
         "oauth" => by_login.contains(&account.provider.as_str()),
@@ -51,7 +53,7 @@ fn told(provider: &str, of: &LimitQuota) -> f64 {
         ("xai", "spend" | "on_demand") => of.nominal,
         ("codex" | "kimi" | "xai", _) | ("claude", "fable") => 100,
         ("claude", _) => 1_000,
-        ("antigravity" | "gemini-cli", _) => 10_000,
+        ("antigravity" | "gemini-cli" | "devin", _) => 10_000,
         ("glm", _) if of.nominal == 100 => 100,
         _ => of.nominal,
     };
@@ -60,7 +62,10 @@ fn told(provider: &str, of: &LimitQuota) -> f64 {
 }
 
 /// The beginning of the names of all that the page says about one account.
-fn account_labels(page: &BTreeMap<String, String>, account: &AccountQuotas) -> Option<String> {
+pub(super) fn account_labels(
+    page: &BTreeMap<String, String>,
+    account: &AccountQuotas,
+) -> Option<String> {
     if account.login == "direct" {
         let (provider, name) = (&account.provider, &account.account);
         return Some(format!("provider=\"{provider}\",account=\"{name}\""));

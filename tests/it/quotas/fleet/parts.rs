@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use cpa_exporter::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
+use cpa_exporter::app::quota_file::QuotaFile;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::cpa::Access;
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::super::files::quota_file;
 use crate::harness::{self, DEADLINE, Samples, samples};
 
 /// How many times as fast as ours the simulated time goes: an hour takes 90 seconds.
@@ -51,22 +53,45 @@ impl Listener for Wire {
 pub(super) struct Fleet {
     pub(super) simulator: Simulator,
     exposition: Exposition,
-    stopped_at: Arc<AtomicI64>,
+    slow: Even,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     ingest: Ingest,
     _directory: TempDir,
 }
 
-/// The system's time until it is stopped.
-fn stoppable() -> (Arc<AtomicI64>, simulator::Clock) {
-    let stopped_at = Arc::new(AtomicI64::new(0));
-    let (system, stopped) = (simulator::Clock::system(), Arc::clone(&stopped_at));
-    let clock = simulator::Clock::new(move || match stopped.load(Ordering::SeqCst) {
-        0 => system.now(),
-        at => UnixNanos::new(at),
-    });
-    (stopped_at, clock)
+/// Goes as evenly as the timers that the poller waits with, so that both measure the same spans; the
+/// system's time may be set or slewed. Stands still once it is stopped.
+#[derive(Clone)]
+struct Even {
+    started: (UnixNanos, Instant),
+    stopped_at: Arc<AtomicI64>,
+}
+
+impl Even {
+    fn new() -> Self {
+        Self {
+            started: (simulator::Clock::system().now(), Instant::now()),
+            stopped_at: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> UnixNanos {
+        let (start, began) = self.started;
+        match self.stopped_at.load(Ordering::SeqCst) {
+            0 => start.saturating_add(began.elapsed()),
+            at => UnixNanos::new(at),
+        }
+    }
+
+    fn clock(&self) -> simulator::Clock {
+        let this = self.clone();
+        simulator::Clock::new(move || this.now())
+    }
+
+    fn stop(&self) {
+        self.stopped_at.store(self.now().get(), Ordering::SeqCst);
+    }
 }
 
 /// What all tasks share.
@@ -83,9 +108,9 @@ struct Common {
 
 impl Fleet {
     pub(super) async fn start(accounts: usize, rate: u64, interval: Duration) -> Self {
-        let (stopped_at, slow) = stoppable();
+        let slow = Even::new();
         let simulator = harness::simulator(|config| {
-            config.clock = slow;
+            config.clock = slow.clock();
             config.time_scale = SCALE;
             config.traffic.accounts = accounts;
             config.traffic.rate = Some(rate);
@@ -130,11 +155,13 @@ impl Fleet {
         let seen = Directory::new();
         tasks.spawn(common.watcher(&source, &seen).run());
         tasks.spawn(source.run());
-        tasks.spawn(common.poller(&directory, seen, signs, interval).run());
+        let file = QuotaFile::read(&quota_file(&simulator, directory.path())).unwrap();
+        let poller = common.poller(&directory, seen, signs, interval, file);
+        tasks.spawn(poller.run());
         Self {
             simulator,
             exposition,
-            stopped_at,
+            slow,
             stop: common.stop,
             tasks,
             ingest,
@@ -144,8 +171,7 @@ impl Fleet {
 
     /// The simulated time stands still from now on.
     pub(super) fn stop_the_clock(&self) {
-        let now = simulator::Clock::system().now();
-        self.stopped_at.store(now.get(), Ordering::SeqCst);
+        self.slow.stop();
     }
 
     pub(super) async fn page(&self) -> Samples {
@@ -286,6 +312,7 @@ impl Common {
         seen: Directory,
         signs: mpsc::Receiver<Vec<QuotaSign>>,
         interval: Duration,
+        file: QuotaFile,
     ) -> Poller {
         let ready = CancellationToken::new();
         ready.cancel();
@@ -298,10 +325,10 @@ impl Common {
                 concurrency: 4,
                 timeout: Duration::from_secs(20),
                 max_limits: 100,
-                own: Vec::new(),
+                own: file.accounts,
                 time_scale: NonZeroU32::new(SCALE).unwrap(),
             },
-            configured: Vec::new(),
+            configured: file.providers,
             client: self.client.clone(),
             direct: self.client.clone(),
             access: Arc::clone(&self.access),
