@@ -180,6 +180,18 @@ impl Panel {
         self
     }
 
+    /// A further figure in a tile, with a unit of its own and a colour that does not judge.
+    pub(crate) fn aside(self, name: &str, unit: &str, decimals: u8, color: &str) -> Self {
+        self.of(
+            name,
+            &[
+                ("unit", json!(unit)),
+                ("decimals", json!(decimals)),
+                ("color", style::fixed(color)),
+            ],
+        )
+    }
+
     /// The same for a query whose names are not known before.
     pub(crate) fn of_query(mut self, letter: &str, properties: &[(&str, Value)]) -> Self {
         self = self.of(letter, properties);

@@ -72,6 +72,26 @@ pub(crate) fn all_bars(by: &str, counter: &str) -> String {
     format!("{sum}(increase({counter}[$__interval] offset -$__interval))")
 }
 
+/// Names in a legend that still can be read and told apart by colour.
+const MOST_NAMES: u8 = 9;
+
+/// As `bars`, of the names with the most growth over the range; the set is the same in every bar.
+pub(crate) fn bars_of_most(by: &str, counter: &str) -> String {
+    format!("{} and on ({by}) {}", bars(by, counter), most(by, counter))
+}
+
+/// All that `bars_of_most` leaves out, in one.
+pub(crate) fn bars_of_others(by: &str, counter: &str) -> String {
+    format!(
+        "sum(increase({counter}[$__interval] offset -$__interval) unless on ({by}) {}) > 0",
+        most(by, counter)
+    )
+}
+
+fn most(by: &str, counter: &str) -> String {
+    format!("topk({MOST_NAMES}, sum by ({by}) (increase({counter}[$__range] @ end())))")
+}
+
 /// Growth over the chosen range.
 pub(crate) fn grown(by: &str, counter: &str) -> String {
     let sum = if by.is_empty() {

@@ -7,7 +7,9 @@ use crate::board::{Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
 use crate::query::{bars, grown};
 use crate::style;
-use crate::table::{at_least, count, countdown, failed_share, gauge, quota_gauge, wide};
+use crate::table::{
+    at_least, count, countdown, failed_share, quota_gauge, rounded, seconds, share_gauge, wide,
+};
 
 pub(super) const PLAN: Plan = Plan {
     name: "accounts",
@@ -34,8 +36,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                     "max by (limit, window) (@cpa_quota_used_ratio)",
                 )
                 .at(0, 0, 8, 8),
-            kit.bars("one_requests")
-                .query("{{model}}", &bars("model", "@cpa_requests_total"))
+            kit.bars_by("one_requests", "model", "@cpa_requests_total")
                 .at(8, 0, 8, 8),
             kit.bars("one_failures")
                 .query("{{reason}}", &bars("reason", "@cpa_request_failures_total"))
@@ -46,24 +47,21 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
     one.repeat = Some("account");
     vec![
         open(vec![
-            accounts(kit).at(0, 0, 24, 11),
-            states_over_time(kit).at(0, 11, 14, 9),
-            kit.bars("failures_by_account")
-                .query(
-                    "{{account}}",
-                    &bars("account", "@cpa_request_failures_total"),
-                )
-                .at(14, 11, 10, 9),
-            kit.bars("requests_by_account")
-                .query("{{account}}", &bars("account", "@cpa_requests_total"))
-                .at(0, 20, 12, 8),
-            kit.bars("requests_by_client")
-                .query("{{client}}", &bars("client", "@cpa_client_requests_total"))
-                .at(12, 20, 12, 8),
-            clients(kit).at(0, 28, 14, 8),
-            kit.bars("tokens_by_client")
-                .query("{{client}}", &bars("client", "@cpa_client_tokens_total"))
-                .at(14, 28, 10, 8),
+            accounts(kit).at(0, 0, 24, 12),
+            states_over_time(kit).at(0, 12, 14, 10),
+            kit.bars_by(
+                "failures_by_account",
+                "account",
+                "@cpa_request_failures_total",
+            )
+            .at(14, 12, 10, 10),
+            kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
+                .at(0, 22, 12, 9),
+            kit.bars_by("requests_by_client", "client", "@cpa_client_requests_total")
+                .at(12, 22, 12, 9),
+            clients(kit).at(0, 31, 14, 9),
+            kit.bars_by("tokens_by_client", "client", "@cpa_client_tokens_total")
+                .at(14, 31, 10, 9),
         ]),
         closed("row_clients", client_details(kit)),
         closed("row_pool", pool(kit)),
@@ -84,22 +82,22 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         ("oauth", kit.t.word("login"), ""),
         ("api_key", kit.t.word("api_key"), ""),
     ]);
-    let state = wide(95)
+    let state = wide(100)
         .unit("none")
         .with("custom.align", json!("left"))
         .with("custom.cellOptions", json!({"type": "color-text"}))
         .words(&style::states(kit.t));
     kit.table("accounts")
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
-        .label("account", wide(140))
+        .label("account", at_least(150))
         .value("state", "max by (account) (@cpa_account_state)", state)
         .value(
             "tightest",
             &format!("max by (account) ({})", used()),
-            quota_gauge(130),
+            quota_gauge(110),
         )
         .value("back_in", &back, countdown(110))
-        .label("provider", wide(110))
+        .label("provider", at_least(110))
         .label("plan", wide(90))
         .label("auth_type", wide(90).words(&[keys]))
         .value("last_request", last, wide(150).unit("dateTimeFromNow"))
@@ -109,11 +107,7 @@ fn accounts(kit: &Kit<'_>) -> Panel {
             &format!("{failed} / ({requests} > 0)"),
             failed_share(90),
         )
-        .value(
-            "tokens",
-            &by_account("@cpa_tokens_total"),
-            wide(90).unit("short").decimals(1),
-        )
+        .value("tokens", &by_account("@cpa_tokens_total"), rounded(90))
         .sorted_by("state", true, &[])
 }
 
@@ -127,13 +121,7 @@ fn clients(kit: &Kit<'_>) -> Panel {
     );
     kit.table("clients")
         .label("client", at_least(120))
-        .value(
-            "share",
-            &share,
-            gauge(140, 1.0, &[("blue", None)])
-                .unit("percentunit")
-                .decimals(0),
-        )
+        .value("share", &share, share_gauge(140))
         .value("requests", &requests, count(100))
         .value(
             "failed",
@@ -143,15 +131,14 @@ fn clients(kit: &Kit<'_>) -> Panel {
         .value(
             "tokens",
             &by_client("@cpa_client_tokens_total"),
-            wide(90).unit("short").decimals(1),
+            rounded(90),
         )
         .sorted_by("requests", true, &[])
 }
 
 fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
     vec![
-        kit.bars("client_models")
-            .query("{{model}}", &bars("model", "@cpa_client_requests_total"))
+        kit.bars_by("client_models", "model", "@cpa_client_requests_total")
             .at(0, 0, 8, 8),
         kit.bars("client_kinds")
             .query("{{kind}}", &bars("kind", "@cpa_client_tokens_total"))
@@ -220,7 +207,7 @@ fn logins(kit: &Kit<'_>) -> Panel {
         .value(
             "paid_left",
             &format!("{end} - time()"),
-            wide(120).unit("s").decimals(0).steps(soon),
+            seconds(120, 0).steps(soon),
         )
         .value(
             "ends",
