@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::panel::{Kit, Panel};
-use crate::query::{bars_of_most, bars_of_others};
+use crate::query::{bars_of_most, bars_of_others, most};
 use crate::style;
 
 /// A legend that takes as little room as it can.
@@ -91,10 +91,12 @@ impl Kit<'_> {
         )
     }
 
-    /// Lines of any number of names: all of them are listed, the figures are in the tooltip.
-    pub(crate) fn lines_by(&self, key: &str, label: &str, expr: &str) -> Panel {
+    /// Lines per value of a label that can have any number of them: of those with the most growth
+    /// of `counter`. The figures are in the tooltip.
+    pub(crate) fn lines_by(&self, key: &str, label: &str, expr: &str, counter: &str) -> Panel {
+        let expr = format!("{expr} and on ({label}) {}", most(label, counter));
         self.lines(key, "3h")
-            .query(&format!("{{{{{label}}}}}"), expr)
+            .query(&format!("{{{{{label}}}}}"), &expr)
             .option("legend", names_only())
             .slices("15m", 48)
     }

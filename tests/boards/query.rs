@@ -73,7 +73,7 @@ pub(crate) fn all_bars(by: &str, counter: &str) -> String {
 }
 
 /// Names in a legend that still can be read and told apart by colour.
-const MOST_NAMES: u8 = 9;
+const MOST_NAMES: u8 = 7;
 
 /// As `bars`, of the names with the most growth over the range; the set is the same in every bar.
 pub(crate) fn bars_of_most(by: &str, counter: &str) -> String {
@@ -88,8 +88,13 @@ pub(crate) fn bars_of_others(by: &str, counter: &str) -> String {
     )
 }
 
-fn most(by: &str, counter: &str) -> String {
-    format!("topk({MOST_NAMES}, sum by ({by}) (increase({counter}[$__range] @ end())))")
+/// The names with the most growth over the range, for `and on (…)`: a set that is the same along
+/// the whole graph. Grafana's last step can lie a bar before now, hence the offset.
+pub(crate) fn most(by: &str, counter: &str) -> String {
+    format!(
+        "topk({MOST_NAMES}, sum by ({by}) \
+         (increase({counter}[$__range] @ end() offset -$__interval)))"
+    )
 }
 
 /// Growth over the chosen range.

@@ -35,13 +35,13 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                     "{{limit}} {{window}}",
                     "max by (limit, window) (@cpa_quota_used_ratio)",
                 )
-                .at(0, 0, 8, 8),
+                .at(0, 0, 8, 9),
             kit.bars_by("one_requests", "model", "@cpa_requests_total")
-                .at(8, 0, 8, 8),
+                .at(8, 0, 8, 9),
             kit.bars("one_failures")
                 .query("{{reason}}", &bars("reason", "@cpa_request_failures_total"))
                 .colors(style::REASON_COLORS)
-                .at(16, 0, 8, 8),
+                .at(16, 0, 8, 9),
         ],
     );
     one.repeat = Some("account");
@@ -139,18 +139,18 @@ fn clients(kit: &Kit<'_>) -> Panel {
 fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
     vec![
         kit.bars_by("client_models", "model", "@cpa_client_requests_total")
-            .at(0, 0, 8, 8),
+            .at(0, 0, 8, 10),
         kit.bars("client_kinds")
             .query("{{kind}}", &bars("kind", "@cpa_client_tokens_total"))
             .colors(style::KIND_COLORS)
-            .at(8, 0, 8, 8),
+            .at(8, 0, 8, 10),
         kit.bars("client_failures")
             .query(
                 "{{reason}}",
                 &bars("reason", "@cpa_client_request_failures_total"),
             )
             .colors(style::REASON_COLORS)
-            .at(16, 0, 8, 8),
+            .at(16, 0, 8, 10),
     ]
 }
 
@@ -177,23 +177,23 @@ fn pool(kit: &Kit<'_>) -> Vec<Panel> {
             .query("{{status}}", "sum by (status) (@cpa_accounts) > 0")
             .decimals(0)
             .colors(style::STATUS_COLORS)
-            .at(0, 0, 8, 8),
-        kit.lines("account_duration", "3h")
-            .query(
-                "{{account}}",
-                &format!("{} / ({} >= 3)", of("sum"), of("count")),
-            )
-            .unit("s")
-            .slices("15m", 48)
-            .at(8, 0, 8, 8),
+            .at(0, 0, 8, 9),
+        kit.lines_by(
+            "account_duration",
+            "account",
+            &format!("{} / ({} >= 3)", of("sum"), of("count")),
+            "@cpa_account_request_duration_seconds_count",
+        )
+        .unit("s")
+        .at(8, 0, 8, 9),
         kit.bars("account_errors")
             .query(
                 "{{account}} {{code}}",
                 &bars("account, code", "@cpa_account_errors_total"),
             )
-            .at(16, 0, 8, 8),
-        logins(kit).at(0, 8, 13, 8),
-        cooling.at(13, 8, 11, 8),
+            .at(16, 0, 8, 9),
+        logins(kit).at(0, 9, 13, 9),
+        cooling.at(13, 9, 11, 9),
     ]
 }
 

@@ -184,7 +184,7 @@ fn budgets(kit: &Kit<'_>) -> Panel {
         .value("ends_in", &per_budget(ends), countdown(115))
         .silent("max by (budget, period, scope) (@cpa_budget_info)")
         .label("period", wide(75))
-        .label("scope", at_least(175))
+        .label("scope", wide(175))
         .sorted_by("spent", true, &[])
 }
 

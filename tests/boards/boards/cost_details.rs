@@ -49,24 +49,24 @@ pub(super) fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_models",
             vec![
-                models(kit).at(0, 0, 14, 10),
-                per_million(kit).at(14, 0, 10, 10),
-                combos(kit).at(0, 10, 14, 8),
+                models(kit).at(0, 0, 15, 10),
+                per_million(kit).at(15, 0, 9, 10),
+                combos(kit).at(0, 10, 15, 8),
                 money_by(
                     kit,
                     "worth_by_combo",
                     "combo",
                     "@cpa_combo_list_value_usd_total",
                 )
-                .at(14, 10, 10, 8),
+                .at(15, 10, 9, 8),
             ],
         ),
         closed(
             "row_prices",
             vec![
-                prices(kit).at(0, 0, 14, 10),
-                without_price(kit).at(14, 0, 10, 5),
-                price_list(kit).at(14, 5, 10, 5),
+                prices(kit).at(0, 0, 15, 10),
+                without_price(kit).at(15, 0, 9, 5),
+                price_list(kit).at(15, 5, 9, 5),
                 corrections(kit).at(0, 10, 24, 7),
             ],
         ),
@@ -104,8 +104,8 @@ fn unusual(kit: &Kit<'_>) -> Panel {
     let of = |gauge: &str| format!("sum by (provider) ({gauge})");
     let (cost, usual) = (of("@cpa_today_cost_usd"), of("@cpa_daily_mean_cost_usd"));
     let (now, usually) = (of("@cpa_today_tokens"), of("@cpa_daily_mean_tokens"));
-    let times = || {
-        wide(80)
+    let times = |width: u32| {
+        wide(width)
             .unit("none")
             .decimals(1)
             .steps(&[("text", None), ("orange", Some(2.0))])
@@ -114,10 +114,10 @@ fn unusual(kit: &Kit<'_>) -> Panel {
         .label("provider", at_least(90))
         .value("paid_today", &cost, dollars(100))
         .value("paid_usual", &usual, dollars(85))
-        .value("times_cost", &format!("{cost} / {usual}"), times())
+        .value("times_cost", &format!("{cost} / {usual}"), times(80))
         .value("tokens_today", &now, rounded(112))
         .value("tokens_usual", &usually, rounded(112))
-        .value("times_tokens", &format!("{now} / {usually}"), times())
+        .value("times_tokens", &format!("{now} / {usually}"), times(95))
         .sorted_by("times_tokens", true, &[])
 }
 
@@ -246,7 +246,7 @@ fn prices(kit: &Kit<'_>) -> Panel {
 fn without_price(kit: &Kit<'_>) -> Panel {
     kit.table("without_price")
         .label("model", at_least(120))
-        .label("provider", wide(115))
+        .label("provider", at_least(115))
         .value(
             "requests",
             &format!(

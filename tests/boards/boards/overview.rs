@@ -45,8 +45,8 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             .at(12, 4, 6, 4),
             money(kit).at(18, 4, 6, 4),
             quotas(kit).at(0, 8, 15, 16),
-            alerts(kit).at(15, 8, 9, 8),
-            states_over_time(kit).at(15, 16, 9, 8),
+            alerts(kit).at(15, 8, 9, 6),
+            states_over_time(kit).at(15, 14, 9, 10),
             requests_by_model(kit).at(0, 24, 12, 8),
             tokens_by_kind(kit).at(12, 24, 12, 8),
             failures_by_reason(kit).at(0, 32, 12, 8),
@@ -233,8 +233,14 @@ fn alerts(kit: &Kit<'_>) -> Panel {
 }
 
 fn speed(kit: &Kit<'_>) -> Panel {
-    let seconds = quantile_of_slices("0.5", "model", "@cpa_request_time_per_output_token_seconds");
-    kit.lines_by("speed_by_model", "model", &format!("1 / ({seconds})"))
-        .unit("none")
-        .decimals(0)
+    let per_token = "@cpa_request_time_per_output_token_seconds";
+    let seconds = quantile_of_slices("0.5", "model", per_token);
+    kit.lines_by(
+        "speed_by_model",
+        "model",
+        &format!("1 / ({seconds})"),
+        &format!("{per_token}_count"),
+    )
+    .unit("none")
+    .decimals(0)
 }

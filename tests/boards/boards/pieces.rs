@@ -136,14 +136,15 @@ pub(crate) fn cached_share(kit: &Kit<'_>) -> Panel {
         of("cache_read"),
         of("input|cache_read|cache_write")
     );
-    kit.lines_by("cached_share", "model", &share)
+    kit.lines_by("cached_share", "model", &share, "@cpa_tokens_total")
         .unit("percentunit")
         .bounds(0.0, 1.0)
 }
 
 /// A quantile of a histogram over time, by model.
 pub(crate) fn quantile_by_model(kit: &Kit<'_>, key: &str, q: &str, histogram: &str) -> Panel {
-    kit.lines_by(key, "model", &quantile_of_slices(q, "model", histogram))
+    let expr = quantile_of_slices(q, "model", histogram);
+    kit.lines_by(key, "model", &expr, &format!("{histogram}_count"))
         .unit("s")
 }
 

@@ -76,7 +76,6 @@ fn store(kit: &Kit<'_>) -> Vec<Panel> {
             .query(kit.t.word("kept_rejects"), "sum(@cpa_store_rejects)")
             .query(kit.t.word("oldest"), oldest)
             .unit("short")
-            .decimals(1)
             .color("text")
             .of(kit.t.word("oldest"), &[("unit", json!("dateTimeFromNow"))])
             .at(0, 0, 8, 7),
@@ -118,19 +117,19 @@ fn process(kit: &Kit<'_>) -> Vec<Panel> {
             .unit("percentunit")
             .at(7, 0, 7, 8),
         kit.table("processes")
-            .label("instance", at_least(120))
+            .label("instance", at_least(110))
             .value(
                 "started",
                 &since("@process_start_time_seconds"),
-                wide(115).unit("dateTimeFromNow"),
+                wide(112).unit("dateTimeFromNow"),
             )
             .value(
                 "reloaded",
                 &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),
-                wide(115).unit("dateTimeFromNow"),
+                wide(112).unit("dateTimeFromNow"),
             )
-            .value("threads", &by_instance("@process_threads"), count(75))
-            .value("files", &by_instance("@process_open_fds"), count(75))
+            .value("threads", &by_instance("@process_threads"), count(70))
+            .value("files", &by_instance("@process_open_fds"), count(70))
             .value("files_max", &by_instance("@process_max_fds"), count(85))
             .sorted_by("instance", false, &[])
             .at(14, 0, 10, 8),

@@ -57,7 +57,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_forecasts",
             vec![
-                long_at_reset(kit).at(0, 0, 12, 9),
+                long_at_reset(kit).at(0, 0, 12, 11),
                 kit.lines("time_left", "10m")
                     .query(
                         "{{account}} {{limit}} {{window}}",
@@ -65,7 +65,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                          (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0",
                     )
                     .unit("s")
-                    .at(12, 0, 12, 9),
+                    .at(12, 0, 12, 11),
             ],
         ),
         closed(

@@ -7,8 +7,9 @@ use super::pieces::{
     two_quantiles,
 };
 use crate::board::{Plan, RESTARTS, Section, closed, open};
+use crate::kinds::names_only;
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, grown, quantile};
+use crate::query::{all_bars, grown, most, quantile};
 use crate::style;
 use crate::table::{at_least, count, failed_share, gauge, seconds, wide};
 
@@ -162,7 +163,7 @@ fn models(kit: &Kit<'_>) -> Panel {
         ("red", Some(300.0)),
     ];
     kit.table("models")
-        .label("model", at_least(195))
+        .label("model", at_least(190))
         .value(
             "p95",
             &of("0.95", DURATION),
@@ -235,11 +236,15 @@ fn busiest(kit: &Kit<'_>) -> Panel {
 }
 
 fn rate(kit: &Kit<'_>, key: &str, legend: &str, by: &str, counter: &str) -> Panel {
-    let per_minute = format!("60 * sum by ({by}) (rate({counter}[$__rate_interval])) > 0");
+    let per_minute = format!(
+        "60 * sum by ({by}) (rate({counter}[$__rate_interval])) > 0 and on ({by}) {}",
+        most(by, counter)
+    );
     kit.lines(key, "10m")
         .query(legend, &per_minute)
         .unit("short")
         .decimals(1)
+        .option("legend", names_only())
         // Longer slices than the default: single requests would paint a comb.
         .slices("5m", 150)
 }
