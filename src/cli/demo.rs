@@ -180,8 +180,8 @@ mod tests {
         let mut flags = Flags::default();
         flags.config_file = Some(write_config(directory.path()).unwrap());
         flags.set("storage.path", directory.path().display().to_string());
-        flags.set("cpa.management_key_file", "limits.toml");
-        let loaded = config::load(&flags, &Env::from([])).unwrap();
+        let env = Env::from([("CPA_MANAGEMENT_KEY", "k")]);
+        let loaded = config::load(&flags, &env).unwrap();
         assert_eq!(loaded.warnings, []);
         let rules = limits_file::load(&loaded.value.limits).unwrap();
         assert!(!rules.budgets.is_empty() && !rules.combos.is_empty());

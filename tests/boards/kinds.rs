@@ -107,7 +107,7 @@ impl Kit<'_> {
             "gradientMode": "none", "showPoints": "never", "pointSize": 4, "spanNulls": span,
             "stacking": {"mode": "none", "group": "A"}, "axisPlacement": "auto", "axisLabel": "",
             "barAlignment": 0, "barWidthFactor": 0.85, "thresholdsStyle": {"mode": "off"},
-            "axisBorderShow": false, "axisGridShow": true, "insertNulls": false,
+            "axisBorderShow": false, "axisGridShow": true,
         });
         self.panel_over_time("timeseries", key)
             .default("custom", custom)
@@ -163,11 +163,7 @@ impl Kit<'_> {
         });
         self.panel_over_time("state-timeline", key)
             .default("color", json!({"mode": "palette-classic"}))
-            .default(
-                "custom",
-                json!({"lineWidth": 0, "fillOpacity": 75, "spanNulls": false,
-                       "insertNulls": false}),
-            )
+            .default("custom", json!({"lineWidth": 0, "fillOpacity": 75}))
             .field("options", options)
             .field("maxDataPoints", json!(300))
     }

@@ -112,6 +112,13 @@ impl Panel {
         self
     }
 
+    /// From where the values are, and not from zero.
+    pub(crate) fn floating(mut self) -> Self {
+        let defaults = self.json["fieldConfig"]["defaults"].as_object_mut();
+        defaults.expect("defaults").remove("min");
+        self
+    }
+
     pub(crate) fn default(mut self, name: &str, value: Value) -> Self {
         self.json["fieldConfig"]["defaults"][name] = value;
         self

@@ -126,10 +126,8 @@ struct Column {
 impl<'a> Kit<'a> {
     pub(crate) fn table(&self, key: &str) -> Table<'a> {
         let dash = self.t.word("dash");
-        let options = json!({
-            "showHeader": true, "cellHeight": "sm",
-            "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
-        });
+        // No footer: Grafana 13 has another form of it than 11 and 12.
+        let options = json!({"showHeader": true, "cellHeight": "sm"});
         let panel = self
             .panel("table", key, true)
             .unit("short")

@@ -202,7 +202,7 @@ fn left(kit: &Kit<'_>) -> Panel {
         .custom("fillOpacity", json!(15))
         .option("legend", names_only())
         // Below zero is where it matters.
-        .default("min", json!(null))
+        .floating()
         .of(
             kit.t.word("even_pace"),
             &[

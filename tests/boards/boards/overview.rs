@@ -170,7 +170,7 @@ fn money(kit: &Kit<'_>) -> Panel {
     let fullest = format!("topk(1, {})", per_budget(&budget_used()));
     kit.stat("money")
         .query(kit.t.word("paid_today"), "sum(@cpa_today_cost_usd)")
-        .query("{{budget}}", &fullest)
+        .query(kit.t.word("budget_of"), &fullest)
         .decimals(2)
         .color("text")
         .of_query(

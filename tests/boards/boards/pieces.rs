@@ -121,9 +121,11 @@ pub(crate) fn requests_by_model(kit: &Kit<'_>) -> Panel {
     kit.bars_by("requests_by_model", "model", "@cpa_requests_total")
 }
 
-/// Money per bar, of any number of names.
+/// Money per bar, of any number of names; a bar is a day where the range is a month.
 pub(crate) fn money_by(kit: &Kit<'_>, key: &str, label: &str, counter: &str) -> Panel {
-    kit.bars_by(key, label, counter).decimals(2)
+    kit.bars_by(key, label, counter)
+        .decimals(2)
+        .slices("1h", 32)
 }
 
 /// Part of all prompt tokens that came from the cache, by model.

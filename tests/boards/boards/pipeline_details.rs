@@ -43,7 +43,7 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
                 "{{instance}}",
                 "max by (instance) (@cpa_clock_skew_seconds)",
             )
-            .default("min", json!(null))
+            .floating()
             .at(6, 7, 6, 7),
         kit.table("quality")
             .label("provider", at_least(90))
@@ -64,6 +64,7 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
         kit.bars("bytes")
             .query("{{instance}}", &bars("instance", "@cpa_ingest_bytes_total"))
             .unit("bytes")
+            .decimals(1)
             .at(12, 14, 12, 7),
     ]
 }
