@@ -163,21 +163,21 @@ fn models(kit: &Kit<'_>) -> Panel {
         ("red", Some(300.0)),
     ];
     kit.table("models")
-        .label("model", at_least(190))
+        .label("model", at_least(200))
         .value(
             "p95",
             &of("0.95", DURATION),
             gauge(115, 300.0, slow).unit("s").decimals(1),
         )
-        .value("median", &of("0.5", DURATION), seconds(85, 1))
-        .value("first_token_p95", &of("0.95", FIRST_TOKEN), seconds(125, 1))
+        .value("median", &of("0.5", DURATION), seconds(80, 1))
+        .value("first_token_p95", &of("0.95", FIRST_TOKEN), seconds(118, 1))
         .value(
             "per_second",
             &format!("1 / ({})", of("0.5", PER_TOKEN)),
-            wide(90).unit("none").decimals(0),
+            wide(85).unit("none").decimals(0),
         )
-        .value("requests", &requests, count(90))
-        .value("failed", &failed, failed_share(85))
+        .value("requests", &requests, count(88))
+        .value("failed", &failed, failed_share(80))
         .sorted_by("p95", true, &[])
 }
 
