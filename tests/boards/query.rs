@@ -64,12 +64,18 @@ pub(crate) fn bars(by: &str, counter: &str) -> String {
 
 /// As `bars`, with the empty ones: for sums over the bars and for quiet hours that must show.
 pub(crate) fn all_bars(by: &str, counter: &str) -> String {
-    let sum = if by.is_empty() {
-        "sum".to_owned()
+    summed(
+        by,
+        &format!("increase({counter}[$__interval] offset -$__interval)"),
+    )
+}
+
+fn summed(by: &str, expr: &str) -> String {
+    if by.is_empty() {
+        format!("sum({expr})")
     } else {
-        format!("sum by ({by}) ")
-    };
-    format!("{sum}(increase({counter}[$__interval] offset -$__interval))")
+        format!("sum by ({by}) ({expr})")
+    }
 }
 
 /// Names in a legend that still can be read and told apart by colour.
@@ -99,12 +105,7 @@ pub(crate) fn most(by: &str, counter: &str) -> String {
 
 /// Growth over the chosen range.
 pub(crate) fn grown(by: &str, counter: &str) -> String {
-    let sum = if by.is_empty() {
-        "sum".to_owned()
-    } else {
-        format!("sum by ({by}) ")
-    };
-    format!("{sum}(increase({counter}[$__range]))")
+    summed(by, &format!("increase({counter}[$__range])"))
 }
 
 /// Quantile over the chosen range.

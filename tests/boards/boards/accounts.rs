@@ -8,7 +8,8 @@ use crate::panel::{Kit, Panel};
 use crate::query::{bars, grown};
 use crate::style;
 use crate::table::{
-    at_least, count, countdown, failed_share, quota_gauge, rounded, seconds, share_gauge, wide,
+    Table, at_least, count, countdown, failed_share, quota_gauge, rounded, seconds, share_gauge,
+    wide,
 };
 
 pub(super) const PLAN: Plan = Plan {
@@ -71,9 +72,6 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
 
 /// Traffic is filtered and joined by the account alone.
 fn accounts(kit: &Kit<'_>) -> Panel {
-    let by_account = |counter: &str| grown("account", counter);
-    let requests = by_account("@cpa_requests_total");
-    let failed = by_account("@cpa_request_failures_total");
     let until = "@cpa_account_cooldown_until_timestamp_seconds";
     let retry = "@cpa_account_next_retry_timestamp_seconds";
     let back = format!("max by (account) ({until} > time() or {retry} > time()) - time()");
@@ -87,7 +85,8 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         .with("custom.align", json!("left"))
         .with("custom.cellOptions", json!({"type": "color-text"}))
         .words(&style::states(kit.t));
-    kit.table("accounts")
+    let table = kit
+        .table("accounts")
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
         .label("account", at_least(150))
         .value("state", "max by (account) (@cpa_account_state)", state)
@@ -100,40 +99,34 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         .label("provider", at_least(110))
         .label("plan", wide(90))
         .label("auth_type", wide(90).words(&[keys]))
-        .value("last_request", last, wide(150).unit("dateTimeFromNow"))
+        .value("last_request", last, wide(150).unit("dateTimeFromNow"));
+    traffic(table, "account", "@cpa").sorted_by("state", true, &[])
+}
+
+/// The columns that accounts and clients have in common; the families differ in their prefix.
+fn traffic<'a>(table: Table<'a>, by: &str, prefix: &str) -> Table<'a> {
+    let of = |counter: &str| grown(by, &format!("{prefix}_{counter}_total"));
+    let requests = of("requests");
+    let failed = format!("{} / ({requests} > 0)", of("request_failures"));
+    table
         .value("requests", &requests, count(100))
-        .value(
-            "failed",
-            &format!("{failed} / ({requests} > 0)"),
-            failed_share(90),
-        )
-        .value("tokens", &by_account("@cpa_tokens_total"), rounded(90))
-        .sorted_by("state", true, &[])
+        .value("failed", &failed, failed_share(90))
+        .value("tokens", &of("tokens"), rounded(90))
 }
 
 fn clients(kit: &Kit<'_>) -> Panel {
-    let by_client = |counter: &str| grown("client", counter);
-    let requests = by_client("@cpa_client_requests_total");
-    let failed = by_client("@cpa_client_request_failures_total");
+    let requests = "@cpa_client_requests_total";
     let share = format!(
-        "{requests} / on () group_left () {}",
-        grown("", "@cpa_client_requests_total")
+        "{} / on () group_left () {}",
+        grown("client", requests),
+        grown("", requests)
     );
-    kit.table("clients")
-        .label("client", at_least(120))
-        .value("share", &share, share_gauge(140))
-        .value("requests", &requests, count(100))
-        .value(
-            "failed",
-            &format!("{failed} / ({requests} > 0)"),
-            failed_share(90),
-        )
-        .value(
-            "tokens",
-            &by_client("@cpa_client_tokens_total"),
-            rounded(90),
-        )
-        .sorted_by("requests", true, &[])
+    let table = kit.table("clients").label("client", at_least(120)).value(
+        "share",
+        &share,
+        share_gauge(140),
+    );
+    traffic(table, "client", "@cpa_client").sorted_by("requests", true, &[])
 }
 
 fn client_details(kit: &Kit<'_>) -> Vec<Panel> {

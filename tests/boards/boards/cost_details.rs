@@ -81,7 +81,7 @@ fn month(kit: &Kit<'_>) -> Panel {
     kit.table("month")
         .label("by", wide(90))
         .label("name", at_least(120))
-        .value("so_far", &cost, dollars(90))
+        .value("so_far", &cost, dollars(100))
         .value(
             "at_end_of_month",
             &of("@cpa_month_cost_forecast_usd{method=\"to_date\"}"),
@@ -111,12 +111,12 @@ fn unusual(kit: &Kit<'_>) -> Panel {
             .steps(&[("text", None), ("orange", Some(2.0))])
     };
     kit.table("unusual")
-        .label("provider", at_least(90))
+        .label("provider", at_least(98))
         .value("paid_today", &cost, dollars(100))
-        .value("paid_usual", &usual, dollars(85))
-        .value("times_cost", &format!("{cost} / {usual}"), times(80))
-        .value("tokens_today", &now, rounded(112))
-        .value("tokens_usual", &usually, rounded(112))
+        .value("paid_usual", &usual, dollars(82))
+        .value("times_cost", &format!("{cost} / {usual}"), times(76))
+        .value("tokens_today", &now, rounded(118))
+        .value("tokens_usual", &usually, rounded(108))
         .value("times_tokens", &format!("{now} / {usually}"), times(95))
         .sorted_by("times_tokens", true, &[])
 }

@@ -254,7 +254,7 @@ fn long_at_reset(kit: &Kit<'_>) -> Panel {
 
 fn absolute(kit: &Kit<'_>) -> Panel {
     let of = |gauge: &str| format!("max by (account, limit, window, unit) ({gauge})");
-    let amount = || rounded(110);
+    let amount = || rounded(95);
     kit.table("absolute")
         .label("account", at_least(130))
         .label("limit", wide(130))
@@ -270,7 +270,7 @@ fn sources(kit: &Kit<'_>) -> Panel {
     kit.table("sources")
         .silent("max by (account, limit, window, source) (@cpa_quota_source_info)")
         .label("account", at_least(120))
-        .label("limit", wide(120))
+        .label("limit", wide(170))
         .label("window", wide(80))
         .label("source", wide(90))
         .sorted_by("account", false, &[])
