@@ -5,7 +5,8 @@ use std::{env, fs, io, process};
 use anyhow::Context as _;
 use tokio::runtime;
 
-use super::{Exit, complain, run};
+use super::money::Setup as Money;
+use super::{Exit, complain, reprice, run};
 use crate::app::storage::hash_key;
 use crate::app::{self, Setup};
 use crate::clock::Clock;
@@ -33,12 +34,29 @@ pub(super) struct Args {
     seed: u64,
 }
 
+/// What the demo is configured with: aliases, fees, budgets, so that all of the page has something
+/// to show.
+const CONFIG: [(&str, &str); 2] = [
+    ("config.toml", include_str!("demo/config.toml")),
+    ("limits.toml", include_str!("demo/limits.toml")),
+];
+
 /// A simulated CPA and the exporter in one process, on a temporary directory.
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let directory = TemporaryDirectory::create()?;
     let data = directory.0.join("data");
+    let mut flags = Flags::default();
+    flags.config_file = Some(write_config(&directory.0)?);
+    flags.set("storage.path", data.display().to_string());
+    let env = Env::from([]);
     if let Some(span) = args.history {
         import_history(&data, span, args.seed)?;
+        let (storage, cost, aliases) = config::load_money(&flags, &env)?.value;
+        reprice::everything(&Money {
+            storage,
+            cost,
+            aliases,
+        })?;
     }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -57,13 +75,10 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         .context("cannot start the simulated CPA")?;
         let key = directory.0.join("management.key");
         fs::write(&key, simulator.management_key())?;
-        let mut flags = Flags::default();
         flags.set("cpa.url", format!("http://{}", simulator.addr()));
         flags.set("cpa.management_key_file", key.display().to_string());
-        flags.set("storage.path", data.display().to_string());
         flags.set("web.listen_address", args.listen.clone());
         flags.set("metrics.zero_hold", "2s");
-        let env = Env::from([]);
         let config = config::load(&flags, &env)?.value;
         let telemetry = Telemetry::init(config.log.level, config.log.format)?;
         complain(&format!(
@@ -83,6 +98,14 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     });
     runtime.shutdown_background();
     Ok(run::exit(ended?))
+}
+
+/// Writes the demo's own configuration and tells where it is.
+fn write_config(directory: &Path) -> io::Result<PathBuf> {
+    for (name, text) in CONFIG {
+        fs::write(directory.join(name), text)?;
+    }
+    Ok(directory.join("config.toml"))
 }
 
 /// The past of the same accounts and clients, as `import` would have brought it in.
@@ -134,5 +157,50 @@ fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _removed => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::app::limits_file;
+
+    /// The label that an account of a record has without an alias.
+    fn default_label(record: &[u8]) -> String {
+        let record: serde_json::Value = serde_json::from_slice(record).unwrap();
+        let text = |name: &str| record[name].as_str().unwrap();
+        format!("{}-{}", text("provider"), &text("auth_index")[..6])
+    }
+
+    #[test]
+    fn its_configuration_is_valid_and_about_its_own_accounts() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut flags = Flags::default();
+        flags.config_file = Some(write_config(directory.path()).unwrap());
+        flags.set("storage.path", directory.path().display().to_string());
+        let env = Env::from([("CPA_MANAGEMENT_KEY", "k")]);
+        let loaded = config::load(&flags, &env).unwrap();
+        assert_eq!(loaded.warnings, []);
+        let rules = limits_file::load(&loaded.value.limits).unwrap();
+        assert!(!rules.budgets.is_empty() && !rules.combos.is_empty());
+        let mut traffic = SimulatorConfig::default();
+        traffic.traffic.records = Some(2000);
+        let records = History::new(traffic, Duration::from_hours(1));
+        let known: BTreeSet<String> = records.map(|record| default_label(&record)).collect();
+        let file: toml::Table = toml::from_str(CONFIG[0].1).unwrap();
+        let aliases = file["aliases"]["accounts"].as_table().unwrap();
+        for label in aliases.keys() {
+            assert!(known.contains(label), "{label} is none of {known:?}");
+        }
+        let names: BTreeSet<&str> = aliases
+            .values()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        for label in file["cost"]["fees"].as_table().unwrap().keys() {
+            let is_there = known.contains(label) || names.contains(label.as_str());
+            assert!(is_there, "{label} is none of {known:?}");
+        }
     }
 }

@@ -41,39 +41,32 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let setup = Setup::load(args.flags, env)?;
-    let table = Arc::new(setup.table()?);
-    let path = &setup.storage.path;
-    let mut store = Repricer::open(path)
-        .with_context(|| format!("cannot open the database in {}", path.display()))?;
-    let billing = prices::billing(&setup.cost, &setup.aliases);
-    let register = Register::load(&store, Arc::clone(&table), billing)?;
+    let run = Run::open(&setup, args.dry_run)?;
     let range = Range {
         from: args.from,
         until: args.to,
         model: args
             .model
             .as_deref()
-            .map(|model| register.model(model))
+            .map(|model| run.register.model(model))
             .transpose()?,
     };
     if args.to <= args.from {
         bail!("--to comes before --from");
     }
-    let mode = if args.dry_run {
-        Mode::DryRun
-    } else {
-        let version = table.version();
-        Mode::Write(store.price_version(&version.name, &version.source, now())?)
-    };
-    let report = Run {
-        store,
-        register,
-        mode,
-    }
-    .over(&range)?;
-    let names = report.text(mode, &table.version().name)?;
-    print(names.as_bytes())?;
+    print(run.over(&range)?.text()?.as_bytes())?;
     Ok(Exit::Success)
+}
+
+/// Gives all that is stored its value.
+pub(super) fn everything(setup: &Setup) -> anyhow::Result<()> {
+    let range = Range {
+        from: UnixNanos::new(0),
+        until: UnixNanos::new(i64::MAX),
+        model: None,
+    };
+    Run::open(setup, false)?.over(&range)?;
+    Ok(())
 }
 
 /// Stored value and name of interned texts.
@@ -175,11 +168,34 @@ struct Run {
     store: Repricer,
     register: Register,
     mode: Mode,
+    /// Name of the price list.
+    version: String,
 }
 
 impl Run {
+    fn open(setup: &Setup, dry_run: bool) -> anyhow::Result<Self> {
+        let table = Arc::new(setup.table()?);
+        let path = &setup.storage.path;
+        let mut store = Repricer::open(path)
+            .with_context(|| format!("cannot open the database in {}", path.display()))?;
+        let billing = prices::billing(&setup.cost, &setup.aliases);
+        let register = Register::load(&store, Arc::clone(&table), billing)?;
+        let version = table.version();
+        let mode = if dry_run {
+            Mode::DryRun
+        } else {
+            Mode::Write(store.price_version(&version.name, &version.source, now())?)
+        };
+        Ok(Self {
+            store,
+            register,
+            mode,
+            version: version.name.clone(),
+        })
+    }
+
     fn over(mut self, range: &Range) -> anyhow::Result<Report> {
-        let mut report = Report::default();
+        let mut report = Report::of(self.mode, self.version);
         let mut events = Vec::with_capacity(CHUNK);
         let mut changes = Vec::new();
         let mut cursor = Cursor::before(range.from);
@@ -220,8 +236,9 @@ struct Sums {
     cost: [i128; 2],
 }
 
-#[derive(Default)]
 struct Report {
+    mode: Mode,
+    version: String,
     all: Sums,
     /// Only of models of which something changes.
     models: BTreeMap<DimId, Sums>,
@@ -231,6 +248,17 @@ struct Report {
 }
 
 impl Report {
+    fn of(mode: Mode, version: String) -> Self {
+        Self {
+            mode,
+            version,
+            all: Sums::default(),
+            models: BTreeMap::new(),
+            names: Texts::new(),
+            overtaken: 0,
+        }
+    }
+
     fn add(&mut self, event: &PricedEvent, change: Option<&Change>) {
         self.all.add(event, change);
         if change.is_some() {
@@ -241,10 +269,10 @@ impl Report {
         }
     }
 
-    fn text(&self, mode: Mode, version: &str) -> anyhow::Result<String> {
+    fn text(&self) -> anyhow::Result<String> {
         let all = &self.all;
         let mut out = String::new();
-        writeln!(out, "price list {version}")?;
+        writeln!(out, "price list {}", self.version)?;
         writeln!(
             out,
             "events     {} looked at, {} with another value",
@@ -287,7 +315,7 @@ impl Report {
                 self.overtaken
             )?;
         }
-        out.push_str(match mode {
+        out.push_str(match self.mode {
             Mode::DryRun => "dry run: nothing was written\n",
             Mode::Write(_) => {
                 "written; counters stay as they are, cpa_*_correction_usd show the difference\n"

@@ -172,7 +172,7 @@ fn variables(plan: &Plan, texts: &Texts) -> Vec<Value> {
     let mut all = vec![json!({
         "name": "datasource", "label": "Data source", "type": "datasource",
         "query": "prometheus", "refresh": 1, "hide": 0, "includeAll": false, "multi": false,
-        "options": [], "regex": "", "current": {},
+        "options": [], "regex": "",
     })];
     let build_info = "cpa_exporter_build_info";
     // Named in English everywhere: these are Prometheus' own words, and the linter wants them.

@@ -8,6 +8,7 @@ mod money;
 mod overview;
 mod pieces;
 mod pipeline;
+mod pipeline_details;
 mod quota;
 mod traffic;
 

@@ -19,7 +19,8 @@ queries, other words. They link to each other and keep time and variables.
 - **By hand**: import a file of `grafana/import/en` (`vi`, `zh`) under *Dashboards → New → Import*.
 
 A panel's bars cover the time after their stamp, so that the running bar is drawn and the bars add
-up to the chosen range. Tables of quotas bridge a missed scrape by ten minutes; forecasts and states
+up to the chosen range. Bars and lines by model, account or client show the seven with the most
+growth in the range, bars also “others”: all the rest in one. Tables of quotas bridge a missed scrape by ten minutes; forecasts and states
 do not, they vanish with their reason. In the queries below `S` stands for the selectors that
 every query has (`job=~\"$job\",instance=~\"$instance\"`) and for the board's own variables.
 ";

@@ -40,6 +40,7 @@ pub(crate) fn growth(family: &Family, one: &One) -> f64 {
         Some("cache_write") => 1_200.0,
         Some("unclassified") => 3.0,
         Some(_) => 800.0,
+        None if family.name.contains("tokens") => 46_800.0,
         None => 0.25,
     };
     let rare = match family.name {

@@ -1,9 +1,15 @@
 //! The kinds of panels the boards are made of, with the settings that were found by looking.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::panel::{Kit, Panel};
+use crate::query::{bars_of_most, bars_of_others, most};
 use crate::style;
+
+/// A legend that takes as little room as it can.
+pub(crate) fn names_only() -> Value {
+    json!({"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []})
+}
 
 impl Kit<'_> {
     /// A tile: one to three figures.
@@ -61,6 +67,14 @@ impl Kit<'_> {
             .slices("5m", 48)
     }
 
+    /// Stacked bars of growth per value of a label that can have any number of them.
+    pub(crate) fn bars_by(&self, key: &str, label: &str, counter: &str) -> Panel {
+        self.bars(key)
+            .query(&format!("{{{{{label}}}}}"), &bars_of_most(label, counter))
+            .query(self.t.word("others"), &bars_of_others(label, counter))
+            .of(self.t.word("others"), &[("color", style::fixed("text"))])
+    }
+
     /// Lines. `bridge`: how long a hole may be to be drawn over, never an outage.
     pub(crate) fn lines(&self, key: &str, bridge: &str) -> Panel {
         let milliseconds = match bridge {
@@ -77,13 +91,23 @@ impl Kit<'_> {
         )
     }
 
+    /// Lines per value of a label that can have any number of them: of those with the most growth
+    /// of `counter`. The figures are in the tooltip.
+    pub(crate) fn lines_by(&self, key: &str, label: &str, expr: &str, counter: &str) -> Panel {
+        let expr = format!("{expr} and on ({label}) {}", most(label, counter));
+        self.lines(key, "3h")
+            .query(&format!("{{{{{label}}}}}"), &expr)
+            .option("legend", names_only())
+            .slices("15m", 48)
+    }
+
     fn graph(&self, key: &str, style: &str, span: u32) -> Panel {
         let custom = json!({
             "drawStyle": style, "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0,
             "gradientMode": "none", "showPoints": "never", "pointSize": 4, "spanNulls": span,
             "stacking": {"mode": "none", "group": "A"}, "axisPlacement": "auto", "axisLabel": "",
             "barAlignment": 0, "barWidthFactor": 0.85, "thresholdsStyle": {"mode": "off"},
-            "axisBorderShow": false, "axisGridShow": true, "insertNulls": false,
+            "axisBorderShow": false, "axisGridShow": true,
         });
         self.panel_over_time("timeseries", key)
             .default("custom", custom)
@@ -139,11 +163,7 @@ impl Kit<'_> {
         });
         self.panel_over_time("state-timeline", key)
             .default("color", json!({"mode": "palette-classic"}))
-            .default(
-                "custom",
-                json!({"lineWidth": 0, "fillOpacity": 75, "spanNulls": false,
-                       "insertNulls": false}),
-            )
+            .default("custom", json!({"lineWidth": 0, "fillOpacity": 75}))
             .field("options", options)
             .field("maxDataPoints", json!(300))
     }

@@ -112,6 +112,13 @@ impl Panel {
         self
     }
 
+    /// From where the values are, and not from zero.
+    pub(crate) fn floating(mut self) -> Self {
+        let defaults = self.json["fieldConfig"]["defaults"].as_object_mut();
+        defaults.expect("defaults").remove("min");
+        self
+    }
+
     pub(crate) fn default(mut self, name: &str, value: Value) -> Self {
         self.json["fieldConfig"]["defaults"][name] = value;
         self
@@ -178,6 +185,18 @@ impl Panel {
             .expect("overrides")
             .push(json!({"matcher": matcher, "properties": properties}));
         self
+    }
+
+    /// A further figure in a tile, with a unit of its own and a colour that does not judge.
+    pub(crate) fn aside(self, name: &str, unit: &str, decimals: u8, color: &str) -> Self {
+        self.of(
+            name,
+            &[
+                ("unit", json!(unit)),
+                ("decimals", json!(decimals)),
+                ("color", style::fixed(color)),
+            ],
+        )
     }
 
     /// The same for a query whose names are not known before.

@@ -64,22 +64,48 @@ pub(crate) fn bars(by: &str, counter: &str) -> String {
 
 /// As `bars`, with the empty ones: for sums over the bars and for quiet hours that must show.
 pub(crate) fn all_bars(by: &str, counter: &str) -> String {
-    let sum = if by.is_empty() {
-        "sum".to_owned()
+    summed(
+        by,
+        &format!("increase({counter}[$__interval] offset -$__interval)"),
+    )
+}
+
+fn summed(by: &str, expr: &str) -> String {
+    if by.is_empty() {
+        format!("sum({expr})")
     } else {
-        format!("sum by ({by}) ")
-    };
-    format!("{sum}(increase({counter}[$__interval] offset -$__interval))")
+        format!("sum by ({by}) ({expr})")
+    }
+}
+
+/// Names in a legend that still can be read and told apart by colour.
+const MOST_NAMES: u8 = 7;
+
+/// As `bars`, of the names with the most growth over the range; the set is the same in every bar.
+pub(crate) fn bars_of_most(by: &str, counter: &str) -> String {
+    format!("{} and on ({by}) {}", bars(by, counter), most(by, counter))
+}
+
+/// All that `bars_of_most` leaves out, in one.
+pub(crate) fn bars_of_others(by: &str, counter: &str) -> String {
+    format!(
+        "sum(increase({counter}[$__interval] offset -$__interval) unless on ({by}) {}) > 0",
+        most(by, counter)
+    )
+}
+
+/// The names with the most growth over the range, for `and on (…)`: a set that is the same along
+/// the whole graph. Grafana's last step can lie a bar before now, hence the offset.
+pub(crate) fn most(by: &str, counter: &str) -> String {
+    format!(
+        "topk({MOST_NAMES}, sum by ({by}) \
+         (increase({counter}[$__range] @ end() offset -$__interval)))"
+    )
 }
 
 /// Growth over the chosen range.
 pub(crate) fn grown(by: &str, counter: &str) -> String {
-    let sum = if by.is_empty() {
-        "sum".to_owned()
-    } else {
-        format!("sum by ({by}) ")
-    };
-    format!("{sum}(increase({counter}[$__range]))")
+    summed(by, &format!("increase({counter}[$__range])"))
 }
 
 /// Quantile over the chosen range.

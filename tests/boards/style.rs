@@ -67,13 +67,14 @@ pub(crate) fn nothing(text: &str, color: &str) -> Value {
     json!({"type": "special", "options": {"match": "null+nan", "result": result}})
 }
 
-/// The numbers of `cpa_account_state`. Cooling heals by itself (blue), an error needs somebody.
+/// The numbers of `cpa_account_state`. Cooling heals by itself (blue), an error needs somebody;
+/// CPA tells nothing about most keys (no colour).
 pub(crate) fn states(t: &Texts) -> Vec<Value> {
     let words = values(&[
         ("0", t.word("active"), "green"),
-        ("1", t.word("unknown"), "purple"),
+        ("1", t.word("unknown"), "text"),
         ("2", t.word("pending"), "yellow"),
-        ("3", t.word("disabled"), "text"),
+        ("3", t.word("disabled"), "purple"),
         ("4", t.word("cooling"), "blue"),
         ("5", t.word("error"), "red"),
     ]);
@@ -85,9 +86,9 @@ pub(crate) const STATUS_COLORS: &[(&str, &str)] = &[
     ("active", "green"),
     ("cooling", "blue"),
     ("error", "red"),
-    ("disabled", "text"),
+    ("disabled", "purple"),
     ("pending", "yellow"),
-    ("unknown", "purple"),
+    ("unknown", "text"),
 ];
 pub(crate) const KIND_COLORS: &[(&str, &str)] = &[
     ("cache_read", "blue"),

@@ -61,6 +61,36 @@ pub(crate) fn quota_gauge(width: u32) -> Look {
         .decimals(0)
 }
 
+/// Part of a whole. Blue, so that it is never read as good or bad.
+pub(crate) fn share_gauge(width: u32) -> Look {
+    gauge(width, 1.0, &[("blue", None)])
+        .unit("percentunit")
+        .decimals(0)
+}
+
+pub(crate) fn budget_gauge(width: u32) -> Look {
+    gauge(width, 1.0, style::BUDGET)
+        .unit("percentunit")
+        .decimals(0)
+}
+
+pub(crate) fn share(width: u32) -> Look {
+    wide(width).unit("percentunit").decimals(0)
+}
+
+pub(crate) fn dollars(width: u32) -> Look {
+    wide(width).unit("currencyUSD").decimals(2)
+}
+
+/// Big numbers nobody compares to the last digit.
+pub(crate) fn rounded(width: u32) -> Look {
+    wide(width).unit("short").decimals(1)
+}
+
+pub(crate) fn seconds(width: u32, decimals: u8) -> Look {
+    wide(width).unit("s").decimals(decimals)
+}
+
 /// Time left, with days, in figures that align and sort.
 pub(crate) fn countdown(width: u32) -> Look {
     wide(width).unit("dtdhms")
@@ -96,10 +126,8 @@ struct Column {
 impl<'a> Kit<'a> {
     pub(crate) fn table(&self, key: &str) -> Table<'a> {
         let dash = self.t.word("dash");
-        let options = json!({
-            "showHeader": true, "cellHeight": "sm",
-            "footer": {"show": false, "reducer": ["sum"], "countRows": false, "fields": ""},
-        });
+        // No footer: Grafana 13 has another form of it than 11 and 12.
+        let options = json!({"showHeader": true, "cellHeight": "sm"});
         let panel = self
             .panel("table", key, true)
             .unit("short")

@@ -7,7 +7,10 @@ use crate::board::{Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
 use crate::query::{bars, grown};
 use crate::style;
-use crate::table::{at_least, count, countdown, failed_share, gauge, quota_gauge, wide};
+use crate::table::{
+    Table, at_least, count, countdown, failed_share, quota_gauge, rounded, seconds, share_gauge,
+    wide,
+};
 
 pub(super) const PLAN: Plan = Plan {
     name: "accounts",
@@ -33,37 +36,33 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                     "{{limit}} {{window}}",
                     "max by (limit, window) (@cpa_quota_used_ratio)",
                 )
-                .at(0, 0, 8, 8),
-            kit.bars("one_requests")
-                .query("{{model}}", &bars("model", "@cpa_requests_total"))
-                .at(8, 0, 8, 8),
+                .at(0, 0, 8, 9),
+            kit.bars_by("one_requests", "model", "@cpa_requests_total")
+                .at(8, 0, 8, 9),
             kit.bars("one_failures")
                 .query("{{reason}}", &bars("reason", "@cpa_request_failures_total"))
                 .colors(style::REASON_COLORS)
-                .at(16, 0, 8, 8),
+                .at(16, 0, 8, 9),
         ],
     );
     one.repeat = Some("account");
     vec![
         open(vec![
-            accounts(kit).at(0, 0, 24, 11),
-            states_over_time(kit).at(0, 11, 14, 9),
-            kit.bars("failures_by_account")
-                .query(
-                    "{{account}}",
-                    &bars("account", "@cpa_request_failures_total"),
-                )
-                .at(14, 11, 10, 9),
-            kit.bars("requests_by_account")
-                .query("{{account}}", &bars("account", "@cpa_requests_total"))
-                .at(0, 20, 12, 8),
-            kit.bars("requests_by_client")
-                .query("{{client}}", &bars("client", "@cpa_client_requests_total"))
-                .at(12, 20, 12, 8),
-            clients(kit).at(0, 28, 14, 8),
-            kit.bars("tokens_by_client")
-                .query("{{client}}", &bars("client", "@cpa_client_tokens_total"))
-                .at(14, 28, 10, 8),
+            accounts(kit).at(0, 0, 24, 12),
+            states_over_time(kit).at(0, 12, 14, 10),
+            kit.bars_by(
+                "failures_by_account",
+                "account",
+                "@cpa_request_failures_total",
+            )
+            .at(14, 12, 10, 10),
+            kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
+                .at(0, 22, 12, 9),
+            kit.bars_by("requests_by_client", "client", "@cpa_client_requests_total")
+                .at(12, 22, 12, 9),
+            clients(kit).at(0, 31, 14, 9),
+            kit.bars_by("tokens_by_client", "client", "@cpa_client_tokens_total")
+                .at(14, 31, 10, 9),
         ]),
         closed("row_clients", client_details(kit)),
         closed("row_pool", pool(kit)),
@@ -73,9 +72,6 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
 
 /// Traffic is filtered and joined by the account alone.
 fn accounts(kit: &Kit<'_>) -> Panel {
-    let by_account = |counter: &str| grown("account", counter);
-    let requests = by_account("@cpa_requests_total");
-    let failed = by_account("@cpa_request_failures_total");
     let until = "@cpa_account_cooldown_until_timestamp_seconds";
     let retry = "@cpa_account_next_retry_timestamp_seconds";
     let back = format!("max by (account) ({until} > time() or {retry} > time()) - time()");
@@ -84,86 +80,70 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         ("oauth", kit.t.word("login"), ""),
         ("api_key", kit.t.word("api_key"), ""),
     ]);
-    let state = wide(95)
+    let state = wide(100)
         .unit("none")
         .with("custom.align", json!("left"))
         .with("custom.cellOptions", json!({"type": "color-text"}))
         .words(&style::states(kit.t));
-    kit.table("accounts")
+    let table = kit
+        .table("accounts")
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
-        .label("account", wide(140))
+        .label("account", at_least(150))
         .value("state", "max by (account) (@cpa_account_state)", state)
         .value(
             "tightest",
             &format!("max by (account) ({})", used()),
-            quota_gauge(130),
+            quota_gauge(110),
         )
         .value("back_in", &back, countdown(110))
-        .label("provider", wide(110))
+        .label("provider", at_least(110))
         .label("plan", wide(90))
         .label("auth_type", wide(90).words(&[keys]))
-        .value("last_request", last, wide(150).unit("dateTimeFromNow"))
+        .value("last_request", last, wide(150).unit("dateTimeFromNow"));
+    traffic(table, "account", "@cpa").sorted_by("state", true, &[])
+}
+
+/// The columns that accounts and clients have in common; the families differ in their prefix.
+fn traffic<'a>(table: Table<'a>, by: &str, prefix: &str) -> Table<'a> {
+    let of = |counter: &str| grown(by, &format!("{prefix}_{counter}_total"));
+    let requests = of("requests");
+    let failed = format!("{} / ({requests} > 0)", of("request_failures"));
+    table
         .value("requests", &requests, count(100))
-        .value(
-            "failed",
-            &format!("{failed} / ({requests} > 0)"),
-            failed_share(90),
-        )
-        .value(
-            "tokens",
-            &by_account("@cpa_tokens_total"),
-            wide(90).unit("short").decimals(1),
-        )
-        .sorted_by("state", true, &[])
+        .value("failed", &failed, failed_share(90))
+        .value("tokens", &of("tokens"), rounded(90))
 }
 
 fn clients(kit: &Kit<'_>) -> Panel {
-    let by_client = |counter: &str| grown("client", counter);
-    let requests = by_client("@cpa_client_requests_total");
-    let failed = by_client("@cpa_client_request_failures_total");
+    let requests = "@cpa_client_requests_total";
     let share = format!(
-        "{requests} / on () group_left () {}",
-        grown("", "@cpa_client_requests_total")
+        "{} / on () group_left () {}",
+        grown("client", requests),
+        grown("", requests)
     );
-    kit.table("clients")
-        .label("client", at_least(120))
-        .value(
-            "share",
-            &share,
-            gauge(140, 1.0, &[("blue", None)])
-                .unit("percentunit")
-                .decimals(0),
-        )
-        .value("requests", &requests, count(100))
-        .value(
-            "failed",
-            &format!("{failed} / ({requests} > 0)"),
-            failed_share(90),
-        )
-        .value(
-            "tokens",
-            &by_client("@cpa_client_tokens_total"),
-            wide(90).unit("short").decimals(1),
-        )
-        .sorted_by("requests", true, &[])
+    let table = kit.table("clients").label("client", at_least(120)).value(
+        "share",
+        &share,
+        share_gauge(140),
+    );
+    traffic(table, "client", "@cpa_client").sorted_by("requests", true, &[])
 }
 
 fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
     vec![
-        kit.bars("client_models")
-            .query("{{model}}", &bars("model", "@cpa_client_requests_total"))
-            .at(0, 0, 8, 8),
+        kit.bars_by("client_models", "model", "@cpa_client_requests_total")
+            .at(0, 0, 8, 10),
         kit.bars("client_kinds")
             .query("{{kind}}", &bars("kind", "@cpa_client_tokens_total"))
             .colors(style::KIND_COLORS)
-            .at(8, 0, 8, 8),
+            .at(8, 0, 8, 10),
         kit.bars("client_failures")
             .query(
                 "{{reason}}",
                 &bars("reason", "@cpa_client_request_failures_total"),
             )
             .colors(style::REASON_COLORS)
-            .at(16, 0, 8, 8),
+            .at(16, 0, 8, 10),
     ]
 }
 
@@ -190,23 +170,23 @@ fn pool(kit: &Kit<'_>) -> Vec<Panel> {
             .query("{{status}}", "sum by (status) (@cpa_accounts) > 0")
             .decimals(0)
             .colors(style::STATUS_COLORS)
-            .at(0, 0, 8, 8),
-        kit.lines("account_duration", "3h")
-            .query(
-                "{{account}}",
-                &format!("{} / ({} >= 3)", of("sum"), of("count")),
-            )
-            .unit("s")
-            .slices("15m", 48)
-            .at(8, 0, 8, 8),
+            .at(0, 0, 8, 9),
+        kit.lines_by(
+            "account_duration",
+            "account",
+            &format!("{} / ({} >= 3)", of("sum"), of("count")),
+            "@cpa_account_request_duration_seconds_count",
+        )
+        .unit("s")
+        .at(8, 0, 8, 9),
         kit.bars("account_errors")
             .query(
                 "{{account}} {{code}}",
                 &bars("account, code", "@cpa_account_errors_total"),
             )
-            .at(16, 0, 8, 8),
-        logins(kit).at(0, 8, 13, 8),
-        cooling.at(13, 8, 11, 8),
+            .at(16, 0, 8, 9),
+        logins(kit).at(0, 9, 13, 9),
+        cooling.at(13, 9, 11, 9),
     ]
 }
 
@@ -220,7 +200,7 @@ fn logins(kit: &Kit<'_>) -> Panel {
         .value(
             "paid_left",
             &format!("{end} - time()"),
-            wide(120).unit("s").decimals(0).steps(soon),
+            seconds(120, 0).steps(soon),
         )
         .value(
             "ends",

@@ -7,11 +7,13 @@ use super::cost_details;
 use super::money::{
     budget_used, fees, per_budget, period_gone, projected, saved_by_cache, worth_of_plans,
 };
+use super::pieces::money_by;
 use crate::board::{Plan, Section, open};
+use crate::kinds::names_only;
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, bars, grown};
+use crate::query::{all_bars, grown};
 use crate::style::{self, Step};
-use crate::table::{at_least, countdown, gauge, wide};
+use crate::table::{at_least, budget_gauge, countdown, dollars, gauge, share, share_gauge, wide};
 
 pub(super) const PLAN: Plan = Plan {
     name: "cost",
@@ -23,8 +25,8 @@ pub(super) const PLAN: Plan = Plan {
         ("budget", "cpa_budget_info"),
     ],
     filters: &["provider", "account", "model", "budget"],
-    // The month so far: the tiles then say what it has cost.
-    from: "now/M",
+    // As long as a fee lasts; the month so far would be empty on its first day.
+    from: "now-30d",
     sections,
     annotations: &[],
     may_be_empty: &[],
@@ -53,19 +55,13 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         cache(kit).at(18, 4, 6, 4),
         budgets(kit).at(0, 8, 24, 7),
         left(kit).at(0, 15, 24, 8),
-        money_bars(kit, "worth_by_model", "model", VALUE).at(0, 23, 12, 9),
-        money_bars(kit, "paid_by_account", "account", COST).at(12, 23, 12, 9),
+        money_by(kit, "worth_by_model", "model", VALUE).at(0, 23, 12, 9),
+        money_by(kit, "paid_by_account", "account", COST).at(12, 23, 12, 9),
         plans(kit).at(0, 32, 14, 10),
         clients(kit).at(14, 32, 10, 10),
     ])];
     all.extend(cost_details::sections(kit));
     all
-}
-
-pub(super) fn money_bars(kit: &Kit<'_>, key: &str, by: &str, counter: &str) -> Panel {
-    kit.bars(key)
-        .query(&format!("{{{{{by}}}}}"), &bars(by, counter))
-        .decimals(2)
 }
 
 fn today(kit: &Kit<'_>) -> Panel {
@@ -96,14 +92,7 @@ fn fullest(kit: &Kit<'_>) -> Panel {
         .query(kit.t.word("period_ends"), &ends)
         .decimals(0)
         .steps(style::BUDGET)
-        .of(
-            kit.t.word("period_ends"),
-            &[
-                ("unit", json!("s")),
-                ("decimals", json!(1)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("period_ends"), "s", 1, "text")
 }
 
 /// By the pace to date; the same budget by the mean of the days before.
@@ -138,14 +127,7 @@ fn unpriced(kit: &Kit<'_>) -> Panel {
         .query(kit.t.word("of_requests"), &share)
         .decimals(0)
         .steps(&[("green", None), ("orange", Some(1.0))])
-        .of(
-            kit.t.word("of_requests"),
-            &[
-                ("unit", json!("percentunit")),
-                ("decimals", json!(1)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("of_requests"), "percentunit", 1, "text")
 }
 
 fn returned(kit: &Kit<'_>) -> Panel {
@@ -158,14 +140,7 @@ fn returned(kit: &Kit<'_>) -> Panel {
         .query(kit.t.word("fees_a_month"), "sum(@cpa_plan_fee_usd)")
         .decimals(1)
         .steps(RETURNED)
-        .of(
-            kit.t.word("fees_a_month"),
-            &[
-                ("unit", json!("currencyUSD")),
-                ("decimals", json!(0)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("fees_a_month"), "currencyUSD", 0, "text")
 }
 
 fn cache(kit: &Kit<'_>) -> Panel {
@@ -177,38 +152,17 @@ fn cache(kit: &Kit<'_>) -> Panel {
         .unit("currencyUSD")
         .decimals(2)
         .color("green")
-        .of(
-            kit.t.word("of_full_price"),
-            &[
-                ("unit", json!("percentunit")),
-                ("decimals", json!(0)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("of_full_price"), "percentunit", 0, "text")
 }
 
 fn budgets(kit: &Kit<'_>) -> Panel {
-    let dollars = |width: u32| wide(width).unit("currencyUSD").decimals(2);
-    let share = |width: u32| wide(width).unit("percentunit").decimals(0);
     let ends = "@cpa_budget_period_end_timestamp_seconds - time()";
     let next = "min by (budget) (@cpa_budget_threshold_ratio \
                 > on (job, instance, budget) group_left () @cpa_budget_used_ratio)";
     kit.table("budgets")
-        .label("budget", wide(120))
-        .value(
-            "spent",
-            &per_budget(&budget_used()),
-            gauge(150, 1.0, style::BUDGET)
-                .unit("percentunit")
-                .decimals(0),
-        )
-        .value(
-            "time_gone",
-            &per_budget(&period_gone()),
-            gauge(150, 1.0, &[("blue", None)])
-                .unit("percentunit")
-                .decimals(0),
-        )
+        .label("budget", at_least(110))
+        .value("spent", &per_budget(&budget_used()), budget_gauge(120))
+        .value("time_gone", &per_budget(&period_gone()), share_gauge(120))
         .value("so_far", &per_budget("@cpa_budget_spent_usd"), dollars(95))
         .value("limit", &per_budget("@cpa_budget_limit_usd"), dollars(95))
         .value(
@@ -224,13 +178,13 @@ fn budgets(kit: &Kit<'_>) -> Panel {
         .value(
             "at_end",
             &per_budget(&projected("@cpa_budget_forecast_usd")),
-            share(125).steps(PROJECTED),
+            share(120).steps(PROJECTED),
         )
-        .value("next_alert", next, share(115))
-        .value("ends_in", &per_budget(ends), countdown(120))
+        .value("next_alert", next, share(105))
+        .value("ends_in", &per_budget(ends), countdown(115))
         .silent("max by (budget, period, scope) (@cpa_budget_info)")
-        .label("period", wide(85))
-        .label("scope", wide(130))
+        .label("period", wide(75))
+        .label("scope", wide(175))
         .sorted_by("spent", true, &[])
 }
 
@@ -238,8 +192,7 @@ fn budgets(kit: &Kit<'_>) -> Panel {
 fn left(kit: &Kit<'_>) -> Panel {
     let left = per_budget("@cpa_budget_limit_usd - @cpa_budget_spent_usd");
     let even = per_budget(&format!("@cpa_budget_limit_usd * (1 - {})", period_gone()));
-    let mut panel = kit
-        .lines("left", "30m")
+    kit.lines("left", "30m")
         .query(kit.t.word("left"), &left)
         .query(kit.t.word("even_pace"), &even)
         .steps(&[("red", None), ("green", Some(0.0))])
@@ -247,10 +200,9 @@ fn left(kit: &Kit<'_>) -> Panel {
         .decimals(2)
         .custom("gradientMode", json!("scheme"))
         .custom("fillOpacity", json!(15))
-        .option(
-            "legend",
-            json!({"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []}),
-        )
+        .option("legend", names_only())
+        // Below zero is where it matters.
+        .floating()
         .of(
             kit.t.word("even_pace"),
             &[
@@ -263,12 +215,7 @@ fn left(kit: &Kit<'_>) -> Panel {
         )
         .field("repeat", json!("budget"))
         .field("repeatDirection", json!("h"))
-        .field("maxPerRow", json!(3));
-    // Below zero is where it matters.
-    if let Some(defaults) = panel.json["fieldConfig"]["defaults"].as_object_mut() {
-        defaults.remove("min");
-    }
-    panel
+        .field("maxPerRow", json!(3))
 }
 
 fn plans(kit: &Kit<'_>) -> Panel {
@@ -278,12 +225,8 @@ fn plans(kit: &Kit<'_>) -> Panel {
         .label("account", at_least(120))
         .silent("max by (account, plan) (@cpa_plan_fee_usd)")
         .label("plan", wide(90))
-        .value(
-            "fee",
-            "max by (account) (@cpa_plan_fee_usd)",
-            wide(105).unit("currencyUSD").decimals(2),
-        )
-        .value("worth", &worth, wide(105).unit("currencyUSD").decimals(2))
+        .value("fee", "max by (account) (@cpa_plan_fee_usd)", dollars(105))
+        .value("worth", &worth, dollars(105))
         .value(
             "times",
             &format!("{worth} / {}", fees(by)),
@@ -300,18 +243,12 @@ fn clients(kit: &Kit<'_>) -> Panel {
     );
     kit.table("clients")
         .label("client", at_least(110))
-        .value(
-            "share",
-            &share,
-            gauge(110, 1.0, &[("blue", None)])
-                .unit("percentunit")
-                .decimals(0),
-        )
-        .value("worth", &worth, wide(100).unit("currencyUSD").decimals(2))
+        .value("share", &share, share_gauge(110))
+        .value("worth", &worth, dollars(100))
         .value(
             "paid",
             &grown("client", "@cpa_client_cost_usd_total"),
-            wide(90).unit("currencyUSD").decimals(2),
+            dollars(90),
         )
         .sorted_by("worth", true, &[])
 }

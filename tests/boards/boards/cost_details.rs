@@ -1,12 +1,12 @@
 //! The closed rows of “Cost and budgets”.
 
-use super::cost::money_bars;
 use super::money::{paid_per_million, price};
+use super::pieces::money_by;
 use crate::board::{Section, closed};
 use crate::panel::{Kit, Panel};
 use crate::query::{bars, bridged, grown};
 use crate::style;
-use crate::table::{Look, at_least, count, gauge, wide};
+use crate::table::{at_least, budget_gauge, count, dollars, rounded, seconds, share, wide};
 
 const COST: &str = "@cpa_cost_usd_total";
 const VALUE: &str = "@cpa_list_value_usd_total";
@@ -16,11 +16,11 @@ pub(super) fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_more",
             vec![
-                money_bars(kit, "paid_by_model", "model", COST).at(0, 0, 12, 8),
-                money_bars(kit, "worth_by_account", "account", VALUE).at(12, 0, 12, 8),
-                money_bars(kit, "paid_by_provider", "provider", COST).at(0, 8, 12, 8),
-                money_bars(kit, "worth_by_provider", "provider", VALUE).at(12, 8, 12, 8),
-                money_bars(
+                money_by(kit, "paid_by_model", "model", COST).at(0, 0, 12, 8),
+                money_by(kit, "worth_by_account", "account", VALUE).at(12, 0, 12, 8),
+                money_by(kit, "paid_by_provider", "provider", COST).at(0, 8, 12, 8),
+                money_by(kit, "worth_by_provider", "provider", VALUE).at(12, 8, 12, 8),
+                money_by(
                     kit,
                     "paid_by_client",
                     "client",
@@ -49,32 +49,28 @@ pub(super) fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_models",
             vec![
-                models(kit).at(0, 0, 14, 9),
-                per_million(kit).at(14, 0, 10, 9),
-                combos(kit).at(0, 9, 14, 8),
-                money_bars(
+                models(kit).at(0, 0, 15, 10),
+                per_million(kit).at(15, 0, 9, 10),
+                combos(kit).at(0, 10, 15, 8),
+                money_by(
                     kit,
                     "worth_by_combo",
                     "combo",
                     "@cpa_combo_list_value_usd_total",
                 )
-                .at(14, 9, 10, 8),
+                .at(15, 10, 9, 8),
             ],
         ),
         closed(
             "row_prices",
             vec![
-                prices(kit).at(0, 0, 14, 10),
-                without_price(kit).at(14, 0, 10, 5),
-                price_list(kit).at(14, 5, 10, 5),
+                prices(kit).at(0, 0, 15, 10),
+                without_price(kit).at(15, 0, 9, 5),
+                price_list(kit).at(15, 5, 9, 5),
                 corrections(kit).at(0, 10, 24, 7),
             ],
         ),
     ]
-}
-
-fn dollars(width: u32) -> Look {
-    wide(width).unit("currencyUSD").decimals(2)
 }
 
 /// By whatever the exporter tells apart: the total, providers, accounts, clients.
@@ -85,7 +81,7 @@ fn month(kit: &Kit<'_>) -> Panel {
     kit.table("month")
         .label("by", wide(90))
         .label("name", at_least(120))
-        .value("so_far", &cost, dollars(90))
+        .value("so_far", &cost, dollars(100))
         .value(
             "at_end_of_month",
             &of("@cpa_month_cost_forecast_usd{method=\"to_date\"}"),
@@ -107,29 +103,21 @@ fn month(kit: &Kit<'_>) -> Panel {
 fn unusual(kit: &Kit<'_>) -> Panel {
     let of = |gauge: &str| format!("sum by (provider) ({gauge})");
     let (cost, usual) = (of("@cpa_today_cost_usd"), of("@cpa_daily_mean_cost_usd"));
-    let (tokens, usual_tokens) = (of("@cpa_today_tokens"), of("@cpa_daily_mean_tokens"));
-    let times = || {
-        wide(95)
+    let (now, usually) = (of("@cpa_today_tokens"), of("@cpa_daily_mean_tokens"));
+    let times = |width: u32| {
+        wide(width)
             .unit("none")
             .decimals(1)
             .steps(&[("text", None), ("orange", Some(2.0))])
     };
     kit.table("unusual")
-        .label("provider", at_least(90))
-        .value("paid_today", &cost, dollars(95))
-        .value("paid_usual", &usual, dollars(95))
-        .value("times_cost", &format!("{cost} / {usual}"), times())
-        .value("tokens_today", &tokens, count(95).unit("short").decimals(1))
-        .value(
-            "tokens_usual",
-            &usual_tokens,
-            count(95).unit("short").decimals(1),
-        )
-        .value(
-            "times_tokens",
-            &format!("{tokens} / {usual_tokens}"),
-            times(),
-        )
+        .label("provider", at_least(98))
+        .value("paid_today", &cost, dollars(100))
+        .value("paid_usual", &usual, dollars(82))
+        .value("times_cost", &format!("{cost} / {usual}"), times(76))
+        .value("tokens_today", &now, rounded(118))
+        .value("tokens_usual", &usually, rounded(108))
+        .value("times_tokens", &format!("{now} / {usually}"), times(95))
         .sorted_by("times_tokens", true, &[])
 }
 
@@ -144,9 +132,7 @@ fn reported(kit: &Kit<'_>) -> Panel {
         .value(
             "share",
             &of(&format!("{spend} / ({limit} > 0)")),
-            gauge(130, 1.0, style::BUDGET)
-                .unit("percentunit")
-                .decimals(0),
+            budget_gauge(130),
         )
         .sorted_by("share", true, &[])
 }
@@ -186,7 +172,7 @@ fn models(kit: &Kit<'_>) -> Panel {
             &grown("model", "@cpa_requests_total"),
             count(95),
         )
-        .value("tokens", &tokens, count(90).unit("short").decimals(1))
+        .value("tokens", &tokens, rounded(90))
         .value("worth", &value, dollars(95))
         .value("paid", &grown("model", COST), dollars(90))
         .value(
@@ -223,7 +209,7 @@ fn combos(kit: &Kit<'_>) -> Panel {
             &grown("combo", "@cpa_combo_requests_total"),
             count(95),
         )
-        .value("tokens", &tokens, count(90).unit("short").decimals(1))
+        .value("tokens", &tokens, rounded(90))
         .value("worth", &value, dollars(95))
         .value(
             "worth_per_million",
@@ -239,20 +225,20 @@ fn prices(kit: &Kit<'_>) -> Panel {
     };
     let input = price("input");
     kit.table("prices")
-        .label("model", at_least(140))
-        .label("tier", wide(85))
-        .value("input", &rate("input"), dollars(80))
-        .value("cache_read", &rate("cache_read"), dollars(100))
-        .value("cache_write", &rate("cache_write"), dollars(100))
-        .value("output", &rate("output"), dollars(85))
-        .value("reasoning", &rate("reasoning"), dollars(100))
+        .label("model", at_least(170))
+        .label("tier", wide(80))
+        .value("input", &rate("input"), dollars(75))
+        .value("cache_read", &rate("cache_read"), dollars(95))
+        .value("cache_write", &rate("cache_write"), dollars(95))
+        .value("output", &rate("output"), dollars(75))
+        .value("reasoning", &rate("reasoning"), dollars(90))
         .value(
             "cache_costs",
             &format!(
                 "max by (model, tier) (@cpa_price_usd_per_token{{kind=\"cache_read\",tier=\"standard\"}}) \
                  / on (model) group_left () ({input} > 0)"
             ),
-            wide(110).unit("percentunit").decimals(0),
+            share(110),
         )
         .sorted_by("model", false, &[])
 }
@@ -260,7 +246,7 @@ fn prices(kit: &Kit<'_>) -> Panel {
 fn without_price(kit: &Kit<'_>) -> Panel {
     kit.table("without_price")
         .label("model", at_least(120))
-        .label("provider", wide(90))
+        .label("provider", at_least(115))
         .value(
             "requests",
             &format!(
@@ -275,7 +261,7 @@ fn without_price(kit: &Kit<'_>) -> Panel {
                 "{} > 0",
                 grown("provider, model", "@cpa_unpriced_tokens_total")
             ),
-            count(90).unit("short").decimals(1),
+            rounded(90),
         )
         .sorted_by("requests", true, &[])
 }
@@ -289,10 +275,7 @@ fn price_list(kit: &Kit<'_>) -> Panel {
         .value(
             "age",
             age,
-            wide(100)
-                .unit("s")
-                .decimals(0)
-                .steps(&[("text", None), ("orange", Some(7_776_000.0))]),
+            seconds(100, 0).steps(&[("text", None), ("orange", Some(7_776_000.0))]),
         )
         .sorted_by("age", false, &[])
 }

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::money::{budget_used, per_budget};
 use super::pieces::{
-    failures_by_reason, next_cut_off, per_window, requests_by_model, resets_in, states_over_time,
-    tokens_by_kind, trust, two_quantiles, used,
+    WINDOW, cached_share, failures_by_reason, money_by, next_cut_off, per_window,
+    quantile_by_model, requests_by_model, resets_in, states_over_time, tokens_by_kind, trust,
+    two_quantiles, used,
 };
 use crate::board::{Plan, RESTARTS, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, bars, grown, quantile_of_slices};
+use crate::query::{grown, quantile_of_slices};
 use crate::style;
 use crate::table::{at_least, countdown, quota_gauge, wide};
 
@@ -44,18 +45,17 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             .at(12, 4, 6, 4),
             money(kit).at(18, 4, 6, 4),
             quotas(kit).at(0, 8, 15, 16),
-            alerts(kit).at(15, 8, 9, 8),
-            states_over_time(kit).at(15, 16, 9, 8),
+            alerts(kit).at(15, 8, 9, 6),
+            states_over_time(kit).at(15, 14, 9, 10),
             requests_by_model(kit).at(0, 24, 12, 8),
             tokens_by_kind(kit).at(12, 24, 12, 8),
-            failures_by_reason(kit).at(0, 32, 12, 7),
-            by_hour(kit).at(12, 32, 12, 7),
+            failures_by_reason(kit).at(0, 32, 12, 8),
+            money_by(kit, "worth_by_model", "model", "@cpa_list_value_usd_total").at(12, 32, 12, 8),
         ]),
         closed(
             "row_tokens",
             vec![
-                kit.bars("tokens_by_model")
-                    .query("{{model}}", &bars("model", "@cpa_tokens_total"))
+                kit.bars_by("tokens_by_model", "model", "@cpa_tokens_total")
                     .at(0, 0, 12, 8),
                 cached_share(kit).at(12, 0, 12, 8),
             ],
@@ -63,24 +63,22 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_speed",
             vec![
-                kit.lines("duration_by_model", "3h")
-                    .query(
-                        "{{model}}",
-                        &quantile_of_slices("0.95", "model", "@cpa_request_duration_seconds"),
-                    )
-                    .slices("15m", 48)
-                    .at(0, 0, 12, 9),
+                quantile_by_model(
+                    kit,
+                    "duration_by_model",
+                    "0.95",
+                    "@cpa_request_duration_seconds",
+                )
+                .at(0, 0, 12, 9),
                 speed(kit).at(12, 0, 12, 9),
             ],
         ),
         closed(
             "row_who",
             vec![
-                kit.bars("requests_by_account")
-                    .query("{{account}}", &bars("account", "@cpa_requests_total"))
+                kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
                     .at(0, 0, 12, 8),
-                kit.bars("requests_by_client")
-                    .query("{{client}}", &bars("client", "@cpa_client_requests_total"))
+                kit.bars_by("requests_by_client", "client", "@cpa_client_requests_total")
                     .at(12, 0, 12, 8),
             ],
         ),
@@ -89,25 +87,14 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
 
 fn fullest(kit: &Kit<'_>) -> Panel {
     let used = used();
-    let reset = format!(
-        "max({} and on {} topk(1, {used}))",
-        resets_in(),
-        super::pieces::WINDOW
-    );
+    let reset = format!("max({} and on {WINDOW} topk(1, {used}))", resets_in());
     let fullest = format!("topk(1, {})", per_window(&used));
     kit.stat("fullest")
         .query("{{account}} {{window}}", &fullest)
         .query(kit.t.word("back_in"), &reset)
         .decimals(0)
         .steps(style::QUOTA)
-        .of(
-            kit.t.word("back_in"),
-            &[
-                ("unit", json!("s")),
-                ("decimals", json!(1)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("back_in"), "s", 1, "text")
         .link(kit.t.word("to_quota"), &kit.to_board("quota", ""))
 }
 
@@ -183,7 +170,7 @@ fn money(kit: &Kit<'_>) -> Panel {
     let fullest = format!("topk(1, {})", per_budget(&budget_used()));
     kit.stat("money")
         .query(kit.t.word("paid_today"), "sum(@cpa_today_cost_usd)")
-        .query("{{budget}}", &fullest)
+        .query(kit.t.word("budget_of"), &fullest)
         .decimals(2)
         .color("text")
         .of_query(
@@ -202,9 +189,9 @@ fn quotas(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
     let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
     kit.table("quotas")
-        .label("account", wide(135))
+        .label("account", at_least(150))
         .label("window", wide(75))
-        .value("used", &per_window(&used()), quota_gauge(140))
+        .value("used", &per_window(&used()), quota_gauge(125))
         .label("limit", wide(125))
         .value(
             "runs_out_in",
@@ -234,7 +221,7 @@ fn alerts(kit: &Kit<'_>) -> Panel {
         .value(
             "severity",
             &query,
-            wide(102)
+            wide(112)
                 .with("custom.cellOptions", json!({"type": "color-text"}))
                 .with("custom.align", json!("left"))
                 .words(&[severities]),
@@ -245,35 +232,15 @@ fn alerts(kit: &Kit<'_>) -> Panel {
         .sorted_by("severity", true, &[])
 }
 
-/// One bar per hour of the clock, whatever the range.
-fn by_hour(kit: &Kit<'_>) -> Panel {
-    kit.bars("by_hour")
-        .query(kit.t.word("requests"), &all_bars("", "@cpa_requests_total"))
-        .color("blue")
-        .slices("1h", 800)
-}
-
-fn cached_share(kit: &Kit<'_>) -> Panel {
-    let of = |kinds: &str| {
-        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
-    };
-    let share = format!(
-        "{} / {}",
-        of("cache_read"),
-        of("input|cache_read|cache_write")
-    );
-    kit.lines("cached_share", "3h")
-        .query("{{model}}", &share)
-        .unit("percentunit")
-        .bounds(0.0, 1.0)
-        .slices("15m", 48)
-}
-
 fn speed(kit: &Kit<'_>) -> Panel {
-    let seconds = quantile_of_slices("0.5", "model", "@cpa_request_time_per_output_token_seconds");
-    kit.lines("speed_by_model", "3h")
-        .query("{{model}}", &format!("1 / ({seconds})"))
-        .unit("none")
-        .decimals(0)
-        .slices("15m", 48)
+    let per_token = "@cpa_request_time_per_output_token_seconds";
+    let seconds = quantile_of_slices("0.5", "model", per_token);
+    kit.lines_by(
+        "speed_by_model",
+        "model",
+        &format!("1 / ({seconds})"),
+        &format!("{per_token}_count"),
+    )
+    .unit("none")
+    .decimals(0)
 }

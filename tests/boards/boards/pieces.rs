@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, bridged, quantile};
+use crate::query::{bars, bridged, quantile, quantile_of_slices};
 use crate::style;
 
 /// A window is one account, limit and length; these labels join its families.
@@ -118,8 +118,36 @@ pub(crate) fn states_over_time(kit: &Kit<'_>) -> Panel {
 }
 
 pub(crate) fn requests_by_model(kit: &Kit<'_>) -> Panel {
-    kit.bars("requests_by_model")
-        .query("{{model}}", &bars("model", "@cpa_requests_total"))
+    kit.bars_by("requests_by_model", "model", "@cpa_requests_total")
+}
+
+/// Money per bar, of any number of names; a bar is a day where the range is a month.
+pub(crate) fn money_by(kit: &Kit<'_>, key: &str, label: &str, counter: &str) -> Panel {
+    kit.bars_by(key, label, counter)
+        .decimals(2)
+        .slices("1h", 32)
+}
+
+/// Part of all prompt tokens that came from the cache, by model.
+pub(crate) fn cached_share(kit: &Kit<'_>) -> Panel {
+    let of = |kinds: &str| {
+        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
+    };
+    let share = format!(
+        "{} / {}",
+        of("cache_read"),
+        of("input|cache_read|cache_write")
+    );
+    kit.lines_by("cached_share", "model", &share, "@cpa_tokens_total")
+        .unit("percentunit")
+        .bounds(0.0, 1.0)
+}
+
+/// A quantile of a histogram over time, by model.
+pub(crate) fn quantile_by_model(kit: &Kit<'_>, key: &str, q: &str, histogram: &str) -> Panel {
+    let expr = quantile_of_slices(q, "model", histogram);
+    kit.lines_by(key, "model", &expr, &format!("{histogram}_count"))
+        .unit("s")
 }
 
 pub(crate) fn tokens_by_kind(kit: &Kit<'_>) -> Panel {

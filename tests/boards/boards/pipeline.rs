@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::pieces::trust;
-use crate::board::{Plan, RESTARTS, Section, closed, open};
+use super::pipeline_details;
+use crate::board::{Plan, RESTARTS, Section, open};
 use crate::panel::{Kit, Panel};
 use crate::query::{all_bars, bars, grown, quantile, quantile_over};
 use crate::style;
-use crate::table::{at_least, count, wide};
+use crate::table::{at_least, count, seconds};
 
 pub(super) const PLAN: Plan = Plan {
     name: "pipeline",
@@ -28,50 +29,47 @@ const COMMIT: &str = "@cpa_store_commit_seconds";
 const SPOOL: &str = "@cpa_spool_pending_bytes / @cpa_spool_limit_bytes";
 
 fn sections(kit: &Kit<'_>) -> Vec<Section> {
-    vec![
-        open(vec![
-            trust(kit).at(0, 0, 6, 4),
-            last_record(kit).at(6, 0, 6, 4),
-            missed(kit).at(12, 0, 6, 4),
-            delay(kit).at(18, 0, 6, 4),
-            kit.spark("records")
-                .query(
-                    kit.t.word("records"),
-                    &all_bars("", "@cpa_ingest_records_total"),
-                )
-                .decimals(0)
-                .color("blue")
-                .at(0, 4, 6, 4),
-            rejected(kit).at(6, 4, 6, 4),
-            room(kit).at(12, 4, 6, 4),
-            versions(kit).at(18, 4, 6, 4),
-            everything_up(kit).at(0, 8, 24, 8),
-            kit.bars("received")
-                .query(
-                    "{{instance}}",
-                    &all_bars("instance", "@cpa_ingest_records_total"),
-                )
-                .slices("5m", 96)
-                .at(0, 16, 12, 8),
-            kit.heatmap("delay_spread", "Blues")
-                .query(
-                    "{{le}}",
-                    &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"),
-                )
-                .at(12, 16, 12, 8),
-            troubles(kit).at(0, 24, 8, 8),
-            log_lines(kit).at(8, 24, 8, 8),
-            polls(kit).at(16, 24, 8, 8),
-            kit.lines("store_size", "1h")
-                .query("{{file}}", "sum by (file) (@cpa_store_size_bytes)")
-                .at(0, 32, 8, 8),
-            commits(kit).at(8, 32, 8, 8),
-            series(kit).at(16, 32, 8, 8),
-        ]),
-        closed("row_cpa", cpa(kit)),
-        closed("row_store", store(kit)),
-        closed("row_process", process(kit)),
-    ]
+    let mut all = vec![open(vec![
+        trust(kit).at(0, 0, 6, 4),
+        last_record(kit).at(6, 0, 6, 4),
+        missed(kit).at(12, 0, 6, 4),
+        delay(kit).at(18, 0, 6, 4),
+        kit.spark("records")
+            .query(
+                kit.t.word("records"),
+                &all_bars("", "@cpa_ingest_records_total"),
+            )
+            .decimals(0)
+            .color("blue")
+            .at(0, 4, 6, 4),
+        rejected(kit).at(6, 4, 6, 4),
+        room(kit).at(12, 4, 6, 4),
+        versions(kit).at(18, 4, 6, 4),
+        everything_up(kit).at(0, 8, 24, 8),
+        kit.bars("received")
+            .query(
+                "{{instance}}",
+                &all_bars("instance", "@cpa_ingest_records_total"),
+            )
+            .slices("5m", 96)
+            .at(0, 16, 12, 8),
+        kit.heatmap("delay_spread", "Blues")
+            .query(
+                "{{le}}",
+                &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"),
+            )
+            .at(12, 16, 12, 8),
+        troubles(kit).at(0, 24, 8, 8),
+        log_lines(kit).at(8, 24, 8, 8),
+        polls(kit).at(16, 24, 8, 8),
+        kit.lines("store_size", "1h")
+            .query("{{file}}", "sum by (file) (@cpa_store_size_bytes)")
+            .at(0, 32, 8, 9),
+        commits(kit).at(8, 32, 8, 9),
+        series(kit).at(16, 32, 8, 9),
+    ])];
+    all.extend(pipeline_details::sections(kit));
+    all
 }
 
 fn last_record(kit: &Kit<'_>) -> Panel {
@@ -127,14 +125,7 @@ fn room(kit: &Kit<'_>) -> Panel {
         )
         .decimals(0)
         .steps(&[("green", None), ("orange", Some(0.3)), ("red", Some(0.8))])
-        .of(
-            kit.t.word("database"),
-            &[
-                ("unit", json!("bytes")),
-                ("decimals", json!(1)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("database"), "bytes", 1, "text")
 }
 
 /// The names carry the text; three of them side by side would be too small to read.
@@ -188,31 +179,22 @@ fn everything_up(kit: &Kit<'_>) -> Panel {
 }
 
 fn troubles(kit: &Kit<'_>) -> Panel {
-    kit.bars("troubles")
-        .query(
-            kit.t.word("rejected"),
-            &bars("", "@cpa_ingest_rejects_total"),
-        )
-        .query(
-            kit.t.word("duplicates"),
-            &bars("", "@cpa_ingest_duplicates_total"),
-        )
-        .query(
-            kit.t.word("reconnects"),
-            &bars("reason", "@cpa_ingest_reconnects_total"),
-        )
-        .query(
-            kit.t.word("cuts"),
-            &bars("", "@cpa_ingest_subscriber_cuts_total"),
-        )
-        .query(
-            kit.t.word("full_polls"),
-            &bars("", "@cpa_ingest_full_polls_total"),
-        )
-        .query(
-            kit.t.word("commit_failed"),
-            &bars("reason", "@cpa_store_commit_failures_total"),
-        )
+    [
+        ("rejected", "", "@cpa_ingest_rejects_total"),
+        ("duplicates", "", "@cpa_ingest_duplicates_total"),
+        ("reconnects", "reason", "@cpa_ingest_reconnects_total"),
+        ("cuts", "", "@cpa_ingest_subscriber_cuts_total"),
+        ("full_polls", "", "@cpa_ingest_full_polls_total"),
+        (
+            "commit_failed",
+            "reason",
+            "@cpa_store_commit_failures_total",
+        ),
+    ]
+    .into_iter()
+    .fold(kit.bars("troubles"), |panel, (word, by, counter)| {
+        panel.query(kit.t.word(word), &bars(by, counter))
+    })
 }
 
 fn log_lines(kit: &Kit<'_>) -> Panel {
@@ -242,15 +224,12 @@ fn polls(kit: &Kit<'_>) -> Panel {
         .value(
             "p95",
             &quantile("0.95", "provider", "@cpa_quota_poll_seconds"),
-            wide(75).unit("s").decimals(1),
+            seconds(75, 1),
         )
         .value(
             "oldest",
             oldest,
-            wide(85)
-                .unit("s")
-                .decimals(0)
-                .steps(&[("text", None), ("red", Some(1800.0))]),
+            seconds(85, 0).steps(&[("text", None), ("red", Some(1800.0))]),
         )
         .sorted_by("provider", false, &[])
 }
@@ -277,125 +256,4 @@ fn series(kit: &Kit<'_>) -> Panel {
         .field("maxDataPoints", json!(120))
         .of(kit.t.word("scrape"), &right)
         .of(kit.t.word("render"), &right)
-}
-
-fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
-    let quality = grown("provider, quality", "@cpa_token_quality_total");
-    let refused = "max by (reason) (@cpa_access_refused) == 1";
-    vec![
-        kit.timeline("modes")
-            .query("{{mode}}", "max by (mode) (@cpa_ingest_mode)")
-            .mappings(&[
-                style::values(&[
-                    ("0", kit.t.word("idle"), "transparent"),
-                    ("1", kit.t.word("in_use"), "green"),
-                ]),
-                style::nothing(kit.t.word("no_data"), "transparent"),
-            ])
-            .at(0, 0, 12, 7),
-        kit.bars("batches")
-            .query("{{mode}}", &bars("mode", "@cpa_ingest_batches_total"))
-            .at(12, 0, 12, 7),
-        kit.table("refused")
-            .silent(refused)
-            .label("reason", at_least(120))
-            .sorted_by("reason", false, &[])
-            .at(0, 7, 6, 7),
-        kit.lines("clock_skew", "1h")
-            .query(
-                "{{instance}}",
-                "max by (instance) (@cpa_clock_skew_seconds)",
-            )
-            .default("min", json!(null))
-            .at(6, 7, 6, 7),
-        kit.table("quality")
-            .label("provider", at_least(90))
-            .label("quality", wide(120))
-            .value("records", &format!("{quality} > 0"), count(100))
-            .sorted_by("records", true, &[])
-            .at(12, 7, 12, 7),
-        kit.bars("messages")
-            .query(
-                "{{message}}",
-                &bars("message", "@cpa_ingest_control_messages_total"),
-            )
-            .query(
-                kit.t.word("prewarm"),
-                &bars("", "@cpa_ingest_prewarm_total"),
-            )
-            .at(0, 14, 12, 7),
-        kit.bars("bytes")
-            .query("{{instance}}", &bars("instance", "@cpa_ingest_bytes_total"))
-            .unit("bytes")
-            .at(12, 14, 12, 7),
-    ]
-}
-
-fn store(kit: &Kit<'_>) -> Vec<Panel> {
-    let oldest = "min(@cpa_store_oldest_event_timestamp_seconds) * 1000";
-    vec![
-        kit.stat("stored")
-            .query(kit.t.word("events"), "sum(@cpa_store_events)")
-            .query(kit.t.word("kept_rejects"), "sum(@cpa_store_rejects)")
-            .query(kit.t.word("oldest"), oldest)
-            .unit("short")
-            .decimals(1)
-            .color("text")
-            .of(kit.t.word("oldest"), &[("unit", json!("dateTimeFromNow"))])
-            .at(0, 0, 8, 7),
-        kit.lines("free_disk", "1h")
-            .query(kit.t.word("free"), "min(@cpa_store_free_bytes)")
-            .at(8, 0, 8, 7),
-        kit.bars("overflows")
-            .query(
-                "{{label}}",
-                &bars("label", "@cpa_exporter_label_overflows_total"),
-            )
-            .query(
-                "{{family}}",
-                &bars("family", "@cpa_exporter_series_dropped_total"),
-            )
-            .at(16, 0, 8, 7),
-    ]
-}
-
-fn process(kit: &Kit<'_>) -> Vec<Panel> {
-    let by_instance = |gauge: &str| format!("max by (instance) ({gauge})");
-    let since = |gauge: &str| format!("max by (instance) ({gauge} * 1000)");
-    vec![
-        kit.lines("memory", "10m")
-            .query(
-                "{{instance}}",
-                &by_instance("@process_resident_memory_bytes"),
-            )
-            .query(
-                kit.t.word("virtual"),
-                &by_instance("@process_virtual_memory_bytes"),
-            )
-            .at(0, 0, 7, 8),
-        kit.lines("cpu", "10m")
-            .query(
-                "{{instance}}",
-                "sum by (instance) (rate(@process_cpu_seconds_total[$__rate_interval]))",
-            )
-            .unit("percentunit")
-            .at(7, 0, 7, 8),
-        kit.table("processes")
-            .label("instance", at_least(120))
-            .value(
-                "started",
-                &since("@process_start_time_seconds"),
-                wide(115).unit("dateTimeFromNow"),
-            )
-            .value(
-                "reloaded",
-                &since("@cpa_exporter_config_last_reload_success_timestamp_seconds"),
-                wide(115).unit("dateTimeFromNow"),
-            )
-            .value("threads", &by_instance("@process_threads"), count(75))
-            .value("files", &by_instance("@process_open_fds"), count(75))
-            .value("files_max", &by_instance("@process_max_fds"), count(85))
-            .sorted_by("instance", false, &[])
-            .at(14, 0, 10, 8),
-    ]
 }

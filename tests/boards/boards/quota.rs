@@ -9,7 +9,7 @@ use crate::board::{Annotation, Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
 use crate::query::{bars, bridged};
 use crate::style;
-use crate::table::{at_least, count, countdown, gauge, quota_gauge, wide};
+use crate::table::{at_least, countdown, quota_gauge, rounded, seconds, share, share_gauge, wide};
 
 pub(super) const PLAN: Plan = Plan {
     name: "quota",
@@ -44,20 +44,20 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             next_reset(kit).at(12, 0, 6, 4),
             oldest(kit).at(18, 0, 6, 4),
             will_it_last(kit).at(0, 4, 24, 17),
-            pool(kit).at(0, 21, 9, 9),
-            tight(kit).at(9, 21, 15, 9),
-            short_windows(kit).at(0, 30, 12, 10),
+            pool(kit).at(0, 21, 9, 10),
+            tight(kit).at(9, 21, 15, 10),
+            short_windows(kit).at(0, 31, 12, 12),
             kit.quota_lines("long_windows")
                 .query(
                     "{{account}} {{limit}} {{window}}",
                     &per_window(&format!("@cpa_quota_used_ratio{LONG}")),
                 )
-                .at(12, 30, 12, 10),
+                .at(12, 31, 12, 12),
         ]),
         closed(
             "row_forecasts",
             vec![
-                long_at_reset(kit).at(0, 0, 12, 9),
+                long_at_reset(kit).at(0, 0, 12, 11),
                 kit.lines("time_left", "10m")
                     .query(
                         "{{account}} {{limit}} {{window}}",
@@ -65,7 +65,7 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                          (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0",
                     )
                     .unit("s")
-                    .at(12, 0, 12, 9),
+                    .at(12, 0, 12, 11),
             ],
         ),
         closed(
@@ -111,14 +111,7 @@ fn blocked(kit: &Kit<'_>) -> Panel {
         )
         .query(kit.t.word("first_back"), &first_back)
         .steps(&[("green", None), ("red", Some(1.0))])
-        .of(
-            kit.t.word("first_back"),
-            &[
-                ("unit", json!("s")),
-                ("decimals", json!(1)),
-                ("color", style::fixed("text")),
-            ],
-        )
+        .aside(kit.t.word("first_back"), "s", 1, "text")
 }
 
 fn next_reset(kit: &Kit<'_>) -> Panel {
@@ -130,14 +123,7 @@ fn next_reset(kit: &Kit<'_>) -> Panel {
         .query(kit.t.word("unused"), &unused)
         .decimals(1)
         .color("text")
-        .of(
-            kit.t.word("unused"),
-            &[
-                ("unit", json!("percentunit")),
-                ("decimals", json!(0)),
-                ("color", style::fixed("blue")),
-            ],
-        )
+        .aside(kit.t.word("unused"), "percentunit", 0, "blue")
 }
 
 fn oldest(kit: &Kit<'_>) -> Panel {
@@ -165,25 +151,15 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         bridged("@cpa_quota_observed_timestamp_seconds")
     );
     kit.table("will_it_last")
-        .label("account", wide(135))
+        .label("account", at_least(150))
         .label("window", wide(80))
-        .value("used", &per_window(&used()), quota_gauge(120))
-        .value(
-            "time_gone",
-            &per_window(&time_gone()),
-            gauge(150, 1.0, &[("blue", None)])
-                .unit("percentunit")
-                .decimals(0),
-        )
+        .value("used", &per_window(&used()), quota_gauge(125))
+        .value("time_gone", &per_window(&time_gone()), share_gauge(150))
         .label("limit", wide(120))
         .value(
             "at_reset",
             &per_window(&at_reset()),
-            wide(95).unit("percentunit").decimals(0).steps(&[
-                ("text", None),
-                ("orange", Some(0.9)),
-                ("red", Some(1.0)),
-            ]),
+            share(95).steps(&[("text", None), ("orange", Some(0.9)), ("red", Some(1.0))]),
         )
         .value(
             "runs_out_in",
@@ -199,7 +175,7 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         .value(
             "age",
             &per_window(&age),
-            wide(85).unit("s").decimals(0).steps(&[
+            seconds(85, 0).steps(&[
                 ("text", None),
                 ("orange", Some(1800.0)),
                 ("red", Some(7200.0)),
@@ -278,7 +254,7 @@ fn long_at_reset(kit: &Kit<'_>) -> Panel {
 
 fn absolute(kit: &Kit<'_>) -> Panel {
     let of = |gauge: &str| format!("max by (account, limit, window, unit) ({gauge})");
-    let amount = || count(110).unit("short").with("decimals", json!(1));
+    let amount = || rounded(95);
     kit.table("absolute")
         .label("account", at_least(130))
         .label("limit", wide(130))
@@ -294,7 +270,7 @@ fn sources(kit: &Kit<'_>) -> Panel {
     kit.table("sources")
         .silent("max by (account, limit, window, source) (@cpa_quota_source_info)")
         .label("account", at_least(120))
-        .label("limit", wide(120))
+        .label("limit", wide(170))
         .label("window", wide(80))
         .label("source", wide(90))
         .sorted_by("account", false, &[])

@@ -2,12 +2,16 @@
 
 use serde_json::json;
 
-use super::pieces::{failures_by_reason, requests_by_model, tokens_by_kind, two_quantiles};
+use super::pieces::{
+    cached_share, failures_by_reason, quantile_by_model, requests_by_model, tokens_by_kind,
+    two_quantiles,
+};
 use crate::board::{Plan, RESTARTS, Section, closed, open};
+use crate::kinds::names_only;
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, bars, grown, quantile, quantile_of_slices};
+use crate::query::{all_bars, grown, most, quantile};
 use crate::style;
-use crate::table::{at_least, count, failed_share, gauge, wide};
+use crate::table::{at_least, count, failed_share, gauge, seconds, wide};
 
 pub(super) const PLAN: Plan = Plan {
     name: "traffic",
@@ -47,11 +51,10 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             failures_by_reason(kit).at(12, 4, 12, 8),
             heatmap(kit, "duration_spread", DURATION, "Blues").at(0, 12, 12, 8),
             heatmap(kit, "first_token_spread", FIRST_TOKEN, "Purples").at(12, 12, 12, 8),
-            models(kit).at(0, 20, 14, 11),
-            what_failed(kit).at(14, 20, 10, 11),
+            models(kit).at(0, 20, 15, 11),
+            what_failed(kit).at(15, 20, 9, 11),
             failed_slices(kit).at(0, 31, 12, 8),
-            kit.bars("refused_by_account")
-                .query("{{account}}", &bars("account", REFUSED))
+            kit.bars_by("refused_by_account", "account", REFUSED)
                 .at(12, 31, 12, 8),
             busiest(kit).at(0, 39, 24, 7),
         ]),
@@ -74,9 +77,9 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         closed(
             "row_quantiles",
             vec![
-                slices(kit, "duration_by_model", "0.95", DURATION).at(0, 0, 8, 10),
-                slices(kit, "first_token_by_model", "0.95", FIRST_TOKEN).at(8, 0, 8, 10),
-                slices(kit, "per_token_by_model", "0.5", PER_TOKEN).at(16, 0, 8, 10),
+                quantile_by_model(kit, "duration_by_model", "0.95", DURATION).at(0, 0, 8, 10),
+                quantile_by_model(kit, "first_token_by_model", "0.95", FIRST_TOKEN).at(8, 0, 8, 10),
+                quantile_by_model(kit, "per_token_by_model", "0.5", PER_TOKEN).at(16, 0, 8, 10),
             ],
         ),
         closed("row_tokens", more(kit)),
@@ -84,13 +87,12 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
 }
 
 fn more(kit: &Kit<'_>) -> Vec<Panel> {
-    let aborts = bars("model", "@cpa_request_failures_total{reason=\"client\"}");
+    let aborts = "@cpa_request_failures_total{reason=\"client\"}";
     vec![
         tokens_by_kind(kit).at(0, 0, 12, 8),
         cached_share(kit).at(12, 0, 12, 8),
         heatmap(kit, "per_token_spread", PER_TOKEN, "Greens").at(0, 8, 12, 8),
-        kit.bars("client_aborts")
-            .query("{{model}}", &aborts)
+        kit.bars_by("client_aborts", "model", aborts)
             .at(12, 8, 12, 8),
         endpoints(kit).at(0, 16, 12, 11),
         tiers(kit).at(12, 16, 12, 11),
@@ -155,32 +157,27 @@ fn models(kit: &Kit<'_>) -> Panel {
             quantile(q, "model", histogram)
         )
     };
-    let seconds = || wide(85).unit("s").decimals(1);
     let slow: &[style::Step] = &[
         ("blue", None),
         ("orange", Some(120.0)),
         ("red", Some(300.0)),
     ];
     kit.table("models")
-        .label("model", at_least(150))
+        .label("model", at_least(200))
         .value(
             "p95",
             &of("0.95", DURATION),
             gauge(115, 300.0, slow).unit("s").decimals(1),
         )
-        .value("median", &of("0.5", DURATION), seconds())
-        .value(
-            "first_token_p95",
-            &of("0.95", FIRST_TOKEN),
-            wide(125).unit("s").decimals(1),
-        )
+        .value("median", &of("0.5", DURATION), seconds(80, 1))
+        .value("first_token_p95", &of("0.95", FIRST_TOKEN), seconds(118, 1))
         .value(
             "per_second",
             &format!("1 / ({})", of("0.5", PER_TOKEN)),
-            wide(90).unit("none").decimals(0),
+            wide(85).unit("none").decimals(0),
         )
-        .value("requests", &requests, count(90))
-        .value("failed", &failed, failed_share(85))
+        .value("requests", &requests, count(88))
+        .value("failed", &failed, failed_share(80))
         .sorted_by("p95", true, &[])
 }
 
@@ -239,36 +236,17 @@ fn busiest(kit: &Kit<'_>) -> Panel {
 }
 
 fn rate(kit: &Kit<'_>, key: &str, legend: &str, by: &str, counter: &str) -> Panel {
-    let per_minute = format!("60 * sum by ({by}) (rate({counter}[$__rate_interval])) > 0");
+    let per_minute = format!(
+        "60 * sum by ({by}) (rate({counter}[$__rate_interval])) > 0 and on ({by}) {}",
+        most(by, counter)
+    );
     kit.lines(key, "10m")
         .query(legend, &per_minute)
         .unit("short")
         .decimals(1)
+        .option("legend", names_only())
         // Longer slices than the default: single requests would paint a comb.
         .slices("5m", 150)
-}
-
-fn slices(kit: &Kit<'_>, key: &str, q: &str, histogram: &str) -> Panel {
-    kit.lines(key, "3h")
-        .query("{{model}}", &quantile_of_slices(q, "model", histogram))
-        .unit("s")
-        .slices("15m", 48)
-}
-
-fn cached_share(kit: &Kit<'_>) -> Panel {
-    let of = |kinds: &str| {
-        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
-    };
-    let share = format!(
-        "{} / {}",
-        of("cache_read"),
-        of("input|cache_read|cache_write")
-    );
-    kit.lines("cached_share", "3h")
-        .query("{{model}}", &share)
-        .unit("percentunit")
-        .bounds(0.0, 1.0)
-        .slices("15m", 48)
 }
 
 fn endpoints(kit: &Kit<'_>) -> Panel {
