@@ -24,6 +24,16 @@ impl UnixNanos {
         self.0.div_euclid(1_000_000)
     }
 
+    /// Seconds since 1970, to the millisecond.
+    pub const fn as_seconds(self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds since 1970 are exact"
+        )]
+        let millis = self.as_millis() as f64;
+        millis / 1000.0
+    }
+
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
