@@ -55,7 +55,7 @@ fn gauges(sheet: &mut Sheet, account: &Account, name: &str) {
     cooldowns(sheet, account, name);
     let mut time = |family: &'static Family, at: Option<UnixNanos>| {
         if let Some(at) = at {
-            sheet.add(family, &labels, seconds(at));
+            sheet.add(family, &labels, at.as_seconds());
         }
     };
     time(&catalogue::NEXT_RETRY, account.next_retry);
@@ -75,7 +75,7 @@ fn cooldowns(sheet: &mut Sheet, account: &Account, name: &str) {
     }
     for ((scope, reason), until) in latest {
         let labels = [&*account.provider, name, scope, reason.as_str()];
-        sheet.add(&catalogue::COOLDOWN_UNTIL, &labels, seconds(until));
+        sheet.add(&catalogue::COOLDOWN_UNTIL, &labels, until.as_seconds());
     }
 }
 
@@ -101,10 +101,4 @@ pub(super) const fn auth_type(of: AuthType) -> &'static str {
         AuthType::ApiKey => "api_key",
         AuthType::Unknown => "",
     }
-}
-
-/// To the millisecond.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn seconds(at: UnixNanos) -> f64 {
-    at.as_millis() as f64 / 1000.0
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 use reqwest::Client;
 
-use super::board::Board;
+use super::board::{Board, Whose};
 use super::caller::{Caller, NoContact, Target};
 use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
@@ -46,7 +46,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     targets.follow(&parts.listed);
     let mut board = Board::new(settings.max_limits);
     for account in parts.listed.iter() {
-        board.listed(account);
+        board.listed(account, parts.clock.now());
     }
     let caller = Caller {
         url: settings.url,
@@ -109,7 +109,11 @@ fn read(board: &mut Board, target: &Target, polled: Polled, clock: &Clock) -> Op
     match polled {
         Ok(Ok(answer)) => {
             let account = &target.account;
-            board.polled(&account.auth_index, &account.provider, answer, clock.now());
+            let whose = Whose {
+                auth_index: &account.auth_index,
+                provider: &account.provider,
+            };
+            board.polled(whose, answer, clock.now());
             None
         }
         Ok(Err(failure)) => Some(failure.as_str()),

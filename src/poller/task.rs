@@ -4,20 +4,22 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::board::Board;
+use super::board::{Board, Whose};
 use super::caller::{Caller, NoContact, Target};
 use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
+use super::row::Seen;
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
 use super::view::view;
 use super::{Parts, label};
+use crate::errors::Chain;
 use crate::ingest::{Note, QuotaSign};
-use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
+use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
 
 /// Least time between two publications.
@@ -26,10 +28,6 @@ const PUBLISH_SPACING: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(1);
 /// A CPA that cannot be asked now is not asked for every account in turn.
 const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
-/// What changes seldom, like the plan, is asked for with the first poll and then this often.
-const PLAN_EVERY: Duration = Duration::from_hours(6);
-/// However much headers tell, they leave out balances and limits that nobody touched.
-const POLL_AT_LEAST: Duration = Duration::from_hours(24);
 
 /// How a poll ended.
 struct Polled {
@@ -48,8 +46,8 @@ pub(super) struct Task {
     targets: Targets,
     round: Round,
     running: JoinSet<Polled>,
-    plans: HashMap<Box<str>, Instant>,
-    polled: HashMap<Box<str>, Instant>,
+    /// Whom a running poll asks about.
+    about: HashMap<task::Id, Box<str>>,
     pause_until: Option<Instant>,
     dirty: bool,
     published: Instant,
@@ -65,8 +63,7 @@ impl Task {
             targets,
             round: Round::default(),
             running: JoinSet::new(),
-            plans: HashMap::new(),
-            polled: HashMap::new(),
+            about: HashMap::new(),
             pause_until: None,
             dirty: false,
             published: Instant::now(),
@@ -82,7 +79,7 @@ impl Task {
 
     async fn work(&mut self) {
         if let Some(points) = self.parts.history.load().await {
-            self.board.restore(points);
+            self.board.restore(points, self.parts.clock.now());
             self.dirty = true;
         }
         let mut directory = self.parts.directory.changes();
@@ -93,11 +90,13 @@ impl Task {
             tokio::select! {
                 Some(signs) = self.parts.signs.recv() => self.listen(signs),
                 Some((wanted, reply)) = self.parts.refreshes.0.recv() => self.refresh(&wanted, reply),
-                Some(ended) = self.running.join_next() => {
-                    if let Ok(polled) = ended {
+                Some(ended) = self.running.join_next_with_id() => match ended {
+                    Ok((id, polled)) => {
+                        self.about.remove(&id);
                         self.ended(polled);
                     }
-                }
+                    Err(error) => self.broke_off(&error),
+                },
                 looked = directory.changed() => {
                     if looked.is_ok() {
                         self.follow_directory();
@@ -148,11 +147,9 @@ impl Task {
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
             self.board.keep(known);
-            self.plans.retain(|index, _| known(index));
-            self.polled.retain(|index, _| known(index));
         }
         for account in listed.iter() {
-            let news = self.board.listed(account);
+            let news = self.board.listed(account, self.parts.clock.now());
             self.keep(news);
         }
         self.dirty = true;
@@ -167,41 +164,37 @@ impl Task {
             } = sign;
             let provider = self.targets.provider(&auth_index).unwrap_or(&provider);
             let provider: Arc<str> = provider.into();
-            let has_main = !observed.headers.readings.is_empty();
-            let news = self
-                .board
-                .overheard(&auth_index, &provider, observed.headers, observed.at);
+            let whose = Whose {
+                auth_index: &auth_index,
+                provider: &provider,
+            };
+            let (at, now) = (observed.at, self.parts.clock.now());
+            let tells_windows = !observed.headers.readings.is_empty();
+            let news = self.board.overheard(whose, observed.headers, at, now);
             self.keep(news);
             if let Some(refusal) = observed.refusal {
                 let refusal = self.board.at_home(&auth_index, refusal);
-                let source = QuotaSource::Error;
-                let news = self
-                    .board
-                    .read(&auth_index, &provider, [refusal], source, observed.at);
+                let seen = Seen::new(QuotaSource::Error, at, now);
+                let news = self.board.read(whose, [refusal], seen, now);
                 self.keep(news);
             }
-            if has_main {
-                self.postpone(&auth_index, observed.at);
+            if tells_windows {
+                self.postpone(&auth_index, at, now);
             }
         }
         self.dirty = true;
     }
 
     /// No call for an account whose headers have just told the same.
-    fn postpone(&mut self, auth_index: &str, observed: crate::model::UnixNanos) {
-        let now = Instant::now();
-        let scale = self.parts.settings.time_scale.get();
-        let age = self.parts.clock.now().since(observed) / scale;
+    fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
+        let age = now.since(observed) / self.parts.settings.time_scale.get();
         let interval = self
             .targets
             .get(auth_index)
             .map(|target| self.targets.interval(target));
-        let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) else {
-            return;
-        };
-        let last = self.polled.get(auth_index);
-        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST / scale) {
-            self.schedule.postpone(auth_index, now + fresh_for);
+        if let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) {
+            let now = Instant::now();
+            self.schedule.postpone(auth_index, now + fresh_for, now);
         }
     }
 
@@ -240,7 +233,6 @@ impl Task {
         if self.pause_until.is_some_and(|until| until > now) {
             return;
         }
-        let plan_every = PLAN_EVERY / self.parts.settings.time_scale.get();
         while self.has_room()
             && let Some(auth_index) = self.schedule.next_due(now)
         {
@@ -248,16 +240,26 @@ impl Task {
                 self.schedule.keep(|index| index != &*auth_index);
                 continue;
             };
-            let plan = self.plans.get(&auth_index);
-            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= plan_every);
-            if with_plan {
-                self.plans.insert(auth_index.clone(), now);
-            }
-            self.schedule.started(&auth_index, now);
-            self.polled.insert(auth_index.clone(), now);
-            self.running
-                .spawn(poll(self.caller.clone(), target, auth_index, with_plan));
+            let with_plan = self.schedule.started(&auth_index, now);
+            let poll = poll(self.caller.clone(), target, auth_index.clone(), with_plan);
+            let handle = self.running.spawn(poll);
+            self.about.insert(handle.id(), auth_index);
         }
+    }
+
+    /// A poll that panicked is a bug of ours. Its account is asked again, later and later.
+    fn broke_off(&mut self, error: &JoinError) {
+        tracing::error!(error = %Chain(error), "a poll of a quota broke off");
+        let Some(auth_index) = self.about.remove(&error.id()) else {
+            return;
+        };
+        let provider = self.targets.get(&auth_index);
+        let provider = provider.map_or("unknown", |target| target.asked.provider().id());
+        let failure = Failure::Transient { retry_after: None };
+        let failed = self.failed(&auth_index, provider, failure.as_str());
+        self.schedule
+            .ended(&auth_index, Some(failure), Instant::now());
+        self.settle(&auth_index, Some(failed));
     }
 
     fn ended(&mut self, polled: Polled) {
@@ -273,7 +275,6 @@ impl Task {
             // Nobody was asked. The account keeps its place in the queue.
             self.pause_until = Some(now + NO_CONTACT_PAUSE);
             self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
-            self.plans.remove(auth_index);
             let failed = self.failed(auth_index, &provider, NO_CONTACT);
             self.settle(auth_index, Some(failed));
             return;
@@ -318,7 +319,11 @@ impl Task {
         if let Some(plan) = &answer.facts.plan {
             self.parts.directory.tell_plan(auth_index, plan.as_str());
         }
-        let news = self.board.polled(auth_index, &provider, answer, at);
+        let whose = Whose {
+            auth_index,
+            provider: &provider,
+        };
+        let news = self.board.polled(whose, answer, at);
         self.keep(news);
         self.dirty = true;
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::super::catalogue::exporter as catalogue;
 use super::super::encode::{Encoder, push_label};
 use super::super::snapshot::Snapshot;
-use super::store::seconds;
 use super::{Known, as_f64, gauge, label};
 use crate::model::UnixNanos;
 
@@ -48,7 +47,7 @@ impl ExporterMetrics {
         match outcome {
             Ok(at) => {
                 self.0.reload_successful.set(1.0);
-                self.0.reload_time.set(seconds(at));
+                self.0.reload_time.set(at.as_seconds());
             }
             Err(()) => self.0.reload_successful.set(0.0),
         }

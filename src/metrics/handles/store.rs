@@ -56,7 +56,7 @@ impl StoreMetrics {
         inner.wal.set(as_f64(sizes.wal_bytes));
         self.set_spool(sizes.spool_pending_bytes, sizes.spool_file_bytes);
         match sizes.oldest_event {
-            Some(at) => inner.oldest.set(seconds(at)),
+            Some(at) => inner.oldest.set(at.as_seconds()),
             None => inner.oldest.clear(),
         }
         match sizes.free_bytes {
@@ -136,13 +136,4 @@ impl StoreMetrics {
         gauge(page, &ingest::SPOOL_PENDING, inner.spool_pending.get());
         gauge(page, &ingest::SPOOL_LIMIT, inner.spool_limit.get());
     }
-}
-
-pub(super) fn seconds(at: UnixNanos) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact"
-    )]
-    let millis = at.as_millis() as f64;
-    millis / 1000.0
 }
