@@ -9,9 +9,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::quota_file::{QuotaFile, QuotaFileError};
+use super::quota_file::QuotaFile;
 use super::records::Records;
 use super::storage::hash_key;
+use super::user_file::FileError;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -138,7 +139,7 @@ impl Pool {
     }
 }
 
-pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, QuotaFileError> {
+pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
     let path = config.quota.file.as_deref();
     path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
 }
