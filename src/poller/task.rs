@@ -1,41 +1,34 @@
 //! The task: polls what is due, listens to what comes by itself, and shows what is known.
 
+mod polls;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{self, JoinError, JoinSet};
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::board::{Board, Whose};
-use super::caller::{Caller, NoContact, Target};
+use super::caller::Caller;
 use super::local::Locals;
-use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
+use super::refresh::{Refreshed, Reply, Round, Wanted};
 use super::row::Seen;
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
 use super::view::view;
 use super::{Parts, label};
-use crate::errors::Chain;
 use crate::ingest::{Note, QuotaSign};
-use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource, UnixNanos};
+use crate::model::{QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
+
+use polls::Polled;
 
 /// Least time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_millis(500);
 /// How often it is looked whether a window is over.
 const LOOK: Duration = Duration::from_secs(1);
-/// A CPA that cannot be asked now is not asked for every account in turn.
-const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
-
-/// How a poll ended.
-struct Polled {
-    auth_index: Box<str>,
-    provider: String,
-    took: Duration,
-    result: Result<Result<QuotaAnswer, Failure>, NoContact>,
-}
 
 pub(super) struct Task {
     parts: Parts,
@@ -54,13 +47,14 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(parts: Parts, caller: Caller, targets: Targets) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let settings = &parts.asking.settings;
         Self {
-            board: Board::new(parts.settings.max_limits),
+            board: Board::new(settings.max_limits),
             locals: Locals::default(),
-            caller,
-            schedule: Schedule::new(parts.settings.time_scale.get()),
-            targets,
+            caller: parts.asking.caller(parts.polls.clone()),
+            schedule: Schedule::new(settings.time_scale.get()),
+            targets: parts.asking.targets(),
             round: Round::default(),
             running: JoinSet::new(),
             about: HashMap::new(),
@@ -79,7 +73,7 @@ impl Task {
 
     async fn work(&mut self) {
         if let Some(points) = self.parts.history.load().await {
-            self.board.restore(points, self.parts.clock.now());
+            self.board.restore(points, self.now());
             self.dirty = true;
         }
         let mut directory = self.parts.directory.changes();
@@ -123,8 +117,12 @@ impl Task {
         soonest.fold(now + LOOK, Instant::min)
     }
 
+    fn now(&self) -> UnixNanos {
+        self.parts.asking.clock.now()
+    }
+
     fn has_room(&self) -> bool {
-        self.running.len() < self.parts.settings.concurrency
+        self.running.len() < self.parts.asking.settings.concurrency
     }
 
     /// Takes over who is there now.
@@ -132,7 +130,10 @@ impl Task {
         let now = Instant::now();
         let listed = self.parts.directory.snapshot();
         self.targets.follow(&listed);
-        let asked = self.targets.all().filter(|_| self.parts.settings.enabled);
+        let asked = self
+            .targets
+            .all()
+            .filter(|_| self.parts.asking.settings.enabled);
         for (index, target, stamp) in asked {
             let interval = self.targets.interval(target);
             let provider = target.asked.provider().id();
@@ -149,7 +150,7 @@ impl Task {
             self.board.keep(known);
         }
         for account in listed.iter() {
-            let news = self.board.listed(account, self.parts.clock.now());
+            let news = self.board.listed(account, self.now());
             self.keep(news);
         }
         self.dirty = true;
@@ -168,7 +169,7 @@ impl Task {
                 auth_index: &auth_index,
                 provider: &provider,
             };
-            let (at, now) = (observed.at, self.parts.clock.now());
+            let (at, now) = (observed.at, self.now());
             let tells_windows = !observed.headers.readings.is_empty();
             let news = self.board.overheard(whose, observed.headers, at, now);
             self.keep(news);
@@ -187,7 +188,7 @@ impl Task {
 
     /// No call for an account whose headers have just told the same.
     fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
-        let age = now.since(observed) / self.parts.settings.time_scale.get();
+        let age = now.since(observed) / self.parts.asking.settings.time_scale.get();
         let interval = self
             .targets
             .get(auth_index)
@@ -200,10 +201,6 @@ impl Task {
 
     fn refresh(&mut self, wanted: &Wanted, reply: Reply) {
         let now = Instant::now();
-        if self.round.is_running() {
-            self.round.join(reply);
-            return;
-        }
         if let Some(rest) = self.round.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
             tracing::warn!(
@@ -219,121 +216,13 @@ impl Task {
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
             let is_wanted = wanted.admits(&target.account.provider, &self.label(index));
-            if is_wanted && self.schedule.force(index, now) {
+            if is_wanted && !self.round.asks(index) && self.schedule.force(index, now) {
                 accounts.insert(index.into());
             }
         }
         self.pause_until = None;
         let not_asked = self.targets.left_out();
-        self.round.begin(accounts, not_asked, reply, now);
-    }
-
-    fn start_polls(&mut self) {
-        let now = Instant::now();
-        if self.pause_until.is_some_and(|until| until > now) {
-            return;
-        }
-        while self.has_room()
-            && let Some(auth_index) = self.schedule.next_due(now)
-        {
-            let Some(target) = self.targets.get(&auth_index).cloned() else {
-                self.schedule.keep(|index| index != &*auth_index);
-                continue;
-            };
-            let with_plan = self.schedule.started(&auth_index, now);
-            let poll = poll(self.caller.clone(), target, auth_index.clone(), with_plan);
-            let handle = self.running.spawn(poll);
-            self.about.insert(handle.id(), auth_index);
-        }
-    }
-
-    /// A poll that panicked is a bug of ours. Its account is asked again, later and later.
-    fn broke_off(&mut self, error: &JoinError) {
-        tracing::error!(error = %Chain(error), "a poll of a quota broke off");
-        let Some(auth_index) = self.about.remove(&error.id()) else {
-            return;
-        };
-        let provider = self.targets.get(&auth_index);
-        let provider = provider.map_or("unknown", |target| target.asked.provider().id());
-        let failure = Failure::Transient { retry_after: None };
-        let failed = self.failed(&auth_index, provider, failure.as_str());
-        self.schedule
-            .ended(&auth_index, Some(failure), Instant::now());
-        self.settle(&auth_index, Some(failed));
-    }
-
-    fn ended(&mut self, polled: Polled) {
-        let now = Instant::now();
-        let Polled {
-            auth_index,
-            provider,
-            took,
-            result,
-        } = polled;
-        let auth_index = &*auth_index;
-        let Ok(result) = result else {
-            // Nobody was asked. The account keeps its place in the queue.
-            self.pause_until = Some(now + NO_CONTACT_PAUSE);
-            self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
-            let failed = self.failed(auth_index, &provider, NO_CONTACT);
-            self.settle(auth_index, Some(failed));
-            return;
-        };
-        let failure = match result {
-            Ok(answer) => {
-                self.answered(auth_index, &provider, answer);
-                None
-            }
-            Err(failure) => Some(failure),
-        };
-        let reason = failure.map(Failure::as_str);
-        self.parts.polls.polled(&provider, took, reason);
-        if let Some(failure) = failure {
-            tracing::debug!(
-                provider,
-                account = self.label(auth_index),
-                reason,
-                "quota not read: {failure}"
-            );
-        }
-        self.schedule.ended(auth_index, failure, now);
-        let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
-        self.settle(auth_index, failed);
-    }
-
-    /// Who hears that a round is over may look at once, and then finds what it brought.
-    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
-        if self.round.ends_with(auth_index) {
-            self.publish_now();
-        }
-        self.round.ended(auth_index, failure);
-    }
-
-    fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
-        // Gone while it was asked about.
-        if self.targets.get(auth_index).is_none() {
-            return;
-        }
-        let at = self.parts.clock.now();
-        let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
-        if let Some(plan) = &answer.facts.plan {
-            self.parts.directory.tell_plan(auth_index, plan.as_str());
-        }
-        let whose = Whose {
-            auth_index,
-            provider: &provider,
-        };
-        let news = self.board.polled(whose, answer, at);
-        self.keep(news);
-        self.dirty = true;
-    }
-
-    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> Failed {
-        Failed {
-            provider: provider.to_owned(),
-            account: self.label(auth_index),
-            reason: reason.into(),
-        }
+        self.round.ask(accounts, not_asked, reply, now);
     }
 
     fn label(&self, auth_index: &str) -> String {
@@ -342,7 +231,7 @@ impl Task {
 
     fn expire(&mut self) {
         let now = Instant::now();
-        for auth_index in self.board.expire(self.parts.clock.now()) {
+        for auth_index in self.board.expire(self.now()) {
             self.schedule.after_reset(&auth_index, now);
             self.dirty = true;
         }
@@ -375,16 +264,5 @@ impl Task {
         // A name that is still to come comes with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();
         self.dirty = !self.board.accounts().all(has_name);
-    }
-}
-
-async fn poll(caller: Caller, target: Target, auth_index: Box<str>, with_plan: bool) -> Polled {
-    let began = Instant::now();
-    let result = caller.poll(&target, with_plan).await;
-    Polled {
-        auth_index,
-        provider: target.asked.provider().id().to_owned(),
-        took: began.elapsed(),
-        result,
     }
 }
