@@ -271,7 +271,96 @@ fn address(own: &str, stand_in: Option<&Url>) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::http_client::{Limits, Proxy};
+    use crate::metrics::SourceMetrics;
+    use crate::model::AuthType;
+
+    /// Has a CPA that gives this answer ask a provider. Also says whether the key is still good and
+    /// whether CPA's generation is still taken for known.
+    async fn asked(answer: &'static str) -> (Result<Attempt, NoContact>, bool, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let key = Box::new(|| Ok("key".into()));
+        let access = Arc::new(Access::new(key, SourceMetrics::default()));
+        access.key(&CancellationToken::new()).await.unwrap();
+        access.admitted();
+        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        let caller = Caller {
+            url: url.parse().unwrap(),
+            client: client.clone(),
+            direct: client,
+            access: Arc::clone(&access),
+            clock: Clock::system(),
+            metrics: PollMetrics::default(),
+            limit: Duration::from_secs(20),
+            api: Arc::new(Mutex::new(Some(Api::V0))),
+        };
+        let account = AccountRef::new("codex", AuthType::Oauth, "0123456789abcdef");
+        let request = Request {
+            method: crate::quota::Method::Get,
+            url: "https://provider.example/".to_owned(),
+            headers: Vec::new(),
+            body: None,
+        };
+        let attempt = caller.through_cpa(&account, &request).await;
+        let known = caller.api.lock().unwrap().is_some();
+        (attempt, access.admitted_now().is_some(), known)
+    }
+
+    #[tokio::test]
+    async fn what_concerns_one_account_leaves_the_others_alone() {
+        let table = [
+            // This release makes no calls for others, or is another one by now.
+            (
+                "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                false,
+            ),
+            (
+                "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                true,
+            ),
+            (
+                "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+                Failure::Parse(ParseError::Json),
+                true,
+            ),
+        ];
+        for (answer, expected, stays_known) in table {
+            let (attempt, admitted, known) = asked(answer).await;
+            assert_eq!(attempt.unwrap().unwrap_err(), expected, "{answer}");
+            assert!(admitted, "{answer}");
+            assert_eq!(known, stays_known, "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_stops_all_calls() {
+        let answer = "HTTP/1.1 401 Unauthorized\r\nx-cpa-version: 7\r\ncontent-length: 34\r\n\r\n\
+                      {\"error\":\"invalid management key\"}";
+        let (attempt, admitted, _known) = asked(answer).await;
+        assert_eq!(attempt.unwrap_err(), NoContact);
+        assert!(!admitted);
+    }
 
     #[test]
     fn a_stand_in_takes_the_place_of_the_host_only() {
