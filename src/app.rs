@@ -9,6 +9,7 @@ pub mod quota_file;
 mod records;
 mod reload;
 pub(crate) mod storage;
+mod user_file;
 
 use std::sync::Arc;
 

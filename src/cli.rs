@@ -74,22 +74,22 @@ enum Command {
     /// Show how much of each account's quota is left
     Quota(quota::Args),
     /// Look at records that could not be decoded, or decode them again
-    Rejects(rejects::Args),
+    Rejects(Group<rejects::Action>),
     /// Look at the price list, or change it
-    Prices(prices::Args),
+    Prices(Group<prices::Action>),
     /// Compute the value of stored events again, by the prices of now
     ///
     /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
     /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
     Reprice(reprice::Args),
     /// Try out alerting
-    Alerts(alerts::Args),
+    Alerts(Group<alerts::Action>),
     /// Take records of the past from a file, as history that no counter counts
     Import(import::Args),
     /// Write the past of the counters for `promtool tsdb create-blocks-from openmetrics`
     Backfill(backfill::Args),
     /// Set a damaged database aside
-    Storage(storage::Args),
+    Storage(Group<storage::Action>),
     /// Show it all with made-up traffic, without a CPA
     Demo(demo::Args),
     /// Play a CLIProxyAPI with made-up traffic, for trying things out
@@ -98,6 +98,13 @@ enum Command {
     Completions(completions::Args),
     /// Print the manual page
     Man(man::Args),
+}
+
+// Has no documentation of its own, which would stand in the help in place of the command's.
+#[derive(Debug, clap::Args)]
+struct Group<Action: Subcommand> {
+    #[command(subcommand)]
+    action: Action,
 }
 
 impl Cli {

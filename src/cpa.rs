@@ -14,7 +14,7 @@ pub(crate) mod resp;
 mod tally;
 
 pub use access::{Access, KeyReader};
-pub(crate) use api_call::{ApiCall, Upstream};
+pub(crate) use api_call::{ApiCall, Called, Upstream};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};
 pub(crate) use tally::Counted;

@@ -82,8 +82,9 @@ impl Settings {
     }
 }
 
-/// What the poller is made of.
-pub struct Parts {
+/// Who is asked, and through what.
+#[derive(Clone, Debug)]
+pub struct Asking {
     pub settings: Settings,
     /// Providers that the user described.
     pub configured: Vec<Arc<dyn Provider>>,
@@ -92,6 +93,31 @@ pub struct Parts {
     pub direct: Client,
     pub access: Arc<Access>,
     pub clock: Clock,
+}
+
+impl Asking {
+    fn caller(&self, metrics: PollMetrics) -> Caller {
+        Caller {
+            url: self.settings.url.clone(),
+            client: self.client.clone(),
+            direct: self.direct.clone(),
+            access: Arc::clone(&self.access),
+            clock: self.clock.clone(),
+            metrics,
+            limit: self.settings.timeout,
+            api: Arc::default(),
+        }
+    }
+
+    fn targets(&self) -> Targets {
+        let own = self.settings.own.clone();
+        Targets::new(self.configured.clone(), own, self.settings.pace())
+    }
+}
+
+/// What the poller is made of.
+pub struct Parts {
+    pub asking: Asking,
     pub directory: Directory,
     pub names: AccountNames,
     pub notes: Notes,
@@ -110,7 +136,7 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
-            .field("settings", &self.settings)
+            .field("settings", &self.asking.settings)
             .finish_non_exhaustive()
     }
 }
@@ -153,18 +179,8 @@ impl fmt::Debug for Poller {
 
 impl Poller {
     pub fn new(parts: Parts) -> Self {
-        let caller = Caller {
-            url: parts.settings.url.clone(),
-            client: parts.client.clone(),
-            direct: parts.direct.clone(),
-            access: Arc::clone(&parts.access),
-            clock: parts.clock.clone(),
-            metrics: parts.polls.clone(),
-            limit: parts.settings.timeout,
-            api: Arc::default(),
-        };
-        let now = parts.clock.now();
-        let own = parts.settings.own.iter().map(|own| {
+        let now = parts.asking.clock.now();
+        let own = parts.asking.settings.own.iter().map(|own| {
             Note::Account(AccountSeen {
                 auth_index: own.index().into(),
                 provider: own.provider.as_str().into(),
@@ -172,11 +188,8 @@ impl Poller {
             })
         });
         parts.notes.leave(own.collect::<Vec<_>>());
-        let configured = parts.configured.clone();
-        let pace = parts.settings.pace();
-        let targets = Targets::new(configured, parts.settings.own.clone(), pace);
         Self {
-            task: Task::new(parts, caller, targets),
+            task: Task::new(parts),
         }
     }
 

@@ -49,8 +49,11 @@ impl Directory {
         plans.insert(auth_index.into(), plan.into());
     }
 
+    /// Takes over a list that is sorted by index.
     pub(super) fn publish(&self, mut accounts: Vec<Account>) {
-        let plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = |index: &str| accounts.binary_search_by(|a| (*a.auth_index).cmp(index));
+        plans.retain(|index, _| listed(index).is_ok());
         for account in &mut accounts {
             // The provider's own word comes before what the list remembers from the login.
             if let Some(plan) = plans.get(&account.auth_index) {

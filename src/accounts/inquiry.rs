@@ -87,9 +87,10 @@ impl Inquiry {
             None => Some(key_lists::Usage::new()),
         };
         if let Some(usage) = &usage {
-            let of_files: u64 = files.iter().filter_map(|file| file.success).sum();
-            let of_keys: u64 = usage.values().map(|(success, _)| success).sum();
-            self.tally.note(of_files.saturating_add(of_keys), arrived);
+            let of_files = files.iter().filter_map(|file| file.success);
+            let of_keys = usage.values().map(|(success, _)| *success);
+            let successes = of_files.chain(of_keys).fold(0, u64::saturating_add);
+            self.tally.note(successes, arrived);
         }
         self.say_unreadable(unreadable, skipped);
         Ok(Look {

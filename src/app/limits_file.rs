@@ -3,8 +3,7 @@
 mod written;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::civil::Time;
@@ -12,6 +11,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
 use self::written::{Budget, Combo, Day, File, Patterns, Per, Quota, Unusual, WindowName, Worth};
+use super::user_file::{self, FileError, Place};
 use crate::budget::{
     Anomaly, BudgetRule, Calendar, ComboRule, Every, Globs, Measure, Period, QuotaRule, Rules,
     Selector, Split,
@@ -27,25 +27,6 @@ const LARGEST_AMOUNT: f64 = 9e18;
 /// Longest rolling window.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 const SHORTEST: Duration = Duration::from_mins(1);
-
-/// What is wrong with the file; never quotes a value.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LimitsFileError {
-    #[error("{0} cannot be read")]
-    Read(PathBuf, #[source] std::io::Error),
-    #[error("{path}, line {line}: {message}")]
-    Syntax {
-        path: PathBuf,
-        line: usize,
-        message: String,
-    },
-    #[error("{path}, {place}: {message}")]
-    Value {
-        path: PathBuf,
-        place: String,
-        message: &'static str,
-    },
-}
 
 /// When a calendar window starts, as written.
 struct Start<'a> {
@@ -64,68 +45,44 @@ pub(crate) fn load(limits: &Limits) -> anyhow::Result<Rules> {
     }
 }
 
-fn read(path: &Path) -> Result<Rules, LimitsFileError> {
-    let text = fs::read_to_string(path).map_err(|e| LimitsFileError::Read(path.to_owned(), e))?;
-    let file: File = toml::from_str(&text).map_err(|error| {
-        let at = error.span().unwrap_or_default().start;
-        let before = text.get(..at).unwrap_or_default();
-        LimitsFileError::Syntax {
-            path: path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            message: without_values(error.message()),
-        }
-    })?;
-    let wrong = |place: String| {
-        move |message| LimitsFileError::Value {
-            path: path.to_owned(),
-            place,
-            message,
-        }
-    };
+fn read(path: &Path) -> Result<Rules, FileError> {
+    let file: File = user_file::read(path)?;
     let mut rules = Rules {
-        zone: zone(file.zone.as_deref(), &TimeZone::UTC).map_err(wrong("zone".to_owned()))?,
-        anomaly: anomaly(&file.anomaly).map_err(wrong("anomaly".to_owned()))?,
+        zone: zone(file.zone.as_deref(), &TimeZone::UTC)
+            .map_err(|message| Place::top(path, "zone").wrong(message))?,
+        anomaly: anomaly(&file.anomaly)
+            .map_err(|message| Place::top(path, "anomaly").wrong(message))?,
         ..Rules::default()
     };
     let mut seen = BTreeSet::new();
     for written in file.quotas {
-        let place = format!("quota {:?}", written.name);
-        let rule = quota(&written, &rules.zone).map_err(wrong(place.clone()))?;
+        let place = Place::new(path, "quota", &written.name);
+        let rule = quota(&written, &rules.zone).map_err(|message| place.wrong(message))?;
         let key = format!("{} {}", rule.name, rule.period.window().label());
         if !seen.insert(key) {
-            return Err(wrong(place)("another one has this name and window"));
+            return Err(place.wrong("another one has this name and window"));
         }
         rules.quotas.push(rule);
     }
     seen.clear();
     for written in file.budgets {
-        let place = format!("budget {:?}", written.name);
-        let rule = budget(written, &rules.zone).map_err(wrong(place.clone()))?;
+        let place = Place::new(path, "budget", &written.name);
+        let rule = budget(written, &rules.zone).map_err(|message| place.wrong(message))?;
         if !seen.insert(rule.name.clone()) {
-            return Err(wrong(place)("another one has this name"));
+            return Err(place.wrong("another one has this name"));
         }
         rules.budgets.push(rule);
     }
     seen.clear();
     for written in file.combos {
-        let place = format!("combo {:?}", written.name);
-        let rule = combo(&written).map_err(wrong(place.clone()))?;
+        let place = Place::new(path, "combo", &written.name);
+        let rule = combo(&written).map_err(|message| place.wrong(message))?;
         if !seen.insert(rule.name.clone()) {
-            return Err(wrong(place)("another one has this name"));
+            return Err(place.wrong("another one has this name"));
         }
         rules.combos.push(rule);
     }
     Ok(rules)
-}
-
-/// What the parser says about a value begins with what it expected instead; quotes are left out.
-fn without_values(message: &str) -> String {
-    match message.split_once("expected ") {
-        Some((before, expected)) if before.contains("invalid") || before.contains("variant") => {
-            format!("expected {expected}")
-        }
-        _ => message.to_owned(),
-    }
 }
 
 fn quota(it: &Quota, default: &TimeZone) -> Result<QuotaRule, &'static str> {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use tokio_util::sync::CancellationToken;
 
 use super::build_info;
-use super::pool::{direct_client, poll_settings, quota_file};
+use super::pool::asking;
 use super::records::{KeyedAccess, Server, ledger_config};
 use super::storage::passing_hash_key;
 use crate::accounts::{Account, LookFailure, LookParts, look_once};
@@ -29,20 +29,15 @@ pub(crate) async fn quotas(
     let server = Server::new(&config.cpa)?;
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
     let listed = look(config, &server, &access, &clock).await?;
-    let file = quota_file(config)?;
+    let asking = asking(config, &server, access, clock)?;
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
-    let own: Vec<(String, &str)> = file.accounts.iter().map(pair).collect();
+    let own: Vec<(String, &str)> = asking.settings.own.iter().map(pair).collect();
     let own = own.iter().map(|(index, provider)| (&**index, *provider));
     let ledger = ledger_config(config);
     let named = account_names(listed_pairs.chain(own));
     let parts = OnceParts {
         names: AccountNames::of(ledger.caps, ledger.aliases, named),
-        settings: poll_settings(config, server.url, file.accounts),
-        configured: file.providers,
-        client: server.client,
-        direct: direct_client()?,
-        access,
-        clock,
+        asking,
         listed: listed.into(),
     };
     Ok(poller::once(parts, wanted).await)

@@ -4,25 +4,23 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
-use super::quota_file::{QuotaFile, QuotaFileError};
-use super::records::Records;
+use super::quota_file::QuotaFile;
+use super::records::{Records, Server};
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::Access;
 use crate::decode::Secrets;
-use crate::http_client::{self, ClientError, Limits, Proxy};
+use crate::http_client::{self, Limits, Proxy};
 use crate::ingest::{Notes, QuotaSign};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::model::LocalQuota;
-use crate::poller::{self, History, OwnAccount, Poller, Quotas, Refreshes};
+use crate::poller::{self, Asking, History, Poller, Quotas, Refreshes};
 
 /// For providers that CPA does not know; each call has a limit of its own below.
 const DIRECT_LIMITS: Limits = Limits {
@@ -62,13 +60,12 @@ impl Pool {
         errors.limit(config.metrics.zero_hold, max_codes);
         let (channel, events) = ErrorsChannel::new(ErrorsParts {
             url: server.url.clone(),
-            tls: server.tls,
+            tls: server.tls.clone(),
             access: Arc::clone(&access),
             secrets: secrets.clone(),
             stop: life.soft(),
         });
-        let (poll_url, poll_client) = (server.url.clone(), server.client.clone());
-        let poll_access = Arc::clone(&access);
+        let asking = asking(config, &server, Arc::clone(&access), self.clock.clone())?;
         let watcher = Watcher::new(WatcherParts {
             settings: accounts::Settings {
                 url: server.url,
@@ -89,14 +86,11 @@ impl Pool {
             events,
             stop: life.soft(),
         });
-        let poller = self.poller(
-            config,
-            (poll_url, poll_client),
-            poll_access,
-            directory,
-            handles,
-            life.soft(),
-        )?;
+        let history = History {
+            directory: config.storage.path.clone(),
+            ready: self.restored.clone(),
+        };
+        let poller = self.poller(asking, directory, history, handles, life.soft());
         life.spawn("quotas", poller.run());
         life.spawn("accounts", watcher.run());
         life.spawn("errors channel", channel.run());
@@ -105,58 +99,56 @@ impl Pool {
 
     fn poller(
         self,
-        config: &Config,
-        (url, client): (Url, Client),
-        access: Arc<Access>,
+        asking: Asking,
         directory: Directory,
+        history: History,
         handles: &Handles,
         stop: CancellationToken,
-    ) -> anyhow::Result<Poller> {
-        let file = quota_file(config)?;
-        Ok(Poller::new(poller::Parts {
-            settings: poll_settings(config, url, file.accounts),
-            configured: file.providers,
-            client,
-            direct: direct_client()?,
-            access,
-            clock: self.clock,
+    ) -> Poller {
+        Poller::new(poller::Parts {
+            asking,
             directory,
             names: self.names,
             notes: self.notes,
             signs: self.signs,
             local: self.local,
-            history: History {
-                directory: config.storage.path.clone(),
-                ready: self.restored,
-            },
+            history,
             page: handles.quotas.clone(),
             polls: handles.polls.clone(),
             quotas: self.quotas,
             refreshes: self.refreshes,
             stop,
-        }))
+        })
     }
 }
 
-pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, QuotaFileError> {
-    let path = config.quota.file.as_deref();
-    path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
-}
-
-/// To providers that CPA does not know.
-pub(super) fn direct_client() -> Result<Client, ClientError> {
-    http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)
-}
-
-pub(super) fn poll_settings(config: &Config, url: Url, own: Vec<OwnAccount>) -> poller::Settings {
-    poller::Settings {
+/// Who can be asked for quotas, and through what.
+pub(super) fn asking(
+    config: &Config,
+    server: &Server,
+    access: Arc<Access>,
+    clock: Clock,
+) -> anyhow::Result<Asking> {
+    let file = match &config.quota.file {
+        Some(path) => QuotaFile::read(path)?,
+        None => QuotaFile::default(),
+    };
+    let settings = poller::Settings {
         enabled: config.quota.enabled,
-        url,
+        url: server.url.clone(),
         interval: config.quota.interval,
         concurrency: config.quota.concurrency.get() as usize,
         timeout: config.quota.timeout,
         max_limits: config.metrics.caps.limit.get() as usize,
-        own,
+        own: file.accounts,
         time_scale: NonZeroU32::MIN,
-    }
+    };
+    Ok(Asking {
+        settings,
+        configured: file.providers,
+        client: server.client.clone(),
+        direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
+        access,
+        clock,
+    })
 }

@@ -1,19 +1,23 @@
 //! The file of `quota.file`: accounts that CPA does not hold, and providers that we do not know.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+mod written;
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
+use self::written::{Account, Described, DescribedLimit, File, Verb};
+use super::user_file::{FileError, Place};
 use crate::config::Secret;
-use crate::model::{Limit, Name, Scope, Unit, Window, WindowRole};
+use crate::model::{AuthType, Limit, Name, Window, WindowRole};
 use crate::poller::OwnAccount;
-use crate::quota::providers::{Generic, GenericLimit, ResetForm, Serves, ShareForm};
-use crate::quota::{Auth, Hidden, Method, Provider, Request};
+use crate::quota::providers::{self, Generic, GenericLimit, Serves, ShareForm};
+use crate::quota::{AccountRef, Auth, Hidden, Method, Provider, Request};
+
+const NO_POINTER: &str = "places are JSON pointers and begin with /";
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -22,175 +26,49 @@ pub struct QuotaFile {
     pub providers: Vec<Arc<dyn Provider>>,
 }
 
-/// What is wrong with the file; never quotes a value that could be a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum QuotaFileError {
-    #[error("{0} cannot be read")]
-    Read(PathBuf, #[source] std::io::Error),
-    #[error("{path}, line {line}: {message}")]
-    Syntax {
-        path: PathBuf,
-        line: usize,
-        message: String,
-    },
-    #[error("{path}, {place}: {message}")]
-    Value {
-        path: PathBuf,
-        place: String,
-        message: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default, rename = "account")]
-    accounts: Vec<Account>,
-    #[serde(default, rename = "provider")]
-    providers: Vec<Described>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Account {
-    name: String,
-    provider: String,
-    token_file: PathBuf,
-    profile_arn: Option<String>,
-    /// In place of the scheme and the host of the provider, such as a proxy of one's own.
-    url: Option<Url>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Described {
-    name: String,
-    /// Accounts of CPA: by index, by the host their key goes to, or by provider.
-    #[serde(default)]
-    accounts: Vec<String>,
-    domain: Option<String>,
-    provider: Option<String>,
-    /// The token is that of an `[[account]]` of this file.
-    #[serde(default)]
-    own_token: bool,
-    #[serde(default)]
-    method: Verb,
-    url: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    body: Option<String>,
-    #[serde(default = "five_minutes", with = "humantime_serde")]
-    min_interval: Duration,
-    plan: Option<String>,
-    credits: Option<Credits>,
-    #[serde(rename = "limit")]
-    limits: Vec<DescribedLimit>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-enum Verb {
-    #[default]
-    #[serde(rename = "GET")]
-    Get,
-    #[serde(rename = "POST")]
-    Post,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Credits {
-    unit: UnitName,
-    at: String,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum UnitName {
-    Tokens,
-    Requests,
-    Credits,
-    Usd,
-    Seconds,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ScopeName {
-    Account,
-    Model,
-    Feature,
-    Spend,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ResetName {
-    Seconds,
-    Millis,
-    Iso,
-    InSeconds,
-    InMillis,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DescribedLimit {
-    name: String,
-    title: Option<String>,
-    #[serde(default, with = "humantime_serde")]
-    window: Option<Duration>,
-    #[serde(default = "account_scope")]
-    scope: ScopeName,
-    #[serde(default = "requests")]
-    unit: UnitName,
-    #[serde(default = "one")]
-    divisor: f64,
-    used: Option<String>,
-    total: Option<String>,
-    remaining: Option<String>,
-    used_ratio: Option<String>,
-    used_percent: Option<String>,
-    remaining_ratio: Option<String>,
-    remaining_percent: Option<String>,
-    reset: Option<String>,
-    reset_as: Option<ResetName>,
-}
-
 impl QuotaFile {
-    pub fn read(path: &Path) -> Result<Self, QuotaFileError> {
-        let text =
-            fs::read_to_string(path).map_err(|e| QuotaFileError::Read(path.to_owned(), e))?;
-        let file: File = toml::from_str(&text).map_err(|error| QuotaFileError::Syntax {
-            path: path.to_owned(),
-            line: line_of(&text, error.span().unwrap_or_default().start),
-            // The whole error quotes the line.
-            message: error.message().to_owned(),
-        })?;
-        let wrong = |place: String| {
-            move |message: &str| QuotaFileError::Value {
-                path: path.to_owned(),
-                place,
-                message: message.to_owned(),
-            }
-        };
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let file: File = super::user_file::read(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut this = Self::default();
-        for account in file.accounts {
-            let place = format!("account {:?}", account.name);
-            this.accounts
-                .push(own_account(account, folder).map_err(wrong(place))?);
-        }
+        let mut names = BTreeSet::new();
         for provider in file.providers {
-            let place = format!("provider {:?}", provider.name);
-            let provider = described(provider).map_err(wrong(place))?;
+            let place = Place::new(path, "provider", &provider.name);
+            if !names.insert(provider.name.clone()) {
+                return Err(place.wrong("another one has this name"));
+            }
+            let provider = described(provider).map_err(|message| place.wrong(message))?;
             this.providers.push(Arc::new(provider));
+        }
+        names.clear();
+        for account in file.accounts {
+            let place = Place::new(path, "account", &account.name);
+            let account = own_account(account, folder).map_err(|message| place.wrong(message))?;
+            if !names.insert(account.name.clone()) {
+                return Err(place.wrong("another one has this name"));
+            }
+            if !this.takes_token(&account) {
+                return Err(place.wrong(
+                    "no provider of this name is asked with a token of its own: copilot, kiro, or \
+                     a [[provider]] of this file with own_token = true",
+                ));
+            }
+            this.accounts.push(account);
         }
         Ok(this)
     }
-}
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or_default().matches('\n').count() + 1
+    /// Whether the provider that would be asked takes the account's token. Through CPA, which does
+    /// not know the account, the provider would get no token at all.
+    fn takes_token(&self, own: &OwnAccount) -> bool {
+        let account = AccountRef::new(&own.provider, AuthType::Unknown, &own.index());
+        let configured = self.providers.iter().find(|it| it.serves(&account));
+        let auth = match configured {
+            Some(provider) => Some(provider.auth()),
+            None => providers::find(&account).map(Provider::auth),
+        };
+        auth == Some(Auth::OwnToken)
+    }
 }
 
 fn own_account(account: Account, folder: &Path) -> Result<OwnAccount, &'static str> {
@@ -214,9 +92,23 @@ fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
+fn is_pointer(place: impl AsRef<str>) -> bool {
+    place.as_ref().starts_with('/')
+}
+
 fn described(it: Described) -> Result<Generic, &'static str> {
-    if !it.url.starts_with("https://") && !it.url.starts_with("http://") {
+    if !Url::parse(&it.url).is_ok_and(|url| is_http(&url)) {
         return Err("url must begin with https:// or http://");
+    }
+    let is_header = |(name, value): (&String, &String)| {
+        HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value).is_ok()
+    };
+    if !it.headers.iter().all(is_header) {
+        return Err("headers has a name or a value that no header can have");
+    }
+    let places = it.plan.iter().chain(it.credits.iter().map(|it| &it.at));
+    if !places.into_iter().all(is_pointer) {
+        return Err(NO_POINTER);
     }
     let serves = match (it.accounts.is_empty(), it.domain, it.provider) {
         (false, None, None) => Serves::Accounts(it.accounts),
@@ -268,12 +160,12 @@ fn limit(it: DescribedLimit) -> Result<GenericLimit, &'static str> {
         );
     }
     let places = [&it.used, &it.total, &it.remaining, &it.reset];
-    let all = places.into_iter().flatten();
-    if !all
-        .chain(share.iter().map(|(_, place)| place))
-        .all(|place| place.starts_with('/'))
-    {
-        return Err("places are JSON pointers and begin with /");
+    let share_at = share.iter().map(|(_, place)| place);
+    if !places.into_iter().flatten().chain(share_at).all(is_pointer) {
+        return Err(NO_POINTER);
+    }
+    if !(it.divisor.is_finite() && it.divisor > 0.0) {
+        return Err("divisor is a number above 0");
     }
     let reset = match (it.reset, it.reset_as) {
         (None, None) => None,
@@ -296,102 +188,5 @@ fn limit(it: DescribedLimit) -> Result<GenericLimit, &'static str> {
     })
 }
 
-impl From<UnitName> for Unit {
-    fn from(name: UnitName) -> Self {
-        match name {
-            UnitName::Tokens => Self::Tokens,
-            UnitName::Requests => Self::Requests,
-            UnitName::Credits => Self::Credits,
-            UnitName::Usd => Self::Usd,
-            UnitName::Seconds => Self::Seconds,
-        }
-    }
-}
-
-impl From<ScopeName> for Scope {
-    fn from(name: ScopeName) -> Self {
-        match name {
-            ScopeName::Account => Self::Account,
-            ScopeName::Model => Self::Model,
-            ScopeName::Feature => Self::Feature,
-            ScopeName::Spend => Self::Spend,
-        }
-    }
-}
-
-impl From<ResetName> for ResetForm {
-    fn from(name: ResetName) -> Self {
-        match name {
-            ResetName::Seconds => Self::Seconds,
-            ResetName::Millis => Self::Millis,
-            ResetName::Iso => Self::Iso,
-            ResetName::InSeconds => Self::InSeconds,
-            ResetName::InMillis => Self::InMillis,
-        }
-    }
-}
-
-const fn five_minutes() -> Duration {
-    Duration::from_mins(5)
-}
-
-const fn account_scope() -> ScopeName {
-    ScopeName::Account
-}
-
-const fn requests() -> UnitName {
-    UnitName::Requests
-}
-
-const fn one() -> f64 {
-    1.0
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<QuotaFile, String> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("token"), "s3cret\n").unwrap();
-        let path = dir.path().join("quota.toml");
-        fs::write(&path, text).unwrap();
-        QuotaFile::read(&path).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_example_in_the_documentation_is_valid() {
-        let docs = include_str!("../../docs/providers.md");
-        let example = docs.split("```toml\n").nth(1).unwrap();
-        let example = example.split("```").next().unwrap();
-        let file = read(example).unwrap();
-        assert_eq!(file.accounts.len(), 1);
-        assert_eq!(file.providers.len(), 1);
-    }
-
-    #[test]
-    fn mistakes_name_their_place_and_quote_nothing() {
-        let error = read("[[account]]\nname = \"x\"\nprovder = \"hunter2\"\n").unwrap_err();
-        assert!(
-            error.contains("line 3") && !error.contains("hunter2"),
-            "{error}"
-        );
-        let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"none\"\n";
-        let error = read(account).unwrap_err();
-        assert!(error.contains("account \"x\": token_file"), "{error}");
-        let account = account.replace("none", "token") + "url = \"ftp://x\"\n";
-        let error = read(&account).unwrap_err();
-        assert!(error.contains("https:// or http://"), "{error}");
-        let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n[[provider.limit]]\nname = \"main\"\n";
-        for (extra, expected) in [
-            ("used = \"no-pointer\"", "JSON pointers"),
-            ("reset = \"/a\"", "belong together"),
-            ("used_ratio = \"/a\"\nused_percent = \"/b\"", "one share"),
-        ] {
-            let error = read(&format!("{base}{extra}\n")).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-        let error = read(&base.replace("domain = \"x\"\n", "")).unwrap_err();
-        assert!(error.contains("give one of"), "{error}");
-    }
-}
+mod tests;

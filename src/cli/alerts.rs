@@ -6,16 +6,10 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use tokio::runtime;
 
-use super::Exit;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
+use super::{Exit, Group};
 
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Send a test alert through Alertmanager and say how far it came
     ///
     /// Says which receivers it is routed to and, from Alertmanager's own counters, through which
@@ -24,7 +18,7 @@ enum Action {
     Test(test::Args),
 }
 
-pub(super) fn execute(args: Args) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: Group<Action>) -> anyhow::Result<Exit> {
     let Action::Test(test) = args.action;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()

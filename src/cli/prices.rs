@@ -7,18 +7,12 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::money::{Setup, parse_start};
-use super::{ConfigFlags, Exit};
+use super::{ConfigFlags, Exit, Group};
 use crate::config::Env;
 use crate::model::UnixNanos;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// List the prices in force, in dollars per million tokens
     List(List),
     /// Show one model's price: how it was found, all its dates and tiers, where it comes from
@@ -43,7 +37,7 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
-struct List {
+pub(super) struct List {
     /// Only models whose name contains this
     #[arg(value_name = "TEXT")]
     text: Option<String>,
@@ -54,7 +48,7 @@ struct List {
 }
 
 #[derive(Debug, clap::Args)]
-struct Show {
+pub(super) struct Show {
     /// As CPA's records name it
     #[arg(value_name = "MODEL")]
     model: String,
@@ -66,7 +60,7 @@ struct Show {
 }
 
 #[derive(Debug, clap::Args)]
-struct Set {
+pub(super) struct Set {
     /// As CPA's records name it
     #[arg(value_name = "MODEL")]
     model: String,
@@ -99,7 +93,7 @@ struct Set {
 }
 
 #[derive(Debug, clap::Args)]
-struct Remove {
+pub(super) struct Remove {
     /// As `prices list` names it
     #[arg(value_name = "MODEL")]
     model: String,
@@ -108,7 +102,7 @@ struct Remove {
 }
 
 #[derive(Debug, clap::Args)]
-struct Import {
+pub(super) struct Import {
     /// The list, as JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -126,13 +120,13 @@ struct Import {
 }
 
 #[derive(Debug, clap::Args)]
-struct Export {
+pub(super) struct Export {
     #[command(flatten)]
     flags: ConfigFlags,
 }
 
 #[derive(Debug, clap::Args)]
-struct Missing {
+pub(super) struct Missing {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
@@ -145,7 +139,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     match args.action {
         Action::List(List {
             text,

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFlags, Exit, complain, print};
+use super::{ConfigFlags, Exit, Group, complain, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
@@ -15,14 +15,8 @@ use crate::store::{Reader, Store, StoredReject};
 /// Characters of a payload that the list for humans shows.
 const PAYLOAD_SHOWN: usize = 160;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// List what could not be decoded, newest first
     List(List),
     /// Decode again: what now decodes becomes events at the next start, the rest stays
@@ -30,7 +24,7 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
-struct List {
+pub(super) struct List {
     /// Most rejects to list
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u32,
@@ -41,7 +35,7 @@ struct List {
 }
 
 #[derive(Debug, clap::Args)]
-struct Replay {
+pub(super) struct Replay {
     /// Numbers from `rejects list` [default: all]
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
@@ -58,7 +52,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     match args.action {
         Action::List(List {
             limit,

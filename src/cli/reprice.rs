@@ -392,6 +392,7 @@ mod tests {
             store,
             register,
             mode: Mode::Write(1),
+            version: "test".to_owned(),
         };
         let range = Range {
             from: UnixNanos::new(0),

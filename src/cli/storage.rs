@@ -1,20 +1,14 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::{ConfigFlags, Exit, print};
+use super::{ConfigFlags, Exit, Group, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::platform::DirLock;
 use crate::store::DATABASE_FILE;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Rename a damaged database, so that the next start begins an empty one
     ///
     /// Nothing is deleted: the files stay beside it under a name with the time. What waits in the
@@ -23,12 +17,12 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
-struct SetAside {
+pub(super) struct SetAside {
     #[command(flatten)]
     flags: ConfigFlags,
 }
 
-pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     let Action::SetAside(SetAside { flags }) = args.action;
     let storage = config::load_storage(&flags.into_flags(), env)?.value.path;
     let _lock = DirLock::acquire(&storage).context("the exporter must be stopped first")?;

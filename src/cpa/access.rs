@@ -17,6 +17,8 @@ pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>
 
 /// How often a refused key's file is looked at for another key.
 const KEY_LOOK: Duration = Duration::from_secs(10);
+/// After a pause who takes the records comes first, then those who watch from the side.
+const SOURCE_FIRST: Duration = Duration::from_secs(15);
 
 /// The only way to get the key. Everything that talks to CPA asks here first, so that one
 /// refusal stops all of it: five failed logins ban the address, RESP and HTTP counted together.
@@ -42,6 +44,8 @@ struct Refused {
     reason: Refusal,
     until: Instant,
     key: Option<SecretString>,
+    /// CPA had accepted the key before.
+    was_admitted: bool,
 }
 
 impl Access {
@@ -57,6 +61,8 @@ impl Access {
     /// The key, as soon as CPA may be asked. `None` when `stop` came first.
     pub async fn key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
+            // Made before the look, so that no change between the two is missed.
+            let changed = self.changed.notified();
             if let Some(key) = self.try_key() {
                 return Some(key);
             }
@@ -69,7 +75,7 @@ impl Access {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
-                () = self.changed.notified() => {}
+                () = changed => {}
                 () = sleep_until(until) => {}
             }
         }
@@ -81,6 +87,7 @@ impl Access {
     /// key.
     pub async fn admitted_key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
+            let changed = self.changed.notified();
             let admitted = self.admitted_now();
             if admitted.is_some() {
                 return admitted;
@@ -88,7 +95,7 @@ impl Access {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
-                () = self.changed.notified() => {}
+                () = changed => {}
                 () = sleep_until(Instant::now() + KEY_LOOK) => {}
             }
         }
@@ -96,7 +103,10 @@ impl Access {
 
     /// The same without waiting; `None` while CPA has not accepted the key.
     pub(crate) fn admitted_now(&self) -> Option<SecretString> {
-        let state = self.lock();
+        let mut state = self.lock();
+        if state.take_back(Instant::now()) {
+            self.metrics.set_refused(None);
+        }
         state.key.clone().filter(|_| state.admitted)
     }
 
@@ -143,17 +153,7 @@ impl Access {
     /// CPA did not. Nobody gets the key again before the pause is over or the key has changed.
     pub(crate) fn refused(&self, reason: Refusal) {
         let mut state = self.lock();
-        if reason.concerns_key() {
-            state.strikes += 1;
-        }
-        let wait = reason.wait(state.strikes);
-        let key = state.key.take();
-        state.admitted = false;
-        state.refused = Some(Refused {
-            reason,
-            until: Instant::now() + wait,
-            key,
-        });
+        let wait = state.refuse(reason, Instant::now());
         drop(state);
         self.metrics.set_refused(Some(reason.as_str()));
         tracing::error!(
@@ -163,10 +163,14 @@ impl Access {
         );
     }
 
-    /// The operator has changed something: forget the key and the pause.
+    /// The operator has changed something: forget the key and the pause. CPA does not forget the
+    /// failed logins.
     pub fn reload(&self) {
         let mut state = self.lock();
-        *state = State::default();
+        *state = State {
+            strikes: state.strikes,
+            ..State::default()
+        };
         drop(state);
         self.changed.notify_waiters();
     }
@@ -176,8 +180,124 @@ impl Access {
     }
 }
 
+impl State {
+    /// Takes the key away, and says for how long.
+    fn refuse(&mut self, reason: Refusal, now: Instant) -> Duration {
+        if reason.concerns_key() {
+            self.strikes += 1;
+        }
+        let mut refused = Refused {
+            reason,
+            until: now + reason.wait(self.strikes),
+            key: self.key.take(),
+            was_admitted: std::mem::take(&mut self.admitted),
+        };
+        // Calls that were under way together are refused together, all for the one key.
+        if let Some(before) = self.refused.take() {
+            refused.key = refused.key.or(before.key);
+            refused.was_admitted |= before.was_admitted;
+            if before.until > refused.until {
+                (refused.reason, refused.until) = (before.reason, before.until);
+            }
+        }
+        let wait = refused.until - now;
+        self.refused = Some(refused);
+        wait
+    }
+
+    /// Gives a key that was good back after a refusal that said nothing about it. A connection that
+    /// takes records may live through the refusal, and then nobody else would prove the key again.
+    fn take_back(&mut self, now: Instant) -> bool {
+        let is_over = |refused: &mut Refused| {
+            refused.was_admitted
+                && !refused.reason.concerns_key()
+                && now >= refused.until + SOURCE_FIRST
+        };
+        let Some(refused) = self.refused.take_if(is_over) else {
+            return false;
+        };
+        self.key = refused.key;
+        self.admitted = self.key.is_some();
+        self.admitted
+    }
+}
+
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn access(key: &Arc<Mutex<&'static str>>) -> Access {
+        let key = Arc::clone(key);
+        let read = move || Ok(SecretString::from(*key.lock().unwrap()));
+        Access::new(Box::new(read), SourceMetrics::default())
+    }
+
+    fn exposed(key: Option<SecretString>) -> Option<String> {
+        key.map(|key| key.expose_secret().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_refused_together_do_not_free_the_key() {
+        let file = Arc::new(Mutex::new("old"));
+        let access = access(&file);
+        assert_eq!(exposed(access.try_key()).as_deref(), Some("old"));
+        access.admitted();
+        for _ in 0..2 {
+            access.refused(Refusal::WrongKey);
+            assert_eq!(exposed(access.try_key()), None);
+        }
+        tokio::time::advance(Duration::from_mins(9)).await;
+        assert_eq!(
+            exposed(access.try_key()),
+            None,
+            "the second pause is longer"
+        );
+        *file.lock().unwrap() = "new";
+        assert_eq!(exposed(access.try_key()).as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lighter_refusal_does_not_shorten_the_pause() {
+        let access = access(&Arc::new(Mutex::new("key")));
+        access.try_key().unwrap();
+        access.refused(Refusal::Banned(None));
+        access.refused(Refusal::ManagementOff);
+        tokio::time::advance(Duration::from_mins(29)).await;
+        assert_eq!(exposed(access.try_key()), None);
+        tokio::time::advance(Duration::from_mins(2)).await;
+        assert!(access.try_key().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_good_key_comes_back_after_a_refusal_that_is_not_its_fault() {
+        let access = access(&Arc::new(Mutex::new("key")));
+        access.try_key().unwrap();
+        access.admitted();
+        for (reason, comes_back) in [(Refusal::ManagementOff, true), (Refusal::WrongKey, false)] {
+            access.refused(reason);
+            assert_eq!(exposed(access.admitted_now()), None);
+            tokio::time::advance(Duration::from_hours(3)).await;
+            assert_eq!(access.admitted_now().is_some(), comes_back);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_does_not_forget_failed_logins() {
+        let access = access(&Arc::new(Mutex::new("key")));
+        for minutes in [5, 10, 20, 130] {
+            access.try_key().unwrap();
+            access.refused(Refusal::WrongKey);
+            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
+            assert_eq!(exposed(access.try_key()), None, "{minutes}");
+            access.reload();
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! CPA asks a provider for us and puts the account's token in, so that it never comes here.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::management::{Api, HttpFailure, Management};
-use super::refusal::Refusal;
+use super::management::{Api, HttpFailure, Management, served};
+
+/// Longest answer; a provider's page has a few kilobytes.
+const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// What CPA shall send, and with whose credential. `$TOKEN$` in a header becomes its token.
 #[derive(Debug, Serialize)]
@@ -20,6 +24,16 @@ pub(crate) struct ApiCall<'a> {
     pub(crate) data: Option<&'a str>,
 }
 
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) enum Called {
+    Answered(Upstream),
+    /// CPA could not get an answer, or has no token for the account.
+    NoAnswer,
+    /// This server makes no calls for others.
+    NotServed,
+}
+
 /// What the provider answered, whatever its status.
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -31,50 +45,38 @@ pub(crate) struct Upstream {
 #[derive(Deserialize)]
 struct Envelope {
     status_code: u16,
-    #[serde(default)]
-    header: std::collections::BTreeMap<String, Vec<String>>,
+    header: Option<BTreeMap<String, Vec<String>>>,
     #[serde(default)]
     body: String,
 }
 
 impl Management {
-    /// `None` when CPA could not get an answer, or does not know the account any more.
+    /// Has CPA ask a provider.
     pub(crate) async fn api_call(
         &mut self,
         api: Api,
         key: &SecretString,
         call: &ApiCall<'_>,
-    ) -> Result<Option<Upstream>, HttpFailure> {
+    ) -> Result<Called, HttpFailure> {
         let path = match api {
             Api::V0 => "v0/management/api-call",
             Api::V8 => "v8/management/requests/api-call",
         };
         let body = serde_json::to_string(call).map_err(|_unlikely| HttpFailure::Content)?;
-        match self.call(Method::POST, path, key, Some(body)).await {
-            Ok(answer) if answer.status == StatusCode::OK => {
-                let envelope: Envelope = serde_json::from_slice(&answer.body)
-                    .map_err(|_quotes_the_body| HttpFailure::Content)?;
-                let headers = envelope.header.into_iter();
-                Ok(Some(Upstream {
-                    status: envelope.status_code,
-                    headers: headers
-                        .flat_map(|(name, values)| {
-                            values.into_iter().map(move |value| (name.clone(), value))
-                        })
-                        .collect(),
-                    body: envelope.body.into(),
-                }))
-            }
+        let called = self
+            .call_within(MAX_BODY, Method::POST, path, key, Some(body))
+            .await;
+        match served(called) {
+            Ok(Some(body)) => Ok(Called::Answered(Upstream::read(&body)?)),
+            Ok(None) => Ok(Called::NotServed),
             // 400: no token, 502: no answer from upstream.
-            Ok(_) | Err(HttpFailure::Status(StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY)) => {
-                Ok(None)
+            Err(HttpFailure::Status(StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY)) => {
+                Ok(Called::NoAnswer)
             }
             Err(failure) => Err(failure),
         }
     }
-}
 
-impl Management {
     /// What a plugin of CPA reads of an account's quota. `None` when this server has no such
     /// thing, or none for this account.
     pub(crate) async fn quota_fetch(
@@ -93,9 +95,12 @@ impl Management {
         };
         for path in paths {
             let body = serde_json::json!({ "auth_index": auth_index }).to_string();
-            match self.call(Method::POST, path, key, Some(body)).await {
-                Ok(answer) if answer.status == StatusCode::OK => return Ok(Some(answer.body)),
-                Ok(_) | Err(HttpFailure::Refused(Refusal::ManagementOff)) => {}
+            let called = self
+                .call_within(MAX_BODY, Method::POST, path, key, Some(body))
+                .await;
+            match served(called) {
+                Ok(Some(body)) => return Ok(Some(body)),
+                Ok(None) => {}
                 Err(HttpFailure::Status(StatusCode::NOT_IMPLEMENTED)) => return Ok(None),
                 Err(failure) => return Err(failure),
             }
@@ -104,9 +109,45 @@ impl Management {
     }
 }
 
+impl Upstream {
+    fn read(body: &[u8]) -> Result<Self, HttpFailure> {
+        let envelope: Envelope =
+            serde_json::from_slice(body).map_err(|_quotes_the_body| HttpFailure::Content)?;
+        let headers = envelope.header.into_iter().flatten();
+        let headers = headers
+            .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
+        Ok(Self {
+            status: envelope.status_code,
+            headers: headers.collect(),
+            body: envelope.body.into(),
+        })
+    }
+}
+
 fn as_map<S: serde::Serializer>(
     headers: &&[(String, String)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(headers.iter().map(|(name, value)| (name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_may_lack_all_but_the_status() {
+        let read = |text: &str| Upstream::read(text.as_bytes()).ok();
+        let full = read(r#"{"status_code":429,"header":{"Retry-After":["5"]},"body":"{}"}"#);
+        let full = full.unwrap();
+        assert_eq!((full.status, &*full.body), (429, b"{}".as_slice()));
+        assert_eq!(full.headers, [("Retry-After".to_owned(), "5".to_owned())]);
+        for bare in [
+            r#"{"status_code":204,"header":null}"#,
+            r#"{"status_code":204}"#,
+        ] {
+            assert_eq!(read(bare).unwrap().status, 204, "{bare}");
+        }
+        assert!(read(r#"{"error":"x"}"#).is_none());
+    }
 }

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 
-use super::management::{Answer, Api, HttpFailure, Management};
-use super::refusal::Refusal;
+use super::management::{Api, HttpFailure, Management, served};
 
 /// Entries that one call to a paged list asks for.
 const PAGE_SIZE: u32 = 500;
@@ -49,14 +48,5 @@ impl Management {
         key: &SecretString,
     ) -> Result<Option<Bytes>, HttpFailure> {
         served(self.call(Method::GET, api.key_usage(), key, None).await)
-    }
-}
-
-/// A bare 404 means here that the path is not served: the list of credentials just was.
-fn served(answer: Result<Answer, HttpFailure>) -> Result<Option<Bytes>, HttpFailure> {
-    match answer {
-        Ok(answer) => Ok((answer.status == StatusCode::OK).then_some(answer.body)),
-        Err(HttpFailure::Refused(Refusal::ManagementOff)) => Ok(None),
-        Err(failure) => Err(failure),
     }
 }

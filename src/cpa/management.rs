@@ -18,8 +18,11 @@ use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::model::UnixNanos;
 
-/// Answers other than the queue's; the largest, a list of many accounts, has a few MiB.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+/// Longest list; one of many accounts has a few MiB.
+const MAX_LIST: usize = 64 * 1024 * 1024;
+/// Longest answer of the queue. It is not lower, because records that are not read to their end are
+/// lost.
+const MAX_RECORDS: usize = usize::MAX;
 /// Retention that CPA has unless told otherwise.
 const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
 
@@ -244,19 +247,15 @@ impl Management {
         }
         let answer = self.call(Method::GET, api.accounts(), key, None).await?;
         let files = parse::<Files>(&answer.body)?;
-        let of_files: u64 = files.files.iter().map(|f| f.success).sum();
+        let of_files = files.files.iter().map(|file| file.success);
         // Keys from the configuration are not among the files. The map's keys hold raw upstream
         // keys; they are dropped with the answer.
-        let answer = self.call(Method::GET, api.key_usage(), key, None).await?;
-        let of_keys = match answer.status {
-            StatusCode::OK => parse::<HashMap<String, HashMap<String, Counts>>>(&answer.body)?
-                .values()
-                .flat_map(HashMap::values)
-                .map(|c| c.success)
-                .sum(),
-            _ => 0,
+        let keys = match self.key_usage(api, key).await? {
+            Some(body) => parse::<HashMap<String, HashMap<String, Counts>>>(&body)?,
+            None => HashMap::new(),
         };
-        Ok(of_files + of_keys)
+        let of_keys = keys.values().flat_map(HashMap::values).map(|c| c.success);
+        Ok(of_files.chain(of_keys).fold(0, u64::saturating_add))
     }
 
     /// Takes up to `count` records: a JSON array, not looked at. Must not be cancelled.
@@ -269,12 +268,26 @@ impl Management {
         count: u64,
     ) -> Result<Option<Bytes>, HttpFailure> {
         let path = format!("{}?count={count}", api.queue());
-        let answer = self.call(Method::GET, &path, key, None).await?;
-        Ok((answer.status == StatusCode::OK).then_some(answer.body))
+        served(
+            self.call_within(MAX_RECORDS, Method::GET, &path, key, None)
+                .await,
+        )
     }
 
     pub(super) async fn call(
         &mut self,
+        method: Method,
+        path: &str,
+        key: &SecretString,
+        body: Option<String>,
+    ) -> Result<Answer, HttpFailure> {
+        self.call_within(MAX_LIST, method, path, key, body).await
+    }
+
+    /// A call whose answer may have `limit` bytes.
+    pub(super) async fn call_within(
+        &mut self,
+        limit: usize,
         method: Method,
         path: &str,
         key: &SecretString,
@@ -300,10 +313,10 @@ impl Management {
             .and_then(|v| Some(v.to_str().ok()?.to_owned()));
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(HttpFailure::Unreachable)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_BODY && !path.contains("queue") {
-                return Err(HttpFailure::TooLarge(MAX_BODY));
+            if chunk.len() > limit.saturating_sub(bytes.len()) {
+                return Err(HttpFailure::TooLarge(limit));
             }
+            bytes.extend_from_slice(&chunk);
         }
         let text = String::from_utf8_lossy(bytes.get(..512).unwrap_or(&bytes));
         if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, version.is_some()) {
@@ -317,6 +330,16 @@ impl Management {
             }),
             status => Err(HttpFailure::Status(status)),
         }
+    }
+}
+
+/// A bare 404 means that the path is not served, where another one has just proved that management
+/// is on.
+pub(super) fn served(answer: Result<Answer, HttpFailure>) -> Result<Option<Bytes>, HttpFailure> {
+    match answer {
+        Ok(answer) => Ok((answer.status == StatusCode::OK).then_some(answer.body)),
+        Err(HttpFailure::Refused(Refusal::ManagementOff)) => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -14,6 +14,7 @@ use axum::{
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
+use super::page;
 use crate::config::Secret;
 use crate::poller::{AccountQuota, Quotas, RefreshHandle, Refreshed, Wanted};
 
@@ -38,6 +39,9 @@ pub(super) fn router(parts: ApiParts) -> Router {
         .route("/quota/refresh", post(refresh))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(parts.clone(), authorize))
+        .layer(middleware::map_response(async |response: Response| {
+            page::guarded(response)
+        }))
         .with_state(parts)
 }
 
@@ -79,8 +83,9 @@ async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) 
 fn shows(headers: &HeaderMap, token: &str) -> bool {
     let shown = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .unwrap_or_default();
+        .and_then(|value| value.as_bytes().split_at_checked(b"Bearer ".len()))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
+        .map_or(&[][..], |(_, shown)| shown);
     let differences = shown
         .iter()
         .zip(token.as_bytes())

@@ -33,7 +33,8 @@ pub(super) fn html(body: String) -> Response {
     guarded(([(CONTENT_TYPE, HTML)], body).into_response())
 }
 
-fn guarded(mut response: Response) -> Response {
+/// Keeps what is answered out of caches and frames.
+pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -343,7 +343,7 @@ mod tests {
     /// A stored record of a minute before noon.
     fn store_one(store: &mut Store) {
         let record = r#"{"timestamp":"2026-11-24T11:59:00Z","provider":"codex","model":"a","tokens":{"input_tokens":3,"total_tokens":3}}"#;
-        let decoder = crate::decode::Decoder::new(crate::decode::HashKey([7; 16]));
+        let decoder = Decoder::new(HashKey([7; 16]));
         let crate::decode::Decoded::Event(event) = decoder.decode(record.as_bytes()) else {
             panic!("no event");
         };

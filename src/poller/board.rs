@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::row::Row;
+use super::row::{Row, Seen};
 use crate::accounts::Account;
 use crate::model::{
     AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
@@ -13,6 +13,14 @@ use crate::quota::passive;
 /// Name of a limit and of its window.
 type Place = (Box<str>, Box<str>);
 
+/// The account that something is known of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whose<'a> {
+    pub(super) auth_index: &'a str,
+    /// The credential's own provider.
+    pub(super) provider: &'a str,
+}
+
 /// The readings of one account.
 #[derive(Clone, Debug)]
 pub(super) struct AccountBoard {
@@ -20,10 +28,10 @@ pub(super) struct AccountBoard {
     pub(super) provider: Arc<str>,
     pub(super) rows: BTreeMap<Place, Row>,
     pub(super) facts: AccountFacts,
+    /// From when the newest of the facts are.
+    facts_at: Option<UnixNanos>,
     /// Last poll that brought an answer.
     pub(super) polled: Option<UnixNanos>,
-    /// Latest headers that said something.
-    pub(super) headers: Option<UnixNanos>,
 }
 
 /// The state of all quotas.
@@ -60,51 +68,55 @@ impl Board {
     /// Takes over what a poll brought. Gives the readings that are news, for the history.
     pub(super) fn polled(
         &mut self,
-        auth_index: &str,
-        provider: &str,
+        whose: Whose<'_>,
         answer: QuotaAnswer,
-        at: UnixNanos,
+        now: UnixNanos,
     ) -> Vec<QuotaPoint> {
-        let account = self.account(auth_index, provider);
-        account.polled = Some(at);
-        // A poll tells all there is: what it leaves out, like a balance, is not there any more.
-        let mut facts = answer.facts;
-        std::mem::swap(&mut account.facts, &mut facts);
-        account.facts.plan = account.facts.plan.take().or(facts.plan);
-        self.read(auth_index, provider, answer.readings, QuotaSource::Poll, at)
+        let account = self.account(whose);
+        account.polled = Some(now);
+        account.facts_at = Some(now);
+        account.facts.replace(answer.facts);
+        self.read(
+            whose,
+            answer.readings,
+            Seen::new(QuotaSource::Poll, now, now),
+            now,
+        )
     }
 
     /// Takes over what headers of an ordinary answer told.
     pub(super) fn overheard(
         &mut self,
-        auth_index: &str,
-        provider: &str,
+        whose: Whose<'_>,
         answer: QuotaAnswer,
         at: UnixNanos,
+        now: UnixNanos,
     ) -> Vec<QuotaPoint> {
-        let account = self.account(auth_index, provider);
-        if !answer.readings.is_empty() {
-            account.headers = account.headers.max(Some(at));
+        let seen = Seen::new(QuotaSource::Header, at, now);
+        let account = self.account(whose);
+        if account.facts_at <= Some(seen.at()) {
+            account.facts_at = Some(seen.at());
+            let before = std::mem::replace(&mut account.facts, answer.facts);
+            account.facts.fill(before);
+        } else {
+            account.facts.fill(answer.facts);
         }
-        account.facts.fill(answer.facts);
-        self.read(
-            auth_index,
-            provider,
-            answer.readings,
-            QuotaSource::Header,
-            at,
-        )
+        self.read(whose, answer.readings, seen, now)
     }
 
     /// Takes over the headers that CPA's list of accounts repeats.
-    pub(super) fn listed(&mut self, account: &Account) -> Vec<QuotaPoint> {
+    pub(super) fn listed(&mut self, account: &Account, now: UnixNanos) -> Vec<QuotaPoint> {
+        let whose = Whose {
+            auth_index: &account.auth_index,
+            provider: &account.provider,
+        };
         let models = account.model_signals.iter().map(|(_, signals)| signals);
         let mut news = Vec::new();
         for signals in account.quota_signals.iter().chain(models) {
             if let Some(at) = signals.observed_at {
                 let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
-                let answer = passive::headers(&account.provider, pairs, at);
-                news.extend(self.overheard(&account.auth_index, &account.provider, answer, at));
+                let answer = passive::headers(whose.provider, pairs, at);
+                news.extend(self.overheard(whose, answer, at, now));
             }
         }
         news
@@ -112,31 +124,34 @@ impl Board {
 
     pub(super) fn read(
         &mut self,
-        auth_index: &str,
-        provider: &str,
+        whose: Whose<'_>,
         readings: impl IntoIterator<Item = Reading>,
-        source: QuotaSource,
-        at: UnixNanos,
+        seen: Seen,
+        now: UnixNanos,
     ) -> Vec<QuotaPoint> {
         let mut news = Vec::new();
         for reading in readings {
+            if seen.is_too_late(&reading) {
+                continue;
+            }
             self.admit(reading.limit().as_str());
-            let rows = &mut self.account(auth_index, provider).rows;
+            let rows = &mut self.account(whose).rows;
             let label = reading.window().label();
             let place = (reading.limit().as_str().into(), label.into());
+            overrule(rows, &place, seen);
             let changed = if let Some(row) = rows.get_mut(&place) {
-                row.update(reading, source, at)
+                row.update(reading, seen, now)
             } else {
-                rows.insert(place.clone(), Row::new(reading, source, at));
+                rows.insert(place.clone(), Row::new(reading, seen, now));
                 true
             };
             if changed && let Some(row) = rows.get(&place) {
                 news.push(QuotaPoint {
-                    auth_index: auth_index.into(),
-                    provider: provider.into(),
+                    auth_index: whose.auth_index.into(),
+                    provider: whose.provider.into(),
                     reading: row.reading().clone(),
-                    observed: at,
-                    source,
+                    observed: seen.at(),
+                    source: seen.source(),
                 });
             }
         }
@@ -162,15 +177,14 @@ impl Board {
     }
 
     /// Takes over the last readings of an earlier run.
-    pub(super) fn restore(&mut self, points: Vec<QuotaPoint>) {
+    pub(super) fn restore(&mut self, points: Vec<QuotaPoint>, now: UnixNanos) {
         for point in points {
-            self.read(
-                &point.auth_index,
-                &point.provider,
-                [point.reading],
-                point.source,
-                point.observed,
-            );
+            let whose = Whose {
+                auth_index: &point.auth_index,
+                provider: &point.provider,
+            };
+            let seen = Seen::new(point.source, point.observed, now);
+            self.read(whose, [point.reading], seen, now);
         }
     }
 
@@ -179,9 +193,10 @@ impl Board {
         let mut over = Vec::new();
         for (index, account) in &mut self.accounts {
             let mut news = false;
-            for row in account.rows.values_mut() {
+            account.rows.retain(|_, row| {
                 news |= row.expire(now);
-            }
+                !row.is_forgotten(now)
+            });
             if news {
                 over.push(index.clone());
             }
@@ -194,15 +209,15 @@ impl Board {
         self.accounts.retain(|index, _| is_there(index));
     }
 
-    fn account(&mut self, auth_index: &str, provider: &str) -> &mut AccountBoard {
+    fn account(&mut self, whose: Whose<'_>) -> &mut AccountBoard {
         self.accounts
-            .entry(auth_index.into())
+            .entry(whose.auth_index.into())
             .or_insert_with(|| AccountBoard {
-                provider: provider.into(),
+                provider: whose.provider.into(),
                 rows: BTreeMap::new(),
                 facts: AccountFacts::default(),
+                facts_at: None,
                 polled: None,
-                headers: None,
             })
     }
 
@@ -210,5 +225,139 @@ impl Board {
         if !self.limits.contains(limit) && self.limits.len() < self.max_limits {
             self.limits.insert(limit.into());
         }
+    }
+}
+
+/// A refusal that named no window gives way to a later word on the windows of its limit.
+fn overrule(rows: &mut BTreeMap<Place, Row>, place: &Place, by: Seen) {
+    let (limit, window) = place;
+    let unknown = Window::UNKNOWN.label();
+    if **window != *unknown
+        && let Some(refusal) = rows.get_mut(&(limit.clone(), unknown.into()))
+    {
+        refusal.overrule(by);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Limit, Name, Scope, Unit};
+
+    const WHOSE: Whose<'_> = Whose {
+        auth_index: "a1",
+        provider: "codex",
+    };
+
+    fn at(minutes: i64) -> UnixNanos {
+        UnixNanos::from_millis((30_000_000 + minutes) * 60_000)
+    }
+
+    fn reading(percent: f64, reset: i64) -> Reading {
+        Reading::new(Limit::main(), Window::hours(5), Scope::Account)
+            .with_percent(Some(percent))
+            .with_reset(Some(at(reset)))
+    }
+
+    fn poll(board: &mut Board, facts: AccountFacts, minutes: i64) {
+        let answer = QuotaAnswer {
+            readings: Vec::new(),
+            facts,
+        };
+        board.polled(WHOSE, answer, at(minutes));
+    }
+
+    fn balance(credits: f64) -> AccountFacts {
+        let mut facts = AccountFacts::default();
+        facts.add_credits(Unit::Credits, Some(credits));
+        facts
+    }
+
+    fn credits(board: &Board) -> Vec<(Unit, f64)> {
+        board.get("a1").unwrap().facts.credits.clone()
+    }
+
+    #[test]
+    fn an_end_that_is_past_brings_no_row_and_no_reset() {
+        let mut board = Board::new(9);
+        let seen = Seen::new(QuotaSource::Poll, at(10), at(10));
+        assert!(
+            board
+                .read(WHOSE, [reading(80.0, 9)], seen, at(10))
+                .is_empty()
+        );
+        assert!(board.get("a1").is_none());
+    }
+
+    #[test]
+    fn what_ended_while_nobody_looked_is_restored_as_over() {
+        let mut board = Board::new(9);
+        let point = QuotaPoint {
+            auth_index: "a1".into(),
+            provider: "codex".into(),
+            reading: reading(80.0, 5),
+            observed: at(1),
+            source: QuotaSource::Poll,
+        };
+        board.restore(vec![point], at(10));
+        assert!(board.expire(at(10)).is_empty());
+        let row = board.get("a1").unwrap().rows.values().next().unwrap();
+        assert!(row.figures().is_none());
+        assert_eq!(row.resets(), 0);
+    }
+
+    #[test]
+    fn a_poll_that_did_not_ask_for_balances_takes_none_away() {
+        let mut board = Board::new(9);
+        poll(&mut board, balance(5.0), 0);
+        poll(&mut board, AccountFacts::not_asked(), 5);
+        assert_eq!(credits(&board), [(Unit::Credits, 5.0)]);
+        poll(&mut board, AccountFacts::default(), 10);
+        assert_eq!(credits(&board), []);
+    }
+
+    #[test]
+    fn the_newest_balance_wins_wherever_it_stands() {
+        let mut board = Board::new(9);
+        poll(&mut board, balance(5.0), 10);
+        let mut hear = |credits, minutes| {
+            let answer = QuotaAnswer {
+                readings: Vec::new(),
+                facts: balance(credits),
+            };
+            board.overheard(WHOSE, answer, at(minutes), at(20));
+            board.get("a1").unwrap().facts.credits.clone()
+        };
+        assert_eq!(hear(9.0, 9), [(Unit::Credits, 5.0)]);
+        assert_eq!(hear(4.0, 11), [(Unit::Credits, 4.0)]);
+        assert_eq!(hear(3.0, 12), [(Unit::Credits, 3.0)]);
+    }
+
+    #[test]
+    fn the_plan_outlives_polls_that_do_not_name_it() {
+        let mut board = Board::new(9);
+        let plan = Name::new("pro");
+        let facts = AccountFacts {
+            plan: plan.clone(),
+            ..AccountFacts::default()
+        };
+        poll(&mut board, facts, 0);
+        poll(&mut board, AccountFacts::default(), 5);
+        assert_eq!(board.get("a1").unwrap().facts.plan, plan);
+    }
+
+    #[test]
+    fn a_refusal_without_window_gives_way_to_a_poll() {
+        let mut board = Board::new(9);
+        let refusal = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account)
+            .with_reset(Some(at(9000)))
+            .with_exhausted(Some(true));
+        let seen = Seen::new(QuotaSource::Error, at(1), at(1));
+        board.read(WHOSE, [refusal], seen, at(1));
+        let seen = Seen::new(QuotaSource::Poll, at(2), at(2));
+        board.read(WHOSE, [reading(3.0, 200)], seen, at(2));
+        let rows = &board.get("a1").unwrap().rows;
+        let shown: Vec<_> = rows.iter().filter(|(_, row)| row.is_current()).collect();
+        assert_eq!(shown.len(), 1, "{shown:?}");
     }
 }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::cpa::{Access, Api, ApiCall, HttpFailure, Management, Upstream};
-use crate::http_client;
+use crate::cpa::{Access, Api, ApiCall, Called, HttpFailure, Management, Upstream};
+use crate::http_client::{self, ClientError};
 use crate::metrics::PollMetrics;
 use crate::model::QuotaAnswer;
 use crate::quota::{
@@ -22,6 +22,9 @@ use crate::quota::{
 const MAX_CALLS: usize = 8;
 /// Longest answer; real ones have a few kilobytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// The provider gave no answer, or there was no way to it.
+const UNREACHABLE: Failure = Failure::Transient { retry_after: None };
 
 /// Reads a token anew each time, so that a rotated file is seen.
 pub type TokenReader = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
@@ -113,7 +116,7 @@ impl Caller {
             };
             let attempt = match timeout(self.limit, call).await {
                 Ok(attempt) => attempt?,
-                Err(_elapsed) => Err(Failure::Transient { retry_after: None }),
+                Err(_elapsed) => Err(UNREACHABLE),
             };
             attempts.push(attempt);
         }
@@ -136,7 +139,7 @@ impl Caller {
             data: request.body.as_deref(),
         };
         match management.api_call(api, &key, &call).await {
-            Ok(Some(Upstream {
+            Ok(Called::Answered(Upstream {
                 status,
                 headers,
                 body,
@@ -146,11 +149,12 @@ impl Caller {
                 body: body.into(),
                 at: self.clock.now(),
             })),
-            Ok(None) => Ok(Err(Failure::Transient { retry_after: None })),
-            Err(HttpFailure::TooLarge(_) | HttpFailure::Content) => {
-                Ok(Err(Failure::Parse(ParseError::Size)))
+            Ok(Called::NoAnswer) => Ok(Err(UNREACHABLE)),
+            Ok(Called::NotServed) => {
+                self.forget_api();
+                Ok(Err(UNREACHABLE))
             }
-            Err(failure) => Err(self.lost(&failure)),
+            Err(failure) => self.fault(&failure).map(Err),
         }
     }
 
@@ -168,8 +172,7 @@ impl Caller {
                 at: self.clock.now(),
             })),
             Ok(None) => Ok(Err(Failure::Unsupported)),
-            Err(HttpFailure::Status(_)) => Ok(Err(Failure::Transient { retry_after: None })),
-            Err(failure) => Err(self.lost(&failure)),
+            Err(failure) => self.fault(&failure).map(Err),
         }
     }
 
@@ -186,9 +189,26 @@ impl Caller {
         Ok(server.api)
     }
 
-    fn lost(&self, failure: &HttpFailure) -> NoContact {
-        // It may be another program by now.
+    /// Of a failed call: what concerns this account alone. An answer that CPA could give is no
+    /// reason to leave the other accounts alone.
+    fn fault(&self, failure: &HttpFailure) -> Result<Failure, NoContact> {
+        match failure {
+            HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
+            HttpFailure::Content => Ok(ParseError::Json.into()),
+            HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            | HttpFailure::Refused(_)
+            | HttpFailure::Unreachable(_) => Err(self.lost(failure)),
+            HttpFailure::Status(_) => Ok(UNREACHABLE),
+        }
+    }
+
+    /// It may be another program by now.
+    fn forget_api(&self) {
         *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn lost(&self, failure: &HttpFailure) -> NoContact {
+        self.forget_api();
         if let HttpFailure::Refused(refusal) = failure {
             self.access.refused(*refusal);
         } else {
@@ -216,18 +236,21 @@ impl Caller {
         if let Some(body) = &request.body {
             call = call.body(body.clone());
         }
-        let unreachable = Failure::Transient { retry_after: None };
-        let response = call.send().await.map_err(|_names_the_url| unreachable)?;
+        let response = call.send().await.map_err(|_names_the_url| UNREACHABLE)?;
         let status = response.status().as_u16();
         let headers = response.headers().iter();
         let headers = headers
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect();
-        let body = http_client::read_bounded(response, MAX_BODY).await;
+        let body = match http_client::read_bounded(response, MAX_BODY).await {
+            Ok(body) => body.into(),
+            Err(ClientError::TooLong(_)) => return Err(ParseError::Size.into()),
+            Err(_broken_off) => return Err(UNREACHABLE),
+        };
         Ok(Answer {
             status,
             headers,
-            body: body.map_err(|_too_long_or_cut| unreachable)?.into(),
+            body,
             at: self.clock.now(),
         })
     }
@@ -248,7 +271,96 @@ fn address(own: &str, stand_in: Option<&Url>) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::http_client::{Limits, Proxy};
+    use crate::metrics::SourceMetrics;
+    use crate::model::AuthType;
+
+    /// Has a CPA that gives this answer ask a provider. Also says whether the key is still good and
+    /// whether CPA's generation is still taken for known.
+    async fn asked(answer: &'static str) -> (Result<Attempt, NoContact>, bool, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let key = Box::new(|| Ok("key".into()));
+        let access = Arc::new(Access::new(key, SourceMetrics::default()));
+        access.key(&CancellationToken::new()).await.unwrap();
+        access.admitted();
+        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        let caller = Caller {
+            url: url.parse().unwrap(),
+            client: client.clone(),
+            direct: client,
+            access: Arc::clone(&access),
+            clock: Clock::system(),
+            metrics: PollMetrics::default(),
+            limit: Duration::from_secs(20),
+            api: Arc::new(Mutex::new(Some(Api::V0))),
+        };
+        let account = AccountRef::new("codex", AuthType::Oauth, "0123456789abcdef");
+        let request = Request {
+            method: crate::quota::Method::Get,
+            url: "https://provider.example/".to_owned(),
+            headers: Vec::new(),
+            body: None,
+        };
+        let attempt = caller.through_cpa(&account, &request).await;
+        let known = caller.api.lock().unwrap().is_some();
+        (attempt, access.admitted_now().is_some(), known)
+    }
+
+    #[tokio::test]
+    async fn what_concerns_one_account_leaves_the_others_alone() {
+        let table = [
+            // This release makes no calls for others, or is another one by now.
+            (
+                "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                false,
+            ),
+            (
+                "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                true,
+            ),
+            (
+                "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n",
+                UNREACHABLE,
+                true,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+                Failure::Parse(ParseError::Json),
+                true,
+            ),
+        ];
+        for (answer, expected, stays_known) in table {
+            let (attempt, admitted, known) = asked(answer).await;
+            assert_eq!(attempt.unwrap().unwrap_err(), expected, "{answer}");
+            assert!(admitted, "{answer}");
+            assert_eq!(known, stays_known, "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_stops_all_calls() {
+        let answer = "HTTP/1.1 401 Unauthorized\r\nx-cpa-version: 7\r\ncontent-length: 34\r\n\r\n\
+                      {\"error\":\"invalid management key\"}";
+        let (attempt, admitted, _known) = asked(answer).await;
+        assert_eq!(attempt.unwrap_err(), NoContact);
+        assert!(!admitted);
+    }
 
     #[test]
     fn a_stand_in_takes_the_place_of_the_host_only() {

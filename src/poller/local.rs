@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::board::Board;
-use super::row::Row;
-use super::view::{LimitView, seconds};
-use crate::metrics::catalogue::{Family, accounts as families};
+use super::row::{Figures, Row};
+use super::sheet::Samples;
+use super::view::LimitView;
+use crate::metrics::catalogue::accounts as families;
 use crate::metrics::{AccountLabel, AccountNames, Sheet};
 use crate::model::{LocalQuota, QuotaSource, UnixNanos};
 
@@ -68,11 +69,7 @@ impl Locals {
                 },
             };
             let resets = self.resets.get(&place(quota)).map(|(_, count)| *count);
-            Line {
-                sheet,
-                labels: [&provider, &account],
-            }
-            .write(quota, resets);
+            write(&mut Samples::of(sheet, &provider, &account), quota, resets);
         }
     }
 
@@ -82,63 +79,32 @@ impl Locals {
             let whose = quota.whose.as_ref();
             whose.is_some_and(|whose| &*whose.auth_index == auth_index)
         });
-        own.map(view).collect()
+        own.map(|quota| LimitView::of(&figures(quota))).collect()
     }
 }
 
-/// The samples of one reading.
-struct Line<'a> {
-    sheet: &'a mut Sheet,
-    labels: [&'a str; 2],
-}
-
-impl Line<'_> {
-    fn write(&mut self, quota: &LocalQuota, resets: Option<u64>) {
-        let reading = &quota.reading;
-        let (limit, window) = (reading.limit().as_str(), reading.window().label());
-        let place = [limit, &window];
-        self.add(
-            &families::LIMIT_INFO,
-            &[limit, reading.scope().as_str()],
-            Some(1.0),
-        );
-        self.add(&families::USED_RATIO, &place, reading.used_ratio());
-        if let Some(amounts) = reading.amounts() {
-            let labels = [limit, &window, amounts.unit().as_str()];
-            self.add(&families::USED, &labels, amounts.used());
-            self.add(&families::LIMIT, &labels, amounts.limit());
-            self.add(&families::REMAINING, &labels, amounts.remaining());
-        }
-        self.add(&families::RESET, &place, reading.reset_at().map(seconds));
-        let oldest = quota.oldest_expiry.map(seconds);
-        self.add(&families::OLDEST_EXPIRY, &place, oldest);
-        let length = quota.length.as_secs_f64();
-        self.add(&families::WINDOW_SECONDS, &place, Some(length));
-        self.add(
-            &families::EXHAUSTED,
-            &place,
-            exhausted(quota).map(|yes| f64::from(u8::from(yes))),
-        );
-        self.add(&families::EXHAUSTION, &place, quota.exhaustion.map(seconds));
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
-        self.add(&families::RESETS, &place, resets.map(|count| count as f64));
-        self.add(&families::OBSERVED, &place, Some(seconds(quota.observed)));
-        let labels = [limit, &window, QuotaSource::Local.as_str()];
-        self.add(&families::SOURCE_INFO, &labels, Some(1.0));
-    }
-
-    fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
-        if let Some(value) = value {
-            self.sheet
-                .add(family, &[&self.labels, labels].concat(), value);
-        }
-    }
-}
-
-/// Without limit there is nothing to exhaust.
-fn exhausted(quota: &LocalQuota) -> Option<bool> {
+fn write(samples: &mut Samples<'_>, quota: &LocalQuota, resets: Option<u64>) {
     let reading = &quota.reading;
-    reading.exhausted().filter(|_| !reading.unlimited())
+    let window = reading.window().label();
+    let place = [reading.limit().as_str(), &window];
+    samples.describe(reading);
+    samples.figures(&place, &figures(quota));
+    samples.time(&families::OLDEST_EXPIRY, &place, quota.oldest_expiry);
+    let length = quota.length.as_secs_f64();
+    samples.add(&families::WINDOW_SECONDS, &place, Some(length));
+    samples.resets(&place, resets);
+}
+
+fn figures(quota: &LocalQuota) -> Figures<'_> {
+    let reading = &quota.reading;
+    Figures {
+        reading,
+        // Without limit there is nothing to exhaust.
+        exhausted: reading.exhausted().filter(|_| !reading.unlimited()),
+        exhaustion: quota.exhaustion,
+        source: QuotaSource::Local,
+        observed: quota.observed,
+    }
 }
 
 fn place(quota: &LocalQuota) -> Place {
@@ -151,32 +117,12 @@ fn place(quota: &LocalQuota) -> Place {
     )
 }
 
-fn view(quota: &LocalQuota) -> LimitView {
-    let reading = &quota.reading;
-    let amounts = reading.amounts();
-    LimitView {
-        limit: reading.limit().as_str().to_owned(),
-        window: reading.window().label().into_owned(),
-        scope: reading.scope().as_str().to_owned(),
-        name: None,
-        used_ratio: reading.used_ratio(),
-        unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
-        used: amounts.and_then(|amounts| amounts.used()),
-        amount: amounts.and_then(|amounts| amounts.limit()),
-        remaining: amounts.and_then(|amounts| amounts.remaining()),
-        unlimited: reading.unlimited(),
-        exhausted: exhausted(quota),
-        reset: reading.reset_at().map(seconds),
-        exhaustion: quota.exhaustion.map(seconds),
-        source: QuotaSource::Local.as_str().to_owned(),
-        observed: seconds(quota.observed),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::board::Whose;
+    use super::super::row::Seen;
     use super::*;
     use crate::metrics::Board as Page;
     use crate::model::{Amounts, Limit, LocalAccount, Reading, Scope, Unit, Window};
@@ -204,7 +150,11 @@ mod tests {
         let reading =
             Reading::new(Limit::main(), Window::hours(5), Scope::Account).with_ratio(Some(ratio));
         let at = local("main", None, 0).observed;
-        board.read("a1", "claude", [reading], QuotaSource::Poll, at);
+        let whose = Whose {
+            auth_index: "a1",
+            provider: "claude",
+        };
+        board.read(whose, [reading], Seen::new(QuotaSource::Poll, at, at), at);
         board
     }
 

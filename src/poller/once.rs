@@ -4,33 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
-use reqwest::Client;
 
-use super::board::Board;
+use super::board::{Board, Whose};
 use super::caller::{Caller, NoContact, Target};
 use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
-use super::targets::Targets;
 use super::view::{AccountQuota, view};
-use super::{Settings, label};
+use super::{Asking, label};
 use crate::accounts::Account;
 use crate::clock::Clock;
-use crate::cpa::Access;
 use crate::metrics::{AccountNames, PollMetrics};
 use crate::model::QuotaAnswer;
-use crate::quota::{Failure, Provider};
+use crate::quota::Failure;
 
 /// What a round is made of.
 #[derive(Debug)]
 pub struct OnceParts {
-    pub settings: Settings,
-    /// Providers that the user described.
-    pub configured: Vec<Arc<dyn Provider>>,
-    /// To CPA, and to providers that CPA does not know.
-    pub client: Client,
-    pub direct: Client,
-    pub access: Arc<Access>,
-    pub clock: Clock,
+    pub asking: Asking,
     pub names: AccountNames,
     /// As CPA has just listed them.
     pub listed: Arc<Vec<Account>>,
@@ -40,24 +30,16 @@ type Polled = Result<Result<QuotaAnswer, Failure>, NoContact>;
 
 /// Asks about each wanted account once. Gives what is known of all wanted ones then.
 pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summary) {
-    let settings = parts.settings;
-    let pace = settings.pace();
-    let mut targets = Targets::new(parts.configured, settings.own, pace);
+    let Asking {
+        settings, clock, ..
+    } = &parts.asking;
+    let mut targets = parts.asking.targets();
     targets.follow(&parts.listed);
     let mut board = Board::new(settings.max_limits);
     for account in parts.listed.iter() {
-        board.listed(account);
+        board.listed(account, clock.now());
     }
-    let caller = Caller {
-        url: settings.url,
-        client: parts.client,
-        direct: parts.direct,
-        access: parts.access,
-        clock: parts.clock.clone(),
-        metrics: PollMetrics::default(),
-        limit: settings.timeout,
-        api: Arc::default(),
-    };
+    let caller = parts.asking.caller(PollMetrics::default());
     let names = &parts.names;
     let asked = targets.all().filter(|(index, target, _)| {
         settings.enabled && wanted.admits(&target.account.provider, &label(names, index))
@@ -76,7 +58,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     };
     while let Some((target, polled)) = polls.next().await {
         summary.asked += 1;
-        match read(&mut board, target, polled, &parts.clock) {
+        match read(&mut board, target, polled, clock) {
             None => summary.answered += 1,
             Some(reason) => summary.failed.push(Failed {
                 provider: target.asked.provider().id().to_owned(),
@@ -85,7 +67,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
             }),
         }
     }
-    board.expire(parts.clock.now());
+    board.expire(clock.now());
     summary
         .failed
         .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
@@ -109,7 +91,11 @@ fn read(board: &mut Board, target: &Target, polled: Polled, clock: &Clock) -> Op
     match polled {
         Ok(Ok(answer)) => {
             let account = &target.account;
-            board.polled(&account.auth_index, &account.provider, answer, clock.now());
+            let whose = Whose {
+                auth_index: &account.auth_index,
+                provider: &account.provider,
+            };
+            board.polled(whose, answer, clock.now());
             None
         }
         Ok(Err(failure)) => Some(failure.as_str()),

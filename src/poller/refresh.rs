@@ -88,9 +88,11 @@ impl RefreshHandle {
     }
 }
 
-/// The round that is under way, if any, and when the last one began.
+/// The round that is under way, if any, and when the last one began. Who asks meanwhile joins it.
 #[derive(Debug, Default)]
 pub(super) struct Round {
+    /// All that it asks, and those of them that have not been asked yet.
+    all: HashSet<Box<str>>,
     open: HashSet<Box<str>>,
     summary: Summary,
     waiting: Vec<Reply>,
@@ -98,38 +100,41 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Whether somebody who asks now joins a round that is under way.
-    pub(super) fn is_running(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    pub(super) fn join(&mut self, reply: Reply) {
-        self.waiting.push(reply);
+    /// Whether the round that is under way asks this account already.
+    pub(super) fn asks(&self, auth_index: &str) -> bool {
+        self.is_running() && self.all.contains(auth_index)
     }
 
     /// What is left of the pause after the last round.
     pub(super) fn cooldown(&self, now: Instant) -> Option<Duration> {
-        let over = self.began? + COOLDOWN;
+        let over = self.began.filter(|_| !self.is_running())? + COOLDOWN;
         (over > now).then(|| over - now)
     }
 
-    pub(super) fn begin(
+    /// Begins a round, or adds accounts to the one that is under way.
+    pub(super) fn ask(
         &mut self,
         accounts: HashSet<Box<str>>,
         not_asked: usize,
         reply: Reply,
         now: Instant,
     ) {
-        self.summary = Summary {
-            asked: accounts.len(),
-            not_asked,
-            ..Summary::default()
-        };
+        if !self.is_running() {
+            self.summary = Summary::default();
+            self.all.clear();
+        }
+        self.summary.asked += accounts.len();
+        self.summary.not_asked = not_asked;
         // A round that asks nobody costs nobody anything.
         if !accounts.is_empty() {
             self.began = Some(now);
         }
-        self.open = accounts;
+        self.all.extend(accounts.iter().cloned());
+        self.open.extend(accounts);
         self.waiting.push(reply);
         self.end_if_done();
     }
@@ -188,7 +193,7 @@ mod tests {
         let mut round = Round::default();
         let (reply, mut answer) = oneshot::channel();
         let both = ["a".into(), "b".into()].into();
-        round.begin(both, 3, reply, Instant::now());
+        round.ask(both, 3, reply, Instant::now());
         round.ended("a", None);
         round.keep(|index| index == "b");
         assert!(round.is_running() && answer.try_recv().is_err());
@@ -204,5 +209,28 @@ mod tests {
         } = summary;
         assert_eq!((asked, answered, not_asked), (1, 1, 4));
         assert!(!round.is_running());
+    }
+
+    #[test]
+    fn who_asks_for_others_meanwhile_waits_for_them_too() {
+        let mut round = Round::default();
+        let now = Instant::now();
+        let (reply, mut first) = oneshot::channel();
+        round.ask(["a".into()].into(), 0, reply, now);
+        assert!(round.asks("a") && !round.asks("b"));
+        assert_eq!(round.cooldown(now), None);
+        let (reply, mut second) = oneshot::channel();
+        round.ask(["b".into()].into(), 0, reply, now);
+        round.ended("a", None);
+        assert!(first.try_recv().is_err() && second.try_recv().is_err());
+        round.ended("b", None);
+        for answer in [&mut first, &mut second] {
+            let Ok(Refreshed::Done(summary)) = answer.try_recv() else {
+                panic!("the round is over");
+            };
+            assert_eq!((summary.asked, summary.answered), (2, 2));
+        }
+        assert!(!round.asks("a"));
+        assert_eq!(round.cooldown(now), Some(COOLDOWN));
     }
 }

@@ -22,6 +22,10 @@ const REFUSED: Duration = Duration::from_hours(2);
 const UNSUPPORTED: Duration = Duration::from_hours(24);
 /// After a reset the provider's own clock gets a moment.
 const AFTER_RESET: Duration = Duration::from_secs(5);
+/// What changes seldom, like the plan, is asked for with the first poll and then this often.
+const PLAN_EVERY: Duration = Duration::from_hours(6);
+/// However much headers tell, they leave out balances and limits that nobody touched.
+const POLL_AT_LEAST: Duration = Duration::from_hours(24);
 
 /// What tells that a credential is another one than when it was refused.
 pub(super) type Stamp = (Option<UnixNanos>, Option<UnixNanos>);
@@ -32,11 +36,17 @@ struct Entry {
     due: Instant,
     /// Until the credential changes or this is over.
     held: bool,
+    /// Somebody waits for the next poll.
+    forced: bool,
     failures: u32,
     polls: u64,
-    /// When the last poll ended: counted from here, no call comes sooner after another one than the
-    /// interval, however long either is on its way.
-    last: Option<Instant>,
+    /// When the last answer came: counted from here, no call comes sooner after another one than
+    /// the interval, however long either is on its way.
+    answered: Option<Instant>,
+    /// When the last poll began that asked for the plan, too.
+    plan_asked: Option<Instant>,
+    /// The last poll asks, or asked, for the plan.
+    asks_plan: bool,
     running: bool,
     interval: Duration,
     stamp: Stamp,
@@ -67,9 +77,12 @@ impl Schedule {
             Entry {
                 due: now + part(seed, spread),
                 held: false,
+                forced: false,
                 failures: 0,
                 polls: 0,
-                last: None,
+                answered: None,
+                plan_asked: None,
+                asks_plan: false,
                 running: false,
                 interval,
                 stamp,
@@ -106,11 +119,22 @@ impl Schedule {
         waiting.map(|entry| entry.due).min()
     }
 
-    pub(super) fn started(&mut self, account: &str) {
-        if let Some(entry) = self.entries.get_mut(account) {
-            entry.running = true;
-            entry.polls += 1;
+    /// A poll begins. True when it shall ask for the plan, too.
+    pub(super) fn started(&mut self, account: &str, now: Instant) -> bool {
+        let plan_every = PLAN_EVERY / self.time_scale;
+        let Some(entry) = self.entries.get_mut(account) else {
+            return false;
+        };
+        entry.running = true;
+        entry.forced = false;
+        entry.polls += 1;
+        entry.asks_plan = entry
+            .plan_asked
+            .is_none_or(|at| now.duration_since(at) >= plan_every);
+        if entry.asks_plan {
+            entry.plan_asked = Some(now);
         }
+        entry.asks_plan
     }
 
     /// Plans the next poll by how this one ended.
@@ -120,7 +144,7 @@ impl Schedule {
             return;
         };
         entry.running = false;
-        entry.last = Some(now);
+        entry.answered = Some(now);
         let Some(failure) = failure else {
             entry.failures = 0;
             entry.held = false;
@@ -128,18 +152,19 @@ impl Schedule {
             return;
         };
         entry.failures = entry.failures.saturating_add(1);
-        let pause = match failure {
-            Failure::Unauthorized | Failure::Payment => REFUSED / scale,
-            Failure::Forbidden | Failure::Unsupported => UNSUPPORTED / scale,
+        entry.forget_plan();
+        let hold = match failure {
+            Failure::Unauthorized | Failure::Payment => Some(REFUSED / scale),
+            Failure::Forbidden | Failure::Unsupported => Some(UNSUPPORTED / scale),
             Failure::Throttled { .. }
             | Failure::Transient { .. }
             | Failure::Rejected(_)
             | Failure::Parse(_)
             | Failure::InBody(_)
-            | Failure::Incomplete(_) => entry.back_off(failure.retry_after(), scale),
+            | Failure::Incomplete(_) => None,
         };
-        entry.held = pause >= REFUSED / scale;
-        entry.due = now + pause;
+        entry.held = hold.is_some();
+        entry.due = now + hold.unwrap_or_else(|| entry.back_off(failure.retry_after(), scale));
     }
 
     /// The way to the provider was closed, which is nobody's failure.
@@ -147,13 +172,21 @@ impl Schedule {
         if let Some(entry) = self.entries.get_mut(account) {
             entry.running = false;
             entry.polls = entry.polls.saturating_sub(1);
+            entry.forget_plan();
             entry.due = again;
         }
     }
 
-    /// A newer reading came by itself: the account need not be asked before `until`.
-    pub(super) fn postpone(&mut self, account: &str, until: Instant) {
-        if let Some(entry) = self.entries.get_mut(account) {
+    /// A newer reading came by itself: the account need not be asked before `until`, unless the
+    /// last answer is long ago or somebody waits for the next.
+    pub(super) fn postpone(&mut self, account: &str, until: Instant, now: Instant) {
+        let at_least = POLL_AT_LEAST / self.time_scale;
+        if let Some(entry) = self.entries.get_mut(account)
+            && !entry.forced
+            && entry
+                .answered
+                .is_some_and(|at| now.duration_since(at) < at_least)
+        {
             entry.due = entry.due.max(until);
         }
     }
@@ -174,6 +207,7 @@ impl Schedule {
             return false;
         };
         entry.due = now;
+        entry.forced = true;
         true
     }
 }
@@ -181,8 +215,15 @@ impl Schedule {
 impl Entry {
     /// Earlier than planned, though never sooner after the last poll than the interval allows.
     fn bring_forward(&mut self, to: Instant) {
-        let allowed = self.last.map_or(to, |last| last + self.interval);
+        let allowed = self.answered.map_or(to, |at| at + self.interval);
         self.due = self.due.min(to.max(allowed));
+    }
+
+    /// The poll that asked for the plan brought nothing: the next one asks again.
+    fn forget_plan(&mut self) {
+        if self.asks_plan {
+            self.plan_asked = None;
+        }
     }
 
     /// The interval and a little more, another little each time.
@@ -214,110 +255,4 @@ fn part(number: u64, span: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INTERVAL: Duration = Duration::from_mins(5);
-
-    fn planned(now: Instant) -> Schedule {
-        let mut schedule = Schedule::new(1);
-        schedule.put("a", INTERVAL, (None, None), now);
-        schedule
-    }
-
-    /// Polls once at the time and says how soon the next one comes.
-    fn next(schedule: &mut Schedule, failure: Option<Failure>, now: Instant) -> Duration {
-        schedule.started("a");
-        schedule.ended("a", failure, now);
-        schedule.next_time().unwrap() - now
-    }
-
-    #[test]
-    fn polls_keep_their_interval_and_spread() {
-        let now = Instant::now();
-        let mut schedule = planned(now);
-        assert!(schedule.next_time().unwrap() < now + FIRST_SPREAD);
-        let mut seen = std::collections::HashSet::new();
-        for _ in 0..20 {
-            let pause = next(&mut schedule, None, now);
-            assert!((INTERVAL..=INTERVAL * 9 / 8).contains(&pause), "{pause:?}");
-            seen.insert(pause);
-        }
-        assert!(seen.len() > 10);
-    }
-
-    #[test]
-    fn a_slow_answer_does_not_bring_the_next_poll_nearer() {
-        let now = Instant::now();
-        let mut schedule = planned(now);
-        schedule.started("a");
-        let answered = now + INTERVAL / 2;
-        schedule.ended("a", None, answered);
-        schedule.after_reset("a", answered);
-        assert_eq!(schedule.next_time(), Some(answered + INTERVAL));
-    }
-
-    #[test]
-    fn failures_are_met_by_class() {
-        let now = Instant::now();
-        let transient = Failure::Transient { retry_after: None };
-        let mut schedule = planned(now);
-        let pauses: Vec<u64> = (0..6)
-            .map(|_| next(&mut schedule, Some(transient), now).as_secs())
-            .collect();
-        assert_eq!(pauses, [300, 600, 1200, 2400, 3600, 3600]);
-        let wait = Duration::from_hours(3);
-        let throttled = Failure::Throttled {
-            retry_after: Some(wait),
-        };
-        assert_eq!(next(&mut schedule, Some(throttled), now), wait);
-        for failure in [Failure::Unauthorized, Failure::Payment] {
-            assert_eq!(next(&mut schedule, Some(failure), now), REFUSED);
-        }
-        for failure in [Failure::Forbidden, Failure::Unsupported] {
-            assert_eq!(next(&mut schedule, Some(failure), now), UNSUPPORTED);
-        }
-        assert!(
-            next(&mut schedule, None, now) < INTERVAL * 2,
-            "all is well again"
-        );
-    }
-
-    #[test]
-    fn a_refused_credential_is_asked_again_when_it_has_changed() {
-        let now = Instant::now();
-        let mut schedule = planned(now);
-        next(&mut schedule, Some(Failure::Unauthorized), now);
-        let later = now + INTERVAL * 2;
-        schedule.put("a", INTERVAL, (None, None), later);
-        assert_eq!(schedule.next_due(later), None);
-        schedule.put("a", INTERVAL, (Some(UnixNanos::new(1)), None), later);
-        assert_eq!(schedule.next_due(later).as_deref(), Some("a"));
-    }
-
-    #[test]
-    fn a_reset_never_makes_polls_impolite() {
-        let now = Instant::now();
-        let mut schedule = planned(now);
-        next(&mut schedule, None, now);
-        schedule.after_reset("a", now + Duration::from_secs(10));
-        assert_eq!(schedule.next_time(), Some(now + INTERVAL));
-        next(&mut schedule, Some(Failure::Unsupported), now);
-        schedule.after_reset("a", now + INTERVAL);
-        assert!(schedule.next_time().unwrap() > now + INTERVAL * 2);
-    }
-
-    #[test]
-    fn a_running_poll_is_not_started_twice() {
-        let now = Instant::now();
-        let mut schedule = planned(now);
-        schedule.force("a", now);
-        schedule.started("a");
-        assert_eq!(schedule.next_due(now + INTERVAL * 9), None);
-        schedule.keep(|_| false);
-        schedule.ended("a", None, now);
-        schedule.keep(|_| false);
-        assert_eq!(schedule.next_time(), None);
-        assert!(!schedule.force("a", now));
-    }
-}
+mod tests;

@@ -2,10 +2,10 @@
 
 use super::board::{AccountBoard, Board};
 use super::local::Locals;
-use super::row::Row;
-use super::view::seconds;
+use super::row::{Figures, Row};
 use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::model::{Reading, UnixNanos};
 
 /// All samples of the quota families.
 pub(super) fn sheet(
@@ -18,29 +18,33 @@ pub(super) fn sheet(
     for (auth_index, account) in board.accounts() {
         // Without a name yet, the account shows at the next publication.
         if let Some(AccountLabel::Named(name)) = names.get(auth_index) {
-            let mut page = AccountPage {
-                sheet: &mut sheet,
-                provider: &account.provider,
-                account: &name,
-            };
-            page.facts(account);
-            page.rows(board, account);
+            let mut samples = Samples::of(&mut sheet, &account.provider, &name);
+            samples.facts(account);
+            samples.rows(board, account);
         }
     }
     locals.write(&mut sheet, board, names, provider);
     sheet
 }
 
-struct AccountPage<'a> {
+/// Samples of one account.
+pub(super) struct Samples<'a> {
     sheet: &'a mut Sheet,
-    provider: &'a str,
-    account: &'a str,
+    account: [&'a str; 2],
 }
 
-impl AccountPage<'_> {
+impl<'a> Samples<'a> {
+    pub(super) fn of(sheet: &'a mut Sheet, provider: &'a str, account: &'a str) -> Self {
+        Self {
+            sheet,
+            account: [provider, account],
+        }
+    }
+
     fn facts(&mut self, account: &AccountBoard) {
         let facts = &account.facts;
-        self.add(&families::LAST_SUCCESS, &[], account.polled.map(seconds));
+        let polled = account.polled.map(UnixNanos::as_seconds);
+        self.add(&families::LAST_SUCCESS, &[], polled);
         self.add(&families::RESET_CREDITS, &[], facts.reset_credits);
         for (unit, balance) in &facts.credits {
             self.add(&families::CREDITS, &[unit.as_str()], Some(*balance));
@@ -62,25 +66,35 @@ impl AccountPage<'_> {
             // Rows are sorted by limit, and a limit is described once.
             if described != &**limit {
                 described = limit;
-                let reading = row.reading();
-                let name = reading.name().map_or("", |name| name.as_str());
-                let labels = [limit, reading.scope().as_str(), name];
-                self.add(&families::LIMIT_INFO, &labels, Some(1.0));
+                self.describe(row.reading());
             }
             self.row(&[limit, window], row);
         }
     }
 
     fn row(&mut self, place: &[&str; 2], row: &Row) {
-        let reading = row.reading();
-        let length = reading.window().seconds().map(f64::from);
+        let length = row.reading().window().seconds().map(f64::from);
         self.add(&families::WINDOW_SECONDS, place, length);
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
-        self.add(&families::RESETS, place, Some(row.resets() as f64));
-        if !row.is_current() {
-            return;
+        self.resets(place, Some(row.resets()));
+        if let Some(figures) = row.figures() {
+            self.figures(place, &figures);
         }
-        let [limit, window] = *place;
+    }
+
+    pub(super) fn describe(&mut self, reading: &Reading) {
+        let name = reading.name().map_or("", |name| name.as_str());
+        let labels = [reading.limit().as_str(), reading.scope().as_str(), name];
+        self.add(&families::LIMIT_INFO, &labels, Some(1.0));
+    }
+
+    pub(super) fn resets(&mut self, place: &[&str; 2], count: Option<u64>) {
+        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
+        let count = count.map(|count| count as f64);
+        self.add(&families::RESETS, place, count);
+    }
+
+    pub(super) fn figures(&mut self, place: &[&str; 2], figures: &Figures<'_>) {
+        let (reading, [limit, window]) = (figures.reading, *place);
         self.add(&families::USED_RATIO, place, reading.used_ratio());
         if let Some(amounts) = reading.amounts() {
             let labels = [limit, window, amounts.unit().as_str()];
@@ -88,21 +102,23 @@ impl AccountPage<'_> {
             self.add(&families::LIMIT, &labels, amounts.limit());
             self.add(&families::REMAINING, &labels, amounts.remaining());
         }
-        self.add(&families::RESET, place, reading.reset_at().map(seconds));
-        let exhausted = reading.exhausted().map(|yes| f64::from(u8::from(yes)));
+        self.time(&families::RESET, place, reading.reset_at());
+        let exhausted = figures.exhausted.map(|yes| f64::from(u8::from(yes)));
         self.add(&families::EXHAUSTED, place, exhausted);
-        self.add(&families::EXHAUSTION, place, row.exhaustion().map(seconds));
-        self.add(&families::OBSERVED, place, Some(seconds(row.observed())));
-        let labels = [limit, window, row.source().as_str()];
+        self.time(&families::EXHAUSTION, place, figures.exhaustion);
+        self.time(&families::OBSERVED, place, Some(figures.observed));
+        let labels = [limit, window, figures.source.as_str()];
         self.add(&families::SOURCE_INFO, &labels, Some(1.0));
     }
 
-    fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
-        let Some(value) = value else {
-            return;
-        };
-        let mut all = vec![self.provider, self.account];
-        all.extend_from_slice(labels);
-        self.sheet.add(family, &all, value);
+    pub(super) fn time(&mut self, family: &'static Family, labels: &[&str], at: Option<UnixNanos>) {
+        self.add(family, labels, at.map(UnixNanos::as_seconds));
+    }
+
+    pub(super) fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
+        if let Some(value) = value {
+            self.sheet
+                .add(family, &[&self.account, labels].concat(), value);
+        }
     }
 }

@@ -40,6 +40,9 @@ impl OwnAccount {
     }
 }
 
+/// However rarely a provider wants to be asked.
+const LONGEST_INTERVAL: Duration = Duration::from_hours(24 * 7);
+
 /// How often accounts are asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -132,8 +135,8 @@ impl Targets {
     }
 
     pub(super) fn interval(&self, target: &Target) -> Duration {
-        let polite = target.asked.provider().min_interval() / self.pace.time_scale;
-        self.pace.interval.max(polite)
+        let polite = target.asked.provider().min_interval().min(LONGEST_INTERVAL);
+        self.pace.interval.max(polite / self.pace.time_scale)
     }
 
     /// What the user configured comes first.

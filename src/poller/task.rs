@@ -1,43 +1,34 @@
 //! The task: polls what is due, listens to what comes by itself, and shows what is known.
 
+mod polls;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::board::Board;
-use super::caller::{Caller, NoContact, Target};
+use super::board::{Board, Whose};
+use super::caller::Caller;
 use super::local::Locals;
-use super::refresh::{Failed, NO_CONTACT, Refreshed, Reply, Round, Wanted};
+use super::refresh::{Refreshed, Reply, Round, Wanted};
+use super::row::Seen;
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
 use super::view::view;
 use super::{Parts, label};
 use crate::ingest::{Note, QuotaSign};
-use crate::model::{QuotaAnswer, QuotaPoint, QuotaSource};
+use crate::model::{QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
+
+use polls::Polled;
 
 /// Least time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_millis(500);
 /// How often it is looked whether a window is over.
 const LOOK: Duration = Duration::from_secs(1);
-/// A CPA that cannot be asked now is not asked for every account in turn.
-const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
-/// What changes seldom, like the plan, is asked for with the first poll and then this often.
-const PLAN_EVERY: Duration = Duration::from_hours(6);
-/// However much headers tell, they leave out balances and limits that nobody touched.
-const POLL_AT_LEAST: Duration = Duration::from_hours(24);
-
-/// How a poll ended.
-struct Polled {
-    auth_index: Box<str>,
-    provider: String,
-    took: Duration,
-    result: Result<Result<QuotaAnswer, Failure>, NoContact>,
-}
 
 pub(super) struct Task {
     parts: Parts,
@@ -48,25 +39,25 @@ pub(super) struct Task {
     targets: Targets,
     round: Round,
     running: JoinSet<Polled>,
-    plans: HashMap<Box<str>, Instant>,
-    polled: HashMap<Box<str>, Instant>,
+    /// Whom a running poll asks about.
+    about: HashMap<task::Id, Box<str>>,
     pause_until: Option<Instant>,
     dirty: bool,
     published: Instant,
 }
 
 impl Task {
-    pub(super) fn new(parts: Parts, caller: Caller, targets: Targets) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let settings = &parts.asking.settings;
         Self {
-            board: Board::new(parts.settings.max_limits),
+            board: Board::new(settings.max_limits),
             locals: Locals::default(),
-            caller,
-            schedule: Schedule::new(parts.settings.time_scale.get()),
-            targets,
+            caller: parts.asking.caller(parts.polls.clone()),
+            schedule: Schedule::new(settings.time_scale.get()),
+            targets: parts.asking.targets(),
             round: Round::default(),
             running: JoinSet::new(),
-            plans: HashMap::new(),
-            polled: HashMap::new(),
+            about: HashMap::new(),
             pause_until: None,
             dirty: false,
             published: Instant::now(),
@@ -82,7 +73,7 @@ impl Task {
 
     async fn work(&mut self) {
         if let Some(points) = self.parts.history.load().await {
-            self.board.restore(points);
+            self.board.restore(points, self.now());
             self.dirty = true;
         }
         let mut directory = self.parts.directory.changes();
@@ -93,11 +84,13 @@ impl Task {
             tokio::select! {
                 Some(signs) = self.parts.signs.recv() => self.listen(signs),
                 Some((wanted, reply)) = self.parts.refreshes.0.recv() => self.refresh(&wanted, reply),
-                Some(ended) = self.running.join_next() => {
-                    if let Ok(polled) = ended {
+                Some(ended) = self.running.join_next_with_id() => match ended {
+                    Ok((id, polled)) => {
+                        self.about.remove(&id);
                         self.ended(polled);
                     }
-                }
+                    Err(error) => self.broke_off(&error),
+                },
                 looked = directory.changed() => {
                     if looked.is_ok() {
                         self.follow_directory();
@@ -124,8 +117,12 @@ impl Task {
         soonest.fold(now + LOOK, Instant::min)
     }
 
+    fn now(&self) -> UnixNanos {
+        self.parts.asking.clock.now()
+    }
+
     fn has_room(&self) -> bool {
-        self.running.len() < self.parts.settings.concurrency
+        self.running.len() < self.parts.asking.settings.concurrency
     }
 
     /// Takes over who is there now.
@@ -133,7 +130,10 @@ impl Task {
         let now = Instant::now();
         let listed = self.parts.directory.snapshot();
         self.targets.follow(&listed);
-        let asked = self.targets.all().filter(|_| self.parts.settings.enabled);
+        let asked = self
+            .targets
+            .all()
+            .filter(|_| self.parts.asking.settings.enabled);
         for (index, target, stamp) in asked {
             let interval = self.targets.interval(target);
             let provider = target.asked.provider().id();
@@ -148,11 +148,9 @@ impl Task {
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
             self.board.keep(known);
-            self.plans.retain(|index, _| known(index));
-            self.polled.retain(|index, _| known(index));
         }
         for account in listed.iter() {
-            let news = self.board.listed(account);
+            let news = self.board.listed(account, self.now());
             self.keep(news);
         }
         self.dirty = true;
@@ -167,50 +165,42 @@ impl Task {
             } = sign;
             let provider = self.targets.provider(&auth_index).unwrap_or(&provider);
             let provider: Arc<str> = provider.into();
-            let has_main = !observed.headers.readings.is_empty();
-            let news = self
-                .board
-                .overheard(&auth_index, &provider, observed.headers, observed.at);
+            let whose = Whose {
+                auth_index: &auth_index,
+                provider: &provider,
+            };
+            let (at, now) = (observed.at, self.now());
+            let tells_windows = !observed.headers.readings.is_empty();
+            let news = self.board.overheard(whose, observed.headers, at, now);
             self.keep(news);
             if let Some(refusal) = observed.refusal {
                 let refusal = self.board.at_home(&auth_index, refusal);
-                let source = QuotaSource::Error;
-                let news = self
-                    .board
-                    .read(&auth_index, &provider, [refusal], source, observed.at);
+                let seen = Seen::new(QuotaSource::Error, at, now);
+                let news = self.board.read(whose, [refusal], seen, now);
                 self.keep(news);
             }
-            if has_main {
-                self.postpone(&auth_index, observed.at);
+            if tells_windows {
+                self.postpone(&auth_index, at, now);
             }
         }
         self.dirty = true;
     }
 
     /// No call for an account whose headers have just told the same.
-    fn postpone(&mut self, auth_index: &str, observed: crate::model::UnixNanos) {
-        let now = Instant::now();
-        let scale = self.parts.settings.time_scale.get();
-        let age = self.parts.clock.now().since(observed) / scale;
+    fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
+        let age = now.since(observed) / self.parts.asking.settings.time_scale.get();
         let interval = self
             .targets
             .get(auth_index)
             .map(|target| self.targets.interval(target));
-        let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) else {
-            return;
-        };
-        let last = self.polled.get(auth_index);
-        if last.is_some_and(|last| now.duration_since(*last) < POLL_AT_LEAST / scale) {
-            self.schedule.postpone(auth_index, now + fresh_for);
+        if let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) {
+            let now = Instant::now();
+            self.schedule.postpone(auth_index, now + fresh_for, now);
         }
     }
 
     fn refresh(&mut self, wanted: &Wanted, reply: Reply) {
         let now = Instant::now();
-        if self.round.is_running() {
-            self.round.join(reply);
-            return;
-        }
         if let Some(rest) = self.round.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
             tracing::warn!(
@@ -226,109 +216,13 @@ impl Task {
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
             let is_wanted = wanted.admits(&target.account.provider, &self.label(index));
-            if is_wanted && self.schedule.force(index, now) {
+            if is_wanted && !self.round.asks(index) && self.schedule.force(index, now) {
                 accounts.insert(index.into());
             }
         }
         self.pause_until = None;
         let not_asked = self.targets.left_out();
-        self.round.begin(accounts, not_asked, reply, now);
-    }
-
-    fn start_polls(&mut self) {
-        let now = Instant::now();
-        if self.pause_until.is_some_and(|until| until > now) {
-            return;
-        }
-        let plan_every = PLAN_EVERY / self.parts.settings.time_scale.get();
-        while self.has_room()
-            && let Some(auth_index) = self.schedule.next_due(now)
-        {
-            let Some(target) = self.targets.get(&auth_index).cloned() else {
-                self.schedule.keep(|index| index != &*auth_index);
-                continue;
-            };
-            let plan = self.plans.get(&auth_index);
-            let with_plan = plan.is_none_or(|at| now.duration_since(*at) >= plan_every);
-            if with_plan {
-                self.plans.insert(auth_index.clone(), now);
-            }
-            self.schedule.started(&auth_index);
-            self.polled.insert(auth_index.clone(), now);
-            self.running
-                .spawn(poll(self.caller.clone(), target, auth_index, with_plan));
-        }
-    }
-
-    fn ended(&mut self, polled: Polled) {
-        let now = Instant::now();
-        let Polled {
-            auth_index,
-            provider,
-            took,
-            result,
-        } = polled;
-        let auth_index = &*auth_index;
-        let Ok(result) = result else {
-            // Nobody was asked. The account keeps its place in the queue.
-            self.pause_until = Some(now + NO_CONTACT_PAUSE);
-            self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
-            self.plans.remove(auth_index);
-            let failed = self.failed(auth_index, &provider, NO_CONTACT);
-            self.settle(auth_index, Some(failed));
-            return;
-        };
-        let failure = match result {
-            Ok(answer) => {
-                self.answered(auth_index, &provider, answer);
-                None
-            }
-            Err(failure) => Some(failure),
-        };
-        let reason = failure.map(Failure::as_str);
-        self.parts.polls.polled(&provider, took, reason);
-        if let Some(failure) = failure {
-            tracing::debug!(
-                provider,
-                account = self.label(auth_index),
-                reason,
-                "quota not read: {failure}"
-            );
-        }
-        self.schedule.ended(auth_index, failure, now);
-        let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
-        self.settle(auth_index, failed);
-    }
-
-    /// Who hears that a round is over may look at once, and then finds what it brought.
-    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
-        if self.round.ends_with(auth_index) {
-            self.publish_now();
-        }
-        self.round.ended(auth_index, failure);
-    }
-
-    fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
-        // Gone while it was asked about.
-        if self.targets.get(auth_index).is_none() {
-            return;
-        }
-        let at = self.parts.clock.now();
-        let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
-        if let Some(plan) = &answer.facts.plan {
-            self.parts.directory.tell_plan(auth_index, plan.as_str());
-        }
-        let news = self.board.polled(auth_index, &provider, answer, at);
-        self.keep(news);
-        self.dirty = true;
-    }
-
-    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> Failed {
-        Failed {
-            provider: provider.to_owned(),
-            account: self.label(auth_index),
-            reason: reason.into(),
-        }
+        self.round.ask(accounts, not_asked, reply, now);
     }
 
     fn label(&self, auth_index: &str) -> String {
@@ -337,7 +231,7 @@ impl Task {
 
     fn expire(&mut self) {
         let now = Instant::now();
-        for auth_index in self.board.expire(self.parts.clock.now()) {
+        for auth_index in self.board.expire(self.now()) {
             self.schedule.after_reset(&auth_index, now);
             self.dirty = true;
         }
@@ -370,16 +264,5 @@ impl Task {
         // A name that is still to come comes with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();
         self.dirty = !self.board.accounts().all(has_name);
-    }
-}
-
-async fn poll(caller: Caller, target: Target, auth_index: Box<str>, with_plan: bool) -> Polled {
-    let began = Instant::now();
-    let result = caller.poll(&target, with_plan).await;
-    Polled {
-        auth_index,
-        provider: target.asked.provider().id().to_owned(),
-        took: began.elapsed(),
-        result,
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board::{AccountBoard, Board};
 use super::local::Locals;
-use super::row::Row;
+use super::row::{Figures, Row};
 use crate::accounts::Account;
 use crate::metrics::{AccountLabel, AccountNames};
 use crate::model::UnixNanos;
@@ -132,7 +132,9 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> Accou
         account: name.to_owned(),
         plan: facts.plan.map(|plan| plan.as_str().to_owned()),
         state: "unknown".to_owned(),
-        last_success: known.and_then(|known| known.polled).map(seconds),
+        last_success: known
+            .and_then(|known| known.polled)
+            .map(UnixNanos::as_seconds),
         credits: facts
             .credits
             .into_iter()
@@ -156,39 +158,30 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> Accou
 }
 
 fn limits(known: &AccountBoard) -> Vec<LimitView> {
-    let rows = known.rows.iter().filter(|(_, row)| row.is_current());
-    rows.map(|((limit, window), row)| of_row(limit, window, row))
-        .collect()
+    let shown = known.rows.values().filter_map(Row::figures);
+    shown.map(|figures| LimitView::of(&figures)).collect()
 }
 
-fn of_row(limit: &str, window: &str, row: &Row) -> LimitView {
-    let reading = row.reading();
-    let amounts = reading.amounts();
-    LimitView {
-        limit: limit.to_owned(),
-        window: window.to_owned(),
-        scope: reading.scope().as_str().to_owned(),
-        name: reading.name().map(|name| name.as_str().to_owned()),
-        used_ratio: reading.used_ratio(),
-        unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
-        used: amounts.and_then(|amounts| amounts.used()),
-        amount: amounts.and_then(|amounts| amounts.limit()),
-        remaining: amounts.and_then(|amounts| amounts.remaining()),
-        unlimited: reading.unlimited(),
-        exhausted: reading.exhausted(),
-        reset: reading.reset_at().map(seconds),
-        exhaustion: row.exhaustion().map(seconds),
-        source: row.source().as_str().to_owned(),
-        observed: seconds(row.observed()),
+impl LimitView {
+    pub(super) fn of(figures: &Figures<'_>) -> Self {
+        let reading = figures.reading;
+        let amounts = reading.amounts();
+        Self {
+            limit: reading.limit().as_str().to_owned(),
+            window: reading.window().label().into_owned(),
+            scope: reading.scope().as_str().to_owned(),
+            name: reading.name().map(|name| name.as_str().to_owned()),
+            used_ratio: reading.used_ratio(),
+            unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
+            used: amounts.and_then(|amounts| amounts.used()),
+            amount: amounts.and_then(|amounts| amounts.limit()),
+            remaining: amounts.and_then(|amounts| amounts.remaining()),
+            unlimited: reading.unlimited(),
+            exhausted: figures.exhausted,
+            reset: reading.reset_at().map(UnixNanos::as_seconds),
+            exhaustion: figures.exhaustion.map(UnixNanos::as_seconds),
+            source: figures.source.as_str().to_owned(),
+            observed: figures.observed.as_seconds(),
+        }
     }
-}
-
-/// Since 1970, to the millisecond.
-pub(super) fn seconds(at: UnixNanos) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 are exact"
-    )]
-    let millis = at.as_millis() as f64;
-    millis / 1000.0
 }

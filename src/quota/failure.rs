@@ -119,6 +119,11 @@ impl Failure {
         }
     }
 
+    /// The same, where there may be none before.
+    pub(super) fn telling(before: Option<Self>, later: Self) -> Self {
+        before.map_or(later, |before| before.or_telling(later))
+    }
+
     const fn weight(self) -> u8 {
         match self {
             Self::Unauthorized | Self::Payment => 5,

@@ -72,6 +72,25 @@ impl<'a> Flow<'a> {
             Some(attempt) => Ok(attempt.as_ref().map_err(|f| *f).and_then(Page::read)),
         }
     }
+
+    /// Asks in turn until an answer can be read, or a failure is one that the others would repeat.
+    /// Of several failures it gives the most telling; none where there was nothing to ask.
+    pub(super) fn first<T>(
+        &mut self,
+        requests: impl IntoIterator<Item = Request>,
+        read: impl Fn(&Page) -> Result<T, Failure>,
+        is_final: impl Fn(Failure) -> bool,
+    ) -> Result<Result<T, Option<Failure>>, Pause> {
+        let mut failure = None;
+        for request in requests {
+            match self.call(request)?.and_then(|page| read(&page)) {
+                Ok(found) => return Ok(Ok(found)),
+                Err(error) if is_final(error) => return Ok(Err(Some(error))),
+                Err(error) => failure = Some(Failure::telling(failure, error)),
+            }
+        }
+        Ok(Err(failure))
+    }
 }
 
 /// A successful answer.

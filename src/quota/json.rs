@@ -138,6 +138,13 @@ impl<'a> Node<'a> {
         after(self.at, self.number()?)
     }
 
+    /// When something ends: at the time under one of the first keys, else after the seconds under
+    /// one of the others.
+    pub(super) fn end(self, at: &[&str], within: &[&str]) -> Option<UnixNanos> {
+        let within = || self.any(within).in_seconds();
+        self.any(at).time().or_else(within)
+    }
+
     pub(super) fn in_millis(self) -> Option<UnixNanos> {
         after(self.at, self.number()? / 1000.0)
     }
@@ -157,9 +164,10 @@ pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Nanoseconds are exact beyond need: times are whole seconds or milliseconds.
+/// Nanoseconds are exact beyond need: times are whole seconds or milliseconds. 0 is no time but the
+/// lack of one.
 pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
-    let in_range = (0.0..=9e9).contains(&seconds);
+    let in_range = seconds > 0.0 && seconds <= 9e9;
     let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
     millis.parse().ok().map(UnixNanos::from_millis)
 }

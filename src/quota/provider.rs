@@ -3,8 +3,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::flow::{Attempt, Flow, Pause};
-use super::{AccountRef, Failure};
-use crate::model::QuotaAnswer;
+use super::{AccountRef, Failure, ParseError};
+use crate::model::{AccountFacts, QuotaAnswer, Reading};
 
 /// Stands for the account's token in a header's value; CPA puts the token in, so that it never
 /// comes here.
@@ -133,6 +133,27 @@ pub trait Provider: fmt::Debug + Send + Sync {
             Ok(answer) => Step::Done(Ok(finished(answer, ask.account))),
         }
     }
+}
+
+/// An answer in which something is known.
+pub(super) fn told(readings: Vec<Reading>, facts: AccountFacts) -> Result<QuotaAnswer, ParseError> {
+    if readings.is_empty() && facts == AccountFacts::default() {
+        return Err(ParseError::Shape);
+    }
+    Ok(QuotaAnswer { readings, facts })
+}
+
+/// One row per limit: the one of which most is used.
+pub(super) fn fullest(rows: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
+    let mut kept: Vec<Reading> = Vec::new();
+    for row in rows {
+        match kept.iter_mut().find(|known| known.limit() == row.limit()) {
+            Some(known) if known.used_ratio() >= row.used_ratio() => {}
+            Some(known) => *known = row,
+            None => kept.push(row),
+        }
+    }
+    kept
 }
 
 /// One row per limit and window, the first one said; silent rows are left out.

@@ -23,7 +23,7 @@ const QUIET: Duration = Duration::from_secs(2);
 const LASTS: Duration = Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// Where Alertmanager is; `http://user:password@host` if it wants a login
     #[arg(long = "alertmanager.url", value_name = "URL", default_value = "http://127.0.0.1:9093", value_parser = web_url)]
     url: Url,

@@ -20,6 +20,8 @@ const LIMITS: Limits = Limits {
 };
 /// Thousands of accounts fit.
 const MAX_BODY: usize = 64 * 1024 * 1024;
+/// Characters of a refusal's text that are shown.
+const MAX_TEXT: usize = 300;
 
 pub(super) struct Exporter {
     client: Client,
@@ -125,7 +127,12 @@ impl Exporter {
             status => {
                 let problem = serde_json::from_slice::<Problem>(&body);
                 let text = problem.map_err(|_no_json| AskFailure::Content)?.error;
-                return Err(AskFailure::Refused { status, text });
+                // Whatever listens there, it shall not command the terminal.
+                let text = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT);
+                return Err(AskFailure::Refused {
+                    status,
+                    text: text.collect(),
+                });
             }
         }
         serde_json::from_slice(&body).map_err(|_no_json| AskFailure::Content)

@@ -11,6 +11,8 @@ pub struct AccountFacts {
     pub reset_credits: Option<f64>,
     pub spend: Vec<Spend>,
     pub subscription_end: Option<UnixNanos>,
+    /// The page that tells balances was not asked this time: those known before still hold.
+    pub is_partial: bool,
 }
 
 /// Money spent beside the plan, as the provider reports it.
@@ -44,6 +46,34 @@ impl Spend {
 }
 
 impl AccountFacts {
+    /// The plan and nothing else.
+    pub fn of_plan(plan: Option<Name>) -> Self {
+        Self {
+            plan,
+            ..Self::default()
+        }
+    }
+
+    /// For an answer that has no word on them.
+    pub fn not_asked() -> Self {
+        Self {
+            is_partial: true,
+            ..Self::default()
+        }
+    }
+
+    /// Makes way for what has just been read. What it leaves out, like a balance, is not there any
+    /// more, unless it was not asked for; a plan stays until another one is named.
+    pub fn replace(&mut self, mut new: Self) {
+        let old = std::mem::take(self);
+        if std::mem::take(&mut new.is_partial) {
+            new.fill(old);
+        } else {
+            new.plan = new.plan.take().or(old.plan);
+        }
+        *self = new;
+    }
+
     /// Adds a balance; one that is no number is unknown. A debt is kept: it is one.
     pub fn add_credits(&mut self, unit: Unit, balance: Option<f64>) {
         if let Some(balance) = balance.filter(|balance| balance.is_finite()) {

@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use crate::model::UnixNanos;
+
 const MINUTE: u32 = 60;
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
@@ -48,6 +50,13 @@ impl Window {
         let seconds = seconds.filter(|s| (1.0..=LONGEST).contains(s));
         let whole = seconds.and_then(|s| format!("{s:.0}").parse().ok());
         whole.map_or(Self::Role(role), Self::Length)
+    }
+
+    /// The window from one time to another, `role` when one is missing or they are the wrong way
+    /// round.
+    pub fn between(start: Option<UnixNanos>, end: Option<UnixNanos>, role: WindowRole) -> Self {
+        let length = start.zip(end).map(|(start, end)| end.since(start));
+        Self::of_seconds(length.map(|length| length.as_secs_f64()), role)
     }
 
     pub const fn hours(hours: u16) -> Self {

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::google;
-use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
+use crate::model::{Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, Failure, Hidden, ParseError, Provider, Request};
@@ -36,12 +36,7 @@ impl Provider for Antigravity {
         let (project, known) = google::project(ask.account, flow, plan_requests())?;
         let project = project.ok_or(Failure::Incomplete("project"))?;
         let readings = summary(flow, &project)?;
-        let facts = match known {
-            Some(facts) => facts,
-            None if ask.with_plan => google::assist(flow, plan_requests())?
-                .map_or_else(|_| AccountFacts::default(), |found| found.facts),
-            None => AccountFacts::default(),
-        };
+        let facts = google::facts(known, ask, flow, plan_requests())?;
         Ok(QuotaAnswer { readings, facts })
     }
 }
@@ -68,7 +63,7 @@ fn summary(flow: &mut Flow<'_>, project: &Hidden) -> Result<Vec<Reading>, Pause>
             Ok(_) => is_empty = true,
             // The next host would refuse the same token.
             Err(Failure::Unauthorized) => return Err(Failure::Unauthorized.into()),
-            Err(error) => failure = Some(failure.map_or(error, |first| first.or_telling(error))),
+            Err(error) => failure = Some(Failure::telling(failure, error)),
         }
     }
     match failure {

@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, number};
+use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://chatgpt.com/backend-api/wham/usage";
@@ -66,11 +67,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     readings.extend(individual_limit(
         root.get("spend_control").get("individual_limit"),
     ));
-    let facts = facts(root);
-    if readings.is_empty() && facts == AccountFacts::default() {
-        return Err(ParseError::Shape);
-    }
-    Ok(QuotaAnswer { readings, facts })
+    told(readings, facts(root))
 }
 
 /// `codex_bengalfox` in the page is `bengalfox` in headers.
@@ -130,8 +127,7 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     if !node.is_object() {
         return None;
     }
-    let reset = node.get("reset_at").time();
-    let reset = reset.or_else(|| node.get("reset_after_seconds").in_seconds());
+    let reset = end(node);
     if reset.is_some_and(|reset| reset <= node.observed()) {
         // The page lags behind a reset: its figures are those of the window that is over.
         return None;
@@ -172,11 +168,13 @@ fn individual_limit(node: Node<'_>) -> Option<Reading> {
     let share = || Some(node.get("used").number()? / node.get("limit").number()?);
     let percent = node.get("used_percent").number();
     let ratio = percent.map(|percent| percent / 100.0).or_else(share)?;
-    let reset = node.get("reset_at").time();
-    let reset = reset.or_else(|| node.get("reset_after_seconds").in_seconds());
     let limit = Limit::new("individual_limit")?;
     let row = Reading::new(limit, Window::MONTH, Scope::Spend);
-    Some(row.with_ratio(Some(ratio)).with_reset(reset))
+    Some(row.with_ratio(Some(ratio)).with_reset(end(node)))
+}
+
+fn end(node: Node<'_>) -> Option<UnixNanos> {
+    node.end(&["reset_at"], &["reset_after_seconds"])
 }
 
 fn facts(root: Node<'_>) -> AccountFacts {

@@ -5,6 +5,7 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request, TOKEN};
 
 const URL: &str = "https://api.github.com/copilot_internal/user";
@@ -63,14 +64,8 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         );
         readings.extend(row(id, reset).map(|row| row.with_amounts(amounts)));
     }
-    let facts = AccountFacts {
-        plan: root.any(&["access_type_sku", "copilot_plan"]).name(),
-        ..AccountFacts::default()
-    };
-    if readings.is_empty() && facts.plan.is_none() {
-        return Err(ParseError::Shape);
-    }
-    Ok(QuotaAnswer { readings, facts })
+    let facts = AccountFacts::of_plan(root.any(&["access_type_sku", "copilot_plan"]).name());
+    told(readings, facts)
 }
 
 fn row(id: &str, reset: Option<UnixNanos>) -> Option<Reading> {

@@ -1,15 +1,14 @@
 //! Gemini CLI (Code Assist), where a plugin of CPA serves it. Each model has a daily allowance.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::google;
 use crate::model::{
-    AccountFacts, Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
+    Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::fullest;
 use crate::quota::{AccountRef, Ask, Hidden, ParseError, Provider, Request};
 
 const QUOTA: &str = "https://cloudcode-pa.googleapis.com/v1internal:retrieveUserQuota";
@@ -35,12 +34,7 @@ impl Provider for GeminiCli {
         let request = Request::post(QUOTA, &google::body(project.as_ref()));
         let page = flow.call(request)??;
         let readings = read(&page)?;
-        let facts = match known {
-            Some(facts) => facts,
-            None if ask.with_plan => google::assist(flow, [assist(project.as_ref())])?
-                .map_or_else(|_| AccountFacts::default(), |found| found.facts),
-            None => AccountFacts::default(),
-        };
+        let facts = google::facts(known, ask, flow, [assist(project.as_ref())])?;
         Ok(QuotaAnswer { readings, facts })
     }
 }
@@ -62,17 +56,7 @@ fn read(page: &Page) -> Result<Vec<Reading>, ParseError> {
     if !buckets.is_list() {
         return Err(ParseError::Shape);
     }
-    let mut rows: BTreeMap<Limit, Reading> = BTreeMap::new();
-    for bucket in buckets.items() {
-        let Some(row) = row(bucket) else { continue };
-        let used = |row: &Reading| row.used_ratio().unwrap_or(-1.0);
-        match rows.get_mut(row.limit()) {
-            Some(known) if used(known) >= used(&row) => {}
-            Some(known) => *known = row,
-            None => drop(rows.insert(row.limit().clone(), row)),
-        }
-    }
-    Ok(rows.into_values().collect())
+    Ok(fullest(buckets.items().filter_map(row)))
 }
 
 fn row(bucket: Node<'_>) -> Option<Reading> {

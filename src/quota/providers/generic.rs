@@ -7,7 +7,8 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Pause};
 use crate::quota::json::{Node, at_seconds};
-use crate::quota::{AccountRef, Ask, Auth, Failure, ParseError, Provider, Request};
+use crate::quota::provider::told;
+use crate::quota::{AccountRef, Ask, Auth, Provider, Request};
 
 #[derive(Clone, Debug)]
 pub struct Generic {
@@ -98,19 +99,14 @@ impl Provider for Generic {
     fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
         let page = flow.call(self.request.clone())??;
         let root = page.root();
-        let mut facts = AccountFacts {
-            plan: self.plan.as_ref().and_then(|at| root.pointer(at).name()),
-            ..AccountFacts::default()
-        };
+        let mut facts =
+            AccountFacts::of_plan(self.plan.as_ref().and_then(|at| root.pointer(at).name()));
         if let Some((unit, at)) = &self.credits {
             facts.add_credits(*unit, root.pointer(at).number());
         }
         let rows = self.limits.iter().map(|limit| limit.row(root));
         let readings: Vec<Reading> = rows.filter(Reading::says_something).collect();
-        if readings.is_empty() && facts == AccountFacts::default() {
-            return Err(Failure::from(ParseError::Shape).into());
-        }
-        Ok(QuotaAnswer { readings, facts })
+        Ok(told(readings, facts)?)
     }
 }
 

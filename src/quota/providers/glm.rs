@@ -5,7 +5,8 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
+use crate::quota::provider::told;
+use crate::quota::{AccountRef, Ask, Failure, Provider, Request};
 
 const WORLD: &str = "https://api.z.ai/api/monitor/usage/quota/limit";
 const CHINA: &str = "https://open.bigmodel.cn/api/monitor/usage/quota/limit";
@@ -42,16 +43,11 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
     refusal(root)?;
     let data = root.get("data");
     let readings: Vec<Reading> = data.get("limits").items().filter_map(row).collect();
-    let facts = AccountFacts {
-        plan: data
-            .any(&["level", "planName", "plan", "packageName"])
+    let facts = AccountFacts::of_plan(
+        data.any(&["level", "planName", "plan", "packageName"])
             .name(),
-        ..AccountFacts::default()
-    };
-    if readings.is_empty() && facts.plan.is_none() {
-        return Err(ParseError::Shape.into());
-    }
-    Ok(QuotaAnswer { readings, facts })
+    );
+    Ok(told(readings, facts)?)
 }
 
 /// A failure comes with status 200 and says so in its text.
@@ -87,14 +83,11 @@ fn row(item: Node<'_>) -> Option<Reading> {
         item.get("remaining").number(),
     );
     // The stated percentage is rounded down.
-    let percent = item
-        .get("percentage")
-        .number()
-        .map(|percent| percent / 100.0);
-    let ratio = amounts.and_then(|amounts| amounts.ratio()).or(percent);
+    let percent = item.get("percentage").number();
+    let counted = amounts.and_then(|amounts| amounts.ratio());
     let row = Reading::new(limit, window(item, kind), scope)
         .with_name(name)
-        .with_ratio(ratio)
+        .with_percent(percent.filter(|_| counted.is_none()))
         .with_amounts(amounts)
         .with_reset(item.get("nextResetTime").time_ms());
     Some(row)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::model::{AccountFacts, Name, Unit};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Failure, Hidden, Request};
+use crate::quota::{AccountRef, Ask, Failure, Hidden, Request};
 
 /// What `loadCodeAssist` tells.
 #[derive(Debug)]
@@ -19,15 +19,26 @@ pub(super) fn assist(
     flow: &mut Flow<'_>,
     requests: impl IntoIterator<Item = Request>,
 ) -> Result<Result<Assist, Failure>, Pause> {
-    let mut failure = None::<Failure>;
-    for request in requests {
-        match flow.call(request)? {
-            Ok(page) => return Ok(Ok(read(&page))),
-            Err(Failure::Unauthorized) => return Ok(Err(Failure::Unauthorized)),
-            Err(error) => failure = Some(failure.map_or(error, |first| first.or_telling(error))),
-        }
+    let is_final = |failure| failure == Failure::Unauthorized;
+    let found = flow.first(requests, |page| Ok(read(page)), is_final)?;
+    Ok(found.map_err(|failure| failure.unwrap_or_else(Failure::transient)))
+}
+
+/// The facts, where they are known already or it is time to ask for them.
+pub(super) fn facts(
+    known: Option<AccountFacts>,
+    ask: &Ask<'_>,
+    flow: &mut Flow<'_>,
+    requests: impl IntoIterator<Item = Request>,
+) -> Result<AccountFacts, Pause> {
+    if let Some(facts) = known {
+        return Ok(facts);
     }
-    Ok(Err(failure.unwrap_or_else(Failure::transient)))
+    if !ask.with_plan {
+        return Ok(AccountFacts::not_asked());
+    }
+    let found = assist(flow, requests)?;
+    Ok(found.map_or_else(|_no_answer| AccountFacts::not_asked(), |found| found.facts))
 }
 
 /// The project to ask about, and the facts found on the way: the list's project, else the one
@@ -57,10 +68,7 @@ fn read(page: &Page) -> Assist {
     let project = project.text().or_else(|| project.get("id").text());
     let paid = root.get("paidTier");
     let tier = paid.get("id").or(root.pointer("/currentTier/id"));
-    let mut facts = AccountFacts {
-        plan: tier.text().and_then(plan),
-        ..AccountFacts::default()
-    };
+    let mut facts = AccountFacts::of_plan(tier.text().and_then(plan));
     let mut credits = paid.get("availableCredits").items();
     let one = credits.find(|c| c.get("creditType").text() == Some("GOOGLE_ONE_AI"));
     let balance = one.and_then(|credit: Node<'_>| credit.get("creditAmount").number());

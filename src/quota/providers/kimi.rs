@@ -6,6 +6,7 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://api.kimi.com/coding/v1/usages";
@@ -50,14 +51,8 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         readings.extend(limit.map(|limit| figures.row(limit, window).with_name(name)));
     }
     let level = root.pointer("/user/membership/level").text();
-    let facts = AccountFacts {
-        plan: level.and_then(plan),
-        ..AccountFacts::default()
-    };
-    if readings.is_empty() && facts.plan.is_none() {
-        return Err(ParseError::Shape);
-    }
-    Ok(QuotaAnswer { readings, facts })
+    let facts = AccountFacts::of_plan(level.and_then(plan));
+    told(readings, facts)
 }
 
 /// `LEVEL_INTERMEDIATE` → `intermediate`.
@@ -78,11 +73,10 @@ fn counted(inner: Node<'_>, outer: Node<'_>) -> Option<Figures> {
     let amounts = Amounts::new(Unit::Requests, used, limit, remaining)?;
     let fixed = ["resetTime", "resetAt", "reset_at", "reset_time"];
     let relative = ["reset_in", "resetIn", "ttl"];
-    let fixed = inner.any(&fixed).or(outer.any(&fixed)).time();
-    let relative = || inner.any(&relative).or(outer.any(&relative)).in_seconds();
+    let end = |node: Node<'_>| node.end(&fixed, &relative);
     Some(Figures {
         amounts,
-        reset: fixed.or_else(relative),
+        reset: end(inner).or_else(|| end(outer)),
     })
 }
 

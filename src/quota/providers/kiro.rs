@@ -30,19 +30,12 @@ impl Provider for Kiro {
     }
 
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let mut failure = None::<Failure>;
-        for request in requests(ask.account) {
-            match flow.call(request)?.and_then(|page| Ok(read(&page)?)) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => failure = Some(failure.map_or(error, |f| f.or_telling(error))),
-            }
-        }
-        Err(match failure {
+        let found = flow.first(requests(ask.account), |page| Ok(read(page)?), |_| false)?;
+        Ok(found.map_err(|failure| match failure {
             // Some logins may chat but not look at their limits.
             Some(Failure::Unauthorized) | None => Failure::Forbidden,
             Some(other) => other,
-        }
-        .into())
+        })?)
     }
 }
 
@@ -84,10 +77,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         root.pointer("/overageConfiguration/overageStatus").text() == Some("ENABLED");
     let mut answer = QuotaAnswer {
         readings: Vec::new(),
-        facts: AccountFacts {
-            plan: root.pointer("/subscriptionInfo/subscriptionTitle").name(),
-            ..AccountFacts::default()
-        },
+        facts: AccountFacts::of_plan(root.pointer("/subscriptionInfo/subscriptionTitle").name()),
     };
     for item in list.items() {
         let reset = item.get("nextDateReset").time().or(common);
@@ -107,15 +97,15 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
 
 /// What is used includes what is used beyond the limit.
 fn row(limit: Limit, scope: Scope, item: Node<'_>, reset: Option<UnixNanos>) -> Option<Reading> {
-    let used = item
-        .any(&["currentUsageWithPrecision", "currentUsage"])
-        .number();
-    let most = item
-        .any(&["usageLimitWithPrecision", "usageLimit"])
-        .number();
-    let amounts = Amounts::new(Unit::Credits, used, most, None)?;
     let row = Reading::new(limit, Window::MONTH, scope);
-    Some(row.with_amounts(Some(amounts)).with_reset(reset))
+    Some(row.with_amounts(Some(amounts(item)?)).with_reset(reset))
+}
+
+fn amounts(item: Node<'_>) -> Option<Amounts> {
+    let number = |keys: &[&str]| item.any(keys).number();
+    let used = number(&["currentUsageWithPrecision", "currentUsage"]);
+    let limit = number(&["usageLimitWithPrecision", "usageLimit"]);
+    Amounts::new(Unit::Credits, used, limit, None)
 }
 
 /// Has an end of its own, after which it is gone.
@@ -123,16 +113,10 @@ fn free_trial(trial: Node<'_>) -> Option<Reading> {
     if trial.get("freeTrialStatus").text() != Some("ACTIVE") {
         return None;
     }
-    let used = trial
-        .any(&["currentUsageWithPrecision", "currentUsage"])
-        .number();
-    let most = trial
-        .any(&["usageLimitWithPrecision", "usageLimit"])
-        .number();
     let row = Reading::new(Limit::new("free_trial")?, Window::UNKNOWN, Scope::Feature);
     let row = row
         .with_name(Name::new("Free trial"))
-        .with_amounts(Amounts::new(Unit::Credits, used, most, None))
+        .with_amounts(amounts(trial))
         .with_reset(trial.get("freeTrialExpiry").time());
     Some(row)
 }

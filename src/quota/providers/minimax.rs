@@ -34,20 +34,14 @@ impl Provider for MiniMax {
         } else {
             "api.minimax.io"
         };
-        let mut failure = None::<Failure>;
-        for path in PATHS {
-            let request = Request::get(format!("https://{host}{path}"))
+        let requests = PATHS.map(|path| {
+            Request::get(format!("https://{host}{path}"))
                 .header("Accept", "application/json")
-                .header("Content-Type", "application/json");
-            match flow.call(request)?.and_then(|page| read(&page)) {
-                Ok(answer) => return Ok(answer),
-                Err(error @ (Failure::Unsupported | Failure::Parse(_))) => {
-                    failure = Some(failure.map_or(error, |first| first.or_telling(error)));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(failure.unwrap_or(Failure::Unsupported).into())
+                .header("Content-Type", "application/json")
+        });
+        let is_elsewhere = |failure| matches!(failure, Failure::Unsupported | Failure::Parse(_));
+        let found = flow.first(requests, read, |failure| !is_elsewhere(failure))?;
+        Ok(found.map_err(|failure| failure.unwrap_or(Failure::Unsupported))?)
     }
 }
 
@@ -64,10 +58,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
     }
     let models = root.get("model_remains").or(data.get("model_remains"));
     let title = ["current_subscribe_title"];
-    let mut facts = AccountFacts {
-        plan: root.any(&title).or(data.any(&title)).name(),
-        ..AccountFacts::default()
-    };
+    let mut facts = AccountFacts::of_plan(root.any(&title).or(data.any(&title)).name());
     let balance = root.get("points_balance").or(data.get("points_balance"));
     facts.add_credits(Unit::Credits, balance.number());
     if !models.is_list() {
@@ -80,24 +71,8 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
 /// Interval and week of one model.
 fn rows(model: Node<'_>) -> Vec<Reading> {
     let name = model.get("model_name").name();
-    let interval = Span {
-        total: model.get("current_interval_total_count").number(),
-        count: model.get("current_interval_usage_count").number(),
-        percent_left: model.get("current_interval_remaining_percent").number(),
-        status: model.get("current_interval_status").integer(),
-        start: model.get("start_time").time_ms(),
-        end: model.get("end_time").time_ms(),
-        left: model.get("remains_time").in_millis(),
-    };
-    let week = Span {
-        total: model.get("current_weekly_total_count").number(),
-        count: model.get("current_weekly_usage_count").number(),
-        percent_left: model.get("current_weekly_remaining_percent").number(),
-        status: model.get("current_weekly_status").integer(),
-        start: model.get("weekly_start_time").time_ms(),
-        end: model.get("weekly_end_time").time_ms(),
-        left: model.get("weekly_remains_time").in_millis(),
-    };
+    let interval = Span::of(model, "current_interval_", "");
+    let week = Span::of(model, "current_weekly_", "weekly_");
     if [&interval, &week].iter().all(|span| span.is_not_in_plan()) {
         return Vec::new();
     }
@@ -120,6 +95,21 @@ struct Span {
 }
 
 impl Span {
+    /// Keys of counts and of times begin differently.
+    fn of(model: Node<'_>, counts: &str, times: &str) -> Self {
+        let count = |what: &str| model.get(&format!("{counts}{what}"));
+        let time = |what: &str| model.get(&format!("{times}{what}"));
+        Self {
+            total: count("total_count").number(),
+            count: count("usage_count").number(),
+            percent_left: count("remaining_percent").number(),
+            status: count("status").integer(),
+            start: time("start_time").time_ms(),
+            end: time("end_time").time_ms(),
+            left: time("remains_time").in_millis(),
+        }
+    }
+
     fn is_not_in_plan(&self) -> bool {
         self.status == Some(3) && self.total.unwrap_or(0.0) <= 0.0
     }
@@ -137,11 +127,10 @@ impl Span {
         } else {
             Scope::Model
         };
-        let length = self.start.zip(self.end);
-        let length = length.map(|(start, end)| end.since(start).as_secs_f64());
+        let window = Window::between(self.start, self.end, role);
         let used = self.percent_left.map(|left| 100.0 - left);
         let amounts = self.amounts();
-        let row = Reading::new(limit, Window::of_seconds(length, role), scope)
+        let row = Reading::new(limit, window, scope)
             .with_name(name.cloned())
             .with_amounts(amounts)
             .with_percent(used.filter(|_| amounts.is_none()))

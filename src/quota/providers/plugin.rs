@@ -5,6 +5,7 @@
 use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request};
 
 const MINUTE: f64 = 60.0;
@@ -37,14 +38,8 @@ impl Provider for Plugin {
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     let root = page.root();
     let readings: Vec<Reading> = root.get("groups").items().flat_map(group).collect();
-    let facts = AccountFacts {
-        plan: root.pointer("/subscription/plan").name(),
-        ..AccountFacts::default()
-    };
-    if readings.is_empty() && facts.plan.is_none() {
-        return Err(ParseError::Shape);
-    }
-    Ok(QuotaAnswer { readings, facts })
+    let facts = AccountFacts::of_plan(root.pointer("/subscription/plan").name());
+    told(readings, facts)
 }
 
 fn group(group: Node<'_>) -> impl Iterator<Item = Reading> {

@@ -1,11 +1,10 @@
 //! Grok with a subscription login: a weekly share and a monthly allowance of money, on two pages
 //! of which either will do.
 
-use crate::model::{
-    Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, UnixNanos, Window, WindowRole,
-};
+use crate::model::{Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, Window, WindowRole};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::fullest;
 use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
 
 const WEEKLY: &str = "https://cli-chat-proxy.grok.com/v1/billing?format=credits";
@@ -85,18 +84,11 @@ fn usd(node: Node<'_>, key: &str) -> Option<f64> {
     Some(money.get("val").or(money).number()? / 100.0)
 }
 
-fn between(start: Option<UnixNanos>, end: Option<UnixNanos>, role: WindowRole) -> Window {
-    let length = start
-        .zip(end)
-        .map(|(start, end)| end.since(start).as_secs_f64());
-    Window::of_seconds(length, role)
-}
-
 fn read_weekly(page: &Page, answer: &mut QuotaAnswer) {
     let config = page.root().get("config");
     let period = get(config, "currentPeriod");
     let (start, end) = (get(period, "start").time(), get(period, "end").time());
-    let window = between(start, end, WindowRole::Weekly);
+    let window = Window::between(start, end, WindowRole::Weekly);
     let reset = end.or_else(|| get(config, "billingPeriodEnd").time());
     // No percent is not 0 %: one plan never says it.
     let row = Reading::new(Limit::main(), window, Scope::Account)
@@ -105,26 +97,15 @@ fn read_weekly(page: &Page, answer: &mut QuotaAnswer) {
     if row.says_something() {
         answer.readings.push(row);
     }
-    let mut products: Vec<Reading> = Vec::new();
-    for product in get(config, "productUsage").items() {
-        let name = get(product, "product").name();
-        let Some(limit) = name.as_ref().and_then(|name| Limit::new(name.as_str())) else {
-            continue;
-        };
-        let row = Reading::new(limit, window, Scope::Feature)
-            .with_name(name)
+    let products = get(config, "productUsage").items().filter_map(|product| {
+        let name = get(product, "product").name()?;
+        let row = Reading::new(Limit::new(name.as_str())?, window, Scope::Feature)
+            .with_name(Some(name))
             .with_percent(get(product, "usagePercent").number())
             .with_reset(reset);
-        match products
-            .iter_mut()
-            .find(|known| known.limit() == row.limit())
-        {
-            Some(known) if known.used_ratio() >= row.used_ratio() => {}
-            Some(known) => *known = row,
-            None => products.push(row),
-        }
-    }
-    answer.readings.extend(products);
+        Some(row)
+    });
+    answer.readings.extend(fullest(products));
 }
 
 fn read_monthly(page: &Page, answer: &mut QuotaAnswer) {
@@ -133,7 +114,7 @@ fn read_monthly(page: &Page, answer: &mut QuotaAnswer) {
         get(config, "billingPeriodStart").time(),
         get(config, "billingPeriodEnd").time(),
     );
-    let window = between(start, end, WindowRole::Monthly);
+    let window = Window::between(start, end, WindowRole::Monthly);
     let used = usd(config, "used");
     let limit = usd(config, "monthlyLimit");
     let cap = usd(config, "onDemandCap").filter(|cap| *cap > 0.0);

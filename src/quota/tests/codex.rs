@@ -142,6 +142,17 @@ fn a_window_that_is_over_is_no_news() {
 }
 
 #[test]
+fn a_reset_of_0_is_none() {
+    let window = |reset: &str| {
+        let window = r#""used_percent":5,"limit_window_seconds":18000,"reset_at":0"#;
+        main_block(&format!(r#"{{"primary_window":{{{window}{reset}}}}}"#))
+    };
+    assert_eq!(window(""), ["main 5h 0.05"]);
+    let later = window(r#","reset_after_seconds":600"#);
+    assert_eq!(later, ["main 5h 0.05 @1778314200"]);
+}
+
+#[test]
 fn credits_have_many_spellings() {
     let table = [
         (r#"{"balance":"9.99","unlimited":false}"#, Some(9.99)),

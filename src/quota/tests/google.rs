@@ -27,6 +27,16 @@ fn the_captured_summary_is_read() {
     assert!(!format!("{asked:?}").contains("proj-fix"));
 }
 
+#[test]
+fn balances_that_were_not_asked_for_are_not_gone() {
+    let page = captured("antigravity_summary");
+    let without = told(&with_project("antigravity"), &[&page]).result.unwrap();
+    assert!(without.facts.is_partial);
+    let assist = r#"{"paidTier":{"id":"g1-pro-tier"}}"#;
+    let with = told(&with_project("antigravity"), &[&page, assist]).result;
+    assert!(!with.unwrap().facts.is_partial);
+}
+
 fn antigravity(bucket: &str) -> Vec<String> {
     let page = format!(r#"{{"groups":[{{"buckets":[{bucket}]}}]}}"#);
     told(&with_project("antigravity"), &[page.as_str(); 4]).rows()
@@ -137,8 +147,8 @@ fn gemini_shows_the_tightest_bucket_of_each_model() {
     assert_eq!(
         told.rows(),
         [
-            "gemini-2.5-flash daily 0.75 @1778371200",
             "gemini-2.5-pro daily 0.3 18/60/42 requests @1778371200",
+            "gemini-2.5-flash daily 0.75 @1778371200",
             // No fraction is not nothing left.
             "gemini-x daily @1778371200",
         ]

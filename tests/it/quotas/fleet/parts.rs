@@ -318,21 +318,23 @@ impl Common {
         ready.cancel();
         let (_handle, refreshes) = refresh_channel();
         Poller::new(poller::Parts {
-            settings: poller::Settings {
-                enabled: true,
-                url: self.url.clone(),
-                interval,
-                concurrency: 4,
-                timeout: Duration::from_secs(20),
-                max_limits: 100,
-                own: file.accounts,
-                time_scale: NonZeroU32::new(SCALE).unwrap(),
+            asking: poller::Asking {
+                settings: poller::Settings {
+                    enabled: true,
+                    url: self.url.clone(),
+                    interval,
+                    concurrency: 4,
+                    timeout: Duration::from_secs(20),
+                    max_limits: 100,
+                    own: file.accounts,
+                    time_scale: NonZeroU32::new(SCALE).unwrap(),
+                },
+                configured: file.providers,
+                client: self.client.clone(),
+                direct: self.client.clone(),
+                access: Arc::clone(&self.access),
+                clock: self.clock.clone(),
             },
-            configured: file.providers,
-            client: self.client.clone(),
-            direct: self.client.clone(),
-            access: Arc::clone(&self.access),
-            clock: self.clock.clone(),
             directory: seen,
             names: self.names.clone(),
             notes: self.notes.clone(),

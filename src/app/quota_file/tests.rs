@@ -1,0 +1,96 @@
+use std::fs;
+
+use super::*;
+
+fn read(text: &str) -> Result<QuotaFile, String> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "s3cret\n").unwrap();
+    let path = dir.path().join("quota.toml");
+    fs::write(&path, text).unwrap();
+    QuotaFile::read(&path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_in_the_documentation_is_valid() {
+    let docs = include_str!("../../../docs/providers.md");
+    let example = docs.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let file = read(example).unwrap();
+    assert_eq!(file.accounts.len(), 1);
+    assert_eq!(file.providers.len(), 1);
+}
+
+#[test]
+fn mistakes_name_their_place_and_quote_nothing() {
+    let error = read("[[account]]\nname = \"x\"\nprovder = \"hunter2\"\n").unwrap_err();
+    assert!(
+        error.contains("line 3") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"none\"\n";
+    let error = read(account).unwrap_err();
+    assert!(error.contains("account \"x\": token_file"), "{error}");
+    let account = account.replace("none", "token") + "url = \"ftp://x\"\n";
+    let error = read(&account).unwrap_err();
+    assert!(error.contains("https:// or http://"), "{error}");
+    let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n[[provider.limit]]\nname = \"main\"\n";
+    for (extra, expected) in [
+        ("used = \"no-pointer\"", "JSON pointers"),
+        ("reset = \"/a\"", "belong together"),
+        ("used_ratio = \"/a\"\nused_percent = \"/b\"", "one share"),
+    ] {
+        let error = read(&format!("{base}{extra}\n")).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = read(&base.replace("domain = \"x\"\n", "")).unwrap_err();
+    assert!(error.contains("give one of"), "{error}");
+}
+
+#[test]
+fn a_wrong_value_is_not_quoted() {
+    let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n";
+    let error = read(&format!("{base}headers = \"Bearer hunter2\"\n")).unwrap_err();
+    assert!(error.contains("line 5"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn what_could_never_be_asked_is_refused_at_once() {
+    let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"token\"\n";
+    assert!(read(account).is_ok());
+    let error = read(&format!("{account}{account}")).unwrap_err();
+    assert!(error.contains("another one"), "{error}");
+    for unknown in ["nobody", "claude"] {
+        let error = read(&account.replace("copilot", unknown)).unwrap_err();
+        assert!(error.contains("token of its own"), "{unknown}: {error}");
+    }
+    let provider = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\nprovider = \"p\"\n";
+    let limit = "[[provider.limit]]\nname = \"main\"\nused = \"/a\"\n";
+    let own = account.replace("copilot", "p");
+    let error = read(&format!("{own}{provider}{limit}")).unwrap_err();
+    assert!(error.contains("token of its own"), "{error}");
+    assert!(read(&format!("{own}{provider}own_token = true\n{limit}")).is_ok());
+    for (extra, of_limit, expected) in [
+        ("headers = { \"a b\" = \"c\" }", "", "header"),
+        ("headers = { a = \"b\\nc\" }", "", "header"),
+        ("plan = \"plan\"", "", "JSON pointers"),
+        (
+            "credits = { unit = \"usd\", at = \"x\" }",
+            "",
+            "JSON pointers",
+        ),
+        ("", "divisor = 0", "divisor"),
+        ("", "divisor = nan", "divisor"),
+    ] {
+        let error = read(&format!("{provider}{extra}\n{limit}{of_limit}\n")).unwrap_err();
+        assert!(error.contains(expected), "{extra}{of_limit}: {error}");
+    }
+    let error = read(&format!("{provider}{limit}{provider}{limit}")).unwrap_err();
+    assert!(error.contains("another one"), "{error}");
+    let error = read(&format!(
+        "{}{limit}",
+        provider.replace("https://x", "https://")
+    ))
+    .unwrap_err();
+    assert!(error.contains("url must"), "{error}");
+}

@@ -1,0 +1,199 @@
+use super::*;
+use crate::model::{Limit, Scope};
+
+const HOUR: f64 = 3_600_000_000_000.0;
+
+fn at(hours: f64) -> UnixNanos {
+    #[expect(clippy::cast_possible_truncation, reason = "test times are small")]
+    UnixNanos::new(1_790_000_000_000_000_000 + (hours * HOUR) as i64)
+}
+
+fn reading(percent: f64, reset: f64) -> Reading {
+    Reading::new(Limit::main(), Window::hours(5), Scope::Account)
+        .with_percent(Some(percent))
+        .with_reset(Some(at(reset)))
+}
+
+fn row(percent: f64, reset: f64, observed: f64) -> Row {
+    let seen = poll(observed);
+    Row::new(reading(percent, reset), seen, seen.at)
+}
+
+fn seen(source: QuotaSource, hours: f64) -> Seen {
+    Seen::new(source, at(hours), at(hours))
+}
+
+fn poll(hours: f64) -> Seen {
+    seen(QuotaSource::Poll, hours)
+}
+
+/// Takes a reading over as it is made.
+fn update(row: &mut Row, reading: Reading, seen: Seen) -> bool {
+    row.update(reading, seen, seen.at)
+}
+
+#[test]
+fn the_newest_reading_wins_whatever_comes_last() {
+    let mut row = row(10.0, 5.0, 1.0);
+    assert!(update(
+        &mut row,
+        reading(20.0, 5.0),
+        seen(QuotaSource::Header, 2.0)
+    ));
+    assert!(!row.update(reading(15.0, 5.0), poll(1.5), at(2.0)));
+    assert_eq!(row.reading().used_ratio(), Some(0.2));
+    assert_eq!(row.seen.source, QuotaSource::Header);
+    assert!(!update(&mut row, reading(20.0, 5.0), poll(3.0)));
+    assert_eq!(row.seen.at, at(3.0), "seen again, though nothing changed");
+}
+
+#[test]
+fn a_window_that_ends_counts_once_and_its_figures_go() {
+    let mut row = row(80.0, 5.0, 4.9);
+    assert!(!row.expire(at(4.99)));
+    assert!(row.expire(at(5.0)));
+    assert!(!row.expire(at(5.1)));
+    assert!(!row.is_current());
+    assert!(update(&mut row, reading(1.0, 10.0), poll(5.2)));
+    assert!(row.is_current());
+    assert_eq!(row.resets(), 1);
+}
+
+#[test]
+fn a_late_word_of_a_window_that_is_over_is_not_believed() {
+    let mut row = row(80.0, 5.0, 4.9);
+    assert!(!update(
+        &mut row,
+        reading(81.0, 5.001),
+        seen(QuotaSource::Header, 5.0005)
+    ));
+    assert!(!row.is_current());
+    row.expire(at(5.1));
+    assert_eq!(row.resets(), 1);
+    // And when nobody looked at the moment of the reset.
+    let mut row = self::row(80.0, 5.0, 4.9);
+    update(&mut row, reading(2.0, 10.0), poll(6.0));
+    assert_eq!(row.resets(), 1);
+}
+
+#[test]
+fn jitter_and_unused_windows_that_roll_are_no_resets() {
+    let mut row = row(0.0, 5.0, 0.0);
+    for step in 1..50 {
+        let now = f64::from(step) / 10.0;
+        update(&mut row, reading(0.0, now + 5.0), poll(now));
+        row.expire(at(now));
+    }
+    assert_eq!(row.resets(), 0);
+    let mut row = self::row(40.0, 5.0, 1.0);
+    let wobbling = [5.01, 4.99, 5.0].map(|reset| reading(40.0, reset));
+    for (step, reading) in (2..).zip(wobbling) {
+        update(
+            &mut row,
+            reading,
+            seen(QuotaSource::Header, f64::from(step)),
+        );
+        assert_eq!(row.reading().reset_at(), Some(at(5.0)), "the first stands");
+    }
+    assert_eq!(row.resets(), 0);
+}
+
+#[test]
+fn a_window_that_begins_gets_its_reset_and_counts_its_end() {
+    let idle = reading(0.0, 5.0).with_reset(None);
+    let mut row = Row::new(idle, poll(0.0), at(0.0));
+    update(&mut row, reading(1.0, 6.0), poll(1.0));
+    assert_eq!(row.reading().reset_at(), Some(at(6.0)));
+    assert!(row.expire(at(6.0)));
+    assert_eq!(row.resets(), 1);
+}
+
+#[test]
+fn a_bought_reset_counts() {
+    let mut row = row(97.0, 5.0, 1.0);
+    update(&mut row, reading(0.0, 6.0), poll(1.1));
+    assert_eq!(row.resets(), 1);
+}
+
+#[test]
+fn a_refusal_takes_nothing_away() {
+    let mut row = row(97.0, 5.0, 1.0);
+    let refusal = Reading::new(Limit::main(), Window::hours(5), Scope::Account)
+        .with_reset(Some(at(5.0)))
+        .with_exhausted(Some(true));
+    update(&mut row, refusal, seen(QuotaSource::Error, 2.0));
+    assert_eq!(row.reading().used_ratio(), Some(0.97));
+    assert_eq!(row.reading().exhausted(), Some(true));
+}
+
+#[test]
+fn the_forecast_follows_the_average_pace() {
+    // Half used after two of five hours: all after four.
+    assert_eq!(row(50.0, 5.0, 2.0).exhaustion(), Some(at(4.0)));
+    assert_eq!(row(40.0, 5.0, 2.0).exhaustion(), None, "lasts to the reset");
+    assert_eq!(row(30.0, 5.0, 0.4).exhaustion(), None, "too early to tell");
+    assert_eq!(row(100.0, 5.0, 2.0).exhaustion(), None, "is exhausted");
+    assert_eq!(row(0.0, 5.0, 2.0).exhaustion(), None);
+}
+
+#[test]
+fn a_reading_without_reset_is_not_believed_for_ever() {
+    let bare = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account);
+    let mut row = Row::new(bare.with_percent(Some(5.0)), poll(0.0), at(0.0));
+    assert!(!row.expire(at(23.0)));
+    assert!(row.expire(at(24.0)));
+    assert_eq!(row.resets(), 0);
+}
+
+#[test]
+fn a_time_that_is_still_to_come_keeps_nothing_out() {
+    let from_another_clock = Seen::new(QuotaSource::Header, at(90.0), at(1.0));
+    let mut row = Row::new(reading(10.0, 5.0), from_another_clock, at(1.0));
+    assert!(row.update(reading(20.0, 5.0), poll(1.1), at(1.1)));
+    assert_eq!(row.resets(), 0);
+    // Our own clock was ahead, and has been put right.
+    let mut row = self::row(10.0, 5.0, 4.0);
+    assert!(row.update(reading(20.0, 5.0), poll(1.0), at(1.0)));
+    assert_eq!(row.seen.at, at(1.0));
+}
+
+#[test]
+fn a_window_that_ended_before_anybody_looked_is_not_counted() {
+    let row = Row::new(reading(80.0, 5.0), poll(4.0), at(6.0));
+    assert!(!row.is_current());
+    assert_eq!(row.resets(), 0);
+}
+
+#[test]
+fn what_is_not_believed_any_more_does_not_come_back_when_it_is_said_again() {
+    let bare = Reading::new(Limit::main(), Window::MONTH, Scope::Spend);
+    let bare = bare.with_percent(Some(5.0));
+    let mut row = Row::new(bare.clone(), poll(0.0), at(0.0));
+    assert!(row.expire(at(24.0)));
+    assert!(!row.update(bare, poll(0.0), at(24.1)));
+    assert!(!row.is_current());
+}
+
+#[test]
+fn a_reset_into_a_window_that_has_not_begun_counts_when_it_happens() {
+    let mut row = row(97.0, 5.0, 1.0);
+    let fresh = reading(0.0, 6.0).with_reset(None);
+    assert!(update(&mut row, fresh, poll(1.1)));
+    assert_eq!((row.resets(), row.reading().reset_at()), (1, None));
+    row.expire(at(5.0));
+    assert_eq!(row.resets(), 1, "the old end is nobody's end");
+}
+
+#[test]
+fn a_refusal_gives_way_to_what_the_provider_says_later() {
+    let refusal =
+        Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account).with_exhausted(Some(true));
+    let mut row = Row::new(refusal, seen(QuotaSource::Error, 1.0), at(1.0));
+    row.overrule(poll(0.9));
+    row.overrule(seen(QuotaSource::Error, 1.1));
+    assert!(row.is_current());
+    row.overrule(seen(QuotaSource::Header, 1.1));
+    assert!(!row.is_current());
+    assert_eq!(row.resets(), 0);
+    assert!(!row.is_forgotten(at(24.0)) && row.is_forgotten(at(24.0 * 40.0)));
+}

@@ -1,0 +1,147 @@
+//! Polls: which begin, and what becomes of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::Task;
+use crate::errors::Chain;
+use crate::model::QuotaAnswer;
+use crate::poller::board::Whose;
+use crate::poller::caller::{Caller, NoContact, Target};
+use crate::poller::refresh::{Failed, NO_CONTACT};
+use crate::quota::Failure;
+
+/// A CPA that cannot be asked now is not asked for every account in turn.
+const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
+
+/// How a poll ended.
+pub(super) struct Polled {
+    auth_index: Box<str>,
+    provider: String,
+    took: Duration,
+    result: Result<Result<QuotaAnswer, Failure>, NoContact>,
+}
+
+impl Task {
+    pub(super) fn start_polls(&mut self) {
+        let now = Instant::now();
+        if self.pause_until.is_some_and(|until| until > now) {
+            return;
+        }
+        while self.has_room()
+            && let Some(auth_index) = self.schedule.next_due(now)
+        {
+            let Some(target) = self.targets.get(&auth_index).cloned() else {
+                self.schedule.keep(|index| index != &*auth_index);
+                continue;
+            };
+            let with_plan = self.schedule.started(&auth_index, now);
+            let poll = poll(self.caller.clone(), target, auth_index.clone(), with_plan);
+            let handle = self.running.spawn(poll);
+            self.about.insert(handle.id(), auth_index);
+        }
+    }
+
+    /// A poll that panicked is a bug of ours. Its account is asked again, later and later.
+    pub(super) fn broke_off(&mut self, error: &JoinError) {
+        tracing::error!(error = %Chain(error), "a poll of a quota broke off");
+        let Some(auth_index) = self.about.remove(&error.id()) else {
+            return;
+        };
+        let provider = self.targets.get(&auth_index);
+        let provider = provider.map_or("unknown", |target| target.asked.provider().id());
+        let failure = Failure::Transient { retry_after: None };
+        let failed = self.failed(&auth_index, provider, failure.as_str());
+        self.schedule
+            .ended(&auth_index, Some(failure), Instant::now());
+        self.settle(&auth_index, Some(failed));
+    }
+
+    pub(super) fn ended(&mut self, polled: Polled) {
+        let now = Instant::now();
+        let Polled {
+            auth_index,
+            provider,
+            took,
+            result,
+        } = polled;
+        let auth_index = &*auth_index;
+        let Ok(result) = result else {
+            // Nobody was asked. The account keeps its place in the queue.
+            self.pause_until = Some(now + NO_CONTACT_PAUSE);
+            self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
+            let failed = self.failed(auth_index, &provider, NO_CONTACT);
+            self.settle(auth_index, Some(failed));
+            return;
+        };
+        let failure = match result {
+            Ok(answer) => {
+                self.answered(auth_index, &provider, answer);
+                None
+            }
+            Err(failure) => Some(failure),
+        };
+        let reason = failure.map(Failure::as_str);
+        self.parts.polls.polled(&provider, took, reason);
+        if let Some(failure) = failure {
+            tracing::debug!(
+                provider,
+                account = self.label(auth_index),
+                reason,
+                "quota not read: {failure}"
+            );
+        }
+        self.schedule.ended(auth_index, failure, now);
+        let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
+        self.settle(auth_index, failed);
+    }
+
+    /// Who hears that a round is over may look at once, and then finds what it brought.
+    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
+        if self.round.ends_with(auth_index) {
+            self.publish_now();
+        }
+        self.round.ended(auth_index, failure);
+    }
+
+    fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
+        // Gone while it was asked about.
+        if self.targets.get(auth_index).is_none() {
+            return;
+        }
+        let at = self.now();
+        let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
+        if let Some(plan) = &answer.facts.plan {
+            self.parts.directory.tell_plan(auth_index, plan.as_str());
+        }
+        let whose = Whose {
+            auth_index,
+            provider: &provider,
+        };
+        let news = self.board.polled(whose, answer, at);
+        self.keep(news);
+        self.dirty = true;
+    }
+
+    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> Failed {
+        Failed {
+            provider: provider.to_owned(),
+            account: self.label(auth_index),
+            reason: reason.into(),
+        }
+    }
+}
+
+async fn poll(caller: Caller, target: Target, auth_index: Box<str>, with_plan: bool) -> Polled {
+    let began = Instant::now();
+    let result = caller.poll(&target, with_plan).await;
+    Polled {
+        auth_index,
+        provider: target.asked.provider().id().to_owned(),
+        took: began.elapsed(),
+        result,
+    }
+}
