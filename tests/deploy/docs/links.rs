@@ -131,7 +131,10 @@ fn every_page_that_is_named_is_there() {
             let word = word.trim_end_matches('.').trim_start_matches("./");
             let word = word.trim_start_matches('/');
             let folder = root().join(&path).parent().unwrap().to_owned();
-            let is_page = word.ends_with(".md") && word.len() > 3 && !word.starts_with('.');
+            // A first part with a dot in it is a host or a hidden folder.
+            let first = word.split('/').next().unwrap();
+            let is_outside = first != word && first.contains('.');
+            let is_page = word.ends_with(".md") && word.len() > 3 && !is_outside;
             if is_page {
                 checked += 1;
                 let there = root().join(word).exists() || folder.join(word).exists();
