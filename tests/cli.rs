@@ -141,6 +141,45 @@ fn signal(child: &Child, name: &str) {
     );
 }
 
+/// A container with nothing in it but the binary.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_certificate_authorities_only_https_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = dir.path().to_str().unwrap();
+    let command = |url: &str, rest: &[&str]| {
+        let mut command = exporter(rest);
+        command
+            .args(["--cpa.url", url, "--storage.path", storage])
+            .args(["--web.listen-address", "127.0.0.1:0"])
+            .env("SSL_CERT_FILE", "/nonexistent")
+            .env("SSL_CERT_DIR", "/nonexistent");
+        command
+    };
+    let refused = command("https://127.0.0.1:1", &["check-config"]).output();
+    let refused = refused.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let wanted = "cpa.tls_ca_file: this system trusts no certificate authority";
+    assert!(said.starts_with(wanted), "{said}");
+
+    let mut child = command("http://127.0.0.1:1", &[])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut before = Vec::new();
+    let ready = lines.find(|line| {
+        before.push(line.as_ref().unwrap().clone());
+        before.last().unwrap().contains("ready: counters")
+    });
+    assert!(ready.is_some(), "{before:?}");
+    let warnings = before.iter().filter(|line| line.contains("trusts no"));
+    assert_eq!(warnings.count(), 1, "{before:?}");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_ends_a_running_exporter_with_code_0() {
