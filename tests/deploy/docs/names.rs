@@ -70,6 +70,17 @@ fn files_are_there() {
     assert!(checked > 50, "{checked}");
 }
 
+/// What the first steps make in a checkout is not to be committed with it.
+#[test]
+fn keys_and_data_of_the_first_steps_are_ignored() {
+    let readme = read("README.md");
+    assert!(readme.contains("> management.key ") && readme.contains("--storage.path ./data\n"));
+    let ignored = read(".gitignore");
+    for line in ["/management.key", "/data", "/secrets"] {
+        assert!(ignored.lines().any(|one| one == line), "{line}");
+    }
+}
+
 #[test]
 fn keys_and_variables_are_known() {
     let keys = keys();
