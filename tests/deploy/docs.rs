@@ -5,7 +5,7 @@ mod commands;
 mod links;
 mod names;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{files, root};
 use code::Code;
@@ -30,7 +30,7 @@ impl Page {
 fn pages() -> Vec<Page> {
     let mut found: Vec<Page> = ours()
         .into_iter()
-        .filter(|path| path.ends_with(".md"))
+        .filter(|path| Path::new(path).extension().is_some_and(|end| end == "md"))
         .map(|path| Page {
             text: crate::read(&path),
             path,

@@ -95,35 +95,54 @@ fn calls(line: &str) -> Vec<Vec<&str>> {
     calls
 }
 
-/// What is wrong with one call, and whether it was one that this can judge.
-fn judge(ours: &mut Ours, call: &[&str]) -> Option<Option<String>> {
-    let at = |end: &str| call.iter().position(|word| word.ends_with(end));
-    if let Some(at) = at("cpa-exporter")
-        && call[..at]
-            .iter()
-            .all(|word| *word == "sudo" || word.contains('='))
-    {
-        return Some(ours.wrong_with(&call[at + 1..]));
+/// What this can say of a call.
+enum Verdict {
+    NotOurs,
+    Good,
+    Wrong(String),
+}
+
+impl From<Option<String>> for Verdict {
+    fn from(problem: Option<String>) -> Self {
+        problem.map_or(Self::Good, Self::Wrong)
     }
+}
+
+fn judge(ours: &mut Ours, call: &[&str]) -> Verdict {
+    let after = |at: usize| call.get(at + 1..).unwrap_or_default();
+    let at = call
+        .iter()
+        .position(|word| *word != "sudo" && !word.contains('='));
+    if let Some(at) = at
+        && call
+            .get(at)
+            .is_some_and(|word| word.ends_with("cpa-exporter"))
+    {
+        return ours.wrong_with(after(at)).into();
+    }
+    let find = |wanted: &str| call.iter().position(|word| *word == wanted);
     if call.starts_with(&["cargo", "run"]) {
-        let at = call.iter().position(|word| *word == "--").unwrap();
-        return Some(ours.wrong_with(&call[at + 1..]));
+        return find("--")
+            .map_or_else(
+                || Some("ends early".to_owned()),
+                |at| ours.wrong_with(after(at)),
+            )
+            .into();
     }
-    if let Some(at) = call.iter().position(|word| *word == "--test")
-        && call.contains(&"cargo")
-    {
-        let name = call[at + 1];
+    if let (Some(at), true) = (find("--test"), call.contains(&"cargo")) {
+        let name = after(at).first().copied().unwrap_or_default();
         let there = ["", ".rs"].map(|end| root().join(format!("tests/{name}{end}")).exists());
-        return Some((!there.contains(&true)).then(|| format!("there is no test {name}")));
+        let problem = (!there.contains(&true)).then(|| format!("there is no test {name}"));
+        return problem.into();
     }
-    let script = call.iter().find_map(|word| word.strip_prefix("scripts/"))?;
+    let script = call.iter().find_map(|word| word.strip_prefix("scripts/"));
+    let Some(script) = script else {
+        return Verdict::NotOurs;
+    };
     let text = read(&format!("scripts/{script}"));
     let mut flags = call.iter().filter_map(|word| flag(word));
-    Some(
-        flags
-            .find(|flag| !has(&text, flag))
-            .map(|flag| format!("has no option {flag}")),
-    )
+    let unknown = flags.find(|flag| !has(&text, flag));
+    unknown.map(|flag| format!("has no option {flag}")).into()
 }
 
 /// An option alone: of whatever of ours.
@@ -151,9 +170,12 @@ fn wrong_in(ours: &mut Ours, page: &Page, text: &str, is_block: bool) -> (usize,
     let mut say = |problem: String| wrong.push(format!("{}: {text}: {problem}", page.path));
     for call in calls(text) {
         let Some(first) = call.first() else { continue };
-        if let Some(problem) = judge(ours, &call) {
+        let verdict = judge(ours, &call);
+        if !matches!(verdict, Verdict::NotOurs) {
             judged += 1;
-            problem.map(&mut say);
+            if let Verdict::Wrong(problem) = verdict {
+                say(problem);
+            }
         } else if !is_block && flag(first).is_some() {
             judged += 1;
             for flag in call.iter().filter_map(|word| flag(word)) {

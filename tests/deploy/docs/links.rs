@@ -1,6 +1,7 @@
 //! Links lead somewhere. Nothing is asked over the network.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::{Page, code::prose, none, ours, pages};
 use crate::root;
@@ -134,7 +135,9 @@ fn every_page_that_is_named_is_there() {
             // A first part with a dot in it is a host or a hidden folder.
             let first = word.split('/').next().unwrap();
             let is_outside = first != word && first.contains('.');
-            let is_page = word.ends_with(".md") && word.len() > 3 && !is_outside;
+            let is_page = word.len() > 3
+                && !is_outside
+                && Path::new(word).extension().is_some_and(|end| end == "md");
             if is_page {
                 checked += 1;
                 let there = root().join(word).exists() || folder.join(word).exists();

@@ -19,10 +19,10 @@ pub(super) fn keys() -> BTreeSet<String> {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']');
-        } else if let Some((key, _)) = line.strip_prefix('#').and_then(|l| l.split_once(" = ")) {
-            if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
-                found.insert(format!("{section}.{key}"));
-            }
+        } else if let Some((key, _)) = line.strip_prefix('#').and_then(|l| l.split_once(" = "))
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            found.insert(format!("{section}.{key}"));
         }
     }
     assert!(found.len() > 40, "{found:?}");
@@ -123,7 +123,7 @@ fn keys_and_variables_are_known() {
     assert!(checked > 15, "{checked}");
 }
 
-/// Families of `docs/metrics.md`, recording rules, and what PromQL makes of a histogram.
+/// Families of `docs/metrics.md`, recording rules, and what queries make of a histogram.
 fn metrics() -> BTreeSet<String> {
     let rules = read("prometheus/recording.rules.yml");
     let recorded = rules
