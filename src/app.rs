@@ -1,5 +1,6 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
+pub(crate) mod files;
 pub(crate) mod limits_file;
 mod listener;
 pub(crate) mod once;

@@ -279,6 +279,7 @@ fn read(path: &Path) -> Layer {
             let text = format!("the configuration file cannot be read: {error}");
             Layer {
                 problems: vec![Problem::general(origin, text)],
+                unread: true,
                 ..Layer::default()
             }
         }

@@ -1,15 +1,17 @@
 //! The only place that makes an HTTP client: with time limits, without redirects, under our name.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
+use crate::errors::Chain;
 use crate::version::USER_AGENT;
 
 /// How long things may take.
@@ -47,6 +49,11 @@ pub enum ClientError {
     NoAuthority,
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    #[error(
+        "this system trusts no certificate authority: install ca-certificates, set SSL_CERT_FILE, \
+         or name a file of them"
+    )]
+    NobodyTrusted(#[source] rustls::Error),
     #[error("the HTTP client cannot be made")]
     Build(#[source] reqwest::Error),
     #[error("the answer is longer than {0} bytes")]
@@ -56,29 +63,53 @@ pub enum ClientError {
 }
 
 /// With `authorities` (PEM) only servers they vouch for are trusted, else those the system trusts.
+///
+/// A system that trusts nobody, such as a container with nothing but our binary, still has `http`.
 pub fn build(
     limits: Limits,
     proxy: Proxy,
     authorities: Option<&[u8]>,
 ) -> Result<Client, ClientError> {
-    let mut builder = Client::builder()
+    if let Some(pem) = authorities {
+        let trusted = Certificate::from_pem_bundle(pem).map_err(ClientError::Authorities)?;
+        if trusted.is_empty() {
+            return Err(ClientError::NoAuthority);
+        }
+        let builder = builder(limits, proxy).tls_certs_only(trusted);
+        return builder.build().map_err(ClientError::Build);
+    }
+    builder(limits, proxy).build().or_else(|error| {
+        let trusts_nobody = builder(limits, proxy).tls_certs_only([]).build();
+        let client = trusts_nobody.map_err(ClientError::Build)?;
+        say_once(&error);
+        Ok(client)
+    })
+}
+
+/// Every client of a run would say the same.
+fn say_once(error: &reqwest::Error) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if tracing::enabled!(tracing::Level::WARN) && !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            error = %Chain(error),
+            "this system trusts no certificate authority, so https works only with a file of them; \
+             install ca-certificates or set SSL_CERT_FILE"
+        );
+    }
+}
+
+fn builder(limits: Limits, proxy: Proxy) -> ClientBuilder {
+    let builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(limits.connect)
         .timeout(limits.total)
         // A redirect would carry our key to a place nobody configured.
         .redirect(redirect::Policy::none())
         .referer(false);
-    if proxy == Proxy::Never {
-        builder = builder.no_proxy();
+    match proxy {
+        Proxy::Never => builder.no_proxy(),
+        Proxy::FromEnvironment => builder,
     }
-    if let Some(pem) = authorities {
-        let trusted = Certificate::from_pem_bundle(pem).map_err(ClientError::Authorities)?;
-        if trusted.is_empty() {
-            return Err(ClientError::NoAuthority);
-        }
-        builder = builder.tls_certs_only(trusted);
-    }
-    builder.build().map_err(ClientError::Build)
 }
 
 /// The same trust as [`build`], for connections that are not HTTP. Offers no ALPN.
@@ -97,7 +128,9 @@ pub fn tls_config(authorities: Option<&[u8]>) -> Result<Arc<ClientConfig>, Clien
             }
             builder.with_root_certificates(roots)
         }
-        None => builder.with_platform_verifier().map_err(ClientError::Tls)?,
+        None => builder
+            .with_platform_verifier()
+            .map_err(ClientError::NobodyTrusted)?,
     };
     Ok(Arc::new(config.with_no_client_auth()))
 }

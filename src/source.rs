@@ -93,6 +93,7 @@ impl Source {
                 hard: parts.hard,
                 contact: Contact::default(),
                 perhaps_cut: false,
+                silent: false,
             },
         }
     }
@@ -196,6 +197,7 @@ impl Supervisor {
                 self.lost_contact("down");
                 if self.retry == RETRY_FIRST {
                     tracing::warn!(why, url = %self.context.settings.url, "CPA gives no answer; trying again");
+                    self.context.silent = true;
                 }
                 return self.pause_after_failure().await;
             }

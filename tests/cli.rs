@@ -56,6 +56,63 @@ fn all_problems_are_on_stderr_and_the_code_is_2() {
     assert!(!stderr.contains("never-print-me"), "{stderr}");
 }
 
+/// Files that the configuration names are a part of it: all are read, and none hides another.
+#[test]
+fn a_file_that_the_configuration_names_is_checked_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("ca.pem"), "no certificate").unwrap();
+    for name in ["prices.toml", "limits.toml", "quota.toml"] {
+        std::fs::write(at(name), "nobody_knows = 1\n").unwrap();
+    }
+    let storage = at("data");
+    let named = [
+        ("--cpa.url", "https://127.0.0.1:1".to_owned()),
+        ("--cpa.tls-ca-file", at("ca.pem")),
+        ("--quota.file", at("quota.toml")),
+        ("--cost.price-file", at("prices.toml")),
+        ("--limits.file", at("limits.toml")),
+        ("--storage.path", storage.clone()),
+        ("--web.listen-address", "127.0.0.1:0".to_owned()),
+    ];
+    let arguments: Vec<&str> = named.iter().flat_map(|(k, v)| [*k, v.as_str()]).collect();
+    let checked = output(&[&["check-config"], &arguments[..]].concat());
+    let started = output(&arguments);
+    for (code, stdout, stderr) in [&checked, &started] {
+        assert_eq!((*code, stdout.as_str()), (2, ""), "{stderr}");
+        for part in [
+            "cpa.tls_ca_file: the CA file holds no certificate",
+            "quota.toml",
+            "prices.toml",
+            "limits.toml",
+            "4 problems",
+        ] {
+            assert!(stderr.contains(part), "{part}: {stderr}");
+        }
+    }
+    assert!(!std::path::Path::new(&storage).exists(), "nothing began");
+}
+
+#[test]
+fn commands_say_where_no_database_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = format!("--storage.path={}", dir.path().display());
+    for command in [
+        &["rejects", "list"][..],
+        &["prices", "missing"],
+        &["backfill"],
+        &["reprice", "--from=2026-01-01", "--to=2026-01-02"],
+    ] {
+        let (code, _stdout, stderr) = output(&[command, &[storage.as_str()]].concat());
+        assert_eq!(code, 1, "{command:?}");
+        assert!(
+            stderr.contains("there is no database ") && !stderr.contains("sqlite"),
+            "{command:?}: {stderr}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_wrong_command_line_is_code_2_and_help_is_0() {
     assert_eq!(output(&["--cpa.ulr=x"]).0, 2);
@@ -82,6 +139,45 @@ fn signal(child: &Child, name: &str) {
             .unwrap()
             .success()
     );
+}
+
+/// A container with nothing in it but the binary.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_certificate_authorities_only_https_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = dir.path().to_str().unwrap();
+    let command = |url: &str, rest: &[&str]| {
+        let mut command = exporter(rest);
+        command
+            .args(["--cpa.url", url, "--storage.path", storage])
+            .args(["--web.listen-address", "127.0.0.1:0"])
+            .env("SSL_CERT_FILE", "/nonexistent")
+            .env("SSL_CERT_DIR", "/nonexistent");
+        command
+    };
+    let refused = command("https://127.0.0.1:1", &["check-config"]).output();
+    let refused = refused.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let wanted = "cpa.tls_ca_file: this system trusts no certificate authority";
+    assert!(said.starts_with(wanted), "{said}");
+
+    let mut child = command("http://127.0.0.1:1", &[])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut before = Vec::new();
+    let ready = lines.find(|line| {
+        before.push(line.as_ref().unwrap().clone());
+        before.last().unwrap().contains("ready: counters")
+    });
+    assert!(ready.is_some(), "{before:?}");
+    let warnings = before.iter().filter(|line| line.contains("trusts no"));
+    assert_eq!(warnings.count(), 1, "{before:?}");
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[cfg(unix)]

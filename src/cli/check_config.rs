@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{ConfigFlags, Exit, complain, print};
-use crate::app::{limits_file, prices};
+use crate::app::files;
 use crate::config::{self, Env};
 
 #[derive(Debug, clap::Args)]
@@ -16,9 +16,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
-    let table = prices::load(&loaded.value.storage.path, &loaded.value.cost)?;
-    prices::references(&loaded.value.cost, &table)?;
-    limits_file::load(&loaded.value.limits)?;
+    files::check(&loaded.value)?;
     let mut text = String::from("The configuration is valid");
     match config::file_path(&flags, env) {
         Some(path) => writeln!(text, ": {}", path.display())?,

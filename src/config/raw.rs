@@ -59,6 +59,8 @@ pub(super) struct Layer {
     pub(super) values: BTreeMap<&'static str, Given>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// It is a file of which not everything could be read.
+    pub(super) unread: bool,
 }
 
 impl Raw {
@@ -96,6 +98,7 @@ pub(super) fn file(path: &Path, text: &str) -> Layer {
     layer
         .problems
         .retain(|problem| !broken.iter().any(|b| same_line(&b.origin, &problem.origin)));
+    layer.unread = !broken.is_empty();
     layer.problems.extend(broken);
     layer
 }

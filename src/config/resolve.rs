@@ -128,6 +128,8 @@ impl<'a> Resolver<'a> {
             (given != (None, None)).then_some(given)
         });
         match first {
+            // It may well be in the file.
+            None if self.layers.iter().any(|layer| layer.unread) => None,
             None => {
                 let text = "no management key: give cpa.management_key_file in the file, \
                             --cpa.management-key-file, CPA_MANAGEMENT_KEY_FILE or \

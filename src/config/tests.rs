@@ -97,6 +97,7 @@ fn the_file_can_be_named_by_the_environment_and_a_missing_one_is_an_error() {
         text.starts_with("/nonexistent/config.toml: the configuration file cannot be read: "),
         "{text}"
     );
+    assert!(!text.contains("management key"), "it may be there: {text}");
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub(super) struct Context {
     pub(super) contact: Contact,
     /// A live subscription ended; whether that was a cut shows at the next connect.
     pub(super) perhaps_cut: bool,
+    /// The log says that CPA gives no answer.
+    pub(super) silent: bool,
 }
 
 /// After a request to stop, a reply that is on its way gets this long.
@@ -134,14 +136,22 @@ const LAST_REPLY: Duration = Duration::from_secs(3);
 
 impl Context {
     /// A logged-in RESP connection, or why there is none.
-    pub(super) async fn connect(&self) -> Result<Connection, End> {
+    pub(super) async fn connect(&mut self) -> Result<Connection, End> {
         let Some(key) = self.access.key(&self.soft).await else {
             return Err(End::Stopped);
         };
         let connection = self.connect_with(&key).await.map_err(End::from)?;
+        self.in_contact();
+        Ok(connection)
+    }
+
+    /// CPA has answered, and let us in.
+    pub(super) fn in_contact(&mut self) {
         self.access.admitted();
         self.metrics.set_up(true);
-        Ok(connection)
+        if std::mem::take(&mut self.silent) {
+            tracing::info!("CPA answers again");
+        }
     }
 
     async fn connect_with(&self, key: &SecretString) -> Result<Connection, RespFailure> {

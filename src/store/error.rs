@@ -10,6 +10,10 @@ pub enum StoreError {
     Sqlite(#[from] rusqlite::Error),
     #[error("database file {0} could not be created")]
     Create(PathBuf, #[source] std::io::Error),
+    #[error(
+        "there is no database {0}; the exporter makes it when it first runs, --storage.path says where"
+    )]
+    Absent(PathBuf),
     /// Nothing has been touched.
     #[error(
         "database {path} has schema version {found}, this program knows versions up to {known}; \
@@ -86,7 +90,9 @@ impl StoreError {
             },
             Self::Create(_, error) => of_io(error.kind()),
             Self::Content(_) => FailureClass::Corrupt,
-            Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_) => FailureClass::Other,
+            Self::Absent(_) | Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_) => {
+                FailureClass::Other
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The reading side: a connection of its own that can change nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -27,10 +27,20 @@ pub struct StoredReject {
     pub imported: bool,
 }
 
+/// The database of a directory in which the exporter has run.
+pub(super) fn existing(directory: &Path) -> Result<PathBuf, StoreError> {
+    let path = directory.join(DATABASE_FILE);
+    match path.try_exists() {
+        Ok(false) => Err(StoreError::Absent(path)),
+        // What cannot be looked at is what `SQLite` has words for.
+        Ok(true) | Err(_) => Ok(path),
+    }
+}
+
 impl Reader {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let path = directory.join(DATABASE_FILE);
+        let path = existing(directory)?;
         let conn = Connection::open_with_flags(&path, flags)?;
         refuse_other_schema(&conn, &path)?;
         Ok(Self { conn })

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
 use super::ingest::IMPORTED;
 use super::open::refuse_other_schema;
-use super::{DATABASE_FILE, StoreError, money};
+use super::{StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
 
 /// The other side commits within this time many times over.
@@ -87,7 +87,7 @@ impl Cursor {
 impl Repricer {
     /// Opens a database that exists and has this program's schema; changes neither.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join(DATABASE_FILE);
+        let path = super::read::existing(directory)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&path, flags)?;
         conn.busy_timeout(BUSY_TIMEOUT)?;

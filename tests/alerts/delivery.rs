@@ -195,6 +195,35 @@ async fn hostile_labels_are_text_everywhere() {
     }
 }
 
+/// Whole, without marks in it that the channel would not take back out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runbook_elsewhere_can_be_followed() {
+    if !have(&["prometheus-alertmanager", "amtool"]) {
+        return;
+    }
+    let rig = Rig::start("en").await;
+    let page = format!(
+        "https://wiki.example/{}/RUN_BOOK.md#cpadown",
+        "x_y/".repeat(30)
+    );
+    let alert = json!([{
+        "labels": {"alertname": "CPADown", "severity": "critical"},
+        "annotations": {"runbook_url": page},
+    }]);
+    rig.alertmanager.push(&alert).await;
+    let arrived = rig.arrived(1, |_| true).await;
+    for (channel, messages) in CHANNELS.iter().zip(&arrived) {
+        let text = text(&messages[0]);
+        let wanted = match *channel {
+            "/bot" => format!("<i>{page}</i>"),
+            "/mail" => format!("<a href=\"{page}\">{page}</a>"),
+            "/discord" => format!("<{page}>"),
+            _ => page.clone(),
+        };
+        assert!(text.contains(&wanted), "{channel}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_is_told_but_not_of_a_reset() {
     if !have(&["prometheus-alertmanager", "amtool"]) {

@@ -15,6 +15,7 @@ mod inhibition;
 mod messages;
 mod promql;
 mod rules;
+mod runbook;
 mod script;
 mod sinks;
 mod source;

@@ -93,6 +93,70 @@ async fn it_runs_and_leaves_nothing_behind() {
     }
 }
 
+/// Before anything is built or started.
+#[test]
+fn a_wrong_call_is_said() {
+    if !have(&["prometheus", "prometheus-alertmanager"]) {
+        return;
+    }
+    for (flags, complaint) in [
+        (
+            ["--ports", "1,2,3"],
+            "--ports wants four numbers, not 1,2,3",
+        ),
+        (
+            ["--ports", "1,2,3,4,5"],
+            "--ports wants four numbers, not 1,2,3,4,5",
+        ),
+        (["--ports", "1,2,3,65536"], "there is no port 65536"),
+        (
+            ["--exporter", "here"],
+            "--exporter wants HOST:PORT, not here",
+        ),
+        (
+            ["--binary", "/nonexistent"],
+            "/nonexistent is not there, or no program",
+        ),
+        (
+            ["--alertmanager", "/nonexistent"],
+            "/nonexistent cannot be read",
+        ),
+        (
+            ["--language", "xx"],
+            "there are boards in en, vi and zh, not in xx",
+        ),
+    ] {
+        let mut stack = start(&flags);
+        assert_eq!(stack.0.wait().unwrap().code(), Some(2), "{flags:?}");
+        let said = BufReader::new(stack.0.stderr.take().unwrap()).lines();
+        let said: Vec<String> = said.map(Result::unwrap).collect();
+        assert_eq!(said, [format!("stack: {complaint}")]);
+    }
+}
+
+#[test]
+fn without_prometheus_it_says_how_to_get_it() {
+    let tools = tempfile::tempdir().unwrap();
+    for name in ["bash", "dirname"] {
+        let found = Command::new("sh")
+            .args(["-c", &format!("command -v {name}")])
+            .output();
+        let path = String::from_utf8(found.unwrap().stdout).unwrap();
+        std::os::unix::fs::symlink(path.trim(), tools.path().join(name)).unwrap();
+    }
+    let output = Command::new(tools.path().join("bash"))
+        .arg(root().join("scripts/stack"))
+        .env("PATH", tools.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        said,
+        "stack: prometheus is not installed (apt-get install prometheus)\n"
+    );
+}
+
 #[test]
 fn a_port_that_is_taken_is_said() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {

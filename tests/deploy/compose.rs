@@ -73,13 +73,40 @@ fn path(text: &str) -> &str {
     }
 }
 
-/// Folders that others may still be making; everything else that is mounted is in this checkout.
-const MADE_ELSEWHERE: [&str; 4] = [
-    "./alerts",
-    "./grafana/dashboards",
-    "./grafana/provisioning",
-    "./prometheus",
-];
+/// `${NAME:-default}` at its beginning by its default.
+fn with_defaults(text: &str) -> String {
+    match text
+        .strip_prefix("${")
+        .and_then(|rest| rest.split_once('}'))
+    {
+        Some((named, rest)) => format!("{}{rest}", named.split_once(":-").unwrap().1),
+        None => text.to_owned(),
+    }
+}
+
+/// A configuration with a bot's token in it is no file of the checkout.
+#[test]
+fn alertmanager_can_be_given_a_configuration_of_ones_own() {
+    let compose = compose();
+    let mounts = texts(&compose["services"]["alertmanager"]["volumes"]);
+    let mount =
+        "${ALERTMANAGER_CONFIG:-./alerts/alertmanager.yml}:/etc/alertmanager/alertmanager.yml:ro";
+    assert_eq!(mounts[0], mount);
+    let script = "--templates /etc/alertmanager/templates";
+    assert!(read("docs/deployment.md").contains(script));
+    assert!(mounts[1].contains(":/etc/alertmanager/templates:"));
+}
+
+/// Settings of one's own are there or not, and never in the repository.
+#[test]
+fn the_exporter_takes_a_file_of_settings() {
+    let compose = compose();
+    let file = &compose["services"]["exporter"]["env_file"][0];
+    assert_eq!(file["path"], "./exporter.env");
+    assert_eq!(file["required"], false);
+    let ignored = read(".gitignore");
+    assert!(ignored.lines().any(|line| line == "/exporter.env"));
+}
 
 #[test]
 fn what_is_mounted_is_there_and_cannot_be_changed() {
@@ -88,6 +115,7 @@ fn what_is_mounted_is_there_and_cannot_be_changed() {
     let mut used = Vec::new();
     for (name, service) in services(&compose) {
         for mount in service.get("volumes").map(texts).unwrap_or_default() {
+            let mount = with_defaults(mount);
             let parts: Vec<&str> = mount.split(':').collect();
             if !parts[0].starts_with('.') {
                 assert!(
@@ -99,11 +127,7 @@ fn what_is_mounted_is_there_and_cannot_be_changed() {
                 continue;
             }
             assert_eq!(parts.get(2), Some(&"ro"), "{name}: {mount}");
-            let known = MADE_ELSEWHERE
-                .iter()
-                .find(|made| parts[0].starts_with(**made));
-            let folder = known.is_some_and(|made| !root().join(made).exists());
-            assert!(folder || root().join(parts[0]).exists(), "{name}: {mount}");
+            assert!(root().join(parts[0]).exists(), "{name}: {mount}");
         }
     }
     used.sort();

@@ -81,6 +81,12 @@ fn names_and_mounts_fit_together() {
     assert_eq!(&service["spec"]["selector"], labels);
     let port = &spec["containers"][0]["ports"][0];
     assert_eq!(service["spec"]["ports"][0]["targetPort"], port["name"]);
+    let policy = manifest("networkpolicy.yaml");
+    assert_eq!(&policy["spec"]["podSelector"]["matchLabels"], labels);
+    assert_eq!(
+        policy["spec"]["ingress"][0]["ports"][0]["port"],
+        port["name"]
+    );
     let monitor = manifest("servicemonitor.yaml");
     assert_eq!(
         monitor["spec"]["selector"]["matchLabels"],
@@ -127,4 +133,6 @@ fn kustomize_builds_it() {
         .filter_map(|line| line.strip_prefix("kind: "))
         .collect();
     assert_eq!(kinds, ["Service", "PersistentVolumeClaim", "Deployment"]);
+    let image = format!("image: {NAME}:{}\n", env!("CARGO_PKG_VERSION"));
+    assert!(built.contains(&image), "{built}");
 }

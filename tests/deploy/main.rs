@@ -7,6 +7,7 @@
 )]
 
 mod compose;
+mod docs;
 mod image;
 mod kubernetes;
 mod services;

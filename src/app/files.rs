@@ -1,0 +1,46 @@
+//! The files that the configuration names, read before anything starts: a wrong one is a wrong
+//! configuration, said together with the others and with the exit code of one.
+
+use std::fmt;
+
+use super::{limits_file, pool, prices, records};
+use crate::config::{Config, Origin, Problem, Problems};
+
+/// All that is wrong with them.
+pub(crate) fn check(config: &Config) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, error: anyhow::Error| match error.downcast::<Problems>() {
+        Ok(several) => problems.extend(several.0),
+        Err(error) => problems.push(about(key, &format_args!("{error:#}"))),
+    };
+    if let Err(error) = records::Server::new(&config.cpa) {
+        wrong("cpa.tls_ca_file", error);
+    }
+    if let Err(error) = pool::quota_file(config) {
+        wrong("quota.file", error.into());
+    }
+    match prices::load(&config.storage.path, &config.cost) {
+        Err(error) => wrong("cost.price_file", error),
+        Ok(table) => {
+            if let Err(error) = prices::references(&config.cost, &table) {
+                wrong("cost.references", error);
+            }
+        }
+    }
+    if let Err(error) = limits_file::load(&config.limits) {
+        wrong("limits.file", error);
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+fn about(key: &str, text: &impl fmt::Display) -> Problem {
+    Problem {
+        origin: Origin::Default,
+        key: Some(key.to_owned()),
+        text: text.to_string(),
+    }
+}
