@@ -93,6 +93,7 @@ impl Source {
                 hard: parts.hard,
                 contact: Contact::default(),
                 perhaps_cut: false,
+                silent_since: None,
             },
         }
     }
@@ -195,6 +196,7 @@ impl Supervisor {
             End::Down(why) => {
                 self.lost_contact("down");
                 if self.retry == RETRY_FIRST {
+                    self.context.silent_since.get_or_insert(now);
                     tracing::warn!(why, url = %self.context.settings.url, "CPA gives no answer; trying again");
                 }
                 return self.pause_after_failure().await;

@@ -127,6 +127,8 @@ pub(super) struct Context {
     pub(super) contact: Contact,
     /// A live subscription ended; whether that was a cut shows at the next connect.
     pub(super) perhaps_cut: bool,
+    /// Since when CPA has given no answer, if the log has said so.
+    pub(super) silent_since: Option<Instant>,
 }
 
 /// After a request to stop, a reply that is on its way gets this long.
@@ -134,14 +136,25 @@ const LAST_REPLY: Duration = Duration::from_secs(3);
 
 impl Context {
     /// A logged-in RESP connection, or why there is none.
-    pub(super) async fn connect(&self) -> Result<Connection, End> {
+    pub(super) async fn connect(&mut self) -> Result<Connection, End> {
         let Some(key) = self.access.key(&self.soft).await else {
             return Err(End::Stopped);
         };
         let connection = self.connect_with(&key).await.map_err(End::from)?;
+        self.admitted();
+        Ok(connection)
+    }
+
+    /// CPA has let us in.
+    pub(super) fn admitted(&mut self) {
         self.access.admitted();
         self.metrics.set_up(true);
-        Ok(connection)
+        if let Some(since) = self.silent_since.take() {
+            tracing::info!(
+                after_seconds = since.elapsed().as_secs_f64(),
+                "CPA answers again"
+            );
+        }
     }
 
     async fn connect_with(&self, key: &SecretString) -> Result<Connection, RespFailure> {

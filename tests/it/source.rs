@@ -137,6 +137,7 @@ async fn restarts_cuts_and_errors_are_survived() {
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
     simulator.faults().refuse_connections(false);
     exporter.when("up again", |s| s["cpa_up"] == 1.0).await;
+    exporter.logged("CPA answers again").await;
     takes_records(&simulator, &exporter, 50).await;
     let page = exporter.samples().await;
     assert!(page["cpa_ingest_reconnects_total{reason=\"down\"}"] >= 1.0);
