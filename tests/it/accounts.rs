@@ -56,7 +56,7 @@ impl<'a> Cpa<'a> {
     }
 
     /// Indexes of the configured keys.
-    async fn keys(&self) -> BTreeSet<String> {
+    pub(crate) async fn keys(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for list in LISTS {
             for entry in self.get(list).await[list].as_array().unwrap() {
@@ -80,7 +80,7 @@ const LISTS: [&str; 7] = [
 ];
 
 /// `provider="…",account="…"` of every account on the page, by index.
-fn labels(page: &Samples) -> BTreeMap<String, String> {
+pub(crate) fn labels(page: &Samples) -> BTreeMap<String, String> {
     let infos = page
         .keys()
         .filter_map(|name| name.strip_prefix("cpa_account_info{"));
@@ -95,7 +95,7 @@ fn labels(page: &Samples) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn status(page: &Samples, index: &str) -> Option<String> {
+pub(crate) fn status(page: &Samples, index: &str) -> Option<String> {
     let labels = labels(page).get(index)?.clone();
     let start = format!("cpa_account_status{{{labels},status=\"");
     let is_it = page.iter().filter(|(_, value)| **value == 1.0);
@@ -117,7 +117,7 @@ fn expected(entry: &Value) -> &'static str {
     }
 }
 
-async fn all_named(exporter: &Exporter, n: usize) -> Samples {
+pub(crate) async fn all_named(exporter: &Exporter, n: usize) -> Samples {
     exporter
         .when("all accounts", |s| labels(s).len() == n)
         .await

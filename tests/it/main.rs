@@ -13,6 +13,7 @@ mod disk;
 mod gate;
 mod harness;
 mod history;
+mod keys;
 mod kill;
 mod lag;
 mod layering;
