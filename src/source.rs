@@ -150,6 +150,7 @@ impl Supervisor {
                     http_queue::run(&mut self.context, &mut self.management, until).await
                 }
             };
+            self.context.access.disconnected();
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
             }

@@ -36,6 +36,10 @@ struct State {
     refused: Option<Refused>,
     /// Failed logins since the last good one.
     strikes: u32,
+    /// What the log has last said of refusals.
+    said: Option<&'static str>,
+    /// A connection that was let in earlier goes on, so nobody has to log in for records.
+    connected: bool,
 }
 
 struct Refused {
@@ -94,6 +98,38 @@ impl Access {
         }
     }
 
+    /// For the one who watches even while records need no login: after a refusal it is the first
+    /// to try another key, since the connection that brings records may live for weeks.
+    pub(crate) async fn proving_key(&self, stop: &CancellationToken) -> Option<SecretString> {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(key) = self.admitted_now() {
+                return Some(key);
+            }
+            let connected = self.lock().connected;
+            if let Some(key) = connected.then(|| self.try_key()).flatten() {
+                return Some(key);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = changed => {}
+                () = sleep_until(Instant::now() + KEY_LOOK) => {}
+            }
+        }
+    }
+
+    /// Returns when CPA has refused somebody and nobody has been let in since.
+    pub(crate) async fn until_refused(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().refused.is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// The same without waiting; `None` while CPA has not accepted the key.
     pub(crate) fn admitted_now(&self) -> Option<SecretString> {
         let state = self.lock();
@@ -130,10 +166,21 @@ impl Access {
         Some(key)
     }
 
+    /// A connection for records was let in, and lives until [`Self::disconnected`].
+    pub(crate) fn connected(&self) {
+        self.lock().connected = true;
+        self.admitted();
+    }
+
+    pub(crate) fn disconnected(&self) {
+        self.lock().connected = false;
+    }
+
     /// CPA let us in.
     pub(crate) fn admitted(&self) {
         let mut state = self.lock();
         state.strikes = 0;
+        state.said = None;
         state.admitted = true;
         drop(state);
         self.metrics.set_refused(None);
@@ -154,19 +201,27 @@ impl Access {
             until: Instant::now() + wait,
             key,
         });
+        // Refusals that cost nothing come again soon. One line is enough for as long as they last.
+        let said = state.said.replace(reason.as_str());
         drop(state);
         self.metrics.set_refused(Some(reason.as_str()));
-        tracing::error!(
-            reason = reason.as_str(),
-            next_try = %humantime::format_duration(wait),
-            "{}", reason.remedy()
-        );
+        self.changed.notify_waiters();
+        if said != Some(reason.as_str()) || reason.concerns_key() {
+            tracing::error!(
+                reason = reason.as_str(),
+                next_try = %humantime::format_duration(wait),
+                "{}", reason.remedy()
+            );
+        }
     }
 
     /// The operator has changed something: forget the key and the pause.
     pub fn reload(&self) {
         let mut state = self.lock();
-        *state = State::default();
+        *state = State {
+            connected: state.connected,
+            ..State::default()
+        };
         drop(state);
         self.changed.notify_waiters();
     }

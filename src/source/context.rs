@@ -147,13 +147,12 @@ impl Context {
 
     /// CPA has let us in.
     pub(super) fn admitted(&mut self) {
-        self.access.admitted();
+        self.access.connected();
         self.metrics.set_up(true);
         if let Some(since) = self.silent_since.take() {
-            tracing::info!(
-                after_seconds = since.elapsed().as_secs_f64(),
-                "CPA answers again"
-            );
+            let silence = since.elapsed().as_millis();
+            let silence = Duration::from_millis(u64::try_from(silence).unwrap_or(u64::MAX));
+            tracing::info!(after = %humantime::format_duration(silence), "CPA answers again");
         }
     }
 
