@@ -93,8 +93,14 @@ impl Simulator {
         self.inner.addr
     }
 
+    /// The key of the configuration that it was started with.
     pub fn management_key(&self) -> &str {
         &self.core().config.management_key
+    }
+
+    /// Changes the secret as an edit of CPA's configuration does: nobody is thrown out.
+    pub fn change_management_key(&self, key: &str) {
+        self.core().change_key(key.to_owned());
     }
 
     /// Publishes a payload as it is, as if a request had just ended.

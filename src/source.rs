@@ -93,7 +93,7 @@ impl Source {
                 hard: parts.hard,
                 contact: Contact::default(),
                 perhaps_cut: false,
-                silent: false,
+                silent_since: None,
             },
         }
     }
@@ -150,6 +150,7 @@ impl Supervisor {
                     http_queue::run(&mut self.context, &mut self.management, until).await
                 }
             };
+            self.context.access.disconnected();
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
             }
@@ -196,8 +197,8 @@ impl Supervisor {
             End::Down(why) => {
                 self.lost_contact("down");
                 if self.retry == RETRY_FIRST {
+                    self.context.silent_since.get_or_insert(now);
                     tracing::warn!(why, url = %self.context.settings.url, "CPA gives no answer; trying again");
-                    self.context.silent = true;
                 }
                 return self.pause_after_failure().await;
             }

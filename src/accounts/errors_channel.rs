@@ -50,16 +50,24 @@ pub struct ErrorsChannel {
     endpoint: Endpoint,
     access: Arc<Access>,
     decoding: Decoding,
-    events: mpsc::Sender<ErrorEvent>,
+    events: mpsc::Sender<Heard>,
     stop: CancellationToken,
     /// So that the log speaks of changes only.
     said: bool,
     garbled: bool,
 }
 
+/// What the channel tells the watcher.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Failure(ErrorEvent),
+    /// The connection ended, perhaps with CPA itself: all failures so far are older than that.
+    End,
+}
+
 /// The watcher's end.
 #[derive(Debug)]
-pub struct Events(pub(super) mpsc::Receiver<ErrorEvent>);
+pub struct Events(pub(super) mpsc::Receiver<Heard>);
 
 impl ErrorsChannel {
     pub fn new(parts: ErrorsParts) -> (Self, Events) {
@@ -98,6 +106,8 @@ impl ErrorsChannel {
                 retry = RETRY_FIRST;
             }
             self.ended(&failure);
+            // The watcher ends with the program, and so do we.
+            drop(self.events.send(Heard::End).await);
             if matches!(failure, RespFailure::Connect(_)) {
                 retry = retry.min(RETRY_MAX_DOWN);
             }
@@ -120,8 +130,8 @@ impl ErrorsChannel {
 
     async fn hand_on(&mut self, payload: &[u8]) {
         match error_event::decode(payload, &self.decoding) {
-            // The watcher ends with the program, and so do we.
-            Some(event) => drop(self.events.send(event).await),
+            // As above.
+            Some(event) => drop(self.events.send(Heard::Failure(event)).await),
             None if !std::mem::replace(&mut self.garbled, true) => tracing::warn!(
                 bytes = payload.len(),
                 "a message on CPA's errors channel names no account; such messages are left out"

@@ -1,6 +1,6 @@
 //! The accounts between two looks: what CPA listed last, and what has been heard since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::account::{Account, Reported, Scope};
 use super::error_event::ErrorEvent;
@@ -21,11 +21,16 @@ pub(super) struct Look {
 pub(super) struct Roster {
     files: Vec<Account>,
     keys: Vec<(KeyList, Vec<KeyAccount>)>,
+    /// Keys of which a failure was heard since the last look, and from a CPA that may run still.
+    heard: HashSet<Box<str>>,
 }
+
+/// Accounts by index, as they were before a look.
+type Before = HashMap<Box<str>, Account>;
 
 impl Roster {
     pub(super) fn take(&mut self, look: Look, now: UnixNanos) {
-        let known: HashMap<Box<str>, Account> = self
+        let before: Before = self
             .accounts_mut()
             .map(|account| (account.auth_index.clone(), account.clone()))
             .collect();
@@ -38,35 +43,74 @@ impl Roster {
         }
         if !look.tells_cooldowns {
             for account in &mut self.files {
-                if let Some(old) = known.get(&account.auth_index) {
+                if let Some(old) = before.get(&account.auth_index) {
                     keep_model_cooldowns(account, old);
                 }
             }
         }
-        for (_, keys) in &mut self.keys {
-            for key in keys {
-                if let Some(old) = known.get(&key.account.auth_index) {
-                    keep_state(&mut key.account, old);
-                }
-                let counts = key.fingerprint.zip(look.usage.as_ref());
-                if let Some((success, failed)) = counts.and_then(|(print, all)| all.get(&print)) {
-                    key.account.success = Some(*success);
-                    key.account.failed = Some(*failed);
-                }
-            }
-        }
+        self.count_keys(look.usage.as_ref(), &before);
+        self.keep_states_of_keys(&before);
         self.settle(now);
     }
 
     /// Applies a failure. False when CPA does not list its account.
     pub(super) fn hear(&mut self, event: &ErrorEvent, now: UnixNanos) -> bool {
-        let mut accounts = self.accounts_mut();
-        let Some(account) = accounts.find(|account| account.auth_index == event.auth_index) else {
+        let is_it = |account: &&mut Account| account.auth_index == event.auth_index;
+        if let Some(file) = self.files.iter_mut().find(is_it) {
+            event.apply(file);
+            file.settle(now);
+            return true;
+        }
+        let Some(key) = self.key_accounts_mut().find(is_it) else {
             return false;
         };
-        event.apply(account);
-        account.settle(now);
+        event.apply(key);
+        // The next look could not confirm the word, so it would come and go with each failure.
+        key.reported = Reported::Unknown;
+        key.settle(now);
+        self.heard.insert(event.auth_index.clone());
         true
+    }
+
+    /// A CPA that is found to have been restarted was so after all that has been heard.
+    pub(super) fn nothing_new(&mut self) {
+        self.heard.clear();
+    }
+
+    /// Results of keys; those of the last look where CPA did not tell.
+    fn count_keys(&mut self, usage: Option<&Usage>, before: &Before) {
+        for key in self.keys.iter_mut().flat_map(|(_, keys)| keys) {
+            let counts = match usage {
+                Some(all) => key.fingerprint.and_then(|print| all.get(&print)).copied(),
+                None => before
+                    .get(&key.account.auth_index)
+                    .and_then(|old| old.success.zip(old.failed)),
+            };
+            (key.account.success, key.account.failed) = counts.unzip();
+        }
+    }
+
+    /// Of a configured key CPA tells a state in its failures only. It lasts as long as they say,
+    /// unless CPA has lost it in a restart, or serves with the key again.
+    fn keep_states_of_keys(&mut self, before: &Before) {
+        let heard = std::mem::take(&mut self.heard);
+        let restarted = self.key_accounts_mut().any(|key| {
+            let old = before.get(&key.auth_index);
+            old.is_some_and(|old| key.success < old.success || key.failed < old.failed)
+        });
+        for key in self.key_accounts_mut() {
+            let Some(old) = before.get(&key.auth_index) else {
+                continue;
+            };
+            // What was heard since the last look can be newer than what the counts tell.
+            let is_news = heard.contains(&key.auth_index);
+            if is_news || !restarted {
+                keep_state(key, old);
+            }
+            if !is_news && key.success > old.success {
+                serves_again(key);
+            }
+        }
     }
 
     /// Lets go what is over. True when something was.
@@ -104,6 +148,11 @@ impl Roster {
             .iter_mut()
             .chain(keys.map(|key| &mut key.account))
     }
+
+    fn key_accounts_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        let keys = self.keys.iter_mut().flat_map(|(_, keys)| keys);
+        keys.map(|key| &mut key.account)
+    }
 }
 
 /// v0 lists no cool-downs of models; those heard of last until CPA calls the account well again.
@@ -117,10 +166,20 @@ fn keep_model_cooldowns(account: &mut Account, old: &Account) {
     }
 }
 
-/// Of a configured key CPA tells a state in its failures only. It lasts as long as they say.
 fn keep_state(account: &mut Account, old: &Account) {
     account.unavailable = old.unavailable;
     account.next_retry = old.next_retry;
     account.cooldowns.clone_from(&old.cooldowns);
     account.message = old.message;
+}
+
+/// With a success CPA takes back what it had against the whole. Which model it was, and so whether
+/// another one still waits, is not known.
+fn serves_again(account: &mut Account) {
+    account.unavailable = false;
+    account.next_retry = None;
+    account.message = None;
+    account
+        .cooldowns
+        .retain(|cooldown| cooldown.scope != Scope::Credential);
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::board;
 use super::error_event::ErrorEvent;
-use super::errors_channel::Events;
+use super::errors_channel::{Events, Heard};
 use super::inquiry::{Inquiry, LookFailure};
 use super::roster::Roster;
 use super::{Decoding, Directory};
@@ -82,7 +82,7 @@ pub struct Watcher {
     board: Board,
     errors: AccountErrors,
     changed: Arc<Notify>,
-    events: mpsc::Receiver<ErrorEvent>,
+    events: mpsc::Receiver<Heard>,
     stop: CancellationToken,
     roster: Roster,
     known: Known,
@@ -152,7 +152,10 @@ impl Watcher {
                 () = changed.notified() => {
                     self.next_look = self.next_look.min(Instant::now() + DEBOUNCE);
                 }
-                Some(event) = self.events.recv() => self.hear(event),
+                Some(heard) = self.events.recv() => match heard {
+                    Heard::Failure(event) => self.hear(event),
+                    Heard::End => self.roster.nothing_new(),
+                },
                 () = sleep_until(redraw) => self.draw_again(),
             }
         }

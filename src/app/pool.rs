@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::quota_file::QuotaFile;
 use super::records::{Records, Server};
 use super::storage::hash_key;
+use super::user_file::FileError;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -122,6 +123,11 @@ impl Pool {
     }
 }
 
+pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
+    let path = config.quota.file.as_deref();
+    path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
+}
+
 /// Who can be asked for quotas, and through what.
 pub(super) fn asking(
     config: &Config,
@@ -129,10 +135,7 @@ pub(super) fn asking(
     access: Arc<Access>,
     clock: Clock,
 ) -> anyhow::Result<Asking> {
-    let file = match &config.quota.file {
-        Some(path) => QuotaFile::read(path)?,
-        None => QuotaFile::default(),
-    };
+    let file = quota_file(config)?;
     let settings = poller::Settings {
         enabled: config.quota.enabled,
         url: server.url.clone(),

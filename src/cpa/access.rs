@@ -17,8 +17,6 @@ pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>
 
 /// How often a refused key's file is looked at for another key.
 const KEY_LOOK: Duration = Duration::from_secs(10);
-/// After a pause who takes the records comes first, then those who watch from the side.
-const SOURCE_FIRST: Duration = Duration::from_secs(15);
 
 /// The only way to get the key. Everything that talks to CPA asks here first, so that one
 /// refusal stops all of it: five failed logins ban the address, RESP and HTTP counted together.
@@ -38,14 +36,16 @@ struct State {
     refused: Option<Refused>,
     /// Failed logins since the last good one.
     strikes: u32,
+    /// What the log has last said of refusals.
+    said: Option<&'static str>,
+    /// A connection that was let in earlier goes on, so nobody has to log in for records.
+    connected: bool,
 }
 
 struct Refused {
     reason: Refusal,
     until: Instant,
     key: Option<SecretString>,
-    /// CPA had accepted the key before.
-    was_admitted: bool,
 }
 
 impl Access {
@@ -101,12 +101,41 @@ impl Access {
         }
     }
 
+    /// For the one who watches even while records need no login: after a refusal it is the first
+    /// to try another key, since the connection that brings records may live for weeks.
+    pub(crate) async fn proving_key(&self, stop: &CancellationToken) -> Option<SecretString> {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(key) = self.admitted_now() {
+                return Some(key);
+            }
+            let connected = self.lock().connected;
+            if let Some(key) = connected.then(|| self.try_key()).flatten() {
+                return Some(key);
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = changed => {}
+                () = sleep_until(Instant::now() + KEY_LOOK) => {}
+            }
+        }
+    }
+
+    /// Returns when CPA has refused somebody and nobody has been let in since.
+    pub(crate) async fn until_refused(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().refused.is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// The same without waiting; `None` while CPA has not accepted the key.
     pub(crate) fn admitted_now(&self) -> Option<SecretString> {
-        let mut state = self.lock();
-        if state.take_back(Instant::now()) {
-            self.metrics.set_refused(None);
-        }
+        let state = self.lock();
         state.key.clone().filter(|_| state.admitted)
     }
 
@@ -140,10 +169,21 @@ impl Access {
         Some(key)
     }
 
+    /// A connection for records was let in, and lives until [`Self::disconnected`].
+    pub(crate) fn connected(&self) {
+        self.lock().connected = true;
+        self.admitted();
+    }
+
+    pub(crate) fn disconnected(&self) {
+        self.lock().connected = false;
+    }
+
     /// CPA let us in.
     pub(crate) fn admitted(&self) {
         let mut state = self.lock();
         state.strikes = 0;
+        state.said = None;
         state.admitted = true;
         drop(state);
         self.metrics.set_refused(None);
@@ -154,13 +194,18 @@ impl Access {
     pub(crate) fn refused(&self, reason: Refusal) {
         let mut state = self.lock();
         let wait = state.refuse(reason, Instant::now());
+        // Refusals that cost nothing come again soon. One line is enough for as long as they last.
+        let said = state.said.replace(reason.as_str());
         drop(state);
         self.metrics.set_refused(Some(reason.as_str()));
-        tracing::error!(
-            reason = reason.as_str(),
-            next_try = %humantime::format_duration(wait),
-            "{}", reason.remedy()
-        );
+        self.changed.notify_waiters();
+        if said != Some(reason.as_str()) || reason.concerns_key() {
+            tracing::error!(
+                reason = reason.as_str(),
+                next_try = %humantime::format_duration(wait),
+                "{}", reason.remedy()
+            );
+        }
     }
 
     /// The operator has changed something: forget the key and the pause. CPA does not forget the
@@ -169,6 +214,7 @@ impl Access {
         let mut state = self.lock();
         *state = State {
             strikes: state.strikes,
+            connected: state.connected,
             ..State::default()
         };
         drop(state);
@@ -186,16 +232,15 @@ impl State {
         if reason.concerns_key() {
             self.strikes += 1;
         }
+        self.admitted = false;
         let mut refused = Refused {
             reason,
             until: now + reason.wait(self.strikes),
             key: self.key.take(),
-            was_admitted: std::mem::take(&mut self.admitted),
         };
         // Calls that were under way together are refused together, all for the one key.
         if let Some(before) = self.refused.take() {
             refused.key = refused.key.or(before.key);
-            refused.was_admitted |= before.was_admitted;
             if before.until > refused.until {
                 (refused.reason, refused.until) = (before.reason, before.until);
             }
@@ -203,22 +248,6 @@ impl State {
         let wait = refused.until - now;
         self.refused = Some(refused);
         wait
-    }
-
-    /// Gives a key that was good back after a refusal that said nothing about it. A connection that
-    /// takes records may live through the refusal, and then nobody else would prove the key again.
-    fn take_back(&mut self, now: Instant) -> bool {
-        let is_over = |refused: &mut Refused| {
-            refused.was_admitted
-                && !refused.reason.concerns_key()
-                && now >= refused.until + SOURCE_FIRST
-        };
-        let Some(refused) = self.refused.take_if(is_over) else {
-            return false;
-        };
-        self.key = refused.key;
-        self.admitted = self.key.is_some();
-        self.admitted
     }
 }
 
@@ -280,13 +309,13 @@ mod tests {
     async fn a_good_key_comes_back_after_a_refusal_that_is_not_its_fault() {
         let access = access(&Arc::new(Mutex::new("key")));
         access.try_key().unwrap();
+        access.connected();
+        access.refused(Refusal::ManagementOff);
+        assert_eq!(exposed(access.admitted_now()), None);
+        let proven = access.proving_key(&CancellationToken::new()).await;
+        assert_eq!(exposed(proven).as_deref(), Some("key"));
         access.admitted();
-        for (reason, comes_back) in [(Refusal::ManagementOff, true), (Refusal::WrongKey, false)] {
-            access.refused(reason);
-            assert_eq!(exposed(access.admitted_now()), None);
-            tokio::time::advance(Duration::from_hours(3)).await;
-            assert_eq!(access.admitted_now().is_some(), comes_back);
-        }
+        assert_eq!(exposed(access.admitted_now()).as_deref(), Some("key"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,8 +37,9 @@ const WRONG_KEY_WAITS: [Duration; 3] = [
     Duration::from_mins(20),
 ];
 const WRONG_KEY_LAST_WAIT: Duration = Duration::from_mins(130);
-/// A ban without a readable rest: its full length.
-const BAN: Duration = Duration::from_mins(30);
+/// A ban lasts half an hour unless a restart of CPA ends it. Asking meanwhile costs nothing: CPA
+/// does not look at the key, and does not begin the ban anew.
+const BAN_LOOK: Duration = Duration::from_mins(1);
 /// Added to a stated rest, which CPA rounds to seconds.
 const BAN_MARGIN: Duration = Duration::from_secs(5);
 /// Refusals that cost nothing to ask about again.
@@ -69,7 +70,7 @@ impl Refusal {
                     .copied()
                     .unwrap_or(WRONG_KEY_LAST_WAIT)
             }
-            Self::Banned(rest) => rest.unwrap_or(BAN) + BAN_MARGIN,
+            Self::Banned(rest) => rest.map_or(BAN_LOOK, |rest| (rest + BAN_MARGIN).min(BAN_LOOK)),
             Self::RemoteDisabled | Self::NoKeySet | Self::HomeMode | Self::ManagementOff => {
                 FREE_WAIT
             }
@@ -253,6 +254,14 @@ mod tests {
         );
         assert_eq!(Refusal::from_http(404, "", true), None);
         assert_eq!(Refusal::from_http(503, "", false), None);
+    }
+
+    #[test]
+    fn a_ban_is_asked_about_until_it_is_over() {
+        let wait = |rest: Option<u64>| Refusal::Banned(rest.map(Duration::from_secs)).wait(5);
+        assert_eq!(wait(Some(1798)), BAN_LOOK);
+        assert_eq!(wait(None), BAN_LOOK);
+        assert_eq!(wait(Some(20)), Duration::from_secs(25));
     }
 
     #[test]

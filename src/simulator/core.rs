@@ -104,6 +104,10 @@ impl Core {
         lock(&self.gate).check(client, key, self.unscaled_now())
     }
 
+    pub(crate) fn change_key(&self, key: String) {
+        lock(&self.gate).change_key(key);
+    }
+
     /// Takes the time that CPA needs to hash a key.
     pub(crate) async fn hash_key(&self) {
         // A timer would round even nothing up to its tick.

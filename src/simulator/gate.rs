@@ -120,6 +120,11 @@ impl Gate {
         })
     }
 
+    /// Connections that are logged in stay so.
+    pub(crate) fn change_key(&mut self, key: String) {
+        self.key = key;
+    }
+
     /// A restart lifts every ban.
     pub(crate) fn forget(&mut self) {
         self.clients.clear();

@@ -51,11 +51,14 @@ impl Checks {
     /// Runs until the program stops.
     pub(super) async fn run(mut self) {
         loop {
-            let Some(key) = self.access.admitted_key(&self.stop).await else {
+            let Some(key) = self.access.proving_key(&self.stop).await else {
                 return;
             };
             match self.round(&key).await {
-                Ok(()) => self.known.unreachable = false,
+                Ok(()) => {
+                    self.access.admitted();
+                    self.known.unreachable = false;
+                }
                 Err(failure) => {
                     // It may be another program by now.
                     self.known.fresh_for = 0;
@@ -69,6 +72,7 @@ impl Checks {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
+                () = self.access.until_refused() => {}
                 () = sleep(self.settings.check_interval) => {}
             }
         }

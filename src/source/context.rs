@@ -127,8 +127,8 @@ pub(super) struct Context {
     pub(super) contact: Contact,
     /// A live subscription ended; whether that was a cut shows at the next connect.
     pub(super) perhaps_cut: bool,
-    /// The log says that CPA gives no answer.
-    pub(super) silent: bool,
+    /// Since when CPA has given no answer, if the log has said so.
+    pub(super) silent_since: Option<Instant>,
 }
 
 /// After a request to stop, a reply that is on its way gets this long.
@@ -141,16 +141,18 @@ impl Context {
             return Err(End::Stopped);
         };
         let connection = self.connect_with(&key).await.map_err(End::from)?;
-        self.in_contact();
+        self.admitted();
         Ok(connection)
     }
 
-    /// CPA has answered, and let us in.
-    pub(super) fn in_contact(&mut self) {
-        self.access.admitted();
+    /// CPA has let us in.
+    pub(super) fn admitted(&mut self) {
+        self.access.connected();
         self.metrics.set_up(true);
-        if std::mem::take(&mut self.silent) {
-            tracing::info!("CPA answers again");
+        if let Some(since) = self.silent_since.take() {
+            let silence = since.elapsed().as_millis();
+            let silence = Duration::from_millis(u64::try_from(silence).unwrap_or(u64::MAX));
+            tracing::info!(after = %humantime::format_duration(silence), "CPA answers again");
         }
     }
 

@@ -38,7 +38,7 @@ async fn poll_on(
     };
     let detecting = management.detect(&key);
     let server = context.patiently(detecting).await??;
-    context.in_contact();
+    context.admitted();
     context
         .metrics
         .set_server(&server.version, server.api.as_str());

@@ -18,7 +18,7 @@ const OFTEN: [&str; 2] = ["--accounts.interval", "1s"];
 /// Only what CPA tells by itself can change the page.
 const SELDOM: [&str; 2] = ["--accounts.interval", "1h"];
 
-fn status(page: &Samples, index: &str) -> Option<String> {
+pub(crate) fn status(page: &Samples, index: &str) -> Option<String> {
     let labels = labels(page).get(index)?.clone();
     let start = format!("cpa_account_status{{{labels},status=\"");
     let is_it = page.iter().filter(|(_, value)| **value == 1.0);
@@ -40,7 +40,7 @@ fn expected(entry: &Value) -> &'static str {
     }
 }
 
-async fn all_named(exporter: &Exporter, n: usize) -> Samples {
+pub(crate) async fn all_named(exporter: &Exporter, n: usize) -> Samples {
     exporter
         .when("all accounts", |s| labels(s).len() == n)
         .await

@@ -15,6 +15,7 @@ mod disk;
 mod gate;
 mod harness;
 mod history;
+mod keys;
 mod kill;
 mod lag;
 mod layering;

@@ -58,6 +58,35 @@ async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
     );
 }
 
+/// CPA throws nobody out when its secret changes: records come on, and nothing else is let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_secret_is_seen_though_records_need_no_login() {
+    const OTHER: &str = "another-key-0123456789";
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, simulator.management_key()).unwrap();
+    let url = format!("http://{}", simulator.addr());
+    let flags = ["--cpa.management-key-file", key.to_str().unwrap()];
+    let flags = [&flags[..], &CHECK[..]].concat();
+    let exporter = Exporter::start_at(&url, &[], &dir.path().join("data"), &flags).await;
+    takes_records(&simulator, &exporter, 20).await;
+    simulator.change_management_key(OTHER);
+    let page = exporter
+        .when("refused", |s| s[&refused("wrong_key")] == 1.0)
+        .await;
+    assert_eq!(page["cpa_up"], 1.0);
+    takes_records(&simulator, &exporter, 20).await;
+    std::fs::write(&key, OTHER).unwrap();
+    let page = exporter
+        .when("let in", |s| s[&refused("wrong_key")] == 0.0)
+        .await;
+    // On the connection that it had.
+    assert_eq!(page["cpa_ingest_reconnects_total{reason=\"down\"}"], 0.0);
+    assert_eq!(page["cpa_ingest_reconnects_total{reason=\"refused\"}"], 0.0);
+    takes_records(&simulator, &exporter, 20).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_has_its_reason() {
     for (management, reason, mode) in [

@@ -144,22 +144,81 @@ fn a_models_cooldown_stays_over_a_look_that_cannot_tell_it() {
     }
 }
 
+/// A look at one configured key with these results; without any where CPA did not tell.
+fn key_look(counts: Option<(u64, u64)>) -> Look {
+    let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
+    let listed = key_lists::entries(KeyList::Codex, body, &decoding()).unwrap();
+    let usage = counts.map(|(success, failed)| {
+        let usage = format!(
+            r#"{{"codex":{{"https://x/|sk-0123456789":{{"success":{success},"failed":{failed}}}}}}}"#
+        );
+        key_lists::usage(usage.as_bytes(), &decoding()).unwrap()
+    });
+    Look {
+        keys: vec![(KeyList::Codex, Some(listed.keys))],
+        usage,
+        ..Look::default()
+    }
+}
+
+/// A roster with one key that has just failed.
+fn with_failed_key(credential: &str) -> Roster {
+    let mut roster = Roster::default();
+    roster.take(key_look(Some((5, 2))), time(NOW));
+    let heard = event("00bb", 429, credential, WAITING);
+    let heard = error_event::decode(&heard, &decoding()).unwrap();
+    assert!(roster.hear(&heard, time(NOW)));
+    roster
+}
+
+#[test]
+fn a_configured_key_is_free_again_once_cpa_serves_with_it() {
+    let mut roster = with_failed_key(WAITING);
+    // Its success may be older than the failure.
+    roster.take(key_look(Some((6, 3))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Cooling);
+    roster.take(key_look(None), time(NOW));
+    roster.take(key_look(Some((6, 4))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Cooling);
+    roster.take(key_look(Some((7, 4))), time(NOW));
+    let account = &roster.list()[0];
+    assert_eq!(account.status, Status::Unknown);
+    assert_eq!(account.next_retry, None);
+    // Another model may be waiting still.
+    let scopes: Vec<_> = account.cooldowns.iter().map(|c| &c.scope).collect();
+    assert_eq!(scopes, [&Scope::Model("gpt-5".into())]);
+}
+
+#[test]
+fn a_restart_of_cpa_frees_configured_keys() {
+    let mut roster = with_failed_key(WAITING);
+    roster.take(key_look(Some((5, 3))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Cooling);
+    roster.take(key_look(Some((0, 0))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Unknown);
+    assert!(roster.list()[0].cooldowns.is_empty());
+    // Restarted before the first look.
+    let mut roster = with_failed_key(WAITING);
+    roster.nothing_new();
+    roster.take(key_look(Some((0, 0))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Unknown);
+    // What fails after the restart and before the look counts.
+    let mut roster = with_failed_key(WAITING);
+    roster.take(key_look(Some((0, 1))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Cooling);
+}
+
+#[test]
+fn a_failure_that_cools_nothing_leaves_a_configured_key_as_it_is() {
+    let mut roster = with_failed_key(WELL);
+    assert_eq!(roster.list()[0].status, Status::Unknown);
+    roster.take(key_look(Some((5, 3))), time(NOW));
+    assert_eq!(roster.list()[0].status, Status::Unknown);
+}
+
 #[test]
 fn a_configured_key_has_a_state_as_long_as_its_failure_says() {
-    let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
-    let usage = br#"{"codex":{"https://x/|sk-0123456789":{"success":5,"failed":2}}}"#;
-    let look = || Look {
-        keys: vec![(
-            KeyList::Codex,
-            Some(
-                key_lists::entries(KeyList::Codex, body, &decoding())
-                    .unwrap()
-                    .keys,
-            ),
-        )],
-        usage: key_lists::usage(usage, &decoding()).ok(),
-        ..Look::default()
-    };
+    let look = || key_look(Some((5, 2)));
     let mut roster = Roster::default();
     roster.take(look(), time(NOW));
     let account = &roster.list()[0];
