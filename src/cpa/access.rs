@@ -297,9 +297,9 @@ mod tests {
     async fn a_lighter_refusal_does_not_shorten_the_pause() {
         let access = access(&Arc::new(Mutex::new("key")));
         access.try_key().unwrap();
-        access.refused(Refusal::Banned(None));
+        access.refused(Refusal::WrongKey);
         access.refused(Refusal::ManagementOff);
-        tokio::time::advance(Duration::from_mins(29)).await;
+        tokio::time::advance(Duration::from_mins(4)).await;
         assert_eq!(exposed(access.try_key()), None);
         tokio::time::advance(Duration::from_mins(2)).await;
         assert!(access.try_key().is_some());
