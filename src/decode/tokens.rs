@@ -100,6 +100,10 @@ impl Semantics {
             Self::Independent
         } else if names(&SEPARATE) {
             Self::Separate
+        } else if record.executor_type.is_empty() && record.provider != "unknown" {
+            // Before v7.1.38 records named no executor, and an OpenAI-compatible provider by its bare
+            // name in CPA's configuration. Plugins came later.
+            Self::Subset
         } else {
             Self::Unknown
         }
@@ -165,6 +169,7 @@ mod tests {
     fn record(provider: &'static str) -> Record<'static> {
         Record {
             provider: provider.into(),
+            executor_type: "SomeExecutor".into(),
             ..Record::default()
         }
     }
@@ -237,6 +242,20 @@ mod tests {
             from_flat(&old, Semantics::Subset).by_kind(),
             [200, 800, 0, 10, 0, 0]
         );
+    }
+
+    #[test]
+    fn before_executors_were_named_compatible_providers_had_bare_names() {
+        let numbers = flat([1200, 300, 120, 1000, 0, 0, 1500]);
+        let kinds = |provider: &'static str| {
+            let old = Record {
+                executor_type: "".into(),
+                ..record(provider)
+            };
+            from_flat(&numbers, Semantics::of(&old)).by_kind()
+        };
+        assert_eq!(kinds("fakeai"), [1200, 0, 0, 180, 120, 0]);
+        assert_eq!(kinds("unknown"), [0, 0, 0, 0, 0, 1500]);
     }
 
     proptest! {
