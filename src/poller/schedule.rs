@@ -43,10 +43,10 @@ struct Entry {
     /// When the last answer came: counted from here, no call comes sooner after another one than
     /// the interval, however long either is on its way.
     answered: Option<Instant>,
-    /// When the last poll began that asked for the plan, too.
+    /// When the poll began that told the plan last.
+    plan_told: Option<Instant>,
+    /// When the running poll began, if it asks for the plan.
     plan_asked: Option<Instant>,
-    /// The last poll asks, or asked, for the plan.
-    asks_plan: bool,
     running: bool,
     interval: Duration,
     stamp: Stamp,
@@ -81,8 +81,8 @@ impl Schedule {
                 failures: 0,
                 polls: 0,
                 answered: None,
+                plan_told: None,
                 plan_asked: None,
-                asks_plan: false,
                 running: false,
                 interval,
                 stamp,
@@ -128,13 +128,11 @@ impl Schedule {
         entry.running = true;
         entry.forced = false;
         entry.polls += 1;
-        entry.asks_plan = entry
-            .plan_asked
+        let with_plan = entry
+            .plan_told
             .is_none_or(|at| now.duration_since(at) >= plan_every);
-        if entry.asks_plan {
-            entry.plan_asked = Some(now);
-        }
-        entry.asks_plan
+        entry.plan_asked = with_plan.then_some(now);
+        with_plan
     }
 
     /// Plans the next poll by how this one ended.
@@ -145,14 +143,15 @@ impl Schedule {
         };
         entry.running = false;
         entry.answered = Some(now);
+        let plan_asked = entry.plan_asked.take();
         let Some(failure) = failure else {
+            entry.plan_told = plan_asked.or(entry.plan_told);
             entry.failures = 0;
             entry.held = false;
             entry.due = now + entry.regular();
             return;
         };
         entry.failures = entry.failures.saturating_add(1);
-        entry.forget_plan();
         let hold = match failure {
             Failure::Unauthorized | Failure::Payment => Some(REFUSED / scale),
             Failure::Forbidden | Failure::Unsupported => Some(UNSUPPORTED / scale),
@@ -172,7 +171,6 @@ impl Schedule {
         if let Some(entry) = self.entries.get_mut(account) {
             entry.running = false;
             entry.polls = entry.polls.saturating_sub(1);
-            entry.forget_plan();
             entry.due = again;
         }
     }
@@ -217,13 +215,6 @@ impl Entry {
     fn bring_forward(&mut self, to: Instant) {
         let allowed = self.answered.map_or(to, |at| at + self.interval);
         self.due = self.due.min(to.max(allowed));
-    }
-
-    /// The poll that asked for the plan brought nothing: the next one asks again.
-    fn forget_plan(&mut self) {
-        if self.asks_plan {
-            self.plan_asked = None;
-        }
     }
 
     /// The interval and a little more, another little each time.
