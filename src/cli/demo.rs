@@ -5,10 +5,11 @@ use std::{env, fs, io, process};
 use anyhow::Context as _;
 use tokio::runtime;
 
+use super::money::{Priced, now};
 use super::{Exit, complain, run};
+use crate::app::prices;
 use crate::app::storage::hash_key;
 use crate::app::{self, Setup};
-use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::decode::Decoder;
 use crate::history::Import;
@@ -98,7 +99,10 @@ fn import_history(data: &Path, span: Duration, seed: u64) -> anyhow::Result<()> 
     };
     let mut store = Store::open(data)?;
     let decoder = Decoder::new(hash_key(data)?);
-    let mut import = Import::new(&mut store, &decoder, Clock::system().now());
+    let (_, cost, aliases) = config::load_money(&Flags::default(), &Env::from([]))?.value;
+    let table = prices::load(data, &cost)?;
+    let mut desk = Priced::new(table, prices::billing(&cost, &aliases), &mut store)?;
+    let mut import = Import::new(&mut store, &decoder, &mut desk, now());
     for record in History::new(config, span) {
         import.take(&record)?;
     }
