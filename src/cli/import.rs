@@ -66,7 +66,8 @@ fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
 
 /// The exporter that runs does it, between its own records.
 fn hand_over(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
-    let handed = HandedOver::write(storage, input).context("the records cannot be handed over")?;
+    let handed =
+        HandedOver::write(storage, input, now()).context("the records cannot be handed over")?;
     complain("the running exporter imports the records");
     let mut looked = Instant::now();
     loop {

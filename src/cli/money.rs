@@ -59,7 +59,9 @@ impl Priced {
 
 impl Desk for Priced {
     fn names(&mut self, names: Vec<NewName>) {
-        names.iter().for_each(|name| self.0.name(name));
+        for name in &names {
+            self.0.name(name);
+        }
     }
 
     fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {

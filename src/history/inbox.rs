@@ -45,12 +45,10 @@ pub struct Answer {
 
 impl HandedOver {
     /// Copies the records to where the exporter finds them, all at once.
-    pub fn write(storage: &Path, mut input: impl BufRead) -> io::Result<Self> {
+    pub fn write(storage: &Path, mut input: impl BufRead, now: UnixNanos) -> io::Result<Self> {
         let directory = storage.join(DIRECTORY);
         create_private_dir(&directory)?;
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let nanos = since.unwrap_or_default().as_nanos();
-        let name = format!("{nanos}-{}", std::process::id());
+        let name = format!("{}-{}", now.get(), std::process::id());
         let part = directory.join(&name).with_extension(PART);
         let mut file = BufWriter::with_capacity(BUFFER, create_private_file(&part)?);
         io::copy(&mut input, &mut file)?;
@@ -91,9 +89,9 @@ struct Current {
 }
 
 impl Inbox {
-    pub fn new(storage: &Path) -> Self {
+    pub fn new(storage: &Path, now: UnixNanos) -> Self {
         let directory = storage.join(DIRECTORY);
-        tidy(&directory);
+        tidy(&directory, now);
         Self {
             directory,
             looked: None,
@@ -207,11 +205,14 @@ impl Answer {
 }
 
 /// Removes what nobody waits for.
-fn tidy(directory: &Path) {
+fn tidy(directory: &Path, now: UnixNanos) {
     let old = |path: &PathBuf| {
-        let written = fs::metadata(path).and_then(|about| about.modified());
-        let age = written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-        age.is_ok_and(|age| age >= LEFT_BEHIND)
+        let modified = fs::metadata(path).and_then(|about| about.modified());
+        let since = modified.map(|at| at.duration_since(SystemTime::UNIX_EPOCH));
+        since.is_ok_and(|since| {
+            let nanos = i64::try_from(since.unwrap_or_default().as_nanos());
+            now.since(UnixNanos::new(nanos.unwrap_or(i64::MAX))) >= LEFT_BEHIND
+        })
     };
     let ours = |path: &PathBuf| path.extension().is_some_and(|e| e == PART || e == ANSWER);
     for path in files(directory).filter(ours).filter(old) {
@@ -233,6 +234,8 @@ mod tests {
     use super::*;
     use crate::decode::HashKey;
 
+    const NOW: UnixNanos = UnixNanos::from_millis(1_794_960_000_000);
+
     fn record(second: u32) -> String {
         format!(
             r#"{{"timestamp":"2026-11-01T00:{:02}:{:02}Z","provider":"codex","model":"m","auth_index":"37e10dbe","tokens":{{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}}"#,
@@ -244,9 +247,8 @@ mod tests {
     /// Steps until nothing is left; the number of them.
     fn drain(inbox: &mut Inbox, store: &mut Store) -> usize {
         let decoder = Decoder::new(HashKey([7; 16]));
-        let now = UnixNanos::from_millis(1);
         let mut steps = 0;
-        while inbox.step(store, &decoder, &mut Unpriced, now).unwrap() {
+        while inbox.step(store, &decoder, &mut Unpriced, NOW).unwrap() {
             steps += 1;
         }
         steps
@@ -256,11 +258,12 @@ mod tests {
     fn files_are_imported_in_steps_and_answered() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
-        let mut inbox = Inbox::new(dir.path());
+        let mut inbox = Inbox::new(dir.path(), NOW);
         assert_eq!(drain(&mut inbox, &mut store), 0);
         let text: String = (0..2500).map(|at| record(at) + "\n").collect();
-        let first = HandedOver::write(dir.path(), text.as_bytes()).unwrap();
-        let second = HandedOver::write(dir.path(), "a,b,c\n".as_bytes()).unwrap();
+        let first = HandedOver::write(dir.path(), text.as_bytes(), NOW).unwrap();
+        let later = NOW.saturating_add(LOOK);
+        let second = HandedOver::write(dir.path(), "a,b,c\n".as_bytes(), later).unwrap();
         assert_eq!(first.answer().unwrap(), None);
         assert_eq!(drain(&mut inbox, &mut store), 4);
         let answer = first.answer().unwrap().unwrap();
@@ -279,16 +282,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let text: String = (0..1500).map(|at| record(at) + "\n").collect();
-        let handed = HandedOver::write(dir.path(), text.as_bytes()).unwrap();
+        let handed = HandedOver::write(dir.path(), text.as_bytes(), NOW).unwrap();
         let decoder = Decoder::new(HashKey([7; 16]));
-        let now = UnixNanos::from_millis(1);
-        let mut crashed = Inbox::new(dir.path());
+        let mut crashed = Inbox::new(dir.path(), NOW);
         crashed
-            .step(&mut store, &decoder, &mut Unpriced, now)
+            .step(&mut store, &decoder, &mut Unpriced, NOW)
             .unwrap();
         drop(crashed);
         assert_eq!(store.stats().unwrap().events, 1000);
-        drain(&mut Inbox::new(dir.path()), &mut store);
+        drain(&mut Inbox::new(dir.path(), NOW), &mut store);
         let answer = handed.answer().unwrap().unwrap();
         assert!(
             answer

@@ -56,7 +56,7 @@ impl Worker {
     pub(super) fn new(mut parts: Parts, till: Till, tally: Tally, signal: Signal) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
-            inbox: Inbox::new(&parts.directory),
+            inbox: Inbox::new(&parts.directory, parts.clock.now()),
             parts,
             till,
             tally,
