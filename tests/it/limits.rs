@@ -224,6 +224,16 @@ fn windows_agree(page: &Samples, directory: &Path) -> bool {
         && usd("all paid").is_some_and(|usd| is(usd * 1e9, &paid))
 }
 
+/// A file of something else is refused without harm.
+async fn refuses_something_else(directory: &Path) {
+    let file = directory.join("other.csv");
+    fs::write(&file, "a,b,c\n1,2,3\n").unwrap();
+    let (done, said) = import(directory, &file).await;
+    assert!(!done, "{said}");
+    let expected = "2 read: 0 stored, 0 already there, 2 rejected";
+    assert!(said.starts_with(expected), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
     let simulator = simulator(|config| config.traffic.backlog = 500).await;
@@ -286,13 +296,7 @@ async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
     let exporter = Exporter::start(&simulator, dir, &flags).await;
     exporter.when("restored", agree(3500.0)).await;
 
-    // A file of something else is refused without harm.
-    fs::write(&records, "a,b,c\n1,2,3\n").unwrap();
-    let (done, said) = import(dir, &records).await;
-    assert!(
-        !done && said.starts_with("2 read: 0 stored, 0 already there, 2 rejected"),
-        "{said}"
-    );
+    refuses_something_else(dir).await;
     exporter.when("no harm", agree(3500.0)).await;
     exporter.terminate().await;
 }
