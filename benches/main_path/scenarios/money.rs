@@ -75,7 +75,7 @@ fn rules_file() -> Result<String> {
         writeln!(
             text,
             "[[quota]]\nname = \"quota {n}\"\n{whose}measure = \"{measure}\"\n{window}\n\
-             per = \"{per}\"\nlimit = 1_000_000_000\n"
+             per = \"{per}\"\nlimit = 100_000\n"
         )?;
         let period = ["daily", "weekly", "monthly"][(n % 3) as usize];
         writeln!(
