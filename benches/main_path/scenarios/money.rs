@@ -70,14 +70,23 @@ fn rules_file() -> Result<String> {
             2 => "window = \"weekly\"".to_owned(),
             _ => format!("window = \"monthly\"\nday = {}", 1 + n % 28),
         };
-        let measure = ["tokens", "requests", "hours", "usd"][(n % 4) as usize];
+        let measure = match n % 4 {
+            0 => "tokens",
+            1 => "requests",
+            2 => "hours",
+            _ => "usd",
+        };
         let per = if n % 2 == 0 { "account" } else { "all" };
         writeln!(
             text,
             "[[quota]]\nname = \"quota {n}\"\n{whose}measure = \"{measure}\"\n{window}\n\
              per = \"{per}\"\nlimit = 100_000\n"
         )?;
-        let period = ["daily", "weekly", "monthly"][(n % 3) as usize];
+        let period = match n % 3 {
+            0 => "daily",
+            1 => "weekly",
+            _ => "monthly",
+        };
         writeln!(
             text,
             "[[budget]]\nname = \"budget {n}\"\n{whose}usd = 100\nwindow = \"{period}\"\n"
