@@ -6,6 +6,8 @@
 
 mod backfill;
 mod import;
+mod inbox;
 
 pub use backfill::{Backfill, BackfillError, Range};
-pub use import::{Import, ImportError, Lines, Summary};
+pub use import::{Desk, Import, ImportError, Lines, Summary, Unpriced};
+pub use inbox::{Answer, HandedOver, Inbox};

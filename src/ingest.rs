@@ -6,6 +6,7 @@
 //! is taken back, and the round is read from the spool again later.
 
 mod figures;
+mod imports;
 mod money;
 mod notes;
 mod round;
@@ -27,13 +28,12 @@ use crate::model::LocalQuota;
 use crate::spool::Reader;
 use crate::store::StoreError;
 
-pub use money::{MoneyParts, SharedPrices};
+pub use money::{MoneyParts, SharedPrices, Till};
 pub use notes::{Note, Notes};
 pub use signal::Signal;
 pub use signs::QuotaSign;
 pub use tally::{LimitParts, SharedRules};
 
-use money::Till;
 use tally::Tally;
 use worker::Worker;
 

@@ -37,17 +37,21 @@ pub(crate) struct Options {
     scrapes: u64,
     /// Events in the database of a start.
     stored: u64,
+    /// Events in the database that gets new prices.
+    repriced: u64,
 }
 
 type Scenario = fn(&Options, &mut Figures) -> Result<()>;
 
-const SCENARIOS: [(&str, Scenario); 6] = [
+const SCENARIOS: [(&str, Scenario); 8] = [
     ("drain", scenarios::drain),
     ("endless", scenarios::endless),
     ("disk", scenarios::disk),
     ("steady", scenarios::steady),
     ("scrape", scenarios::scrape),
     ("start", scenarios::start),
+    ("rules", scenarios::rules),
+    ("reprice", scenarios::reprice),
 ];
 
 fn main() -> Result<()> {
@@ -66,6 +70,7 @@ fn main() -> Result<()> {
         rate: 1000,
         scrapes: 100,
         stored: 1_000_000,
+        repriced: 3_000_000,
     };
     let mut chosen = Vec::new();
     for arg in &args {
@@ -76,7 +81,9 @@ fn main() -> Result<()> {
     }
     for name in &chosen {
         if !SCENARIOS.iter().any(|(known, _)| known == name) {
-            bail!("no scenario {name}; there are drain, endless, disk, steady, scrape, start");
+            bail!(
+                "no scenario {name}; there are drain, endless, disk, steady, scrape, start, rules, reprice"
+            );
         }
     }
     let mut figures = Figures::default();
@@ -103,6 +110,7 @@ impl Options {
             "rate" => &mut self.rate,
             "scrapes" => &mut self.scrapes,
             "stored" => &mut self.stored,
+            "repriced" => &mut self.repriced,
             _ => bail!("no option {name}"),
         };
         *place = value.parse().with_context(|| format!("{name}={value}"))?;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Result<Self> {
+    fn start(command: &mut process::Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -109,7 +109,7 @@ pub(crate) struct Cpa {
 impl Cpa {
     /// `options` are those of `cpa-exporter simulate`, separated by blanks.
     pub(crate) fn start(options: &str) -> Result<Self> {
-        let mut command = Command::new(BINARY);
+        let mut command = process::Command::new(BINARY);
         command
             .args(["simulate", "--listen", "127.0.0.1:0", "--retention", "1h"])
             .args(options.split_whitespace());
@@ -137,14 +137,19 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     pub(crate) fn start(cpa: SocketAddr, directory: &Path) -> Result<Self> {
-        let mut command = Command::new(BINARY);
+        Self::start_with(cpa, directory, &[])
+    }
+
+    pub(crate) fn start_with(cpa: SocketAddr, directory: &Path, flags: &[&str]) -> Result<Self> {
+        let mut command = process::Command::new(BINARY);
         command
             .env("CPA_MANAGEMENT_KEY", DEFAULT_KEY)
             .args(["--cpa.url", &format!("http://{cpa}")])
             .arg("--storage.path")
             .arg(directory)
             .args(["--web.listen-address", "127.0.0.1:0"])
-            .args(["--log.format", "json"]);
+            .args(["--log.format", "json"])
+            .args(flags);
         let began = Instant::now();
         let process = Process::start(&mut command)?;
         let address = process.line(|line| {
@@ -170,11 +175,7 @@ impl Exporter {
 
     /// Resident memory in MiB: now (`VmRSS`) or at most (`VmHWM`).
     pub(crate) fn memory(&self, key: &str) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        let kib: u32 = kib.context("no such line in status")?.parse()?;
-        Ok(f64::from(kib) / 1024.0)
+        memory_of(self.process.id(), key)
     }
 
     /// Whether anything that came from CPA is in the spool.
@@ -209,7 +210,9 @@ impl Exporter {
     /// Asks it to end, as systemd would, and waits for that.
     pub(crate) fn stop(mut self) -> Result<()> {
         let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status()?;
+        let sent = process::Command::new("kill")
+            .args(["-TERM", &id])
+            .status()?;
         if !sent.success() {
             bail!("no signal sent");
         }
@@ -219,6 +222,56 @@ impl Exporter {
             bail!("the exporter ended with {status}:\n{}", rest.join("\n"));
         }
         Ok(())
+    }
+}
+
+fn memory_of(id: u32, key: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    let kib: u32 = kib.context("no such line in status")?.parse()?;
+    Ok(f64::from(kib) / 1024.0)
+}
+
+/// What a command that has ended took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Command {
+    pub(crate) seconds: f64,
+    /// Of the last looks, which came shortly before the end.
+    pub(crate) cpu: f64,
+    pub(crate) memory: f64,
+}
+
+impl Command {
+    /// Runs a command on the storage of an exporter, to its end.
+    pub(crate) fn run(arguments: &[&str], directory: &Path) -> Result<Self> {
+        let began = Instant::now();
+        let mut child = process::Command::new(BINARY)
+            .args(arguments)
+            .arg("--storage.path")
+            .arg(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let (mut cpu, mut memory) = (0.0, 0.0);
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            // Both are gone as soon as the process ends.
+            cpu = cpu_of(&format!("/proc/{}/stat", child.id())).unwrap_or(cpu);
+            memory = memory_of(child.id(), "VmHWM:").unwrap_or(memory);
+            thread::sleep(Duration::from_millis(10));
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        if !status.success() {
+            bail!("{arguments:?} ended with {status}");
+        }
+        Ok(Self {
+            seconds,
+            cpu,
+            memory,
+        })
     }
 }
 

@@ -14,6 +14,9 @@ use crate::figures::{Bar, Figures, quantile};
 use crate::rig::{Cpa, Exporter, Http};
 
 mod captured;
+mod money;
+
+pub(crate) use money::{reprice, rules};
 
 /// Nothing here takes longer unless it is stuck.
 const LIMIT: Duration = Duration::from_mins(5);

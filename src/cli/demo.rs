@@ -5,11 +5,11 @@ use std::{env, fs, io, process};
 use anyhow::Context as _;
 use tokio::runtime;
 
-use super::money::Setup as Money;
-use super::{Exit, complain, reprice, run};
+use super::money::{Priced, Setup as Money, now};
+use super::{Exit, complain, run};
+use crate::app::prices;
 use crate::app::storage::hash_key;
 use crate::app::{self, Setup};
-use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::decode::Decoder;
 use crate::history::Import;
@@ -50,13 +50,13 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     flags.set("storage.path", data.display().to_string());
     let env = Env::from([]);
     if let Some(span) = args.history {
-        import_history(&data, span, args.seed)?;
         let (storage, cost, aliases) = config::load_money(&flags, &env)?.value;
-        reprice::everything(&Money {
+        let money = Money {
             storage,
             cost,
             aliases,
-        })?;
+        };
+        import_history(&money, span, args.seed)?;
     }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -109,7 +109,8 @@ fn write_config(directory: &Path) -> io::Result<PathBuf> {
 }
 
 /// The past of the same accounts and clients, as `import` would have brought it in.
-fn import_history(data: &Path, span: Duration, seed: u64) -> anyhow::Result<()> {
+fn import_history(money: &Money, span: Duration, seed: u64) -> anyhow::Result<()> {
+    let data = &money.storage.path;
     create_private_dir(data)?;
     let traffic = TrafficConfig {
         seed,
@@ -121,7 +122,9 @@ fn import_history(data: &Path, span: Duration, seed: u64) -> anyhow::Result<()> 
     };
     let decoder = Decoder::new(hash_key(data)?);
     let mut store = Store::open(data, &decoder)?;
-    let mut import = Import::new(&mut store, &decoder, Clock::system().now());
+    let billing = prices::billing(&money.cost, &money.aliases);
+    let mut desk = Priced::new(money.table()?, billing, &mut store)?;
+    let mut import = Import::new(&mut store, &decoder, &mut desk, now());
     for record in History::new(config, span) {
         import.take(&record)?;
     }

@@ -1,19 +1,25 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
-use super::{ConfigFlags, Exit, print};
+use super::money::{Priced, Setup, now};
+use super::{ConfigFlags, Exit, complain, print};
+use crate::app::prices;
 use crate::app::storage::{hash_key, open_idle};
-use crate::clock::Clock;
-use crate::config::{self, Env};
+use crate::config::Env;
 use crate::decode::Decoder;
-use crate::history::{Import, Lines};
-use crate::platform::{DirLock, create_private_dir};
+use crate::history::{HandedOver, Import, Lines};
+use crate::platform::{DirLock, LockError, create_private_dir};
 
 /// Of a read; files of history are long.
 const BUFFER: usize = 256 * 1024;
+/// How often we look for the answer of a running exporter, and whether it still runs.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOK_FOR_EXPORTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -26,7 +32,7 @@ pub(super) struct Args {
 
 /// Events only: the counters neither rise nor fall by it.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
-    let storage = config::load_storage(&args.flags.into_flags(), env)?.value;
+    let setup = Setup::load(args.flags, env)?;
     let input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -34,22 +40,51 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
             .with_context(|| format!("cannot open {}", args.file.display()))?;
         Box::new(BufReader::with_capacity(BUFFER, file))
     };
-    create_private_dir(&storage.path)
-        .with_context(|| format!("cannot create {}", storage.path.display()))?;
-    let _lock = DirLock::acquire(&storage.path)
-        .context("the exporter must be stopped for an import; start it again afterwards")?;
-    let decoder = Decoder::new(hash_key(&storage.path)?);
-    let mut store = open_idle(&storage.path, storage.spool_limit.get(), &decoder)?;
-    let mut import = Import::new(&mut store, &decoder, Clock::system().now());
+    let path = &setup.storage.path;
+    create_private_dir(path).with_context(|| format!("cannot create {}", path.display()))?;
+    match DirLock::acquire(path) {
+        Ok(_lock) => import(&setup, input),
+        Err(LockError::InUse { .. }) => hand_over(path, input),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nothing else uses the database.
+fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
+    let path = &setup.storage.path;
+    let decoder = Decoder::new(hash_key(path)?);
+    let mut store = open_idle(path, setup.storage.spool_limit.get(), &decoder)?;
+    let billing = prices::billing(&setup.cost, &setup.aliases);
+    let mut desk = Priced::new(setup.table()?, billing, &mut store)?;
+    let mut import = Import::new(&mut store, &decoder, &mut desk, now());
     import.take_lines(Lines::new(input))?;
     let summary = import.finish()?;
     store.checkpoint()?;
     print(format!("{summary}\n").as_bytes())?;
-    // A file of something else altogether.
-    let nothing_read = summary.rejected > 0 && summary.rejected == summary.read();
-    Ok(if nothing_read {
-        Exit::Failed
-    } else {
-        Exit::Success
-    })
+    Ok(exit(summary.is_nothing_read()))
+}
+
+/// The exporter that runs does it, between its own records.
+fn hand_over(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
+    let handed =
+        HandedOver::write(storage, input, now()).context("the records cannot be handed over")?;
+    complain("the running exporter imports the records");
+    let mut looked = Instant::now();
+    loop {
+        if let Some(answer) = handed.answer().context("the answer cannot be read")? {
+            print(format!("{}\n", answer.text).as_bytes())?;
+            return Ok(exit(answer.failed));
+        }
+        if looked.elapsed() >= LOOK_FOR_EXPORTER {
+            looked = Instant::now();
+            if DirLock::acquire(storage).is_ok() {
+                bail!("the exporter has ended; it imports the rest when it is started again");
+            }
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn exit(failed: bool) -> Exit {
+    if failed { Exit::Failed } else { Exit::Success }
 }

@@ -1,13 +1,19 @@
 //! What the commands about money have in common.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 
 use super::ConfigFlags;
 use crate::app::prices;
 use crate::clock::Clock;
 use crate::config::{self, Aliases, Cost, Env, Storage};
-use crate::model::UnixNanos;
-use crate::pricing::{PriceTable, end_of, start_of};
+use crate::history::Desk;
+use crate::ingest::{MoneyParts, Till};
+use crate::model::{Event, Money, Route, UnixNanos};
+use crate::pricing::{Billing, PriceTable, end_of, start_of};
+use crate::store::{NewName, Store, StoreError};
 
 /// The part of the configuration that money depends on.
 pub(super) struct Setup {
@@ -29,6 +35,40 @@ impl Setup {
     pub(super) fn table(&self) -> anyhow::Result<PriceTable> {
         prices::load(&self.storage.path, &self.cost)
     }
+}
+
+/// Tells what imported events are worth, by the prices of their days.
+pub(super) struct Priced(Till);
+
+impl Priced {
+    pub(super) fn new(
+        table: PriceTable,
+        billing: Billing,
+        store: &mut Store,
+    ) -> Result<Self, StoreError> {
+        let mut this = Self(Till::new(MoneyParts {
+            prices: Arc::new(ArcSwap::from_pointee(table)),
+            billing,
+            references: Vec::new(),
+        }));
+        this.0.refresh(store, now())?;
+        this.names(store.take_new_names());
+        Ok(this)
+    }
+}
+
+impl Desk for Priced {
+    fn names(&mut self, names: Vec<NewName>) {
+        for name in &names {
+            self.0.name(name);
+        }
+    }
+
+    fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
+        self.0.money(event, route)
+    }
+
+    fn entered(&mut self, _event: &Event<'_>, _route: &Route, _money: &Money) {}
 }
 
 pub(super) fn now() -> UnixNanos {

@@ -7,7 +7,7 @@ use super::{ConfigFlags, Exit, Group, complain, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
-use crate::history::Import;
+use crate::history::{Import, Unpriced};
 use crate::model::{Batch, BatchBody, IngestMode};
 use crate::platform::DirLock;
 use crate::store::{Reader, Store, StoredReject};
@@ -166,8 +166,9 @@ fn import_again(
     decoder: &Decoder,
 ) -> anyhow::Result<()> {
     let mut store = open_idle(&storage.path, storage.spool_limit.get(), decoder)?;
+    let mut desk = Unpriced;
     for reject in rejects {
-        let mut import = Import::new(&mut store, decoder, reject.received);
+        let mut import = Import::new(&mut store, decoder, &mut desk, reject.received);
         import.take(&reject.payload)?;
         import.finish()?;
         store.delete_reject(reject.id)?;

@@ -58,17 +58,6 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Gives all that is stored its value.
-pub(super) fn everything(setup: &Setup) -> anyhow::Result<()> {
-    let range = Range {
-        from: UnixNanos::new(0),
-        until: UnixNanos::new(i64::MAX),
-        model: None,
-    };
-    Run::open(setup, false)?.over(&range)?;
-    Ok(())
-}
-
 /// Stored value and name of interned texts.
 type Texts = HashMap<DimId, (String, String)>;
 
@@ -199,6 +188,9 @@ impl Run {
         let mut events = Vec::with_capacity(CHUNK);
         let mut changes = Vec::new();
         let mut cursor = Cursor::before(range.from);
+        // As long as our transaction took, the exporter has the lock, so that it never waits for two
+        // of ours; the next events are read meanwhile, which needs no lock.
+        let mut theirs = Instant::now();
         loop {
             self.store.read(range, cursor, CHUNK, &mut events)?;
             let Some(last) = events.last() else {
@@ -213,11 +205,11 @@ impl Run {
                 changes.extend(change);
             }
             if let (Mode::Write(version), false) = (self.mode, changes.is_empty()) {
+                thread::sleep(theirs.saturating_duration_since(Instant::now()));
                 let began = Instant::now();
                 let applied = self.store.apply(&changes, version)?;
                 report.overtaken += (changes.len() - applied) as u64;
-                // As long again for the exporter, so that it never waits for two of ours.
-                thread::sleep(began.elapsed().max(Duration::from_millis(1)));
+                theirs = Instant::now() + began.elapsed().max(Duration::from_millis(1));
             }
         }
         report.names = self.register.models;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use crate::decode::{Decoded, Decoder, Reject};
-use crate::model::UnixNanos;
-use crate::store::{Store, StoreError};
+use crate::model::{Event, Money, Route, UnixNanos};
+use crate::store::{NewName, Store, StoreError};
 
 /// What waits for a commit: enough that commits are few, little enough for a small machine.
 const CHUNK_RECORDS: usize = 5_000;
@@ -21,15 +21,46 @@ pub enum ImportError {
     Read(#[from] io::Error),
 }
 
-/// An import under way. What has been taken is committed in chunks.
+/// Who tells what events are worth, and wants to know of what is stored.
+pub trait Desk {
+    /// Values that were never seen before, ahead of the event that brings them.
+    fn names(&mut self, names: Vec<NewName>);
+
+    fn money(&mut self, event: &Event<'_>, route: &Route) -> Money;
+
+    /// An event that is new. It counts once its chunk is committed.
+    fn entered(&mut self, event: &Event<'_>, route: &Route, money: &Money);
+}
+
+/// Leaves the worth of everything to `reprice`.
 #[derive(Debug)]
+pub struct Unpriced;
+
+impl Desk for Unpriced {
+    fn names(&mut self, _names: Vec<NewName>) {}
+
+    fn money(&mut self, _event: &Event<'_>, _route: &Route) -> Money {
+        Money::default()
+    }
+
+    fn entered(&mut self, _event: &Event<'_>, _route: &Route, _money: &Money) {}
+}
+
+/// An import under way. What has been taken is committed in chunks.
 pub struct Import<'a> {
     store: &'a mut Store,
     decoder: &'a Decoder,
+    desk: &'a mut dyn Desk,
     now: UnixNanos,
+    chunk: Chunk,
+}
+
+/// Records that wait for a commit, and what became of those before.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
     waiting: Vec<Box<[u8]>>,
     bytes: usize,
-    summary: Summary,
+    pub(super) summary: Summary,
 }
 
 /// What became of the records.
@@ -46,22 +77,25 @@ pub struct Summary {
 
 impl<'a> Import<'a> {
     /// `now` is when the records are said to have been received.
-    pub fn new(store: &'a mut Store, decoder: &'a Decoder, now: UnixNanos) -> Self {
+    pub fn new(
+        store: &'a mut Store,
+        decoder: &'a Decoder,
+        desk: &'a mut dyn Desk,
+        now: UnixNanos,
+    ) -> Self {
         Self {
             store,
             decoder,
+            desk,
             now,
-            waiting: Vec::new(),
-            bytes: 0,
-            summary: Summary::default(),
+            chunk: Chunk::default(),
         }
     }
 
     /// Takes one record.
     pub fn take(&mut self, payload: &[u8]) -> Result<(), ImportError> {
-        self.bytes += payload.len();
-        self.waiting.push(payload.into());
-        if self.waiting.len() >= CHUNK_RECORDS || self.bytes >= CHUNK_BYTES {
+        self.chunk.take(payload);
+        if self.chunk.holds(CHUNK_RECORDS) {
             self.commit()?;
         }
         Ok(())
@@ -69,10 +103,8 @@ impl<'a> Import<'a> {
 
     /// Takes all lines; empty ones are skipped.
     pub fn take_lines(&mut self, mut lines: Lines<impl BufRead>) -> Result<(), ImportError> {
-        while let Some(line) = lines.next_line()? {
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                self.take(line)?;
-            }
+        while let Some(line) = lines.next_record()? {
+            self.take(line)?;
         }
         Ok(())
     }
@@ -80,20 +112,56 @@ impl<'a> Import<'a> {
     /// Commits what is left and says what became of it all.
     pub fn finish(mut self) -> Result<Summary, ImportError> {
         self.commit()?;
-        Ok(self.summary)
+        Ok(self.chunk.summary)
     }
 
     fn commit(&mut self) -> Result<(), ImportError> {
+        let Self {
+            store,
+            decoder,
+            desk,
+            now,
+            chunk,
+        } = self;
+        Ok(chunk.commit(store, decoder, *desk, *now)?)
+    }
+}
+
+impl Chunk {
+    pub(super) fn take(&mut self, payload: &[u8]) {
+        self.bytes += payload.len();
+        self.waiting.push(payload.into());
+    }
+
+    /// Whether it is time for a commit.
+    pub(super) fn holds(&self, records: usize) -> bool {
+        self.waiting.len() >= records || self.bytes >= CHUNK_BYTES
+    }
+
+    /// All or nothing: after an error the records still wait.
+    pub(super) fn commit(
+        &mut self,
+        store: &mut Store,
+        decoder: &Decoder,
+        desk: &mut dyn Desk,
+        now: UnixNanos,
+    ) -> Result<(), StoreError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let mark = self.store.spool_mark();
+        let mark = store.spool_mark();
         let mut summary = self.summary;
-        let mut open = self.store.begin()?;
+        let mut open = store.begin()?;
         for payload in &self.waiting {
-            match self.decoder.decode(payload) {
+            match decoder.decode(payload) {
                 Decoded::Event(event) => {
-                    if open.imported_event(&event)? {
+                    let route = open.intern(&event);
+                    if open.has_new_names() {
+                        desk.names(open.take_new_names());
+                    }
+                    let money = desk.money(&event, &route);
+                    if open.imported_event(&event, &route, &money)? {
+                        desk.entered(&event, &route, &money);
                         summary.stored(event.timestamp);
                     } else {
                         summary.known += 1;
@@ -105,7 +173,7 @@ impl<'a> Import<'a> {
                     detail,
                     payload,
                 }) => {
-                    open.imported_reject(self.now, reason, &detail, &payload)?;
+                    open.imported_reject(now, reason, &detail, &payload)?;
                     summary.rejected += 1;
                 }
             }
@@ -118,9 +186,22 @@ impl<'a> Import<'a> {
     }
 }
 
+impl fmt::Debug for Import<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import")
+            .field("summary", &self.chunk.summary)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Summary {
     pub fn read(&self) -> u64 {
         self.stored + self.known + self.rejected + self.messages
+    }
+
+    /// A file of something else altogether.
+    pub fn is_nothing_read(&self) -> bool {
+        self.rejected > 0 && self.rejected == self.read()
     }
 
     fn stored(&mut self, at: UnixNanos) {
@@ -168,23 +249,34 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// The next line that is not empty.
+    pub(super) fn next_record(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let end = self.read_line()?;
+            if end || !self.line.iter().all(u8::is_ascii_whitespace) {
+                return Ok((!end).then_some(&self.line));
+            }
+        }
+    }
+
     /// The next line without its end. One that is too long is cut behind the length at which the
     /// decoder refuses it; the rest is skipped.
-    fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
+    /// True at the end of the file.
+    fn read_line(&mut self) -> io::Result<bool> {
         self.line.clear();
         let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
         let read = (&mut self.input)
             .take(limit)
             .read_until(b'\n', &mut self.line)?;
         if read == 0 {
-            return Ok(None);
+            return Ok(true);
         }
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
         } else if read == MAX_LINE {
             self.skip_line()?;
         }
-        Ok(Some(&self.line))
+        Ok(false)
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
@@ -217,7 +309,8 @@ mod tests {
 
     fn import(store: &mut Store, text: &str) -> Summary {
         let decoder = Decoder::new(HashKey([7; 16]));
-        let mut import = Import::new(store, &decoder, UnixNanos::from_millis(1));
+        let mut desk = Unpriced;
+        let mut import = Import::new(store, &decoder, &mut desk, UnixNanos::from_millis(1));
         import.take_lines(Lines::new(text.as_bytes())).unwrap();
         import.finish().unwrap()
     }
@@ -252,11 +345,14 @@ mod tests {
         let mut text = vec![b'x'; 3 * MAX_LINE];
         text.extend_from_slice(b"\nshort\nlast");
         let mut lines = Lines::new(text.as_slice());
-        assert_eq!(lines.next_line().unwrap().map(<[u8]>::len), Some(MAX_LINE));
+        assert_eq!(
+            lines.next_record().unwrap().map(<[u8]>::len),
+            Some(MAX_LINE)
+        );
         assert!(lines.line.capacity() < 3 * MAX_LINE);
-        assert_eq!(lines.next_line().unwrap(), Some(&b"short"[..]));
-        assert_eq!(lines.next_line().unwrap(), Some(&b"last"[..]));
-        assert_eq!(lines.next_line().unwrap(), None);
+        assert_eq!(lines.next_record().unwrap(), Some(&b"short"[..]));
+        assert_eq!(lines.next_record().unwrap(), Some(&b"last"[..]));
+        assert_eq!(lines.next_record().unwrap(), None);
     }
 
     #[test]

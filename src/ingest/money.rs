@@ -29,7 +29,8 @@ pub struct MoneyParts {
     pub references: Vec<(String, String)>,
 }
 
-pub(super) struct Till {
+/// Prices events as they pass.
+pub struct Till {
     prices: SharedPrices,
     billing: Billing,
     pricer: Pricer,
@@ -44,14 +45,23 @@ pub(super) struct Till {
     told: Option<UnixNanos>,
 }
 
+#[derive(Debug)]
 struct Reference {
     name: String,
     model: String,
     id: Option<DimId>,
 }
 
+impl std::fmt::Debug for Till {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Till")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Till {
-    pub(super) fn new(parts: MoneyParts) -> Self {
+    pub fn new(parts: MoneyParts) -> Self {
         let table = parts.prices.load_full();
         let references = parts.references.into_iter().map(|(name, model)| Reference {
             name,
@@ -72,7 +82,7 @@ impl Till {
     }
 
     /// Takes over a new table, and makes sure that the database knows the one in use.
-    pub(super) fn refresh(&mut self, store: &mut Store, now: UnixNanos) -> Result<(), StoreError> {
+    pub fn refresh(&mut self, store: &mut Store, now: UnixNanos) -> Result<(), StoreError> {
         let table = self.prices.load();
         if !Arc::ptr_eq(&table, self.pricer.table()) {
             self.pricer = Pricer::new(Arc::clone(&table));
@@ -95,7 +105,7 @@ impl Till {
         }
     }
 
-    pub(super) fn name(&mut self, name: &NewName) {
+    pub fn name(&mut self, name: &NewName) {
         match name.dimension {
             Dimension::Account => {
                 if let Some(per_use) = self.billing.said(&name.value, &name.label) {
@@ -122,7 +132,7 @@ impl Till {
         }
     }
 
-    pub(super) fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
+    pub fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
         let subject = Subject {
             at: event.timestamp,
             model: (route.model, &event.model),

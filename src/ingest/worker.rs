@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::Parts;
+use super::imports::Counter;
 use super::money::Till;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
 use super::tally::Tally;
 use crate::errors::Chain;
+use crate::history::{Desk as _, Inbox};
 use crate::metrics::StoreSizes;
 use crate::platform;
 use crate::spool::{Position, SegmentId};
@@ -35,6 +37,8 @@ pub(super) struct Worker {
     parts: Parts,
     till: Till,
     tally: Tally,
+    /// Where files to import are left for us.
+    inbox: Inbox,
     signal: Signal,
     retry: Duration,
     /// The failure that the log has told.
@@ -54,6 +58,7 @@ impl Worker {
     pub(super) fn new(mut parts: Parts, till: Till, tally: Tally, signal: Signal) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
+            inbox: Inbox::new(&parts.directory, parts.clock.now()),
             parts,
             till,
             tally,
@@ -75,7 +80,7 @@ impl Worker {
         };
         let mut stopping = None;
         loop {
-            let more = match self.round(&mut store) {
+            let mut more = match self.round(&mut store) {
                 Ok(Outcome::Idle) => {
                     self.caught_up();
                     false
@@ -94,6 +99,9 @@ impl Worker {
                     true
                 }
             };
+            if !more && !self.signal.is_stopping() {
+                more = self.import(&mut store);
+            }
             self.measure(&store);
             self.publish();
             if self.signal.is_stopping() {
@@ -151,14 +159,7 @@ impl Worker {
             offset: mark.offset,
         };
         self.parts.reader.release(position, store.commits())?;
-        for name in store.take_new_names() {
-            self.parts
-                .ledger
-                .name(name.dimension, name.id, &name.value, &name.label);
-            self.till.name(&name);
-            let label = self.parts.ledger.text(name.dimension, name.id);
-            self.tally.name(&name, label);
-        }
+        self.desk().names(store.take_new_names());
         self.parts.ledger.restore(&store.load_totals()?);
         self.tally.fill(&store, self.parts.clock.now())?;
         Ok(store)
@@ -185,6 +186,51 @@ impl Worker {
             self.recovered();
         }
         Ok(outcome)
+    }
+
+    /// Takes a chunk of a file to import, when no live record waits: those must be the first to come
+    /// in, because what history has brought is not counted. True when there may be more.
+    fn import(&mut self, store: &mut Store) -> bool {
+        if self.ready.is_some()
+            || !self.inbox.wants_a_step()
+            || !matches!(self.parts.reader.has_frame(), Ok(false))
+        {
+            return false;
+        }
+        match self.import_chunk(store) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "records to import wait: {}", error.class().remedy());
+                false
+            }
+        }
+    }
+
+    fn import_chunk(&mut self, store: &mut Store) -> Result<bool, StoreError> {
+        let now = self.parts.clock.now();
+        self.till.refresh(store, now)?;
+        let Parts {
+            ledger, decoder, ..
+        } = &mut self.parts;
+        let mut desk = Counter {
+            ledger,
+            till: &mut self.till,
+            tally: &mut self.tally,
+            posted: Vec::new(),
+        };
+        let more = self.inbox.step(store, decoder, &mut desk, now)?;
+        let posted = std::mem::take(&mut desk.posted);
+        self.tally.post(&posted);
+        Ok(more)
+    }
+
+    fn desk(&mut self) -> Counter<'_> {
+        Counter {
+            ledger: &mut self.parts.ledger,
+            till: &mut self.till,
+            tally: &mut self.tally,
+            posted: Vec::new(),
+        }
     }
 
     /// Takes everything back, says so once, and waits a little.

@@ -12,7 +12,9 @@ use super::catalogue::{Buckets, Family};
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
 use super::restored::{Cells, RESTORED, Restored, at};
-use crate::model::{DimId, Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow};
+use crate::model::{
+    DimId, Dimension, NANOS_PER_USD, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow,
+};
 
 use walk::walk;
 
@@ -225,8 +227,11 @@ fn metrics(def: &Restored, labels: &str) -> Vec<Metric> {
         value,
     };
     match def.cells {
-        // No family of money has a past yet.
-        Cells::Usd | Cells::UsdKinds(_) => Vec::new(),
+        Cells::Usd => vec![Metric {
+            lines: vec![one("", Value::Scaled(0, NANOS_PER_USD))],
+        }],
+        // Events keep their value as a whole.
+        Cells::UsdKinds(_) => Vec::new(),
         Cells::One | Cells::Time => vec![Metric {
             lines: vec![one("", Value::Cell(0))],
         }],
@@ -291,6 +296,12 @@ fn restored(family: PastFamily) -> Option<&'static Restored> {
         PastFamily::ClientTokens => at::CLIENT_TOKENS,
         PastFamily::Quality => at::QUALITY,
         PastFamily::AccountDuration => at::ACCOUNT_DURATION,
+        PastFamily::ListValue => at::LIST_VALUE,
+        PastFamily::Cost => at::COST,
+        PastFamily::ClientListValue => at::CLIENT_LIST_VALUE,
+        PastFamily::ClientCost => at::CLIENT_COST,
+        PastFamily::UnpricedRequests => at::UNPRICED_REQUESTS,
+        PastFamily::UnpricedTokens => at::UNPRICED_TOKENS,
     })
 }
 

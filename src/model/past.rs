@@ -16,10 +16,16 @@ pub enum PastFamily {
     ClientTokens,
     Quality,
     AccountDuration,
+    ListValue,
+    Cost,
+    ClientListValue,
+    ClientCost,
+    UnpricedRequests,
+    UnpricedTokens,
 }
 
 impl PastFamily {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Requests,
         Self::Failures,
         Self::Tokens,
@@ -33,6 +39,12 @@ impl PastFamily {
         Self::ClientTokens,
         Self::Quality,
         Self::AccountDuration,
+        Self::ListValue,
+        Self::Cost,
+        Self::ClientListValue,
+        Self::ClientCost,
+        Self::UnpricedRequests,
+        Self::UnpricedTokens,
     ];
 
     /// What the parts of a series' key are, in label order.
@@ -43,16 +55,25 @@ impl PastFamily {
         const ACCOUNT: PastKey = Of(Dimension::Account);
         const CLIENT: PastKey = Of(Dimension::Client);
         match self {
-            Self::Requests | Self::Tokens => &[PROVIDER, MODEL, ACCOUNT],
+            Self::Requests | Self::Tokens | Self::ListValue | Self::Cost => {
+                &[PROVIDER, MODEL, ACCOUNT]
+            }
             Self::Failures => &[PROVIDER, MODEL, ACCOUNT, Status, Reason],
-            Self::Duration | Self::FirstToken | Self::OutputToken => &[PROVIDER, MODEL],
+            Self::Duration
+            | Self::FirstToken
+            | Self::OutputToken
+            | Self::UnpricedRequests
+            | Self::UnpricedTokens => &[PROVIDER, MODEL],
             Self::Endpoint => &[PROVIDER, Of(Dimension::Endpoint), Of(Dimension::Executor)],
             Self::Tier => &[
                 PROVIDER,
                 Of(Dimension::ServiceTier),
                 Of(Dimension::ReasoningEffort),
             ],
-            Self::ClientRequests | Self::ClientTokens => &[CLIENT, MODEL],
+            Self::ClientRequests
+            | Self::ClientTokens
+            | Self::ClientListValue
+            | Self::ClientCost => &[CLIENT, MODEL],
             Self::ClientFailures => &[CLIENT, MODEL, Reason],
             Self::Quality => &[PROVIDER],
             Self::AccountDuration => &[PROVIDER, ACCOUNT],

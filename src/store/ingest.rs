@@ -119,11 +119,14 @@ impl Ingest<'_> {
         Ok(is_new)
     }
 
-    /// Adds an event that was never counted and is not to be. False when it is already there.
-    /// What it is worth is unknown until it is priced on request.
-    pub fn imported_event(&mut self, event: &Event<'_>) -> Result<bool, StoreError> {
-        let route = intern(self.interner, event);
-        self.insert(event, &route, &Money::default(), Origin::Imported)
+    /// The same for an event that was never counted and is not to be.
+    pub fn imported_event(
+        &mut self,
+        event: &Event<'_>,
+        route: &Route,
+        money: &Money,
+    ) -> Result<bool, StoreError> {
+        self.insert(event, route, money, Origin::Imported)
     }
 
     fn insert(

@@ -3,6 +3,7 @@
 //! SQLite sorts, and sorts on disk what is too much for its cache, so that memory does not grow
 //! with the number of events.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use rusqlite::{Row, params};
@@ -151,9 +152,24 @@ fn select(family: PastFamily, cells: &[String]) -> String {
     sql
 }
 
+/// Tokens without a price. In a model that has one, only those of no known kind.
+const MISSING: &str = "CASE WHEN value_nano IS NULL THEN input + cache_read + cache_write + output \
+                       + reasoning + unclassified ELSE unclassified END";
+
 /// Which events a family counts: 1 in `flags` is failed, 2 is prewarm, 4 is stream.
-fn filter(family: PastFamily) -> &'static str {
-    match family {
+///
+/// What was never priced, like events from before there were prices, is in no family of money.
+fn filter(family: PastFamily) -> Cow<'static, str> {
+    let unpriced = || {
+        format!("price_version > 0 AND ({MISSING} > 0 OR (value_nano IS NULL AND flags & 1 = 0))")
+    };
+    let fixed = match family {
+        PastFamily::UnpricedTokens => return unpriced().into(),
+        PastFamily::UnpricedRequests => return format!("{} AND flags & 2 = 0", unpriced()).into(),
+        PastFamily::ListValue
+        | PastFamily::Cost
+        | PastFamily::ClientListValue
+        | PastFamily::ClientCost => "value_nano IS NOT NULL",
         PastFamily::Tokens | PastFamily::ClientTokens | PastFamily::Quality => "1",
         PastFamily::Requests
         | PastFamily::Endpoint
@@ -163,7 +179,8 @@ fn filter(family: PastFamily) -> &'static str {
         PastFamily::Duration | PastFamily::AccountDuration => "flags & 3 = 0",
         PastFamily::FirstToken => "flags & 7 = 4 AND ttft_ms > 0",
         PastFamily::OutputToken => "flags & 7 = 4 AND ttft_ms > 0 AND output + reasoning > 1",
-    }
+    };
+    fixed.into()
 }
 
 /// The numbers of a row, in the order of the totals' cells.
@@ -175,7 +192,11 @@ fn cells(family: PastFamily, bounds: &[u64]) -> Vec<String> {
         | PastFamily::Endpoint
         | PastFamily::Tier
         | PastFamily::ClientRequests
-        | PastFamily::ClientFailures => vec![count],
+        | PastFamily::ClientFailures
+        | PastFamily::UnpricedRequests => vec![count],
+        PastFamily::UnpricedTokens => vec![format!("sum({MISSING})")],
+        PastFamily::ListValue | PastFamily::ClientListValue => vec!["sum(value_nano)".to_owned()],
+        PastFamily::Cost | PastFamily::ClientCost => vec!["sum(coalesce(cost_nano, 0))".to_owned()],
         PastFamily::Tokens | PastFamily::ClientTokens => [
             "input",
             "cache_read",

@@ -94,6 +94,8 @@ impl Repricer {
         // The next commit of the ingest thread makes ours durable, and until then a lost change
         // is lost together with its correction.
         conn.pragma_update(None, "synchronous", "normal")?;
+        // As the other side has it: fewer checkpoints, which write pages a second time.
+        conn.pragma_update(None, "wal_autocheckpoint", 4096)?;
         refuse_other_schema(&conn, &path)?;
         Ok(Self { conn })
     }

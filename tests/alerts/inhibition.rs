@@ -115,6 +115,40 @@ const SCENES: &[(&str, &[&str], &[&str])] = &[
             "CPALatencyHigh warning model=n",
         ],
     ),
+    (
+        "a budget that burns needs no forecast, and one that is spent neither",
+        &[
+            "CPABudgetBurn critical budget=month",
+            "CPABudgetBurn warning budget=month",
+            "CPABudgetForecast warning budget=month",
+            "CPABudgetSpent warning budget=month threshold=0.8",
+            "CPABudgetBurn warning budget=day",
+            "CPABudgetForecast warning budget=day",
+            "CPABudgetSpent critical budget=team threshold=1",
+            "CPABudgetBurn critical budget=team",
+            "CPABudgetForecast warning budget=team",
+            "CPABudgetForecast warning budget=other",
+        ],
+        &[
+            "CPABudgetBurn critical budget=month",
+            "CPABudgetSpent warning budget=month threshold=0.8",
+            "CPABudgetBurn warning budget=day",
+            "CPABudgetSpent critical budget=team threshold=1",
+            "CPABudgetForecast warning budget=other",
+        ],
+    ),
+    (
+        "unusual money explains unusual tokens of the same provider",
+        &[
+            "CPACostAnomaly warning provider=a",
+            "CPATokenAnomaly warning provider=a",
+            "CPATokenAnomaly warning provider=b",
+        ],
+        &[
+            "CPACostAnomaly warning provider=a",
+            "CPATokenAnomaly warning provider=b",
+        ],
+    ),
 ];
 
 /// Every scene on an instance of its own.

@@ -22,8 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
-            "store",
+            "budget", "clock", "decode", "history", "metrics", "platform", "pricing", "quota",
+            "spool", "store",
         ],
     ),
     ("accounts", &["clock", "cpa", "decode", "ingest", "metrics"]),
@@ -40,7 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("history", &["decode", "metrics", "store"]),
+    ("history", &["decode", "metrics", "platform", "store"]),
     ("http", &["clock", "config", "metrics", "poller", "version"]),
     ("report", &["poller"]),
     ("http_client", &["version"]),

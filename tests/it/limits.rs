@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use cpa_exporter::simulator::{History, SimulatorConfig};
 use tempfile::tempdir;
 
-use crate::harness::{Exporter, Samples, count, simulator, sum};
+use crate::harness::{
+    Exporter, Samples, command, count, counted, eventually, simulator, stored, sum,
+};
 
 /// Long enough that nothing leaves them while a test runs.
 const RULES: &str = r#"
@@ -64,7 +69,12 @@ fn complete(samples: &Samples, directory: &Path) -> bool {
     is(of_limit(samples, "cpa_quota_used", "each"), TOKENS)
         && is(of_limit(samples, "cpa_quota_used", "together"), ATTEMPTS)
         && spent.is_some_and(|usd| is(usd * 1e9, VALUE))
-        && is(sum(samples, "cpa_combo_requests_total"), ATTEMPTS)
+}
+
+/// The same, of a pool that is one combo.
+fn in_combos(samples: &Samples, directory: &Path) -> bool {
+    let requests = sum(samples, "cpa_combo_requests_total");
+    complete(samples, directory) && (requests - count(directory, ATTEMPTS) as f64).abs() < 0.5
 }
 
 fn says_what_rules_are(text: &str) {
@@ -118,12 +128,12 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
         let exporter = Exporter::start(&simulator, dir, &flags).await;
         simulator.generate(500);
         let all = f64::from(1500 + 500 * round);
-        let fits = |s: &Samples| s.get("cpa_store_events") > Some(&all) && complete(s, dir);
+        let fits = |s: &Samples| s.get("cpa_store_events") > Some(&all) && in_combos(s, dir);
         exporter.when("complete", fits).await;
         exporter.kill();
     }
     let exporter = Exporter::start(&simulator, dir, &flags).await;
-    let page = exporter.when("restored", |s| complete(s, dir)).await;
+    let page = exporter.when("restored", |s| in_combos(s, dir)).await;
     says_what_rules_are(&exporter.page().await);
     agrees(&page, dir);
 
@@ -133,7 +143,7 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
     simulator.generate(500);
     let counted = |s: &Samples| {
         let requests = of_limit(s, "cpa_quota_used", "requests");
-        complete(s, dir) && (requests - count(dir, REQUESTS) as f64).abs() < 0.5 && requests > 0.0
+        in_combos(s, dir) && (requests - count(dir, REQUESTS) as f64).abs() < 0.5 && requests > 0.0
     };
     let page = exporter.when("added", counted).await;
     assert!(of_limit(&page, "cpa_quota_exhausted", "requests") > 0.0);
@@ -146,5 +156,147 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
         "{line}"
     );
     exporter.when("the old rules", counted).await;
+    exporter.terminate().await;
+}
+
+/// Records of the last three days, the last ones now.
+fn past(records: u64) -> Vec<bytes::Bytes> {
+    let mut config = SimulatorConfig::default();
+    config.traffic.records = Some(records);
+    config.traffic.seed = 77;
+    History::new(config, Duration::from_hours(72)).collect()
+}
+
+/// `import` beside the running exporter: how it ends and what it says.
+async fn import(directory: &Path, file: &Path) -> (bool, String) {
+    let mut child = command(directory)
+        .arg("import")
+        .arg(file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("import ends", async || child.try_wait().unwrap()).await;
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.success(), said)
+}
+
+const DAYS: &str = r#"
+[[quota]]
+name = "today"
+measure = "tokens"
+window = "daily"
+per = "all"
+limit = 1_000_000_000
+
+[[budget]]
+name = "today"
+usd = 100
+window = "daily"
+value = "list_value"
+
+[[budget]]
+name = "all paid"
+usd = 100
+window = "monthly"
+"#;
+
+/// What a window of the database's own holds.
+fn since_midnight(what: &str) -> String {
+    let midnight = "CAST(strftime('%s', 'now', 'start of day') AS INTEGER) * 1000000000";
+    format!("SELECT coalesce(sum({what}), 0) FROM event WHERE flags & 1 = 0 AND ts >= {midnight}")
+}
+
+/// The windows hold what the database says, by each event's own time.
+fn windows_agree(page: &Samples, directory: &Path) -> bool {
+    let is = |figure: f64, sql: &str| (figure - count(directory, sql) as f64).abs() < 0.5;
+    let usd = |budget: &str| page.get(&format!("cpa_budget_spent_usd{{budget=\"{budget}\"}}"));
+    let tokens = "input + cache_read + cache_write + output + reasoning + unclassified";
+    let month = "CAST(strftime('%s', 'now', 'start of month') AS INTEGER) * 1000000000";
+    let paid = format!("SELECT coalesce(sum(cost_nano), 0) FROM event WHERE ts >= {month}");
+    let value = since_midnight("value_nano").replace("flags & 1 = 0 AND", "");
+    complete(page, directory)
+        && is(
+            of_limit(page, "cpa_quota_used", "today"),
+            &since_midnight(tokens),
+        )
+        && usd("today").is_some_and(|usd| is(usd * 1e9, &value))
+        && usd("all paid").is_some_and(|usd| is(usd * 1e9, &paid))
+}
+
+/// A file of something else is refused without harm.
+async fn refuses_something_else(directory: &Path) {
+    let file = directory.join("other.csv");
+    fs::write(&file, "a,b,c\n1,2,3\n").unwrap();
+    let (done, said) = import(directory, &file).await;
+    assert!(!done, "{said}");
+    let expected = "2 read: 0 stored, 0 already there, 2 rejected";
+    assert!(said.starts_with(expected), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
+    let simulator = simulator(|config| config.traffic.backlog = 500).await;
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let file = dir.join("limits.toml");
+    // Combos are counters; history is in none.
+    let rules = RULES.split("[[combo]]").next().unwrap();
+    fs::write(&file, format!("{rules}{DAYS}")).unwrap();
+    let flags = ["--limits.file", file.to_str().unwrap()];
+    let exporter = Exporter::start(&simulator, dir, &flags).await;
+    let agree = |events: f64| {
+        move |page: &Samples| {
+            page.get("cpa_store_events") == Some(&events) && windows_agree(page, dir)
+        }
+    };
+    let all_counted = |page: &Samples| agree(500.0)(page) && counted(page) == stored(dir);
+    let before = exporter.when("the first 500", all_counted).await;
+
+    // History: it is in the windows, and in no counter.
+    let all = past(3000);
+    let (late, history) = all.split_at(200);
+    let lines: Vec<&[u8]> = history.iter().map(|line| &line[..]).collect();
+    let records = dir.join("records.jsonl");
+    fs::write(&records, lines.join(&b'\n')).unwrap();
+    let (done, said) = import(dir, &records).await;
+    assert!(done, "{said}");
+    assert!(
+        said.starts_with("2800 read: 2800 stored, 0 already there"),
+        "{said}"
+    );
+    let page = exporter.when("2800 imported", agree(3300.0)).await;
+    let moved = |family: &str, limit: &str| {
+        of_limit(&page, family, limit) > of_limit(&before, family, limit)
+    };
+    assert!(moved("cpa_quota_used", "each") && moved("cpa_quota_used", "today"));
+    for budget in ["all", "today", "all paid"] {
+        let spent = |page: &Samples| page[&format!("cpa_budget_spent_usd{{budget=\"{budget}\"}}")];
+        assert!(spent(&page) > spent(&before), "{budget}");
+    }
+    assert_eq!(counted(&page), counted(&before));
+    let value = |page: &Samples| sum(page, "cpa_list_value_usd_total");
+    assert!(value(&page) == value(&before));
+    assert_eq!(
+        page["cpa_ingest_records_total"],
+        before["cpa_ingest_records_total"]
+    );
+    let (done, said) = import(dir, &records).await;
+    assert!(
+        done && said.starts_with("2800 read: 0 stored, 2800 already there"),
+        "{said}"
+    );
+
+    // Late through the queue: days old, counted now, and in the window of their own time.
+    simulator.push_many(late.iter().cloned());
+    let more = |page: &Samples| agree(3500.0)(page) && counted(page)[0] > counted(&before)[0];
+    exporter.when("200 late", more).await;
+    // A start adds up the same.
+    exporter.kill();
+    let exporter = Exporter::start(&simulator, dir, &flags).await;
+    exporter.when("restored", agree(3500.0)).await;
+
+    refuses_something_else(dir).await;
+    exporter.when("no harm", agree(3500.0)).await;
     exporter.terminate().await;
 }

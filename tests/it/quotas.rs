@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod fleet;
 mod headers;
+mod local;
 mod plugin;
 mod polls;
 mod secrets;

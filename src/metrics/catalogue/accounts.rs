@@ -124,19 +124,19 @@ pub(crate) static USED: Family = family(
     "cpa_quota_used",
     Gauge,
     AMOUNT,
-    "Used amount, where the provider states one.",
+    "Used amount, where the provider states one or a rule of the limits file counts it.",
 );
 pub(crate) static LIMIT: Family = family(
     "cpa_quota_limit",
     Gauge,
     AMOUNT,
-    "Whole amount of the window, where the provider states one.",
+    "Whole amount of the window, where the provider states one or a rule of the limits file sets it.",
 );
 pub(crate) static REMAINING: Family = family(
     "cpa_quota_remaining",
     Gauge,
     AMOUNT,
-    "Remaining amount, where the provider states one.",
+    "Remaining amount, where the provider states one or a rule of the limits file has a limit.",
 );
 pub(crate) static RESET: Family = family(
     "cpa_quota_reset_timestamp_seconds",

@@ -170,6 +170,16 @@ fn budgets(kit: &Kit<'_>) -> Panel {
             &per_budget("@cpa_budget_forecast_usd"),
             dollars(110),
         )
+        // The steps are those of the alert CPABudgetBurn.
+        .value(
+            "burn",
+            &per_budget(&burn()),
+            wide(105).unit("none").decimals(1).steps(&[
+                ("text", None),
+                ("orange", Some(6.0)),
+                ("red", Some(14.4)),
+            ]),
+        )
         .value(
             "usual_days",
             &per_budget("@cpa_budget_forecast_average_usd"),
@@ -186,6 +196,14 @@ fn budgets(kit: &Kit<'_>) -> Panel {
         .label("period", wide(75))
         .label("scope", wide(175))
         .sorted_by("spent", true, &[])
+}
+
+/// How many times as fast as the budget allows the last hour spent it.
+fn burn() -> String {
+    "(@cpa_budget_spent_usd - min_over_time(@cpa_budget_spent_usd[1h])) / 3600 \
+     * (@cpa_budget_period_end_timestamp_seconds - @cpa_budget_period_start_timestamp_seconds) \
+     / (@cpa_budget_limit_usd > 0)"
+        .to_owned()
 }
 
 /// Burn-down: what is left beside what an even pace would have left.
