@@ -6,6 +6,7 @@
 //! doubles a record.
 
 mod accounts;
+mod columns;
 mod dimensions;
 mod error;
 mod ingest;

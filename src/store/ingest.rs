@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use rusqlite::{CachedStatement, Connection, ToSql, params};
+use rusqlite::{CachedStatement, Connection, params};
 
+use super::columns::{Excerpt, flags, request_id};
 use super::dimensions::{Interner, NewName};
 use super::rejects::{NewReject, RejectCounts};
 use super::{State, Store, StoreError, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
-    AuthType, DimId, Dimension, Event, Masked, Money, RejectReason, Route, TokenQuality, TotalRow,
-    UnixNanos,
+    DimId, Dimension, Event, Masked, Money, RejectReason, Route, TotalRow, UnixNanos,
 };
 
 /// A spool position as the database keeps it.
@@ -311,90 +311,5 @@ fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {
         response_service_tier: id(Dimension::ServiceTier, &event.response_service_tier),
         reasoning_effort: id(Dimension::ReasoningEffort, &event.reasoning_effort),
         source: id(Dimension::Source, &stored(event.source.as_ref())),
-    }
-}
-
-/// Of an event's `flags`: it was imported.
-pub(super) const IMPORTED: u8 = 128;
-
-fn flags(event: &Event<'_>, origin: Origin) -> u8 {
-    let auth_type = match event.auth_type {
-        AuthType::Unknown => 0,
-        AuthType::Oauth => 1,
-        AuthType::ApiKey => 2,
-    };
-    let quality = match event.quality {
-        TokenQuality::Complete => 0,
-        TokenQuality::Unclassified => 1,
-        TokenQuality::Inconsistent => 2,
-        TokenQuality::Absent => 3,
-    };
-    u8::from(event.failure.is_some())
-        | u8::from(!event.generate) << 1
-        | u8::from(event.stream) << 2
-        | auth_type << 3
-        | quality << 5
-        | if origin == Origin::Imported {
-            IMPORTED
-        } else {
-            0
-        }
-}
-
-/// Half the size of the text for the two forms CPA uses: 8 hex digits and UUIDs.
-enum RequestId<'a> {
-    None,
-    Short([u8; 4]),
-    Uuid([u8; 16]),
-    Text(&'a str),
-}
-
-fn request_id(text: &str) -> RequestId<'_> {
-    let lower_hex = |s: &str| s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    match text.len() {
-        0 => RequestId::None,
-        8 if lower_hex(text) => match u32::from_str_radix(text, 16) {
-            Ok(number) => RequestId::Short(number.to_be_bytes()),
-            Err(_) => RequestId::Text(text),
-        },
-        36 => {
-            let digits = text.replace('-', "");
-            let canonical = digits.len() == 32
-                && lower_hex(&digits)
-                && [8, 13, 18, 23]
-                    .iter()
-                    .all(|at| text.as_bytes().get(*at) == Some(&b'-'));
-            match u128::from_str_radix(&digits, 16) {
-                Ok(number) if canonical => RequestId::Uuid(number.to_be_bytes()),
-                _ => RequestId::Text(text),
-            }
-        }
-        _ => RequestId::Text(text),
-    }
-}
-
-/// An error text, or the number of one.
-enum Excerpt<'a> {
-    Interned(DimId),
-    Text(&'a str),
-}
-
-impl ToSql for Excerpt<'_> {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        match self {
-            Self::Interned(id) => Ok(id.0.into()),
-            Self::Text(text) => text.to_sql(),
-        }
-    }
-}
-
-impl ToSql for RequestId<'_> {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        match self {
-            Self::None => Ok(rusqlite::types::Null.into()),
-            Self::Short(bytes) => Ok(bytes.as_slice().into()),
-            Self::Uuid(bytes) => Ok(bytes.as_slice().into()),
-            Self::Text(text) => text.to_sql(),
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use rusqlite::{Row, params};
 
-use super::ingest::IMPORTED;
+use super::columns::IMPORTED;
 use super::{Reader, StoreError};
 use crate::model::{Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, UnixNanos};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
-use super::ingest::IMPORTED;
+use super::columns::IMPORTED;
 use super::open::refuse_other_schema;
 use super::{StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
