@@ -94,6 +94,17 @@ fn a_file_that_the_configuration_names_is_checked_with_it() {
 }
 
 #[test]
+fn a_storage_path_that_cannot_be_one_is_called_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let storage = format!("--storage.path={}", file.join("data").display());
+    let (code, _stdout, stderr) = output(&[&storage]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.starts_with("storage.path: cannot read "), "{stderr}");
+}
+
+#[test]
 fn commands_say_where_no_database_is() {
     let dir = tempfile::tempdir().unwrap();
     let storage = format!("--storage.path={}", dir.path().display());

@@ -19,13 +19,16 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
     if let Err(error) = pool::quota_file(config) {
         wrong("quota.file", error.into());
     }
-    match prices::load(&config.storage.path, &config.cost) {
-        Err(error) => wrong("cost.price_file", error),
-        Ok(table) => {
-            if let Err(error) = prices::references(&config.cost, &table) {
-                wrong("cost.references", error);
+    match prices::commands_file(&config.storage.path) {
+        Err(error) => wrong("storage.path", error),
+        Ok(commands) => match prices::table(commands, &config.cost) {
+            Err(error) => wrong("cost.price_file", error),
+            Ok(table) => {
+                if let Err(error) = prices::references(&config.cost, &table) {
+                    wrong("cost.references", error);
+                }
             }
-        }
+        },
     }
     if let Err(error) = limits_file::load(&config.limits) {
         wrong("limits.file", error);

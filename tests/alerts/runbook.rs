@@ -5,19 +5,10 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use crate::support::{have, read, root};
+use crate::support::{have, read, root, script};
 
 fn run(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(root().join("scripts/runbook-url"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() {
-        Ok(text(output.stdout))
-    } else {
-        Err(text(output.stderr))
-    }
+    script("runbook-url", arguments)
 }
 
 /// Copies of every form of the rules, and their texts as shipped.

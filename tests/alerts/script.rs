@@ -5,20 +5,11 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use crate::support::{have, root};
+use crate::support::{have, script};
 
 /// Its output, or what it complained.
 pub(crate) fn run(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(root().join("scripts/alertmanager-config"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() {
-        Ok(text(output.stdout))
-    } else {
-        Err(text(output.stderr))
-    }
+    script("alertmanager-config", arguments)
 }
 
 #[test]

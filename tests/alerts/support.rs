@@ -136,3 +136,17 @@ impl Alertmanager {
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     }
 }
+
+/// Runs one of our scripts: its output, or what it complained.
+pub(crate) fn script(name: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(root().join("scripts").join(name))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
+}
