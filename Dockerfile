@@ -14,6 +14,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
+COPY crates crates
 COPY migrations migrations
 COPY prices prices
 COPY src src

@@ -25,14 +25,15 @@
 //! * [`lifecycle`], [`telemetry`], [`clock`], [`platform`], [`errors`], [`http_client`], [`version`].
 //! * [`simulator`]: a strict stand-in for CPA, for `simulate`, the demo, tests and benches.
 
+pub use cpa_exporter_core::{budget, decode, model, pricing, quota};
+pub use cpa_exporter_simulator as simulator;
+
 pub mod accounts;
 pub mod app;
-pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cpa;
-pub mod decode;
 pub mod errors;
 pub mod history;
 pub mod http;
@@ -40,13 +41,9 @@ pub mod http_client;
 pub mod ingest;
 pub mod lifecycle;
 pub mod metrics;
-pub mod model;
 pub mod platform;
 pub mod poller;
-pub mod pricing;
-pub mod quota;
 pub mod report;
-pub mod simulator;
 pub mod source;
 pub mod spool;
 pub mod store;

@@ -102,7 +102,8 @@ fn the_build_has_every_file_that_it_reads() {
     let mut needed: BTreeSet<String> = ["Cargo.toml", "Cargo.lock", "build.rs", "src", "benches"]
         .map(str::to_owned)
         .into();
-    for file in files(&root().join("src")) {
+    let sources = ["src", "crates"].map(|folder| files(&root().join(folder)));
+    for file in sources.into_iter().flatten() {
         let is_test = file
             .iter()
             .any(|part| part == "tests" || part == "tests.rs");

@@ -119,7 +119,14 @@ fn every_link_leads_somewhere() {
 fn every_page_that_is_named_is_there() {
     let (mut wrong, mut checked) = (Vec::new(), 0);
     for path in ours() {
-        let read = ["src/", "deploy/", "scripts/", "docs/", "grafana/README"];
+        let read = [
+            "src/",
+            "crates/",
+            "deploy/",
+            "scripts/",
+            "docs/",
+            "grafana/README",
+        ];
         let read = read.iter().any(|folder| path.starts_with(folder)) || !path.contains('/');
         let Ok(text) = std::fs::read_to_string(root().join(&path)) else {
             continue;

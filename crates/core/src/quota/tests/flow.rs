@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use super::support::{AT, account, answer, drive, told};
+use crate::model::{AuthType, Name, UnixNanos};
+use crate::quota::{AccountRef, Answer, Ask, Failure, ParseError, Step, providers};
+
+fn failure_of(status: u16, headers: &[(&str, &str)]) -> Failure {
+    let account = account("codex");
+    let provider = providers::find(&account).unwrap();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect();
+    let told = drive(provider, &account, false, |_| {
+        Ok(Answer {
+            status,
+            headers: headers.clone(),
+            body: b"{}".to_vec(),
+            at: AT,
+        })
+    });
+    told.result.unwrap_err()
+}
+
+#[test]
+fn statuses_are_told_apart() {
+    let table = [
+        (401, Failure::Unauthorized, "unauthorized"),
+        (402, Failure::Payment, "payment"),
+        (403, Failure::Forbidden, "forbidden"),
+        (404, Failure::Unsupported, "unsupported"),
+        (405, Failure::Unsupported, "unsupported"),
+        (429, Failure::Throttled { retry_after: None }, "throttled"),
+        (408, Failure::Transient { retry_after: None }, "transient"),
+        (502, Failure::Transient { retry_after: None }, "transient"),
+        (302, Failure::Rejected(302), "rejected"),
+        (400, Failure::Rejected(400), "rejected"),
+        (0, Failure::Rejected(0), "rejected"),
+        (200, Failure::Parse(ParseError::Shape), "parse"),
+    ];
+    for (status, failure, reason) in table {
+        assert_eq!(failure_of(status, &[]), failure, "{status}");
+        assert_eq!(failure.as_str(), reason);
+        assert!(Failure::REASONS.contains(&reason));
+    }
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date_and_bounded() {
+    let wait = |value: &str| failure_of(429, &[("retry-After", value)]).retry_after();
+    assert_eq!(wait("120"), Some(Duration::from_mins(2)));
+    assert_eq!(
+        wait("Sat, 09 May 2026 08:05:00 GMT"),
+        Some(Duration::from_mins(5))
+    );
+    assert_eq!(wait("99999999999"), Some(Duration::from_hours(24)));
+    // 0 is what Claude sends with a refusal that lasts.
+    for nothing in ["0", "", "soon", "-5", "Sat, 09 May 2020 08:05:00 GMT"] {
+        assert_eq!(wait(nothing), None, "{nothing}");
+    }
+    let busy = failure_of(503, &[("Retry-After", "7")]);
+    assert_eq!(busy.retry_after(), Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn a_call_that_did_not_get_through_is_an_attempt() {
+    let account = account("codex");
+    let provider = providers::find(&account).unwrap();
+    let lost = Failure::Transient { retry_after: None };
+    let told = drive(provider, &account, false, |_| Err(lost));
+    assert_eq!(told.result, Err(lost));
+}
+
+#[test]
+fn the_list_knows_the_plan_where_the_provider_is_silent() {
+    let account = AccountRef {
+        plan: Name::new("team"),
+        subscription_end: Some(UnixNanos::from_millis(1_800_000_000_000)),
+        ..account("codex")
+    };
+    let page =
+        r#"{"rate_limit":{"primary_window":{"used_percent":5,"limit_window_seconds":18000}}}"#;
+    let told_once = told(&account, &[page]);
+    assert_eq!(told_once.plan(), Some("team"));
+    assert!(told_once.result.unwrap().facts.subscription_end.is_some());
+    let page = r#"{"plan_type":"plus"}"#;
+    assert_eq!(told(&account, &[page]).plan(), Some("plus"));
+}
+
+#[test]
+fn every_provider_serves_its_own_accounts_only() {
+    let oauth = [
+        ("codex", "codex"),
+        ("claude", "claude"),
+        ("antigravity", "antigravity"),
+        ("kimi", "kimi"),
+        ("xai", "xai"),
+        ("gemini-cli", "gemini-cli"),
+        ("copilot", "copilot"),
+        ("kiro", "kiro"),
+    ];
+    for (provider, id) in oauth {
+        assert_eq!(providers::find(&account(provider)).unwrap().id(), id);
+    }
+    for provider in ["vertex", "qwen", "iflow", "", "openai-compatibility"] {
+        assert!(providers::find(&account(provider)).is_none(), "{provider}");
+    }
+    // Keys have no subscription's windows.
+    for provider in ["codex", "claude", "xai", "gemini"] {
+        let key = AccountRef::new(provider, AuthType::ApiKey, "231536fa11433566");
+        assert!(providers::find(&key).is_none(), "{provider}");
+    }
+}
+
+#[test]
+fn no_request_carries_anything_but_the_placeholder() {
+    for provider in providers::built_in() {
+        let account = account(provider.id());
+        let ask = Ask {
+            account: &account,
+            with_plan: true,
+        };
+        let Step::Call(request) = provider.next(&ask, &[]) else {
+            panic!("{} has nothing to ask", provider.id())
+        };
+        let authorization = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "Authorization");
+        let values: Vec<&str> = authorization.map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values.len(), 1, "{}", provider.id());
+        assert!(values[0].ends_with("$TOKEN$"));
+        assert!(request.url.starts_with("https://"));
+        // Go's client unpacks only what it asked for itself.
+        assert!(
+            !request
+                .headers
+                .iter()
+                .any(|(n, _)| n.eq_ignore_ascii_case("accept-encoding"))
+        );
+    }
+}
+
+#[test]
+fn answers_do_not_show_their_content() {
+    let shown = format!("{:?}", answer(200, "alice@example.com"));
+    assert_eq!(shown, "Ok(Answer 200 (17 bytes))");
+}
+
+#[test]
+fn every_provider_is_documented() {
+    let docs = include_str!("../../../../../docs/providers.md");
+    for provider in providers::built_in() {
+        let id = format!("(`{}`)", provider.id());
+        let mut headings = docs.lines().filter(|line| line.starts_with("## "));
+        assert!(headings.any(|line| line.ends_with(&id)), "{id}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Drives a provider with canned answers, and writes rows on one line each.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::model::{AuthType, Name, QuotaAnswer, Reading, UnixNanos};
+use crate::quota::{
+    AccountRef, Answer, Ask, Attempt, Failure, Hidden, Provider, Request, Step, providers,
+};
+
+/// 2026-05-09T08:00:00Z.
+pub(super) const AT: UnixNanos = UnixNanos::from_millis(1_778_313_600_000);
+/// More calls than this for one account are a loop.
+const MOST_CALLS: usize = 8;
+
+pub(super) fn account(provider: &str) -> AccountRef {
+    AccountRef::new(provider, AuthType::Oauth, "37e10dbedbcae9c4")
+}
+
+pub(super) fn key_at(base_url: &str) -> AccountRef {
+    AccountRef {
+        base_url: Some(base_url.to_owned()),
+        ..AccountRef::new("openai-compatibility", AuthType::ApiKey, "231536fa11433566")
+    }
+}
+
+pub(super) fn with_project(provider: &str) -> AccountRef {
+    AccountRef {
+        project_id: Hidden::new("proj-fix-1"),
+        ..account(provider)
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what a call that got through is")]
+pub(super) fn answer(status: u16, body: &str) -> Attempt {
+    Ok(Answer {
+        status,
+        headers: Vec::new(),
+        body: body.as_bytes().to_vec(),
+        at: AT,
+    })
+}
+
+pub(super) struct Told {
+    pub(super) result: Result<QuotaAnswer, Failure>,
+    pub(super) requests: Vec<Request>,
+}
+
+impl Told {
+    pub(super) fn urls(&self) -> Vec<&str> {
+        self.requests.iter().map(|r| r.url.as_str()).collect()
+    }
+
+    pub(super) fn rows(&self) -> Vec<String> {
+        rows(&self.result.as_ref().unwrap().readings)
+    }
+
+    pub(super) fn plan(&self) -> Option<&str> {
+        self.result
+            .as_ref()
+            .unwrap()
+            .facts
+            .plan
+            .as_ref()
+            .map(Name::as_str)
+    }
+}
+
+/// The whole conversation, each request answered by `respond`.
+pub(super) fn drive(
+    provider: &dyn Provider,
+    account: &AccountRef,
+    with_plan: bool,
+    mut respond: impl FnMut(&Request) -> Attempt,
+) -> Told {
+    let ask = Ask { account, with_plan };
+    let (mut requests, mut so_far) = (Vec::new(), Vec::new());
+    loop {
+        match provider.next(&ask, &so_far) {
+            Step::Done(result) => return Told { result, requests },
+            Step::Call(request) => {
+                assert!(requests.len() < MOST_CALLS, "{requests:?}");
+                so_far.push(respond(&request));
+                requests.push(request);
+            }
+        }
+    }
+}
+
+/// Asks the account's own provider once for each of the bodies.
+pub(super) fn told(account: &AccountRef, bodies: &[&str]) -> Told {
+    let mut bodies = bodies.iter();
+    let provider = providers::find(account).unwrap();
+    drive(provider, account, bodies.len() > 1, |_| {
+        answer(200, bodies.next().unwrap())
+    })
+}
+
+pub(super) fn failed(account: &AccountRef, body: &str) -> Failure {
+    let provider = providers::find(account).unwrap();
+    drive(provider, account, false, |_| answer(200, body))
+        .result
+        .unwrap_err()
+}
+
+/// `main 5h 0.64 3/10/7 credits @1778509871 exhausted`; what is not known is not there.
+pub(super) fn rows(readings: &[Reading]) -> Vec<String> {
+    readings.iter().map(row).collect()
+}
+
+fn row(reading: &Reading) -> String {
+    let mut parts = vec![
+        reading.limit().to_string(),
+        reading.window().label().into_owned(),
+    ];
+    if let Some(ratio) = reading.used_ratio() {
+        parts.push(format!("{}", (ratio * 1e6).round() / 1e6));
+    }
+    if let Some(amounts) = reading.amounts() {
+        let show = |number: Option<f64>| number.map_or("-".to_owned(), |n| n.to_string());
+        let numbers = [amounts.used(), amounts.limit(), amounts.remaining()].map(show);
+        parts.push(format!("{} {}", numbers.join("/"), amounts.unit().as_str()));
+    }
+    if let Some(reset) = reading.reset_at() {
+        parts.push(format!("@{}", reset.as_millis().div_euclid(1000)));
+    }
+    if reading.exhausted() == Some(true) {
+        parts.push("exhausted".to_owned());
+    }
+    if reading.unlimited() {
+        parts.push("unlimited".to_owned());
+    }
+    parts.join(" ")
+}
+
+/// What the upstream said in a captured `api-call`.
+pub(super) fn captured(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/http");
+    let text = fs::read_to_string(root.join(format!("api_call_{name}.json"))).unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    json.pointer("/response/body/body")
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+pub(super) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut headers = request.headers.iter();
+    let found = headers.find(|(has, _)| has.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
+}

@@ -1,0 +1,335 @@
+//! Makes usage records: seeded, deterministic, fast.
+//!
+//! Equal configurations and equal times give equal bytes. What a record holds by kind of token is
+//! handed out beside it, from the generator's own knowledge.
+
+mod event;
+pub(crate) mod failure;
+mod headers;
+pub(crate) mod json;
+pub(crate) mod kinds;
+pub(crate) mod pool;
+pub(crate) mod prng;
+mod record;
+pub(crate) mod standing;
+pub(crate) mod usage;
+pub(crate) mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use self::event::ErrorEvent;
+use self::failure::{Fault, Refusal};
+use self::json::Civil;
+use self::pool::{Pool, Volume};
+use self::prng::Prng;
+use self::record::{Record, RequestId, Style};
+use self::usage::Usage;
+use self::world::World;
+use crate::config::SimulatorConfig;
+use crate::version::RecordShape;
+use cpa_exporter_core::model::{Tokens, UnixNanos};
+
+const PAGE: usize = 256 * 1024;
+
+/// A record's truth, kept beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) series: u32,
+    pub(crate) account: u32,
+    pub(crate) client: u32,
+    pub(crate) failed: bool,
+    /// Whether CPA's success/failed counters take notice.
+    pub(crate) counted: bool,
+    pub(crate) tokens: Tokens,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) payload: Bytes,
+    pub(crate) mark: Mark,
+    /// Number of the model in the account's list.
+    model: usize,
+    failure: Option<Failure>,
+}
+
+/// What went wrong with a request, and the quota that refused it.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    fault: Fault,
+    refusal: Option<Refusal>,
+}
+
+/// A failed request that waits for its next attempt.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    account: usize,
+    model: usize,
+    client: usize,
+    request: RequestId,
+}
+
+#[derive(Debug)]
+pub(crate) struct Generator {
+    pub(crate) pool: Pool,
+    style: Style,
+    prng: Prng,
+    retry: Option<Retry>,
+    made: u64,
+    scratch: Vec<u8>,
+    page: BytesMut,
+}
+
+impl Generator {
+    pub(crate) fn new(config: &SimulatorConfig, now: UnixNanos) -> Self {
+        let traffic = &config.traffic;
+        let world = Arc::new(World::new(traffic));
+        let mut prng = Prng::new(traffic.seed);
+        let volume = Volume::new(traffic.rate, config.time_scale);
+        Self {
+            pool: Pool::new(world, volume, config.states, now, &mut prng),
+            style: Style {
+                shape: RecordShape::of(config.version),
+                offset_minutes: traffic.utc_offset_minutes,
+                size: traffic.size,
+            },
+            prng,
+            retry: None,
+            made: 0,
+            scratch: Vec::with_capacity(8 * 1024),
+            page: BytesMut::with_capacity(PAGE),
+        }
+    }
+
+    /// The next record, published at `now`; none where no account may be used.
+    pub(crate) fn make(&mut self, now: UnixNanos) -> Option<Made> {
+        let world = Arc::clone(&self.pool.world);
+        let plan = match self.retry.take() {
+            Some(retry) if !self.pool.is_off(retry.account) => retry,
+            Some(_) | None => self.draw(&world, now)?,
+        };
+        let account = world.accounts.get(plan.account)?;
+        let model = account.models.get(plan.model)?;
+        let failure = self.failure(plan, &model.name, now);
+        let fault = failure.map(|failure| failure.fault);
+        let usage = match fault {
+            None => Usage::draw(account.kind, self.style.shape, &mut self.prng),
+            Some(_) => Usage::NONE,
+        };
+        if fault.is_none() {
+            let tokens = usage.tokens.total();
+            self.pool.spend(plan.account, &model.name, tokens, now);
+        }
+        self.write(&world, plan, failure, usage, now)?;
+        let result = failure.map(|failure| (failure.fault, failure.refusal));
+        self.pool.result(plan.account, plan.model, result, now);
+        let told = fault.is_none_or(|fault| fault.has_headers() && fault != Fault::BadGateway);
+        if told && self.style.shape.v8 && account.kind.headers.tells_quota() {
+            let refused = failure.and_then(|failure| failure.refusal);
+            self.pool.see(plan.account, plan.model, refused, now);
+        }
+        let mark = Mark {
+            series: account.first_series + u32::try_from(plan.model).unwrap_or(0),
+            account: u32::try_from(plan.account).unwrap_or(0),
+            client: u32::try_from(plan.client).unwrap_or(0),
+            failed: fault.is_some(),
+            counted: fault != Some(Fault::Canceled) && usage::is_counted(account.kind),
+            tokens: usage.tokens,
+        };
+        if fault.is_some_and(Fault::is_retried) && self.prng.chance(600) {
+            self.plan_retry(&world, plan);
+        }
+        Some(Made {
+            payload: self.seal(),
+            mark,
+            model: plan.model,
+            failure,
+        })
+    }
+
+    /// Writes the record of one attempt into the scratch buffer.
+    fn write(
+        &mut self,
+        world: &World,
+        plan: Retry,
+        failure: Option<Failure>,
+        usage: Usage,
+        now: UnixNanos,
+    ) -> Option<()> {
+        let fault = failure.map(|failure| failure.fault);
+        let account = world.accounts.get(plan.account)?;
+        let quick = fault.is_some_and(|fault| fault != Fault::Cut);
+        let prng = &mut self.prng;
+        let latency_ms = prng.log_between(64, if quick { 511 } else { 16_383 });
+        // Nanoseconds that count up keep records apart that are made at the same instant.
+        self.made += 1;
+        let ago = Duration::from_millis(latency_ms) + Duration::from_nanos(self.made % 999_983);
+        let started = UnixNanos::new(now.get() - i64::try_from(ago.as_nanos()).unwrap_or(0));
+        let ttft_ms = prng.log_between(16, latency_ms.clamp(16, 2_047));
+        let refusal = failure.and_then(|failure| failure.refusal);
+        let quota = self.pool.quota(plan.account, now)?;
+        let record = Record {
+            account,
+            model: account.models.get(plan.model)?,
+            client: world.clients.get(plan.client)?,
+            quota,
+            usage,
+            fault,
+            reset: refusal.map_or(now, |refusal| refusal.reset),
+            started,
+            latency_ms,
+            ttft_ms: ttft_ms.min(latency_ms),
+            stream: prng.chance(800),
+            endpoint: prng.pick(account.kind.endpoints).copied().unwrap_or(""),
+            effort: prng
+                .pick(&["", "", "medium", "high"])
+                .copied()
+                .unwrap_or(""),
+            tier: prng.pick(&["", "default"]).copied().unwrap_or(""),
+            request: plan.request,
+        };
+        self.scratch.clear();
+        record.write(&mut self.scratch, self.style, prng);
+        Some(())
+    }
+
+    fn draw(&mut self, world: &World, now: UnixNanos) -> Option<Retry> {
+        let (account, model) = self.draw_account(world, now)?;
+        Some(Retry {
+            account,
+            model,
+            client: world.draw_client(&mut self.prng),
+            request: RequestId {
+                started_ms: u64::try_from(now.as_millis()).unwrap_or(0),
+                random: self.prng.next_u64(),
+            },
+        })
+    }
+
+    fn draw_model(&mut self, world: &World, account: usize) -> usize {
+        let models = world.accounts.get(account).map_or(0, |a| a.models.len()) as u64;
+        // The first model of a list is the favourite.
+        let model = self.prng.below(models).min(self.prng.below(models));
+        usize::try_from(model).unwrap_or(0)
+    }
+
+    fn draw_account(&mut self, world: &World, now: UnixNanos) -> Option<(usize, usize)> {
+        let mut account = world.draw_account(&mut self.prng);
+        let mut model = self.draw_model(world, account);
+        for _ in 0..16 {
+            let off = self.pool.is_off(account);
+            // CPA lets an account rest whose plan is used up, but tries it again now and then.
+            let rests = self.rests(account, model, now) && self.prng.chance(950);
+            if !off && !rests {
+                return Some((account, model));
+            }
+            let sibling = world.sibling(account);
+            account = if !off && !self.pool.is_off(sibling) && !self.rests(sibling, model, now) {
+                sibling
+            } else {
+                world.draw_account(&mut self.prng)
+            };
+            model = self.draw_model(world, account);
+        }
+        // Most of the pool is off or rests. Where all of it is off CPA refuses, without a record.
+        let on = (0..world.accounts.len()).find(|&number| !self.pool.is_off(number));
+        on.map(|account| (account, self.draw_model(world, account)))
+    }
+
+    fn rests(&self, account: usize, model: usize, now: UnixNanos) -> bool {
+        let standing = self.pool.standing(account);
+        standing.is_some_and(|standing| standing.rests(model, now))
+    }
+
+    /// What the `errors` channel says about a failed attempt. CPA is silent about aborted ones.
+    pub(crate) fn error_event(&self, of: &Made, now: UnixNanos) -> Option<Bytes> {
+        let failure = of.failure?;
+        if failure.fault == Fault::Canceled {
+            return None;
+        }
+        let number = usize::try_from(of.mark.account).ok()?;
+        let account = self.pool.world.accounts.get(number)?;
+        let standing = self.pool.standing(number)?;
+        let mut resting = standing.resting(now);
+        let rest = resting.find(|(model, _)| *model == of.model);
+        let event = ErrorEvent {
+            account,
+            model: account.models.get(of.model)?,
+            standing,
+            until: rest.and_then(|(_, rest)| rest.until),
+            fault: failure.fault,
+            refusal: failure.refusal,
+            now,
+            offset_minutes: self.style.offset_minutes,
+        };
+        Some(event.write().into())
+    }
+
+    /// The quota headers of the account's last answer, as a JSON object, and when it came.
+    pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Vec<u8>)> {
+        let described = self.pool.world.accounts.get(account)?;
+        let seen = self.pool.seen(account)?;
+        let mut out = Vec::with_capacity(2048);
+        // Noise from a source of its own: looking must not change the records to come.
+        headers::Answer {
+            set: described.kind.headers,
+            stream: false,
+            html: false,
+            retry_after: seen.refused.map(|one| one.reset.since(seen.at).as_secs()),
+            plan: described.plan.name,
+            quota: &seen.quota,
+            model: &described.models.get(seen.model)?.name,
+            now: seen.at,
+            padding: 0,
+        }
+        .write(&mut out, &mut Prng::new(0));
+        Some((seen.at, out))
+    }
+
+    fn failure(&mut self, plan: Retry, model: &str, now: UnixNanos) -> Option<Failure> {
+        let expired = self.pool.standing(plan.account)?.expired;
+        if let Some(refusal) = self.pool.refusal(plan.account, model, now) {
+            return Some(Failure {
+                fault: Fault::UsageLimit,
+                refusal: Some(refusal),
+            });
+        }
+        let drawn = Fault::draw(&mut self.prng);
+        let fault = if expired {
+            Some(Fault::Unauthorized)
+        } else {
+            drawn
+        };
+        fault.map(|fault| Failure {
+            fault,
+            refusal: None,
+        })
+    }
+
+    fn plan_retry(&mut self, world: &World, plan: Retry) {
+        let account = world.sibling(plan.account);
+        let models = world.accounts.get(account).map_or(0, |a| a.models.len());
+        if account != plan.account && plan.model < models {
+            self.retry = Some(Retry { account, ..plan });
+        }
+    }
+
+    /// Copies the scratch buffer into a page shared by many records.
+    fn seal(&mut self) -> Bytes {
+        if self.page.capacity() < self.scratch.len() {
+            self.page = BytesMut::with_capacity(PAGE.max(self.scratch.len()));
+        }
+        self.page.extend_from_slice(&self.scratch);
+        self.page.split().freeze()
+    }
+}
+
+/// Share of the mean rate at a time of day, in permille: quiet at 4 in the morning, busy at 16.
+pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u64 {
+    let second = Civil::of(now, offset_minutes).second_of_day;
+    let from_trough = second.abs_diff(4 * 3600);
+    let from_trough = from_trough.min(86_400 - from_trough);
+    300 + 1_400 * from_trough / 43_200
+}

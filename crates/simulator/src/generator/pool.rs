@@ -1,0 +1,314 @@
+//! The accounts as they are at run time: their quotas, and how CPA thinks of them.
+
+use std::sync::Arc;
+
+use super::failure::{Fault, Refusal};
+use super::kinds::Kind;
+use super::prng::Prng;
+use super::standing::{Rest, Service, Standing, built_in_rest};
+use super::world::World;
+use crate::quota::truth::AccountQuotas;
+use crate::quota::{Capacity, DIRECT, Direct, Plan, Quota};
+use cpa_exporter_core::model::UnixNanos;
+
+/// Tokens of an average request, by which a plan's size is chosen.
+const MEAN_TOKENS: u64 = 18_000;
+/// Requests that CPA serves for one of an account that is asked directly.
+const PER_DIRECT: u64 = 5;
+
+/// Requests in five hours of the simulator's time, of all accounts together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Volume {
+    requests: u64,
+    /// Tokens that even the smallest plan holds, so that it takes some requests to use it up.
+    least: u64,
+}
+
+impl Volume {
+    /// Without a rate the plans are big enough that a benchmark does not empty them.
+    pub(crate) fn new(rate: Option<u64>, time_scale: u32) -> Self {
+        let scale = u64::from(time_scale.max(1));
+        Self {
+            requests: rate.map_or(1_000_000_000_000, |rate| rate * 18_000 / scale),
+            // In hurried time few requests fall into a window, and plans are to be used up in it.
+            least: (1_000_000 / scale).max(200_000),
+        }
+    }
+
+    /// Between 70 and 130 % of the plan would be used by the end of a window.
+    fn capacity(self, millionths: u64, prng: &mut Prng) -> Capacity {
+        let all = self.requests;
+        let requests = all / 1_000_000 * millionths + all % 1_000_000 * millionths / 1_000_000;
+        let headroom = 1_000_000 / (700 + prng.below(600));
+        Capacity {
+            tokens: (requests * MEAN_TOKENS / 1000 * headroom).max(self.least),
+            requests: (requests * headroom / 1000).max(self.least / 16_000),
+        }
+    }
+}
+
+/// The quotas as the last answer's headers told them, which CPA keeps until the next answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: UnixNanos,
+    pub(crate) model: usize,
+    pub(crate) refused: Option<Refusal>,
+    pub(crate) quota: Quota,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) world: Arc<World>,
+    quotas: Vec<Quota>,
+    standings: Vec<Standing>,
+    seen: Vec<Option<Seen>>,
+    /// Of the accounts that no CPA knows, in their order.
+    direct: Vec<Quota>,
+    volume: Volume,
+    served: u64,
+    /// What sizes accounts that come later; others must not change the records to come.
+    later: Prng,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        world: Arc<World>,
+        volume: Volume,
+        states: bool,
+        now: UnixNanos,
+        prng: &mut Prng,
+    ) -> Self {
+        let accounts = world.accounts.iter().enumerate();
+        let quotas = accounts.map(|(number, account)| {
+            let capacity = volume.capacity(world.share(number), prng);
+            Quota::draw(account.plan, capacity, now, prng)
+        });
+        let quotas: Vec<Quota> = quotas.collect();
+        // What is used already came with answers from before the start.
+        let seen = world.accounts.iter().zip(&quotas).map(|(account, quota)| {
+            let told = account.kind.headers.tells_quota();
+            told.then(|| Seen {
+                at: now,
+                model: 0,
+                refused: None,
+                quota: quota.clone(),
+            })
+        });
+        let seen = seen.collect();
+        let direct = DIRECT.iter().map(|direct| {
+            let share = 1_000_000 / PER_DIRECT / DIRECT.len() as u64;
+            let capacity = volume.capacity(share, prng);
+            Quota::draw(&direct.plan, capacity, now, prng)
+        });
+        let direct = direct.collect();
+        let accounts = world.accounts.iter().enumerate();
+        let standings = accounts.map(|(number, account)| {
+            let mut standing = Standing::new(account.models.len(), now);
+            if states && number >= 16 {
+                standing.seed_state(number, now);
+            }
+            standing
+        });
+        Self {
+            standings: standings.collect(),
+            seen,
+            quotas,
+            direct,
+            volume,
+            served: 0,
+            later: prng.clone(),
+            world,
+        }
+    }
+
+    /// The account's quotas as they stand at `now`.
+    pub(crate) fn quota(&mut self, account: usize, now: UnixNanos) -> Option<&mut Quota> {
+        let quota = self.quotas.get_mut(account)?;
+        quota.advance(now);
+        Some(quota)
+    }
+
+    pub(crate) fn direct(
+        &mut self,
+        token: &str,
+        now: UnixNanos,
+    ) -> Option<(&'static Direct, &mut Quota)> {
+        let number = DIRECT.iter().position(|direct| direct.token == token)?;
+        let quota = self.direct.get_mut(number)?;
+        quota.advance(now);
+        Some((DIRECT.get(number)?, quota))
+    }
+
+    /// Keeps what the headers of an answer tell.
+    pub(crate) fn see(
+        &mut self,
+        account: usize,
+        model: usize,
+        refused: Option<Refusal>,
+        at: UnixNanos,
+    ) {
+        let (Some(quota), Some(slot)) = (self.quotas.get(account), self.seen.get_mut(account))
+        else {
+            return;
+        };
+        match slot {
+            // Once for each record: without a new allocation.
+            Some(seen) => {
+                seen.quota.clone_from(quota);
+                (seen.at, seen.model, seen.refused) = (at, model, refused);
+            }
+            None => {
+                *slot = Some(Seen {
+                    at,
+                    model,
+                    refused,
+                    quota: quota.clone(),
+                });
+            }
+        }
+    }
+
+    pub(crate) fn seen(&self, account: usize) -> Option<&Seen> {
+        self.seen.get(account)?.as_ref()
+    }
+
+    pub(crate) fn standing(&self, account: usize) -> Option<&Standing> {
+        self.standings.get(account)
+    }
+
+    pub(crate) fn standing_mut(&mut self, account: usize) -> Option<&mut Standing> {
+        self.standings.get_mut(account)
+    }
+
+    pub(crate) fn is_off(&self, account: usize) -> bool {
+        self.standing(account).is_none_or(Standing::is_off)
+    }
+
+    pub(crate) fn is_removed(&self, account: usize) -> bool {
+        self.standing(account)
+            .is_none_or(|one| one.service == Service::Removed)
+    }
+
+    /// The used-up quota that refuses a model.
+    pub(crate) fn refusal(
+        &mut self,
+        account: usize,
+        model: &str,
+        now: UnixNanos,
+    ) -> Option<Refusal> {
+        let claude = self.world.accounts.get(account)?.kind.provider == "claude";
+        let limit = self.quota(account, now)?.refusing(model)?;
+        Some(Refusal {
+            reset: limit.reset_from(now),
+            whole: claude && limit.kind.models.is_empty(),
+        })
+    }
+
+    /// Counts a served request, now and then one of an account that is asked directly as well.
+    pub(crate) fn spend(&mut self, account: usize, model: &str, tokens: u64, now: UnixNanos) {
+        if let Some(quota) = self.quotas.get_mut(account) {
+            quota.spend(model, tokens, now);
+        }
+        self.served += 1;
+        if self.served.is_multiple_of(PER_DIRECT) {
+            let number = usize::try_from(self.served / PER_DIRECT).unwrap_or(0);
+            if let Some(quota) = self.direct.get_mut(number % DIRECT.len()) {
+                quota.advance(now);
+                quota.spend("", tokens, now);
+            }
+        }
+    }
+
+    /// What CPA makes of a result.
+    pub(crate) fn result(
+        &mut self,
+        account: usize,
+        model: usize,
+        fault: Option<(Fault, Option<Refusal>)>,
+        now: UnixNanos,
+    ) {
+        let Some(described) = self.world.accounts.get(account) else {
+            return;
+        };
+        let Some(standing) = self.standings.get_mut(account) else {
+            return;
+        };
+        let Some((fault, refusal)) = fault else {
+            standing.succeed(model, now);
+            return;
+        };
+        if fault == Fault::Canceled {
+            return;
+        }
+        let reset = refusal.map_or(now, |refusal| refusal.reset);
+        let mut escaped = vec![b'"'];
+        fault.body(&mut escaped, described, reset, now);
+        escaped.push(b'"');
+        // Written as JSON a line above.
+        standing.message = serde_json::from_slice(&escaped).unwrap_or_default();
+        let until = match refusal {
+            Some(refusal) => Some(refusal.reset),
+            None => built_in_rest(fault).map(|rest| now.saturating_add(rest)),
+        };
+        let whole = refusal.is_some_and(|refusal| refusal.whole);
+        standing.fail(model, Rest { fault, until }, whole, now);
+    }
+
+    /// Adds an account and returns its number.
+    pub(crate) fn add(
+        &mut self,
+        kind: &'static Kind,
+        plan: Option<&'static Plan>,
+        now: UnixNanos,
+    ) -> usize {
+        let world = Arc::new(self.world.with(kind, plan));
+        let number = self.world.accounts.len();
+        if let Some(account) = world.accounts.last() {
+            let capacity = self.volume.capacity(world.share(number), &mut self.later);
+            let quota = Quota::draw(account.plan, capacity, now, &mut self.later);
+            self.quotas.push(quota);
+            self.standings
+                .push(Standing::new(account.models.len(), now));
+            self.seen.push(None);
+        }
+        self.world = world;
+        number
+    }
+
+    pub(crate) fn set_plan(&mut self, account: usize, plan: &'static Plan, now: UnixNanos) {
+        self.world = Arc::new(self.world.with_plan(account, plan));
+        let capacity = self
+            .volume
+            .capacity(self.world.share(account), &mut self.later);
+        if let Some(quota) = self.quotas.get_mut(account) {
+            *quota = Quota::draw(plan, capacity, now, &mut self.later);
+        }
+    }
+
+    /// Loses what CPA keeps in memory only: who rests.
+    pub(crate) fn forget(&mut self, now: UnixNanos) {
+        for standing in &mut self.standings {
+            standing.clear(now);
+        }
+        self.seen.fill(None);
+    }
+
+    /// What is true of all quotas, without the calls.
+    pub(crate) fn truth(&mut self, now: UnixNanos) -> Vec<AccountQuotas> {
+        for quota in self.quotas.iter_mut().chain(&mut self.direct) {
+            quota.advance(now);
+        }
+        let accounts = self.world.accounts.iter().zip(&self.quotas);
+        let accounts = accounts.zip(&self.standings);
+        let accounts = accounts.filter(|(_, standing)| standing.service != Service::Removed);
+        let accounts = accounts.map(|((account, quota), _)| {
+            let (kind, plan) = (account.kind, account.plan.name);
+            let (provider, login) = (kind.short_name(), kind.login.auth_type());
+            AccountQuotas::new(provider, &account.auth_index, plan, login, quota)
+        });
+        let direct = DIRECT.iter().zip(&self.direct).map(|(one, quota)| {
+            AccountQuotas::new(one.provider, one.id, one.plan.name, "direct", quota)
+        });
+        accounts.chain(direct).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! What a request consumed: drawn, told in a provider's flat counts, and known by kind.
+
+use super::kinds::{Counting, Kind, Login};
+use super::prng::Prng;
+use crate::version::RecordShape;
+use cpa_exporter_core::model::{TokenQuality, Tokens};
+
+/// The flat `tokens` object of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flat {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) reasoning: u64,
+    pub(crate) cached: u64,
+    pub(crate) cache_read: u64,
+    pub(crate) cache_creation: u64,
+    pub(crate) total: u64,
+}
+
+/// Both sides of one request's tokens: what the record says and what can be known from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) flat: Flat,
+    /// The disjoint kinds a careful reader of the record must find.
+    pub(crate) tokens: Tokens,
+    pub(crate) quality: TokenQuality,
+}
+
+impl Usage {
+    pub(crate) const NONE: Self = Self {
+        flat: Flat {
+            input: 0,
+            output: 0,
+            reasoning: 0,
+            cached: 0,
+            cache_read: 0,
+            cache_creation: 0,
+            total: 0,
+        },
+        tokens: Tokens {
+            input: 0,
+            cache_read: 0,
+            cache_write: 0,
+            output: 0,
+            reasoning: 0,
+            unclassified: 0,
+        },
+        quality: TokenQuality::Complete,
+    };
+
+    pub(crate) fn draw(kind: &Kind, shape: RecordShape, prng: &mut Prng) -> Self {
+        // Upstreams behind OpenAI-compatible providers are where odd numbers come from.
+        if shape.breakdown && kind.headers == super::kinds::HeaderSet::RateLimit {
+            match prng.below(200) {
+                0 => return Self::only_total(prng),
+                1 => return Self::reasoning_on_top(prng),
+                _ => {}
+            }
+        }
+        let mut tokens = Tokens {
+            input: prng.log_between(16, 16_383),
+            output: prng.log_between(16, 2_047),
+            ..Tokens::default()
+        };
+        if prng.chance(600) {
+            tokens.cache_read = prng.log_between(1_024, 131_071);
+        }
+        let thinks = kind.counting != Counting::Independent || shape.claude_thinking;
+        if thinks && prng.chance(350) {
+            tokens.reasoning = prng.log_between(32, 4_095);
+        }
+        let writes = kind.counting == Counting::Independent && shape.cache_split;
+        if writes && prng.chance(250) {
+            tokens.cache_write = prng.log_between(256, 16_383);
+        }
+        Self {
+            flat: flat(kind, shape, &tokens),
+            tokens,
+            quality: TokenQuality::Complete,
+        }
+    }
+
+    fn only_total(prng: &mut Prng) -> Self {
+        let total = prng.log_between(128, 8_191);
+        Self {
+            flat: Flat {
+                total,
+                ..Flat::default()
+            },
+            tokens: Tokens {
+                unclassified: total,
+                ..Tokens::default()
+            },
+            quality: TokenQuality::Unclassified,
+        }
+    }
+
+    /// An upstream that counts reasoning beside the completion, which CPA calls inconsistent.
+    /// By the flat counts' usual meaning the surplus of the total has no kind.
+    fn reasoning_on_top(prng: &mut Prng) -> Self {
+        let input = prng.log_between(64, 4_095);
+        let output = prng.log_between(256, 2_047);
+        let reasoning = prng.log_between(32, 255);
+        Self {
+            flat: Flat {
+                input,
+                output,
+                reasoning,
+                total: input + output + reasoning,
+                ..Flat::default()
+            },
+            tokens: Tokens {
+                input,
+                output: output - reasoning,
+                reasoning,
+                unclassified: reasoning,
+                ..Tokens::default()
+            },
+            quality: TokenQuality::Inconsistent,
+        }
+    }
+}
+
+fn flat(kind: &Kind, shape: RecordShape, tokens: &Tokens) -> Flat {
+    let (read, write) = (tokens.cache_read, tokens.cache_write);
+    let mut flat = Flat {
+        reasoning: tokens.reasoning,
+        cached: read,
+        cache_read: read,
+        cache_creation: write,
+        ..Flat::default()
+    };
+    match kind.counting {
+        Counting::Subset => {
+            flat.input = tokens.input + read;
+            flat.output = tokens.output + tokens.reasoning;
+            flat.total = flat.input + flat.output;
+        }
+        Counting::Independent => {
+            flat.input = tokens.input;
+            flat.output = tokens.output + tokens.reasoning;
+            flat.cached = if read == 0 { write } else { read };
+            flat.total = flat.input + flat.output;
+            if shape.claude_total_has_cache {
+                flat.total += read + write;
+            }
+        }
+        Counting::Separate => {
+            flat.input = tokens.input + read;
+            flat.output = tokens.output;
+            flat.total = flat.input + flat.output + flat.reasoning;
+        }
+    }
+    if !shape.cache_read_everywhere && kind.counting != Counting::Independent {
+        flat.cache_read = 0;
+    }
+    flat
+}
+
+/// Whether CPA's success/failed counters know this kind of credential.
+pub(crate) fn is_counted(kind: &Kind) -> bool {
+    kind.login != Login::Keyless
+}

@@ -1,0 +1,164 @@
+//! Records of past days, made by the generator that makes the traffic of the present.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::SimulatorConfig;
+use super::generator::{Generator, daily_rhythm};
+use cpa_exporter_core::model::UnixNanos;
+
+/// Records of a day when nothing else is said: a small team's.
+const RECORDS_A_DAY: u64 = 10_000;
+/// The rhythm is looked at so often.
+const STEP: Duration = Duration::from_mins(1);
+const STEP_NANOS: i64 = 60_000_000_000;
+
+/// Past records in the order of their publication, the last ones now.
+#[derive(Debug)]
+pub struct History {
+    generator: Generator,
+    offset_minutes: i16,
+    /// Beginning of the minute in hand.
+    minute: UnixNanos,
+    end: UnixNanos,
+    /// Records of the minute in hand: made and in all.
+    made: u64,
+    due: u64,
+    /// What the minutes so far have been given, by the rhythm's weight.
+    records: u64,
+    weight: u128,
+    weight_before: u128,
+}
+
+impl History {
+    /// `config.traffic.records` over `span`, or a fixed number a day. The clock says when it ends.
+    pub fn new(mut config: SimulatorConfig, span: Duration) -> Self {
+        let end = config.clock.now();
+        let span_nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let begin = UnixNanos::new(end.get().saturating_sub(span_nanos).max(0));
+        let seconds = span.as_secs().max(1);
+        let records = config
+            .traffic
+            .records
+            .unwrap_or(RECORDS_A_DAY * seconds / 86_400);
+        // Plans are as big as the traffic needs them; a rate is a whole number, at least 1.
+        config.traffic.rate = Some((records / seconds).max(1));
+        config.time_scale = 1;
+        let offset_minutes = config.traffic.utc_offset_minutes;
+        let mut this = Self {
+            generator: Generator::new(&config, begin),
+            offset_minutes,
+            minute: begin,
+            end,
+            made: 0,
+            due: 0,
+            records,
+            weight: 0,
+            weight_before: 0,
+        };
+        let mut at = begin;
+        while at < end {
+            this.weight += this.weight_of(at);
+            at = at.saturating_add(STEP);
+        }
+        this.due = this.due_in(begin);
+        this
+    }
+
+    /// Share of a minute in the whole, by the rhythm; the last minute may be a part of one.
+    fn weight_of(&self, minute: UnixNanos) -> u128 {
+        let length = self.end.since(minute).min(STEP).as_millis();
+        u128::from(daily_rhythm(minute, self.offset_minutes)) * length
+    }
+
+    /// Records of the minute, so that all minutes together have all records.
+    fn due_in(&mut self, minute: UnixNanos) -> u64 {
+        let (all, whole) = (u128::from(self.records), self.weight.max(1));
+        let before = all * self.weight_before / whole;
+        self.weight_before += self.weight_of(minute);
+        let after = all * self.weight_before / whole;
+        u64::try_from(after - before).unwrap_or(0)
+    }
+}
+
+impl Iterator for History {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        loop {
+            while self.made >= self.due {
+                self.minute = self.minute.saturating_add(STEP);
+                if self.minute >= self.end {
+                    return None;
+                }
+                self.made = 0;
+                self.due = self.due_in(self.minute);
+            }
+            let length = self.end.since(self.minute).min(STEP).as_nanos();
+            let length = i64::try_from(length).unwrap_or(STEP_NANOS);
+            let made = i64::try_from(self.made + 1).unwrap_or(i64::MAX);
+            let due = i64::try_from(self.due).unwrap_or(i64::MAX);
+            self.made += 1;
+            let into = length / due.max(1) * made;
+            let now = UnixNanos::new(self.minute.get() + into);
+            // Nothing where all of the pool is off: CPA refuses such requests without a record.
+            if let Some(made) = self.generator.make(now) {
+                return Some(made.payload);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Clock;
+
+    const NOW: UnixNanos = UnixNanos::from_millis(1_790_000_000_000);
+
+    fn history(records: u64, days: u64) -> Vec<Bytes> {
+        let mut config = SimulatorConfig {
+            clock: Clock::new(|| NOW),
+            ..SimulatorConfig::default()
+        };
+        config.traffic.records = Some(records);
+        History::new(config, Duration::from_hours(24 * days)).collect()
+    }
+
+    #[test]
+    fn equal_seeds_and_times_give_equal_bytes() {
+        assert_eq!(history(500, 2), history(500, 2));
+    }
+
+    #[test]
+    fn all_records_end_in_the_span_and_more_by_day_than_by_night() {
+        let all = history(4000, 7);
+        assert_eq!(all.len(), 4000);
+        let begin = NOW.as_millis() - 7 * 86_400_000;
+        let (mut night, mut day) = (0, 0);
+        for record in &all {
+            let record: serde_json::Value = serde_json::from_slice(record).unwrap();
+            let started: jiff::Timestamp = record["timestamp"].as_str().unwrap().parse().unwrap();
+            let finished = started.as_millisecond() + record["latency_ms"].as_i64().unwrap();
+            // The start is cut to the millisecond.
+            assert!((begin..=NOW.as_millis()).contains(&finished), "{record}");
+            match finished / 3_600_000 % 24 {
+                1..=6 => night += 1,
+                13..=18 => day += 1,
+                _ => {}
+            }
+        }
+        assert!(day > 2 * night, "{day} by day, {night} by night");
+    }
+
+    #[test]
+    fn what_is_not_said_is_so_many_a_day() {
+        let config = SimulatorConfig {
+            clock: Clock::new(|| NOW),
+            ..SimulatorConfig::default()
+        };
+        let made = History::new(config, Duration::from_hours(12)).count();
+        assert_eq!(made, 5000);
+    }
+}

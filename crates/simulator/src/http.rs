@@ -1,0 +1,149 @@
+//! The HTTP side of the port: the way in, the key check, and which routes there are.
+
+mod accounts;
+mod answer;
+mod api_call;
+mod control;
+mod credentials;
+mod lists;
+mod request;
+mod upstreams;
+mod v0;
+mod v8;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::answer::{Answer, Body};
+use self::request::Call;
+use super::core::Core;
+use super::gate::{Management, Refusal};
+use super::rewind::Rewind;
+use cpa_exporter_core::model::UnixNanos;
+
+pub(crate) async fn serve<S>(
+    stream: S,
+    first: BytesMut,
+    peer: IpAddr,
+    core: Arc<Core>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(Rewind::new(first, stream));
+    let service = service_fn(move |request| {
+        let core = Arc::clone(&core);
+        async move { Ok::<_, Infallible>(respond(request, peer, &core).await) }
+    });
+    hyper::server::conn::http1::Builder::new()
+        // Go writes `X-Cpa-Version`, hyper's default would be all small.
+        .title_case_headers(true)
+        .serve_connection(io, service)
+        .await
+        .map_err(io::Error::other)
+}
+
+async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Response<Body> {
+    let call = Call::read(request).await;
+    if let Some(answer) = control::answer(&call, core) {
+        return answer.into_response();
+    }
+    core.faults.stalled().await;
+    if core.faults.is_http_503() {
+        return Answer::empty(503).into_response();
+    }
+    let answer = route(&call, peer, core).await;
+    answer.hold.wait().await;
+    let mut response = answer.into_response();
+    // By the simulator's own clock; the server would take the machine's.
+    if let Some(date) = http_date(core.now())
+        && let Ok(value) = date.parse()
+    {
+        response.headers_mut().insert(hyper::header::DATE, value);
+    }
+    response
+}
+
+fn http_date(at: UnixNanos) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
+}
+
+async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {
+    let version = core.config.version;
+    match (&call.method, call.path.as_str()) {
+        (&Method::GET, "/") => Answer::raw_json(
+            200,
+            r#"{"endpoints":["POST /v1/chat/completions","POST /v1/completions","GET /v1/models"],"message":"CLI Proxy API Server"}"#,
+        ),
+        (&Method::GET, "/healthz") if version.has(6, 9, 10) => {
+            Answer::raw_json(200, r#"{"status":"ok"}"#)
+        }
+        _ => {
+            if let Some(path) = call.path.strip_prefix("/upstream/") {
+                return upstreams::answer(call, path, core);
+            }
+            if let Some(route) = call.path.strip_prefix("/v0/management/") {
+                return managed(call, peer, core, |core| v0::route(call, route, core)).await;
+            }
+            match call.path.strip_prefix("/v8/management/") {
+                Some(route) if version.has(8, 0, 0) => {
+                    managed(call, peer, core, |core| v8::route(call, route, core)).await
+                }
+                Some(_) | None => Answer::empty(404),
+            }
+        }
+    }
+}
+
+/// Asks for the key, then answers; every answer from here on tells the version.
+async fn managed(
+    call: &Call,
+    peer: IpAddr,
+    core: &Core,
+    then: impl FnOnce(&Core) -> Answer,
+) -> Answer {
+    if matches!(core.management(), Management::Disabled | Management::Home) {
+        return Answer::empty(404);
+    }
+    let client = call.client(peer, core.config.version);
+    let key = call.key();
+    let checked = core.check(&client, &key);
+    // The key is hashed only where it is looked at.
+    if matches!(checked, Ok(()) | Err(Refusal::InvalidKey)) {
+        core.hash_key().await;
+    }
+    let answer = match checked {
+        Ok(()) => then(core),
+        Err(refusal) => Answer::error(refusal.status(), &refusal.to_string()),
+    };
+    with_version(answer, core)
+}
+
+fn with_version(answer: Answer, core: &Core) -> Answer {
+    let version = core.config.version;
+    let text = core.config.version_text.clone();
+    let (commit, date) = if text.as_deref() == Some("dev") {
+        ("none", "unknown")
+    } else {
+        ("0123abc", "2026-08-22T00:00:00Z")
+    };
+    let answer = answer
+        .with("x-cpa-version", text.unwrap_or_else(|| version.to_string()))
+        .with("x-cpa-commit", commit.to_owned())
+        .with("x-cpa-build-date", date.to_owned());
+    if version.has(7, 1, 69) {
+        return answer.with("x-cpa-support-plugin", "1".to_owned());
+    }
+    answer
+}

@@ -1,0 +1,215 @@
+//! Credentials as management shows and switches them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::request::Call;
+use crate::core::Core;
+use crate::generator::json::rfc3339;
+use crate::generator::kinds::Login;
+use crate::generator::standing::Standing;
+use crate::generator::world::Account;
+use crate::results::{Bucket, Results};
+use cpa_exporter_core::model::UnixNanos;
+
+pub(super) fn list_v0(call: &Call, core: &Core) -> Answer {
+    let files = files(call, core, core.config.version.has(7, 2, 94));
+    let files: Vec<Value> = files.into_iter().map(|n| entry(n, core)).collect();
+    Answer::json(200, &json!({ "files": files }))
+}
+
+/// Numbers of the auth files that a call asks for, sorted by name. Config keys are never listed.
+pub(super) fn files(call: &Call, core: &Core, filtered: bool) -> Vec<usize> {
+    let name = call.param("name").filter(|_| filtered);
+    let index = call.param("auth_index").filter(|_| filtered);
+    let world = core.world();
+    let generator = core.generator();
+    let accounts = world.accounts.iter().enumerate();
+    let accounts = accounts.filter(|(number, _)| !generator.pool.is_removed(*number));
+    let mut files: Vec<(&str, usize)> = accounts
+        .filter(|(_, account)| !account.file.is_empty())
+        .filter(|(_, account)| name.as_ref().is_none_or(|name| *name == account.file))
+        .filter(|(_, account)| {
+            index
+                .as_ref()
+                .is_none_or(|index| *index == account.auth_index)
+        })
+        .map(|(number, account)| (account.file.as_str(), number))
+        .collect();
+    files.sort_unstable();
+    files.into_iter().map(|(_, number)| number).collect()
+}
+
+pub(super) fn entry(number: usize, core: &Core) -> Value {
+    let world = core.world();
+    let standing = core.generator().pool.standing(number).cloned();
+    let (Some(account), Some(standing)) = (world.accounts.get(number), standing) else {
+        return Value::Null;
+    };
+    let now = core.now();
+    let provider = account.kind.provider;
+    let results = core.queue().ledger.results(number);
+    let mut entry = json!({
+        "account_type": "oauth", "auth_index": account.auth_index,
+        "created_at": rfc3339(standing.created), "disabled": standing.is_disabled(),
+        "failed": results.failed, "id": account.file,
+        "label": account.email.as_deref().unwrap_or(provider),
+        "modtime": rfc3339(standing.last_refresh.unwrap_or(standing.created)),
+        "name": account.file, "path": format!("auths/{}", account.file), "provider": provider,
+        "recent_requests": buckets(&results, core), "runtime_only": false, "size": 512,
+        "source": "file", "status": standing.status(), "status_message": standing.message,
+        "success": results.success, "type": provider,
+        "unavailable": standing.is_unavailable(now), "updated_at": rfc3339(standing.updated),
+    });
+    if let Value::Object(map) = &mut entry {
+        if !core.config.version.has(6, 9, 46) {
+            map.remove("recent_requests");
+        }
+        if let Some(email) = &account.email {
+            map.insert("account".to_owned(), email.as_str().into());
+            map.insert("email".to_owned(), email.as_str().into());
+        }
+        if let Some(retry) = standing.retry_after(now) {
+            map.insert("next_retry_after".to_owned(), rfc3339(retry).into());
+        }
+        if let Some(refreshed) = standing.last_refresh {
+            map.insert("last_refresh".to_owned(), rfc3339(refreshed).into());
+        }
+        if provider == "codex" {
+            let token = id_token(number, account, &standing);
+            map.insert("id_token".to_owned(), token);
+        }
+        if matches!(provider, "antigravity" | "vertex" | "gemini-cli") {
+            map.insert("project_id".to_owned(), "vproj-fake".into());
+        }
+    }
+    entry
+}
+
+fn id_token(number: usize, account: &Account, standing: &Standing) -> Value {
+    let month = 30 * 86_400 * 1_000_000_000;
+    let until = standing.subscription_until;
+    let start = UnixNanos::new(until.get() - month);
+    json!({
+        "chatgpt_account_id": format!("acc-fake-{number}"),
+        "chatgpt_subscription_active_start": with_offset(start),
+        "chatgpt_subscription_active_until": with_offset(until),
+        "plan_type": account.plan.name,
+    })
+}
+
+/// As in the token's claims: whole seconds, and UTC as an offset.
+fn with_offset(time: UnixNanos) -> String {
+    let whole = UnixNanos::from_millis(time.as_millis() / 1000 * 1000);
+    rfc3339(whole).replace('Z', "+00:00")
+}
+
+#[derive(Serialize)]
+struct KeyUsage {
+    success: u64,
+    failed: u64,
+    recent_requests: Vec<Bucket>,
+}
+
+/// By provider, then by `<base url>|<raw key>`; only config keys.
+pub(super) fn key_usage(core: &Core) -> Answer {
+    let mut usage: BTreeMap<&str, BTreeMap<String, KeyUsage>> = BTreeMap::new();
+    let world = core.world();
+    for (number, account) in world.accounts.iter().enumerate() {
+        let removed = core.generator().pool.is_removed(number);
+        if removed || account.kind.login != Login::ApiKey {
+            continue;
+        }
+        let results = core.queue().ledger.results(number);
+        let key = format!("{}|{}", account.kind.base_url, account.key);
+        let of_provider = usage.entry(account.kind.short_name()).or_default();
+        of_provider.insert(
+            key,
+            KeyUsage {
+                success: results.success,
+                failed: results.failed,
+                recent_requests: buckets(&results, core),
+            },
+        );
+    }
+    Answer::json(200, &usage)
+}
+
+fn buckets(results: &Results, core: &Core) -> Vec<Bucket> {
+    let offset = core.config.traffic.utc_offset_minutes;
+    results.buckets(core.now(), offset)
+}
+
+pub(super) fn models(call: &Call, core: &Core) -> Answer {
+    let Some(name) = call.param("name").filter(|name| !name.is_empty()) else {
+        return Answer::error(400, "name is required");
+    };
+    let world = core.world();
+    let account = world.accounts.iter().find(|a| a.file == name);
+    let models: Vec<Value> = account
+        .map_or(&[][..], |account| account.models.as_slice())
+        .iter()
+        .map(|model| json!({ "id": model.alias, "display_name": model.alias, "owned_by": "fake", "type": "openai" }))
+        .collect();
+    Answer::json(200, &json!({ "models": models }))
+}
+
+#[derive(Deserialize)]
+struct Status {
+    name: Option<String>,
+    disabled: Option<bool>,
+}
+
+/// Switches an auth file on or off, of which subscribers are told as of any change on disk.
+pub(super) fn set_status(call: &Call, core: &Core) -> Answer {
+    let Some(status) = call.json::<Status>() else {
+        return Answer::error(400, "invalid request body");
+    };
+    let Some(name) = status.name.filter(|name| !name.trim().is_empty()) else {
+        return Answer::error(400, "name is required");
+    };
+    let Some(disabled) = status.disabled else {
+        return Answer::error(400, "disabled is required");
+    };
+    let number = core.world().accounts.iter().position(|a| a.file == name);
+    let number = number.filter(|&number| !core.generator().pool.is_removed(number));
+    let Some(number) = number else {
+        return Answer::error(404, "auth file not found");
+    };
+    let now = core.now();
+    if let Some(standing) = core.generator().pool.standing_mut(number) {
+        standing.set_disabled(disabled);
+        standing.clear(now);
+    }
+    core.queue().refresh();
+    Answer::json(200, &json!({ "disabled": disabled, "status": "ok" }))
+}
+
+#[derive(Deserialize)]
+struct Reset {
+    #[serde(default)]
+    auth_index: String,
+}
+
+/// Ends a cool-down in CPA; what the upstream counts as used stays used.
+pub(super) fn reset(call: &Call, core: &Core) -> Answer {
+    let index = call.json::<Reset>().map(|reset| reset.auth_index);
+    let Some(index) = index.filter(|index| !index.is_empty()) else {
+        return Answer::error(400, "auth_index is required");
+    };
+    let world = core.world();
+    let Some((number, account)) = world.by_index(&index) else {
+        return Answer::error(404, "auth not found");
+    };
+    let now = core.now();
+    if let Some(standing) = core.generator().pool.standing_mut(number) {
+        standing.clear(now);
+    }
+    let mut models: Vec<&str> = account.models.iter().map(|m| m.name.as_str()).collect();
+    models.sort_unstable();
+    let body = json!({ "auth_index": index, "models": models, "status": "ok" });
+    Answer::json(200, &body)
+}

@@ -1,0 +1,153 @@
+//! `api-call`: asks an upstream in a credential's name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::answer::Answer;
+use super::request::Call;
+use crate::core::Core;
+use crate::generator::world::Account;
+use crate::upstream::{self, Asked, Reply, Subject};
+use cpa_exporter_core::model::UnixNanos;
+
+/// After which CPA gives up on an upstream.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default, alias = "authIndex", alias = "AuthIndex")]
+    auth_index: String,
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    url: String,
+    #[serde(default)]
+    proxy_url: String,
+    #[serde(default)]
+    header: BTreeMap<String, String>,
+    #[serde(default)]
+    data: String,
+}
+
+/// What the upstream said, in the shape CPA wraps it in.
+#[derive(Serialize)]
+struct Told {
+    status_code: u16,
+    header: BTreeMap<&'static str, [String; 1]>,
+    body: String,
+}
+
+impl From<Reply> for Told {
+    fn from(reply: Reply) -> Self {
+        let mut header = BTreeMap::from([
+            ("Content-Length", [reply.body.len().to_string()]),
+            ("Content-Type", [reply.content_type.to_owned()]),
+        ]);
+        header.extend(
+            reply
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name, [value])),
+        );
+        Self {
+            status_code: reply.status,
+            header,
+            body: reply.body,
+        }
+    }
+}
+
+pub(super) fn answer(call: &Call, core: &Core) -> Answer {
+    let Some(wanted) = call.json::<Wanted>() else {
+        return Answer::error(400, "invalid body");
+    };
+    if wanted.method.trim().is_empty() {
+        return Answer::error(400, "missing method");
+    }
+    if wanted.url.trim().is_empty() {
+        return Answer::error(400, "missing url");
+    }
+    let Some(url) = Url::parse(&wanted.url).ok().filter(Url::has_host) else {
+        return Answer::error(400, "invalid url");
+    };
+    if !is_proxy(&wanted.proxy_url) {
+        return Answer::error(400, "invalid proxy_url");
+    }
+    let world = core.world();
+    let found = world.by_index(&wanted.auth_index);
+    let found = found.filter(|(number, _)| !core.generator().pool.is_removed(*number));
+    let Some((number, account)) = found else {
+        return unknown(&wanted, core);
+    };
+    match ask(&wanted, &url, number, account, core) {
+        Some(reply) if reply.hangs => Answer::error(502, "request failed").after(TIMEOUT),
+        Some(reply) => Answer::json(200, &Told::from(reply)),
+        None => Answer::error(502, "request failed"),
+    }
+}
+
+fn unknown(wanted: &Wanted, core: &Core) -> Answer {
+    let mut values = wanted.header.values();
+    let token = values.any(|value| value.contains("$TOKEN$"));
+    if token && core.config.version.has(8, 0, 0) {
+        return Answer::error(400, "auth credential not found for auth_index");
+    }
+    // The placeholder itself goes upstream, which knows no such token.
+    Answer::json(200, &Told::from(Reply::unauthorized()))
+}
+
+/// The upstream's reply, counted; none where nobody answers at the address.
+fn ask(wanted: &Wanted, url: &Url, number: usize, account: &Account, core: &Core) -> Option<Reply> {
+    let now = core.now();
+    let mut asked = Asked {
+        method: &wanted.method,
+        url,
+        header: &wanted.header,
+        data: &wanted.data,
+        before: 0,
+    };
+    let provider = upstream::provider_of(asked.host(), account)?;
+    let endpoint = asked.endpoint();
+    asked.before = core.meter().before(&account.auth_index, &endpoint);
+    let reply = if is_refused(number, account, now, core) {
+        Reply::unauthorized()
+    } else {
+        let quota = core.generator().pool.quota(number, now)?.clone();
+        let subject = Subject {
+            account,
+            quota: &quota,
+            now,
+        };
+        upstream::answer(provider, &asked, &subject)
+    };
+    let names = [account.auth_index.as_str(), asked.host(), provider];
+    let reply = core.spoil(names, provider, reply);
+    core.count_call(&account.auth_index, &endpoint, &reply);
+    Some(reply)
+}
+
+/// Whether the token is stale. CPA itself refreshes those of some providers before it asks.
+fn is_refused(number: usize, account: &Account, now: UnixNanos, core: &Core) -> bool {
+    let mut generator = core.generator();
+    let Some(standing) = generator.pool.standing_mut(number) else {
+        return true;
+    };
+    let refreshes = match account.kind.provider {
+        "antigravity" => true,
+        "xai" => core.config.version.has(8, 0, 0),
+        _ => false,
+    };
+    if standing.expired && refreshes {
+        standing.refresh(now);
+    }
+    standing.expired
+}
+
+fn is_proxy(text: &str) -> bool {
+    let schemes = ["http", "https", "socks5", "socks5h"];
+    matches!(text, "" | "direct" | "none")
+        || Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()))
+}

@@ -1,0 +1,203 @@
+//! Credentials as CPA 8 shows them, and its quota plugins. From CPA's sources; none was run.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::accounts;
+use super::answer::Answer;
+use super::request::Call;
+use crate::core::Core;
+use crate::generator::failure::Fault;
+use crate::generator::json::rfc3339;
+use crate::generator::standing::{Rest, Standing};
+use crate::generator::world::Account;
+use crate::quota::Quota;
+use crate::upstream::Reply;
+use cpa_exporter_core::model::UnixNanos;
+
+/// Plugins that read quotas, each by the provider it is for, and what people call that.
+const PLUGINS: [(&str, &str); 2] = [("gemini-cli", "Gemini CLI"), ("devin", "Devin")];
+
+pub(super) fn list(call: &Call, core: &Core) -> Answer {
+    let numbers = accounts::files(call, core, true);
+    let (page, size) = match (paging(call, "page", 1), paging(call, "page_size", 50)) {
+        (Ok(page), Ok(size)) => (page, size),
+        (Err(refused), _) | (_, Err(refused)) => return refused,
+    };
+    let observed_at = rfc3339(core.now());
+    let total = numbers.len();
+    let paged = call.param("page").is_some() || call.param("page_size").is_some();
+    let (skip, take) = if paged {
+        ((page - 1).saturating_mul(size), size)
+    } else {
+        (0, total)
+    };
+    let shown = numbers.into_iter().skip(skip).take(take);
+    let files: Vec<Value> = shown.map(|number| entry_v8(number, core)).collect();
+    let mut body = json!({ "observed_at": observed_at, "files": files });
+    if let (true, Value::Object(map)) = (paged, &mut body) {
+        map.insert("total".to_owned(), total.into());
+        map.insert("page".to_owned(), page.into());
+        map.insert("page_size".to_owned(), size.into());
+        let more = skip.saturating_add(take) < total;
+        map.insert("has_more".to_owned(), more.into());
+    }
+    Answer::json(200, &body)
+}
+
+fn paging(call: &Call, name: &str, default: usize) -> Result<usize, Answer> {
+    match call.param(name) {
+        None => Ok(default),
+        Some(text) => match text.parse() {
+            Ok(0) | Err(_) => {
+                let text = format!("{name} must be a positive integer");
+                Err(Answer::error(400, &text))
+            }
+            Ok(number) => Ok(number),
+        },
+    }
+}
+
+/// Adds what only v8 tells, above all the quota headers of the last answer.
+fn entry_v8(number: usize, core: &Core) -> Value {
+    let mut entry = accounts::entry(number, core);
+    let now = core.now();
+    let world = core.world();
+    let Some(account) = world.accounts.get(number) else {
+        return entry;
+    };
+    let (signals, cooldowns) = {
+        let generator = core.generator();
+        let standing = generator.pool.standing(number);
+        let cooldowns = standing.map(|standing| cooldowns(account, standing, now));
+        (generator.signals(number), cooldowns)
+    };
+    if let Value::Object(map) = &mut entry {
+        if let Some((at, signals)) = signals {
+            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(&signals) });
+            map.insert("quota".to_owned(), quota);
+        }
+        let plugin = quota_provider(account);
+        map.insert("cooldowns".to_owned(), cooldowns.into());
+        map.insert("supports_quota".to_owned(), plugin.is_some().into());
+        if let Some(plugin) = plugin {
+            map.insert("quota_provider".to_owned(), plugin.into());
+        }
+    }
+    entry
+}
+
+fn quota_headers(signals: &[u8]) -> BTreeMap<String, String> {
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_slice(signals).unwrap_or_default();
+    let wanted = ["Anthropic-Ratelimit-Unified-", "X-Codex-", "Retry-After"];
+    all.into_iter()
+        .filter(|(name, _)| wanted.iter().any(|prefix| name.starts_with(prefix)))
+        .filter_map(|(name, values)| Some((name, values.into_iter().next()?)))
+        .collect()
+}
+
+/// One entry for the credential where all of it rests, else one for each model that does.
+fn cooldowns(account: &Account, standing: &Standing, now: UnixNanos) -> Vec<Value> {
+    let resting: Vec<(usize, Rest)> = standing.resting(now).collect();
+    let whole = resting.len() == account.models.len();
+    let shown = if whole { 1 } else { resting.len() };
+    let resting = resting.into_iter().take(shown);
+    let entries = resting.filter_map(|(number, rest)| {
+        let until = rest.until?;
+        let mut entry = json!({
+            "scope": if whole { "credential" } else { "model" },
+            "reason": reason(rest.fault, account),
+            "http_status": rest.fault.status(),
+            "retry_at": rfc3339(until),
+            "remaining_seconds": until.since(now).as_secs(),
+        });
+        if let (false, Value::Object(map)) = (whole, &mut entry) {
+            let model = account.models.get(number)?;
+            map.insert("model_key".to_owned(), model.name.as_str().into());
+        }
+        Some(entry)
+    });
+    entries.collect()
+}
+
+fn reason(fault: Fault, account: &Account) -> &'static str {
+    match fault {
+        Fault::UsageLimit if account.kind.provider == "claude" => "credential_quota",
+        Fault::UsageLimit | Fault::RateLimit => "quota",
+        Fault::Unauthorized => "unauthorized",
+        Fault::Server | Fault::BadGateway | Fault::Overloaded => "transient_error",
+        Fault::Canceled | Fault::Cut => "unknown",
+    }
+}
+
+fn quota_provider(account: &Account) -> Option<&'static str> {
+    let mut plugins = PLUGINS.into_iter().map(|(plugin, _)| plugin);
+    plugins.find(|plugin| *plugin == account.kind.provider)
+}
+
+/// `GET quota/providers`
+pub(super) fn quota_providers() -> Answer {
+    let providers = PLUGINS.map(|(plugin, name)| {
+        json!({ "plugin_id": plugin, "provider": plugin, "display_name": name,
+            "supports_reset": false })
+    });
+    Answer::json(200, &json!({ "providers": providers }))
+}
+
+#[derive(Deserialize)]
+struct Fetch {
+    #[serde(default, alias = "authIndex", alias = "AuthIndex")]
+    auth_index: String,
+}
+
+/// `POST quota/fetch`
+pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
+    let Some(fetch) = call.json::<Fetch>() else {
+        return Answer::error(400, "invalid request body");
+    };
+    if fetch.auth_index.is_empty() {
+        return Answer::error(400, "auth_index is required");
+    }
+    let world = core.world();
+    let Some((number, account)) = world.by_index(&fetch.auth_index) else {
+        return Answer::error(404, "auth not found");
+    };
+    let Some(plugin) = quota_provider(account) else {
+        return Answer::error(501, "no quota provider available for credential");
+    };
+    let now = core.now();
+    let quota = core.generator().pool.quota(number, now).cloned();
+    let body = quota.map(|quota| normalized(account, &quota, now));
+    let reply = Reply::json(200, &body.unwrap_or_default());
+    let reply = core.spoil([&account.auth_index, "", plugin], plugin, reply);
+    core.count_call(&account.auth_index, "quota/fetch", &reply);
+    if reply.status == 200 && !reply.hangs {
+        return Answer::raw_json(200, reply.body);
+    }
+    let text = format!("failed to fetch quota: status {}", reply.status);
+    let answer = Answer::error(502, &text);
+    if reply.hangs { answer.never() } else { answer }
+}
+
+/// One group for each limit, with a bucket for each of its windows.
+fn normalized(account: &Account, quota: &Quota, now: UnixNanos) -> Value {
+    let mut names: Vec<&str> = quota.limits().iter().map(|limit| limit.kind.name).collect();
+    names.dedup();
+    let groups = names.into_iter().map(|name| {
+        let buckets = quota.windows(name).map(|limit| {
+            json!({ "window": limit.kind.window, "remainingFraction": 1.0 - limit.fraction(),
+                "resetTime": rfc3339(limit.reset_from(now)), "description": "resets by itself" })
+        });
+        let buckets: Vec<Value> = buckets.collect();
+        json!({ "displayName": name, "buckets": buckets })
+    });
+    let groups: Vec<Value> = groups.collect();
+    let plan = account.plan.name;
+    json!({
+        "subscription": { "plan": plan, "tierName": plan, "tierId": plan },
+        "summary": [{ "key": "seats", "label": "Seats", "value": 3, "format": "number" }],
+        "serverTimeOffsetMs": 12, "groups": groups,
+    })
+}

@@ -1,0 +1,93 @@
+//! Lets made-up traffic flow at its rate.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::core::Core;
+use super::generator::daily_rhythm;
+
+/// Fine enough that records come one by one up to this rate, and seldom enough to cost nothing.
+const SLOW_TICK: Duration = Duration::from_millis(10);
+const FAST_TICK: Duration = Duration::from_millis(1);
+const FAST: u64 = 100;
+
+/// Records made before others get a turn: well below what a subscriber may be behind, so that only
+/// one that does not read is cut.
+const STEP: u64 = 16;
+
+/// A record in the units that ticks add up: records a second, permille of the day, microseconds.
+const RECORD: u64 = 1000 * 1_000_000;
+
+/// Produces records until the configured number is reached; never ends without one.
+///
+/// Cancel-safe: a record is made and published in one step.
+pub(crate) async fn flow(core: Arc<Core>) {
+    let traffic = core.config.traffic.clone();
+    let Some(rate) = traffic.rate.filter(|&rate| rate > 0) else {
+        return;
+    };
+    let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut last = Instant::now();
+    // What a tick adds is far less than a record, and none of it may be cut off.
+    let mut due = 0_u64;
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        let passed = u64::try_from((now - last).as_micros()).unwrap_or(0);
+        last = now;
+        let permille = if traffic.rhythm {
+            daily_rhythm(core.now(), traffic.utc_offset_minutes)
+        } else {
+            1000
+        };
+        due = due.saturating_add(rate.saturating_mul(permille).saturating_mul(passed));
+        let left = core.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        let count = (due / RECORD).min(left);
+        due -= count * RECORD;
+        let mut due_now = count;
+        while due_now > 0 {
+            let step = due_now.min(STEP);
+            due_now -= step;
+            core.generate(usize::try_from(step).unwrap_or(0));
+            // Nobody else takes from it; a restart goes on where the last run stopped.
+            core.left.fetch_sub(step, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SimulatorConfig;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_rate_loses_nothing_between_its_ticks() {
+        let mut config = SimulatorConfig::default();
+        config.traffic.rate = Some(1);
+        let core = Arc::new(Core::new(config));
+        let flowing = flow(Arc::clone(&core));
+        let hour = Duration::from_hours(1);
+        let watched = async {
+            // Ticks that come late, as they do on a busy machine.
+            let end = Instant::now() + hour;
+            while Instant::now() < end {
+                tokio::time::advance(Duration::from_micros(10_900)).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = flowing => panic!("never ends"),
+            () = watched => {}
+        }
+        let made = core.totals().produced.records;
+        assert!((3590..=3600).contains(&made), "{made}");
+    }
+}
