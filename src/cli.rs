@@ -54,7 +54,6 @@ Exit codes:
     version = version::LONG,
     after_help = AFTER_HELP,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
     subcommand_help_heading = "Commands (none: run the exporter)",
     max_term_width = 100
 )]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{ConfigFlags, Exit, complain};
+use super::{ConfigFlags, Exit, complain, flags};
 use crate::app::labels;
 use crate::clock::Clock;
 use crate::config::{self, Env};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Labels>,
 }
 
 /// Reads beside a running exporter, if need be.

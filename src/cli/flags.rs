@@ -1,27 +1,39 @@
 //! The configuration's flags, made from the table of keys so that none can be forgotten.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
+pub(super) use self::reads::{
+    Everything, Exporter, ImportMoney, Labels, Money, Prices, Quotas, Reads, Spool, Stored,
+};
 use crate::config::{
     Flags,
     keys::{ALL, Key},
 };
 
+mod reads;
+
 const CONFIG_FILE: &str = "config.file";
 
 /// One flag per key, and `--config.file`.
-#[derive(Clone, Debug, Default)]
-pub struct ConfigFlags(Flags);
+///
+/// Every command accepts every flag, so that one set of flags serves all of them; `--help` and
+/// shell completions list those of `R`.
+#[derive(Clone, Debug)]
+pub struct ConfigFlags<R = Everything> {
+    flags: Flags,
+    reads: PhantomData<R>,
+}
 
-impl ConfigFlags {
+impl<R> ConfigFlags<R> {
     pub fn into_flags(self) -> Flags {
-        self.0
+        self.flags
     }
 }
 
-impl Args for ConfigFlags {
+impl<R: Reads> Args for ConfigFlags<R> {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new(CONFIG_FILE)
             .long(CONFIG_FILE)
@@ -29,7 +41,10 @@ impl Args for ConfigFlags {
             .value_parser(value_parser!(PathBuf))
             .help("Configuration file [env: CPA_EXPORTER_CONFIG_FILE] [default: none]")
             .help_heading("Configuration");
-        let flags = ALL.iter().filter_map(|key| flag(key));
+        let flags = ALL.iter().filter_map(|key| {
+            let flag = flag(key)?;
+            Some(flag.hide(!R::reads(key)))
+        });
         command.arg(file).args(flags)
     }
 
@@ -58,7 +73,7 @@ fn flag(key: &'static Key) -> Option<Arg> {
     })
 }
 
-impl FromArgMatches for ConfigFlags {
+impl<R: Reads> FromArgMatches for ConfigFlags<R> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut flags = Flags::default();
         flags.config_file = matches.get_one(CONFIG_FILE).cloned();
@@ -69,7 +84,10 @@ impl FromArgMatches for ConfigFlags {
             let values: Vec<&str> = values.map(String::as_str).collect();
             flags.set(key.path, values.join(","));
         }
-        Ok(Self(flags))
+        Ok(Self {
+            flags,
+            reads: PhantomData,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

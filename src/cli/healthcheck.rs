@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::runtime;
 
-use super::{ConfigFlags, Exit, print};
+use super::{ConfigFlags, Exit, flags, print};
 use crate::{
     config::{self, Env},
     http_client::{self, Limits},
@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Exporter>,
 }
 
 /// Needs nothing but an address, so it works where the management key is not given.

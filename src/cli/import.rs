@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::money::{Priced, Setup, now};
-use super::{ConfigFlags, Exit, complain, print};
+use super::{ConfigFlags, Exit, complain, flags, print};
 use crate::app::prices;
 use crate::app::storage::{hash_key, open_idle};
 use crate::config::Env;
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::ImportMoney>,
 }
 
 /// Events only: the counters neither rise nor fall by it.

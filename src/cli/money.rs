@@ -23,7 +23,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn load(flags: ConfigFlags, env: &Env) -> anyhow::Result<Self> {
+    pub(super) fn load<R>(flags: ConfigFlags<R>, env: &Env) -> anyhow::Result<Self> {
         let (storage, cost, aliases) = config::load_money(&flags.into_flags(), env)?.value;
         Ok(Self {
             storage,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::money::{Setup, parse_start};
-use super::{ConfigFlags, Exit, Group};
+use super::{ConfigFlags, Exit, Group, flags};
 use crate::config::Env;
 use crate::model::UnixNanos;
 
@@ -44,7 +44,7 @@ pub(super) struct List {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(super) struct Show {
     #[arg(long, value_name = "DAY", value_parser = parse_start)]
     at: Option<UnixNanos>,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ pub(super) struct Set {
     #[arg(long, value_name = "TEXT", default_value = "set by command")]
     source: String,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +98,7 @@ pub(super) struct Remove {
     #[arg(value_name = "MODEL")]
     model: String,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,13 +116,13 @@ pub(super) struct Import {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Export {
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,7 +130,7 @@ pub(super) struct Missing {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Prices>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime;
 
-use super::{ConfigFlags, Exit, complain, print};
+use super::{ConfigFlags, Exit, complain, flags, print};
 use crate::app::once;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
@@ -50,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Quotas>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

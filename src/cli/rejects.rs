@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFlags, Exit, Group, complain, print};
+use super::{ConfigFlags, Exit, Group, complain, flags, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
@@ -31,7 +31,7 @@ pub(super) struct List {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Stored>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub(super) struct Replay {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Spool>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,7 +67,7 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     }
 }
 
-fn storage(flags: ConfigFlags, env: &Env) -> anyhow::Result<Storage> {
+fn storage<R>(flags: ConfigFlags<R>, env: &Env) -> anyhow::Result<Storage> {
     Ok(config::load_storage(&flags.into_flags(), env)?.value)
 }
 

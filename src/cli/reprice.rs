@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::money::{Setup, now, parse_end, parse_start, usd};
-use super::{ConfigFlags, Exit, print};
+use super::{ConfigFlags, Exit, flags, print};
 use crate::app::prices;
 use crate::config::Env;
 use crate::model::{DimId, Dimension, UnixNanos};
@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Money>,
 }
 
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {

@@ -1,7 +1,7 @@
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::{ConfigFlags, Exit, Group, print};
+use super::{ConfigFlags, Exit, Group, flags, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::platform::DirLock;
@@ -19,7 +19,7 @@ pub(super) enum Action {
 #[derive(Debug, clap::Args)]
 pub(super) struct SetAside {
     #[command(flatten)]
-    flags: ConfigFlags,
+    flags: ConfigFlags<flags::Stored>,
 }
 
 pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {

@@ -16,7 +16,7 @@ const FOREIGN: [&str; 3] = [
 /// Pages that quote other programs' commands under names that ours has, too.
 const OTHERS: [&str; 2] = ["docs/migrating.md", "docs/providers.md"];
 
-/// `--help` of our program's commands, each asked once.
+/// Help of our program's commands, each asked once.
 #[derive(Default)]
 struct Ours {
     help: BTreeMap<Vec<String>, String>,
@@ -26,7 +26,7 @@ impl Ours {
     fn help(&mut self, command: &[String]) -> &str {
         self.help.entry(command.to_vec()).or_insert_with(|| {
             let binary = assert_cmd::cargo::cargo_bin!("cpa-exporter");
-            let output = Command::new(binary).args(command).arg("--help").output();
+            let output = Command::new(binary).arg("help").args(command).output();
             let output = output.unwrap();
             assert!(output.status.success(), "{command:?}");
             String::from_utf8(output.stdout).unwrap()
