@@ -1,5 +1,6 @@
 mod alertmanager;
 mod notifications;
+mod receive;
 mod test;
 
 use anyhow::Context as _;
@@ -16,13 +17,22 @@ pub(super) enum Action {
     /// channels it was sent. Whether somebody read it is for you to see. The test ends by itself
     /// after a minute, which receivers may be told as well.
     Test(test::Args),
+    /// Print the alerts that Alertmanager sends to a webhook here, until Ctrl-C
+    ///
+    /// For trying out: give Alertmanager a receiver with `webhook_configs` and the URL that is
+    /// printed first.
+    Receive(receive::Args),
 }
 
 pub(super) fn execute(args: Group<Action>) -> anyhow::Result<Exit> {
-    let Action::Test(test) = args.action;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start")?;
-    runtime.block_on(test::execute(&test))
+    runtime.block_on(async {
+        match args.action {
+            Action::Test(args) => test::execute(&args).await,
+            Action::Receive(args) => receive::execute(&args).await,
+        }
+    })
 }

@@ -1,10 +1,10 @@
 //! `scripts/stack` starts everything, and ends everything.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{eventually, free_port, get, have, root};
+use crate::support::{client, eventually, free_port, get, have, root};
 
 /// Ended with the test, together with what it started.
 struct Stack(Child);
@@ -15,6 +15,41 @@ impl Stack {
         let sent = Command::new("kill").args(["-s", "INT", &id]).status();
         assert!(sent.unwrap().success());
     }
+}
+
+impl Stack {
+    /// What it prints until everything runs.
+    fn said(&mut self) -> Vec<String> {
+        let mut said = Vec::new();
+        for line in BufReader::new(self.0.stdout.take().unwrap()).lines() {
+            said.push(line.unwrap());
+            if said.last().unwrap().starts_with("Ctrl-C ") {
+                return said;
+            }
+        }
+        let mut why = String::new();
+        let complaint = self.0.stderr.as_mut().unwrap();
+        complaint.read_to_string(&mut why).unwrap();
+        panic!("it ended early: {said:?}: {why}");
+    }
+}
+
+/// What stands behind a name that it printed.
+fn line<'a>(said: &'a [String], name: &str) -> &'a str {
+    let found = said.iter().find_map(|line| line.strip_prefix(name));
+    let found = found.filter(|rest| rest.starts_with("  "));
+    found
+        .unwrap_or_else(|| panic!("{name} is not in {said:?}"))
+        .trim()
+}
+
+/// A line that it printed, as its reader would paste it.
+async fn run(line: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
 }
 
 impl Drop for Stack {
@@ -49,6 +84,28 @@ async fn it_runs_and_leaves_nothing_behind() {
     let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
     let list: Vec<String> = ports.iter().map(u16::to_string).collect();
     let mut stack = start(&["--ports", &list.join(",")]);
+    let said = stack.said();
+    let of = |name: &str| line(&said, name);
+    assert_eq!(
+        of("exporter"),
+        format!("http://127.0.0.1:{}/metrics", ports[0])
+    );
+    for name in ["exporter", "Prometheus"] {
+        let answer = client().get(of(name)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{name}: {}", answer.status());
+    }
+    let messages = of("messages").to_owned();
+    let test = of("a test alert").to_owned();
+    // Another alert than the test one is silenced: the test must come through.
+    for call in said
+        .iter()
+        .filter_map(|line| line.trim().strip_prefix("amtool "))
+    {
+        run(&format!("amtool {call}")).await;
+    }
+    run(&test).await;
+    let arrived = std::fs::read_to_string(&messages).unwrap();
+    assert!(arrived.contains("firing warning CPATest: "), "{arrived}");
     let prometheus = format!("http://127.0.0.1:{}", ports[1]);
     eventually("Prometheus scrapes the demo", async || {
         let answer = get(&format!(
@@ -73,17 +130,7 @@ async fn it_runs_and_leaves_nothing_behind() {
     stack.interrupt();
     let status = stack.0.wait().unwrap();
     assert!(status.success(), "{status}");
-    let said = BufReader::new(stack.0.stdout.take().unwrap());
-    let said: Vec<String> = said.lines().map(Result::unwrap).collect();
-    assert!(
-        said.contains(&format!(
-            "exporter      http://127.0.0.1:{}/metrics",
-            ports[0]
-        )),
-        "{said:?}"
-    );
-    let logs = said.iter().find_map(|line| line.strip_prefix("logs "));
-    let dir = logs.unwrap().trim().trim_end_matches("/*.log");
+    let dir = of("logs").trim_end_matches("/*.log");
     assert!(!std::path::Path::new(dir).exists(), "{dir} is left behind");
     for port in &ports[..3] {
         assert!(

@@ -185,6 +185,10 @@ fn routes(held: &Held) -> String {
 
 /// What became of it, as far as Alertmanager knows.
 fn outcome(held: &Held, sent: &Notifications, wait: Duration) -> (String, Exit) {
+    let status = &held.status;
+    if sent.is_empty() && !(status.silenced_by.is_empty() && status.inhibited_by.is_empty()) {
+        return ("nothing was sent\n".to_owned(), Exit::Failed);
+    }
     if sent.is_empty() {
         let wait = humantime::format_duration(wait);
         let names: Vec<&str> = held.receivers.iter().map(|r| r.name.as_str()).collect();
