@@ -1,3 +1,4 @@
+mod change;
 mod edit;
 mod import;
 mod list;
@@ -20,8 +21,8 @@ pub(super) enum Action {
     /// Give a model a price of your own
     ///
     /// Changes no history: events keep the value they had when they came, until `reprice`. A running
-    /// exporter takes the price over with the next reload (SIGHUP). Tiers, long context and patterns
-    /// are written in the file of `cost.price_file`.
+    /// exporter takes the price over with the next reload (SIGHUP). Service tiers, long prompts and
+    /// peak hours keep the prices that they have; the file of `cost.price_file` changes them.
     Set(Set),
     /// Take back what `set` or `import` gave a model
     Remove(Remove),

@@ -213,6 +213,77 @@ async fn prices_are_set_shown_imported_exported_and_removed() {
     );
 }
 
+#[test]
+fn a_price_that_is_set_keeps_tiers_and_long_prompts() {
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let all_but_standard = || {
+        let shown = said(dir, &["prices", "show", "gpt-5.5"]);
+        let tiers = shown
+            .lines()
+            .filter(|line| line.starts_with("  priority: "));
+        tiers.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = all_but_standard();
+    assert_eq!(before.len(), 1);
+    let set = |more: &[&str]| {
+        let prices = ["prices", "set", "gpt-5.5", "--input", "4", "--output", "24"];
+        said(dir, &[&prices, more].concat())
+    };
+    let printed = set(&["--cache-read", "0.4"]);
+    for line in [
+        "\n  standard: input 5 -> 4, cache_read 0.5 -> 0.4, cache_write 5 -> 4, output 30 -> 24,",
+        "\n  standard, prompt above 272000 tokens: input 10, cache_read 1, ",
+        "\n  priority: input 12.5, cache_read 1.25, ",
+        // Scaled from the standard step of before: 10 * 12.5 / 5.
+        "\n  priority, prompt above 272000 tokens: input 25, cache_read 2.5, ",
+        "tiers, long prompts and peak hours keep their prices",
+    ] {
+        assert!(printed.contains(line), "{line} is not in {printed}");
+    }
+    assert!(!printed.contains("warning"), "{printed}");
+    assert_eq!(all_but_standard(), before);
+    let again = set(&["--cache-read", "0.4"]);
+    assert!(!again.contains(" -> 0.4"), "{again}");
+    assert!(
+        again.contains("standard: input 4, cache_read 0.4, ")
+            && again.contains("priority, prompt above 272000 tokens: input 25, "),
+        "{again}"
+    );
+}
+
+#[test]
+fn a_price_that_is_set_says_what_it_replaces_and_what_goes_before_it() {
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    let prices = ["--input", "1", "--output", "2"];
+    let set = |model: &str, more: &[&str]| {
+        said(
+            dir,
+            &[&["prices", "set", model], &prices[..], more].concat(),
+        )
+    };
+    let peak = set("deepseek-v4-pro", &[]);
+    assert!(peak.contains("peak hours 01:00-04:00, 06:00-10:00 UTC: as before"));
+    assert!(
+        peak.contains("warning: the new price is for all days; it replaces those of 2026-08-16"),
+        "{peak}"
+    );
+    let dated = set("gpt-5.5", &["--from", "2026-12-01"]);
+    assert!(!dated.contains("warning"), "{dated}");
+    let new = set(MODEL, &[]);
+    assert!(new.contains("standard: input none -> 1, "), "{new}");
+    let file = dir.join("mine.toml");
+    let text =
+        format!("[[prices]]\nmodel = \"{MODEL}\"\nusd_per_mtok = {{input = 3, output = 4}}\n");
+    std::fs::write(&file, text).unwrap();
+    let covered = set(MODEL, &["--cost.price-file", file.to_str().unwrap()]);
+    assert!(
+        covered.contains("has a price of tiny-local too, which goes before this one"),
+        "{covered}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_file_that_is_wrong_is_said_at_start_and_kept_out_at_reload() {
     let simulator = simulator(|_| {}).await;

@@ -2,23 +2,28 @@
 
 use anyhow::{Context as _, bail};
 
-use super::super::money::{Setup, parse_start, today};
-use super::super::{Exit, print};
-use super::Set;
+use super::super::money::{Setup, now, parse_start, today};
+use super::super::{Exit, complain, print};
+use super::{Set, change};
 use crate::app::prices;
-use crate::pricing::{Dated, Listed, PriceFile, PriceSource, RateList, end_of, start_of};
+use crate::pricing::{
+    Dated, Entry, Layer, Listed, PriceFile, PriceSource, PriceTable, RateList, end_of, start_of,
+};
 
 pub(super) fn set(setup: &Setup, set: &Set) -> anyhow::Result<Exit> {
+    let table = setup.table()?;
+    let known = table.find(&set.model).map(|(entry, _)| entry);
+    let from = set.from.as_deref().map(parse_start).transpose();
+    let from = from.map_err(|text| anyhow::anyhow!("--from: {text}"))?;
+    let at = from.unwrap_or_else(now);
+    let kept = known.map(|entry| change::kept(entry, at));
+    let kept = kept.unwrap_or_default();
     let mut listed = Listed {
         model: set.model.clone(),
-        usd_per_mtok: RateList {
-            input: set.input,
-            cache_read: set.cache_read,
-            cache_write: set.cache_write,
-            cache_write_1h: set.cache_write_1h,
-            output: set.output,
-            reasoning: set.reasoning,
-        },
+        usd_per_mtok: rates(set),
+        long_context: kept.long_context,
+        tiers: kept.tiers,
+        peak: kept.peak,
         sources: vec![PriceSource {
             name: set.source.clone(),
             date: Some(today()?),
@@ -27,21 +32,63 @@ pub(super) fn set(setup: &Setup, set: &Set) -> anyhow::Result<Exit> {
         ..Listed::default()
     };
     if let Some(from) = &set.from {
-        parse_start(from).map_err(|text| anyhow::anyhow!("--from: {text}"))?;
-        let table = setup.table()?;
-        let known = table.find(&set.model);
-        let before = known
-            .into_iter()
-            .flat_map(|(entry, _)| entry.listed.dates());
+        let before = known.into_iter().flat_map(|entry| entry.listed.dates());
         listed.other_dates = until(before, from)?;
         listed.valid_from = Some(from.clone());
     }
     let mut list = prices::commands_file(&setup.storage.path)?.unwrap_or_default();
+    // Other names of the model that an import brought stay.
+    let mut before = list.prices.iter();
+    let before = before.find(|listed| listed.model.eq_ignore_ascii_case(&set.model));
+    listed.aliases = before
+        .map(|before| before.aliases.clone())
+        .unwrap_or_default();
     take_out(&mut list, &set.model);
     list.prices.push(listed);
-    save(setup, list)?;
+    let after = save(setup, list)?;
+    let (entry, _) = after.find(&set.model).context("the model has no price")?;
+    print(change::text(known, entry, at)?.as_bytes())?;
+    warn(set, known, entry);
     print(format!("{} has its price; {AFTER}\n", set.model).as_bytes())?;
     Ok(Exit::Success)
+}
+
+fn rates(set: &Set) -> RateList {
+    RateList {
+        input: set.input,
+        cache_read: set.cache_read,
+        cache_write: set.cache_write,
+        cache_write_1h: set.cache_write_1h,
+        output: set.output,
+        reasoning: set.reasoning,
+    }
+}
+
+/// What a reader of the prices alone would not see.
+fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
+    if after.layer == Layer::User {
+        complain(&format!(
+            "warning: the file of cost.price_file has a price of {} too, which goes before this one",
+            set.model
+        ));
+    }
+    if let (None, Some(before)) = (&set.from, before) {
+        let gone = change::replaced_dates(before);
+        if !gone.is_empty() {
+            complain(&format!(
+                "warning: the new price is for all days; it replaces those of {}; --from keeps \
+                 the prices of the days before",
+                gone.join(", ")
+            ));
+        }
+    }
+    let kept = !(after.listed.tiers.is_empty() && after.listed.long_context.is_empty());
+    if kept || after.listed.peak.is_some() {
+        complain(
+            "note: tiers, long prompts and peak hours keep their prices; the file of \
+             cost.price_file changes them",
+        );
+    }
 }
 
 /// What to do after a change.
@@ -99,10 +146,10 @@ pub(super) fn take_out(list: &mut PriceFile, model: &str) -> bool {
     list.prices.len() < before
 }
 
-/// Writes the list if all lists still fit together with it.
-pub(super) fn save(setup: &Setup, mut list: PriceFile) -> anyhow::Result<()> {
+/// Writes the list if all lists still fit together with it; what is in force then.
+pub(super) fn save(setup: &Setup, mut list: PriceFile) -> anyhow::Result<PriceTable> {
     list.as_of = Some(today()?);
-    prices::table(Some(list.clone()), &setup.cost)?;
+    let table = prices::table(Some(list.clone()), &setup.cost)?;
     prices::save_commands_file(&setup.storage.path, &list)?;
-    Ok(())
+    Ok(table)
 }

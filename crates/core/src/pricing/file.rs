@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::rate::{Rate, Rates};
+
 /// A whole list. Rates are dollars per million tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -176,9 +178,24 @@ impl Listed {
     }
 }
 
+impl From<&Rates> for RateList {
+    /// All rates, none left to a default.
+    fn from(rates: &Rates) -> Self {
+        let usd = |rate: Rate| rate.usd_per_mtok();
+        Self {
+            input: usd(rates.input),
+            cache_read: Some(usd(rates.cache_read)),
+            cache_write: Some(usd(rates.cache_write)),
+            cache_write_1h: Some(usd(rates.cache_write_1h)),
+            output: usd(rates.output),
+            reasoning: Some(usd(rates.reasoning)),
+        }
+    }
+}
+
 impl LongContext {
     /// The shortest prompt that it applies to.
-    pub(super) fn from(&self) -> u64 {
+    pub fn from(&self) -> u64 {
         self.above_tokens.saturating_add(u64::from(!self.inclusive))
     }
 }
