@@ -17,6 +17,16 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CpaUrl(Url);
 
+const MANAGEMENT_PAGE: &str = "/management.html";
+/// Where CPA serves its pages and APIs below the base URL; people copy these addresses.
+const ENDINGS: [&str; 5] = [
+    MANAGEMENT_PAGE,
+    "/v0/management",
+    "/v8/management",
+    "/v1",
+    "/v0",
+];
+
 impl CpaUrl {
     /// With a path that ends in `/`, so that relative paths can be joined to it.
     pub fn as_url(&self) -> &Url {
@@ -45,6 +55,14 @@ impl CpaUrl {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{path}", self.0.path()));
         url
+    }
+
+    /// Whether `given`, which was read as this URL, had one of CPA's own paths at its end.
+    pub(super) fn is_shorter_than(&self, given: &str) -> bool {
+        let given = given.parse::<Url>();
+        given.is_ok_and(|url| {
+            url.path().trim_end_matches('/') != self.0.path().trim_end_matches('/')
+        })
     }
 
     pub fn is_loopback(&self) -> bool {
@@ -78,15 +96,30 @@ impl Value for CpaUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("a URL without user and password; the key has its own place".to_owned());
         }
-        if url.query().is_some() || url.fragment().is_some() {
+        let base = without_ending(url.path());
+        // The management page keeps its own state behind these signs.
+        let page = url.path().to_ascii_lowercase().contains(MANAGEMENT_PAGE);
+        if !page && (url.query().is_some() || url.fragment().is_some()) {
             return Err("a URL without ? and #".to_owned());
         }
-        if !url.path().ends_with('/') {
-            let path = format!("{}/", url.path());
-            url.set_path(&path);
-        }
+        let path = format!("{base}/");
+        url.set_query(None);
+        url.set_fragment(None);
+        url.set_path(&path);
         Ok(Self(url))
     }
+}
+
+/// The path without the slashes and the known endings at its end.
+fn without_ending(path: &str) -> &str {
+    let mut base = path.trim_end_matches('/');
+    while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
+        let (rest, last) = base.split_at_checked(base.len().checked_sub(ending.len())?)?;
+        last.eq_ignore_ascii_case(ending).then_some(rest)
+    }) {
+        base = shorter.trim_end_matches('/');
+    }
+    base
 }
 
 /// Where the exporter serves: `127.0.0.1:10317`, `[::1]:10317`, `localhost:10317`, or `:10317`

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Config, Env, Problem, Problems, Secret,
+    Config, CpaUrl, Env, Problem, Problems, Secret,
     keys::{self, Key},
     problem::Origin,
     raw::{Given, Layer, Raw},
@@ -90,6 +90,23 @@ impl<'a> Resolver<'a> {
                 None
             }
         }
+    }
+
+    /// CPA's base URL; a warning when the given one went on to a page or an API of CPA.
+    pub(super) fn cpa_url(&mut self) -> Option<CpaUrl> {
+        let key = &keys::CPA_URL;
+        let url: CpaUrl = self.value(key)?;
+        if let Some(Given {
+            raw: Raw::Text(text) | Raw::Untyped(text),
+            origin,
+        }) = self.given(key)
+            && url.is_shorter_than(text)
+        {
+            let text = format!("the base URL of CPA ends before its own paths; {url} is used");
+            let warning = Problem::new(origin.clone(), key.path, text);
+            self.warnings.push(warning);
+        }
+        Some(url)
     }
 
     /// A path that stands in a file is meant relative to that file.

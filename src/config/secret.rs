@@ -13,6 +13,7 @@ use crate::platform;
 
 /// Longest secret that a file may hold; more is the wrong file.
 const MAX_LEN: u64 = 4096;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A secret, or the file in which it stands.
 ///
@@ -35,15 +36,15 @@ pub enum SecretError {
     Control,
     #[error("the secret is longer than {MAX_LEN} bytes")]
     TooLong,
-    #[error("the secret file is not valid UTF-8")]
+    #[error("the secret file is not valid UTF-8; save it as UTF-8 or plain ASCII")]
     Encoding,
     #[error("the secret file cannot be read")]
     Io(#[source] io::Error),
 }
 
 impl Secret {
-    pub fn from_value(value: impl Into<String>) -> Result<Self, SecretError> {
-        Ok(Self(Source::Value(checked(value.into())?)))
+    pub fn from_value(value: impl AsRef<str>) -> Result<Self, SecretError> {
+        Ok(Self(Source::Value(checked(value.as_ref())?)))
     }
 
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
@@ -84,14 +85,13 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
                 SecretError::Io(error)
             }
         })?;
-    // Editors and `echo` end a file with one line break that is not part of the secret.
-    let kept = text.strip_suffix('\n').unwrap_or(&text);
-    let kept = kept.strip_suffix('\r').unwrap_or(kept).len();
-    text.truncate(kept);
-    checked(text)
+    checked(&text)
 }
 
-fn checked(text: String) -> Result<SecretString, SecretError> {
+/// Blanks, line breaks and a byte order mark around a secret come from editors and shells. They are
+/// not part of it, and a wrong key costs a failed login.
+fn checked(text: &str) -> Result<SecretString, SecretError> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
     if text.is_empty() {
         return Err(SecretError::Empty);
     }
@@ -138,13 +138,29 @@ mod tests {
     }
 
     #[test]
-    fn one_line_break_at_the_end_is_not_part_of_the_secret() {
-        for content in ["hunter2", "hunter2\n", "hunter2\r\n"] {
+    fn blanks_and_a_byte_order_mark_around_a_secret_are_not_part_of_it() {
+        for content in [
+            "hunter2",
+            "hunter2\n",
+            "hunter2\r\n",
+            "hunter2\n\n",
+            " hunter2\t",
+            "\u{feff}hunter2\r\n",
+            "\u{feff} hunter2\u{a0}",
+        ] {
             let (_dir, secret) = file(content.as_bytes());
             assert_eq!(secret.read().unwrap().expose_secret(), "hunter2");
+            let value = Secret::from_value(content).unwrap();
+            assert_eq!(value.read().unwrap().expose_secret(), "hunter2");
         }
-        let (_dir, secret) = file(b"hunter2\n\n");
+        let (_dir, secret) = file(b"hunter\n2");
         assert!(matches!(secret.read(), Err(SecretError::Control)));
+        let (_dir, secret) = file(b"two words");
+        assert_eq!(secret.read().unwrap().expose_secret(), "two words");
+        assert!(matches!(
+            Secret::from_value("\u{feff} \n"),
+            Err(SecretError::Empty)
+        ));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
-    let url = resolver.value(&keys::CPA_URL);
+    let url = resolver.cpa_url();
     let management_key = resolver.management_key();
     let mode = resolver.value(&keys::CPA_MODE);
     let poll_interval = resolver.value(&keys::CPA_POLL_INTERVAL);

@@ -262,6 +262,45 @@ fn urls() {
 }
 
 #[test]
+fn the_paths_of_cpas_own_pages_are_cut_from_its_url() {
+    let load = |text: &str| load(&flags([("cpa.url", text)]), &with_key()).unwrap();
+    for (given, base) in [
+        ("http://h:8317/v0/management", "http://h:8317"),
+        ("http://h:8317/v0/management/", "http://h:8317"),
+        ("http://h:8317//v8/management//", "http://h:8317"),
+        ("http://h:8317/management.html", "http://h:8317"),
+        ("http://h:8317/Management.html#/login", "http://h:8317"),
+        (
+            "http://h:8317/management.html?lang=en#/quota",
+            "http://h:8317",
+        ),
+        ("http://h:8317/v1", "http://h:8317"),
+        ("https://h/cpa/v0/management", "https://h/cpa"),
+        ("https://h/cpa/management.html/", "https://h/cpa"),
+        ("https://h/v1/v0/management", "https://h"),
+    ] {
+        let loaded = load(given);
+        assert_eq!(loaded.value.cpa.url.to_string(), base, "{given}");
+        let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let expected = format!(
+            "flag --cpa.url: the base URL of CPA ends before its own paths; {base} is used"
+        );
+        assert_eq!(warnings, [expected], "{given}");
+    }
+    for (given, base) in [
+        ("http://h:8317", "http://h:8317"),
+        ("http://h:8317///", "http://h:8317"),
+        ("https://h/cpa/", "https://h/cpa"),
+        ("https://h/cpav1", "https://h/cpav1"),
+        ("https://h/xmanagement.html", "https://h/xmanagement.html"),
+    ] {
+        let loaded = load(given);
+        assert_eq!(loaded.value.cpa.url.to_string(), base, "{given}");
+        assert_eq!(loaded.warnings, [], "{given}");
+    }
+}
+
+#[test]
 fn sizes_print_as_they_are_written() {
     for (bytes, text) in [
         (0, "0B"),
