@@ -76,12 +76,12 @@ impl Board {
         account.polled = Some(now);
         account.facts_at = Some(now);
         account.facts.replace(answer.facts);
-        self.read(
-            whose,
-            answer.readings,
-            Seen::new(QuotaSource::Poll, now, now),
-            now,
-        )
+        let readings: Vec<Reading> = answer.readings;
+        let readings = readings
+            .into_iter()
+            .map(|reading| self.at_home(whose.auth_index, reading))
+            .collect::<Vec<_>>();
+        self.read(whose, readings, Seen::new(QuotaSource::Poll, now, now), now)
     }
 
     /// Takes over what headers of an ordinary answer told.
@@ -158,7 +158,8 @@ impl Board {
         news
     }
 
-    /// A refusal does not say which window is full: the known one that ends at the same time.
+    /// A refusal names no window, and neither does a page without usable times: the known window
+    /// of the limit that ends at the same time.
     pub(super) fn at_home(&self, auth_index: &str, refusal: Reading) -> Reading {
         let rows = self
             .get(auth_index)

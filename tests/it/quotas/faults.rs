@@ -15,6 +15,8 @@ use super::{agrees, calls_of, labels, of_provider};
 use crate::harness::{Exporter, Samples, eventually, simulator, sum};
 
 const TOKEN: &str = "api-token-for-tests";
+/// Accounts that a refresh asks, of 38 and those of the file.
+const ASKED: f64 = 27.0;
 
 /// An exporter that may be told to ask again, and where its files are.
 async fn refreshable(simulator: &Simulator, flags: &[&str]) -> (TempDir, Exporter) {
@@ -105,35 +107,67 @@ async fn each_class_is_counted_and_takes_nothing_away() {
     );
 }
 
-/// All providers at once answer nonsense; nothing of it is believed.
+/// All providers at once answer nonsense: the windows on the page before and after, the page after,
+/// and the reasons of failures.
+struct Nonsense {
+    before: Vec<String>,
+    after: Vec<String>,
+    page: Samples,
+    failed: BTreeMap<String, String>,
+}
+
+async fn answers(simulator: &Simulator, exporter: &Exporter, mode: QuotaFaultMode) -> Nonsense {
+    let rows = |page: &Samples| -> Vec<String> {
+        let names = page.keys();
+        let ratios = names.filter(|name| name.starts_with("cpa_quota_used_ratio{"));
+        ratios.cloned().collect()
+    };
+    let page = exporter.samples().await;
+    let before = rows(&page);
+    let polls = sum(&page, "cpa_quota_polls_total");
+    simulator.set_quota_fault("*", Some(mode.into()));
+    let failed = refreshed(exporter).await;
+    // The page follows the answer to the refresh a moment later.
+    let is_on_page = |page: &Samples| sum(page, "cpa_quota_polls_total") >= polls + ASKED;
+    let page = exporter.when("the second polls", is_on_page).await;
+    Nonsense {
+        before,
+        after: rows(&page),
+        page,
+        failed,
+    }
+}
+
+/// Nothing of it is believed.
 async fn nonsense(mode: QuotaFaultMode) -> BTreeMap<String, String> {
     let simulator = simulator(|config| config.traffic.accounts = 38).await;
     let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
-    let rows = |page: &Samples| -> Vec<String> {
-        let ratios = page
-            .iter()
-            .filter(|(name, _)| name.starts_with("cpa_quota_used_ratio{"));
-        assert!(ratios.clone().all(|(_, share)| (0.0..=1.0).contains(share)));
-        ratios.map(|(name, _)| name.clone()).collect()
-    };
-    let before = rows(&exporter.samples().await);
-    simulator.set_quota_fault("*", Some(mode.into()));
-    let failed = refreshed(&exporter).await;
+    let answers = answers(&simulator, &exporter, mode).await;
+    assert_eq!(answers.after, answers.before, "{mode:?}");
     let page = agrees(&exporter, &simulator).await;
-    assert_eq!(rows(&page), before, "{mode:?}");
     let resets = page
         .iter()
         .filter(|(name, _)| name.starts_with("cpa_quota_reset_timestamp"));
     assert!(resets.map(|(_, at)| *at).all(|at| at < 4e9), "{mode:?}");
     assert_eq!(sum(&page, "cpa_quota_resets_total"), 0.0);
-    failed
+    answers.failed
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_that_cannot_be_are_not_believed() {
-    for mode in [QuotaFaultMode::Nan, QuotaFaultMode::Negative] {
-        nonsense(mode).await;
-    }
+    nonsense(QuotaFaultMode::Nan).await;
+}
+
+/// A share below zero is zero; a negative length makes a window that nobody knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn negative_numbers_take_no_window_away() {
+    let simulator = simulator(|config| config.traffic.accounts = 38).await;
+    let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
+    let answers = answers(&simulator, &exporter, QuotaFaultMode::Negative).await;
+    let is_gone = |row: &&String| !answers.after.contains(row);
+    assert_eq!(answers.before.iter().find(is_gone), None);
+    let ratio = |row: &String| answers.page[row];
+    assert!(answers.after.iter().map(ratio).all(|ratio| ratio >= 0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
