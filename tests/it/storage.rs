@@ -15,9 +15,12 @@ async fn a_database_that_is_locked_for_long_costs_nothing() {
     let simulator = simulator(|config| config.traffic.backlog = 500).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
-    let before = exporter
+    exporter
         .when("first", |s| s.get("cpa_store_events") == Some(&500.0))
         .await;
+    // Every series has left its zero.
+    let want = stored(dir.path());
+    let before = exporter.when("counted", |s| counted(s) == want).await;
     let lock = lock_database(dir.path());
     let mut made = 500_u32;
     let failures = "cpa_store_commit_failures_total{reason=\"locked\"}";

@@ -200,14 +200,24 @@ async fn an_account_whose_headers_are_fresh_is_not_asked_again() {
     );
     let flags = ["--quota.file", &file, "--quota.interval", "3s"];
     let exporter = Exporter::start(&simulator, &dir.path().join("data"), &flags).await;
-    let calls_of_first = |provider| calls_of(&of_provider(&simulator, provider)[0]);
-    eventually("polls of who has no headers", async || {
-        (calls_of_first("kimi") >= 5).then_some(())
-    })
+    let calls = |provider| -> u64 {
+        let accounts = of_provider(&simulator, provider);
+        accounts.iter().map(calls_of).sum()
+    };
+    // A machine that stands still for an interval lets headers grow old, so a span without that
+    // is looked for. Who asks in spite of headers asks all of them once each interval.
+    let mut since = (calls("kimi"), calls("codex"));
+    eventually(
+        "four polls of who has no headers, and none of who has",
+        async || {
+            let now = (calls("kimi"), calls("codex"));
+            if now.1 != since.1 {
+                since = now;
+            }
+            (now.1 >= 3 && now.0 >= since.0 + 4).then_some(())
+        },
+    )
     .await;
-    let codex = of_provider(&simulator, "codex");
-    let asked: Vec<u64> = codex.iter().map(calls_of).collect();
-    assert_eq!(asked, [1, 1, 1], "only the first time");
     let account = of_provider(&simulator, "codex").remove(0).account;
     let page = exporter.samples().await;
     let labels = labels(&page)[&account].clone();
