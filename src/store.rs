@@ -7,13 +7,16 @@
 
 mod accounts;
 mod columns;
+mod cursors;
 mod dimensions;
 mod error;
+mod flags;
 mod ingest;
 mod missing;
 mod money;
 mod names;
 mod open;
+mod outbox;
 mod past;
 mod quotas;
 mod read;
@@ -22,17 +25,18 @@ mod reprice;
 mod snapshot;
 mod stats;
 mod totals;
-mod unmasked;
 
 use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+pub use cursors::SpoolMark;
 pub use dimensions::NewName;
 pub use error::{FailureClass, StoreError};
-pub use ingest::{Committed, Ingest, SpoolMark};
+pub use ingest::{Committed, Ingest};
 pub use missing::UnpricedModel;
 pub use names::account_names;
+pub use outbox::OutboxRow;
 pub use past::{Extent, PastRange};
 pub use read::{Reader, StoredReject};
 pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
@@ -55,13 +59,15 @@ pub struct Store {
     rejects: RejectCounts,
 }
 
-/// The row of table `state`, kept in memory because this is its only writer.
+/// What the tables `state` and `cursor` hold, kept in memory because this is their only writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     epoch: i64,
     commits: u64,
     events: u64,
     mark: SpoolMark,
+    /// Whether a forwarder wants the order of events.
+    forwarding: bool,
 }
 
 impl Store {

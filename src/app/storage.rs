@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use anyhow::Context as _;
 
-use crate::decode::{Decoder, HashKey};
+use crate::decode::HashKey;
 use crate::platform::replace_private_file;
 use crate::spool::{self, Position, Reader, SegmentId, Writer};
 use crate::store::Store;
@@ -25,13 +25,9 @@ pub(crate) fn open_spool(storage: &Path, limit: u64) -> anyhow::Result<(Writer, 
 /// As at a start, a database older than its spool begins a new epoch: the number of the next commit
 /// would hide it. Refused while the spool holds records that the database does not have yet,
 /// because they must be the first to come in: a record that history brought is not counted.
-pub(crate) fn open_idle(
-    storage: &Path,
-    spool_limit: u64,
-    decoder: &Decoder,
-) -> anyhow::Result<Store> {
+pub(crate) fn open_idle(storage: &Path, spool_limit: u64) -> anyhow::Result<Store> {
     let (_writer, mut reader) = open_spool(storage, spool_limit)?;
-    let mut store = Store::open(storage, decoder)?;
+    let mut store = Store::open(storage)?;
     store.begin_epoch_if_older_than(reader.commit_number())?;
     let mark = store.spool_mark();
     let position = Position {

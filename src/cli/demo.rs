@@ -121,7 +121,7 @@ fn import_history(money: &Money, span: Duration, seed: u64) -> anyhow::Result<()
         ..SimulatorConfig::default()
     };
     let decoder = Decoder::new(hash_key(data)?);
-    let mut store = Store::open(data, &decoder)?;
+    let mut store = Store::open(data)?;
     let billing = prices::billing(&money.cost, &money.aliases);
     let mut desk = Priced::new(money.table()?, billing, &mut store)?;
     let mut import = Import::new(&mut store, &decoder, &mut desk, now());

@@ -53,7 +53,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
 fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
     let path = &setup.storage.path;
     let decoder = Decoder::new(hash_key(path)?);
-    let mut store = open_idle(path, setup.storage.spool_limit.get(), &decoder)?;
+    let mut store = open_idle(path, setup.storage.spool_limit.get())?;
     let billing = prices::billing(&setup.cost, &setup.aliases);
     let mut desk = Priced::new(setup.table()?, billing, &mut store)?;
     let mut import = Import::new(&mut store, &decoder, &mut desk, now());

@@ -136,7 +136,7 @@ fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit>
         import_again(storage, &imported, &decoder)?;
     }
     if !dry_run && !live.is_empty() {
-        spool_again(storage, &live, &decoder)?;
+        spool_again(storage, &live)?;
     }
     let (verb, imports) = if dry_run {
         ("would be replayed", "would become history")
@@ -165,7 +165,7 @@ fn import_again(
     rejects: &[StoredReject],
     decoder: &Decoder,
 ) -> anyhow::Result<()> {
-    let mut store = open_idle(&storage.path, storage.spool_limit.get(), decoder)?;
+    let mut store = open_idle(&storage.path, storage.spool_limit.get())?;
     let mut desk = Unpriced;
     for reject in rejects {
         let mut import = Import::new(&mut store, decoder, &mut desk, reject.received);
@@ -178,13 +178,9 @@ fn import_again(
 
 /// First into the spool, then out of the table: a crash between the two leaves a reject behind
 /// whose record is known already, and a second replay of it is found to be a duplicate.
-fn spool_again(
-    storage: &Storage,
-    rejects: &[StoredReject],
-    decoder: &Decoder,
-) -> anyhow::Result<()> {
+fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()> {
     let (mut writer, _reader) = open_spool(&storage.path, storage.spool_limit.get())?;
-    let mut store = Store::open(&storage.path, decoder)?;
+    let mut store = Store::open(&storage.path)?;
     for reject in rejects {
         writer.append(&Batch {
             mode: IngestMode::Pop,

@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn a_model_that_a_running_exporter_names_meanwhile_keeps_its_price() {
         let dir = tempfile::tempdir().unwrap();
-        let mut exporter = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut exporter = Store::open(dir.path()).unwrap();
         ingest(&mut exporter, "gpt-5.4", 1);
         let files = [(Layer::BuiltIn, built_in().unwrap())];
         let table = Arc::new(PriceTable::new(&files, CacheWrites::Short).unwrap());

@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn every_line_is_accounted_for_and_a_second_import_adds_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
         let text = format!(
             "{}\n\n  \n{}\r\n{{\"no\":\"record\"}}\n{{\"refresh\":true}}\n{}",
             record("2026-11-01T00:00:00Z", "a"),
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn no_key_of_a_client_is_stored() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
         let broken = record("2026-11-01T00:00:00Z", "a").replace("2026", "never");
         let text = format!("{}\n{broken}\n", record("2026-11-01T00:00:00Z", "a"));
         let summary = import(&mut store, &text);

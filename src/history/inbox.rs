@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn files_are_imported_in_steps_and_answered() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
         let mut inbox = Inbox::new(dir.path(), NOW);
         assert_eq!(drain(&mut inbox, &mut store), 0);
         let text: String = (0..2500).map(|at| record(at) + "\n").collect();
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn what_a_crash_interrupted_is_imported_from_its_beginning() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
         let text: String = (0..1500).map(|at| record(at) + "\n").collect();
         let handed = HandedOver::write(dir.path(), text.as_bytes(), NOW).unwrap();
         let decoder = Decoder::new(HashKey([7; 16]));

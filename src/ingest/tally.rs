@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn a_clock_that_ran_ahead_spoils_the_books_only_while_it_does() {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = Store::open(dir.path(), &Decoder::new(HashKey([7; 16]))).unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
         store_one(&mut store);
         let parts = LimitParts {
             rules: Arc::new(ArcSwap::from_pointee(rules())),

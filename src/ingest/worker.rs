@@ -144,7 +144,7 @@ impl Worker {
     }
 
     fn try_open(&mut self) -> Result<Store, RoundError> {
-        let mut store = Store::open(&self.parts.directory, &self.parts.decoder)?;
+        let mut store = Store::open(&self.parts.directory)?;
         let known = self.parts.reader.commit_number();
         if store.begin_epoch_if_older_than(known)? && store.stats()?.events > 0 {
             tracing::warn!(

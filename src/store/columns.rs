@@ -2,35 +2,7 @@
 
 use rusqlite::ToSql;
 
-use super::ingest::Origin;
-use crate::model::{AuthType, DimId, Event, TokenQuality};
-
-/// Of an event's `flags`: it was imported.
-pub(super) const IMPORTED: u8 = 128;
-
-pub(super) fn flags(event: &Event<'_>, origin: Origin) -> u8 {
-    let auth_type = match event.auth_type {
-        AuthType::Unknown => 0,
-        AuthType::Oauth => 1,
-        AuthType::ApiKey => 2,
-    };
-    let quality = match event.quality {
-        TokenQuality::Complete => 0,
-        TokenQuality::Unclassified => 1,
-        TokenQuality::Inconsistent => 2,
-        TokenQuality::Absent => 3,
-    };
-    u8::from(event.failure.is_some())
-        | u8::from(!event.generate) << 1
-        | u8::from(event.stream) << 2
-        | auth_type << 3
-        | quality << 5
-        | if origin == Origin::Imported {
-            IMPORTED
-        } else {
-            0
-        }
-}
+use crate::model::DimId;
 
 /// Half the size of the text for the two forms CPA uses: 8 hex digits and UUIDs.
 pub(super) enum RequestId<'a> {

@@ -1,5 +1,11 @@
 //! Interning: text that repeats becomes a small number.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a wrong id would count under another name; a restart replays the spool"
+)]
+
 use foldhash::{HashMap, HashSet};
 use rusqlite::Connection;
 
@@ -74,14 +80,9 @@ impl Interner {
         if known.len() >= MAX_VALUES && value != OVERFLOW {
             return self.intern(dimension, OVERFLOW, provider);
         }
-        // Ids count from 1; the cap keeps them far below the type's end.
-        let id = DimId(u32::try_from(known.len()).unwrap_or(u32::MAX - 1) + 1);
-        let labels = &self.labels;
-        let taken = |name: &str| {
-            labels
-                .get(slot(dimension))
-                .is_some_and(|l| l.contains(name))
-        };
+        let id = next_id(known.len());
+        let labels = &self.labels[slot(dimension)];
+        let taken = |name: &str| labels.contains(name);
         let row = Row {
             dimension,
             id,
@@ -126,11 +127,9 @@ impl Interner {
 
     fn remember(&mut self, row: &Row) {
         let at = slot(row.dimension);
-        if let (Some(values), Some(labels)) = (self.by_value.get_mut(at), self.labels.get_mut(at)) {
-            values.insert(row.value.clone(), row.id);
-            if let Some(label) = &row.label {
-                labels.insert(label.as_str().into());
-            }
+        self.by_value[at].insert(row.value.clone(), row.id);
+        if let Some(label) = &row.label {
+            self.labels[at].insert(label.as_str().into());
         }
         if row.dimension == Dimension::FailureText {
             // Never a label.
@@ -145,8 +144,7 @@ impl Interner {
     }
 
     fn map(&self, dimension: Dimension) -> &HashMap<Box<str>, DimId> {
-        let [first, ..] = &self.by_value;
-        self.by_value.get(slot(dimension)).unwrap_or(first)
+        &self.by_value[slot(dimension)]
     }
 }
 
@@ -157,6 +155,13 @@ impl Reader {
     }
 }
 
+/// Place of a dimension in the arrays of the [`Interner`], which have one for each code.
 fn slot(dimension: Dimension) -> usize {
     usize::from(dimension.code())
+}
+
+/// Ids count from 1.
+fn next_id(known: usize) -> DimId {
+    let id = u32::try_from(known + 1).expect("a dimension holds at most MAX_VALUES + 1 values");
+    DimId(id)
 }

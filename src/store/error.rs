@@ -31,6 +31,13 @@ pub enum StoreError {
     )]
     OtherSchema { path: PathBuf, found: i64 },
     /// Nothing has been touched.
+    #[error(
+        "database {0} was made by a version before the first release, whose schema this program \
+         does not read; run `cpa-exporter storage set-aside` and start the exporter again: it \
+         begins an empty database and the old file stays beside it"
+    )]
+    PreRelease(PathBuf),
+    /// Nothing has been touched.
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
     #[error("database holds a value that this program never writes: {0}")]
@@ -90,9 +97,11 @@ impl StoreError {
             },
             Self::Create(_, error) => of_io(error.kind()),
             Self::Content(_) => FailureClass::Corrupt,
-            Self::Absent(_) | Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_) => {
-                FailureClass::Other
-            }
+            Self::Absent(_)
+            | Self::Newer { .. }
+            | Self::OtherSchema { .. }
+            | Self::PreRelease(_)
+            | Self::Foreign(_) => FailureClass::Other,
         }
     }
 
@@ -100,7 +109,7 @@ impl StoreError {
     pub fn is_permanent(&self) -> bool {
         matches!(
             self,
-            Self::Newer { .. } | Self::OtherSchema { .. } | Self::Foreign(_)
+            Self::Newer { .. } | Self::OtherSchema { .. } | Self::PreRelease(_) | Self::Foreign(_)
         )
     }
 }

@@ -4,21 +4,15 @@ use std::fmt;
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::columns::{Excerpt, flags, request_id};
+use super::columns::{Excerpt, request_id};
 use super::dimensions::{Interner, NewName};
+use super::flags::{EventFlags, Origin};
 use super::rejects::{NewReject, RejectCounts};
-use super::{State, Store, StoreError, rejects, totals};
+use super::{SpoolMark, State, Store, StoreError, cursors, outbox, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
     DimId, Dimension, Event, Masked, Money, RejectReason, Route, TotalRow, UnixNanos,
 };
-
-/// A spool position as the database keeps it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpoolMark {
-    pub segment: u64,
-    pub offset: u64,
-}
 
 /// What a commit made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +40,6 @@ pub struct Ingest<'s> {
     /// With those of this transaction.
     next_rejects: RejectCounts,
     open: bool,
-}
-
-/// How a record came into the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Taken from CPA: it counts.
-    Live,
-    /// Imported: history that no counter has counted or will count.
-    Imported,
-}
-
-impl Origin {
-    pub(super) const fn imported(imported: bool) -> Self {
-        if imported { Self::Imported } else { Self::Live }
-    }
 }
 
 impl Store {
@@ -165,7 +144,7 @@ impl Ingest<'_> {
             route.service_tier.0,
             route.response_service_tier.0,
             route.reasoning_effort.0,
-            flags(event, origin),
+            EventFlags::new(event, origin).bits(),
             event.latency_ms,
             event.ttft_ms,
             input,
@@ -182,8 +161,12 @@ impl Ingest<'_> {
             money.cost(),
             money.price_version,
         ])?;
-        self.added += changed as u64;
-        Ok(changed > 0)
+        let is_new = changed > 0;
+        if is_new && self.state.forwarding {
+            outbox::add(self.conn, event.timestamp.get(), event.digest.0)?;
+        }
+        self.added += u64::from(is_new);
+        Ok(is_new)
     }
 
     /// Keeps a payload that is no record. The oldest rejects give way beyond a bound, at the commit.
@@ -249,6 +232,7 @@ impl Ingest<'_> {
             commits: self.state.commits + 1,
             events: self.state.events + self.added,
             mark,
+            forwarding: self.state.forwarding,
         };
         save_state(self.conn, next)?;
         self.conn.execute_batch("COMMIT")?;
@@ -283,16 +267,10 @@ impl Drop for Ingest<'_> {
 }
 
 pub(super) fn save_state(conn: &Connection, state: State) -> Result<(), StoreError> {
-    let sql = "UPDATE state SET epoch = ?1, commits = ?2, events = ?3, spool_segment = ?4, \
-               spool_offset = ?5";
-    conn.prepare_cached(sql)?.execute(params![
-        state.epoch,
-        state.commits,
-        state.events,
-        state.mark.segment.cast_signed(),
-        state.mark.offset,
-    ])?;
-    Ok(())
+    let sql = "UPDATE state SET epoch = ?1, commits = ?2, events = ?3";
+    conn.prepare_cached(sql)?
+        .execute(params![state.epoch, state.commits, state.events])?;
+    cursors::save_spool(conn, state.mark)
 }
 
 fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {

@@ -1,6 +1,7 @@
 //! Models whose traffic has no price.
 
 use super::StoreError;
+use super::flags::sql::{GENERATES, SUCCEEDED};
 use super::read::Reader;
 use crate::model::UnixNanos;
 
@@ -18,24 +19,24 @@ pub struct UnpricedModel {
 impl Reader {
     /// Most tokens first. Failures without tokens are left out, as the counters leave them out.
     pub fn unpriced_models(&self) -> Result<Vec<UnpricedModel>, StoreError> {
-        // Flags 1 and 2 are failed and prewarm; dimensions 0 and 2 providers and models.
-        let sql = "
+        // Dimensions 0 and 2 are providers and models.
+        let sql = format!("
             SELECT coalesce((SELECT value FROM dimension WHERE dimension = 0 AND id = provider), ''),
                    coalesce((SELECT value FROM dimension WHERE dimension = 2 AND id = model), ''),
                    requests, tokens, first, last
             FROM (
-                SELECT provider, model, count(*) FILTER (WHERE flags & 2 = 0) AS requests,
+                SELECT provider, model, count(*) FILTER (WHERE {GENERATES}) AS requests,
                        sum(total) AS tokens, min(ts) AS first, max(ts) AS last
                 FROM (
                     SELECT provider, model, flags, ts, input + cache_read + cache_write + output
                            + reasoning + unclassified AS total
                     FROM event WHERE value_nano IS NULL
                 )
-                WHERE total > 0 OR flags & 1 = 0
+                WHERE total > 0 OR {SUCCEEDED}
                 GROUP BY provider, model
             )
-            ORDER BY tokens DESC, requests DESC, 1, 2";
-        let mut statement = self.connection().prepare(sql)?;
+            ORDER BY tokens DESC, requests DESC, 1, 2");
+        let mut statement = self.connection().prepare(&sql)?;
         let rows = statement.query_and_then([], |row| {
             Ok(UnpricedModel {
                 provider: row.get(0)?,

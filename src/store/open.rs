@@ -8,41 +8,27 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
 use super::rejects::RejectCounts;
-use super::{DATABASE_FILE, SpoolMark, State, Store, StoreError, unmasked};
-use crate::model::Mask;
+use super::{DATABASE_FILE, State, Store, StoreError, cursors, outbox};
 use crate::platform;
 
-enum Migration {
-    /// In one transaction.
-    Sql(&'static str),
-    /// In as many as it wants. It may be broken off anywhere and must bear to be run again.
-    Step(fn(&mut Connection, &dyn Mask) -> Result<(), StoreError>),
-}
-
 /// Numbered by position: the schema version after it. Append only.
-const MIGRATIONS: &[Migration] = &[
-    Migration::Sql(include_str!("../../migrations/0001_events.sql")),
-    Migration::Sql(include_str!("../../migrations/0002_accounts.sql")),
-    Migration::Sql(include_str!("../../migrations/0003_money.sql")),
-    Migration::Sql(include_str!("../../migrations/0004_imported.sql")),
-    Migration::Step(unmasked::mask),
-    Migration::Sql(include_str!("../../migrations/0006_status_order.sql")),
-];
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
 
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
 const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// "CPAE", so that `file` and we ourselves know our files.
-const APPLICATION_ID: i64 = 0x4350_4145;
+/// "CPAX", so that `file` and the exporter itself recognize its databases.
+const APPLICATION_ID: i64 = 0x4350_4158;
+/// "CPAE": databases of the versions before the first release, whose schema numbers mean others.
+const PRE_RELEASE_ID: i64 = 0x4350_4145;
 
 /// How long one statement waits for a lock. Short, because the ingest thread has scrapes to
 /// serve and its own back-off.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl Store {
-    /// Opens the database in `directory`, creating or migrating it if need be. `mask` is for what
-    /// earlier versions stored in clear.
-    pub fn open(directory: &Path, mask: &dyn Mask) -> Result<Self, StoreError> {
+    /// Opens the database in `directory`, creating or migrating it if need be.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE_FILE);
         create_private(&path)?;
         let mut conn = Connection::open_with_flags(
@@ -52,7 +38,7 @@ impl Store {
         conn.busy_timeout(BUSY_TIMEOUT)?;
         let version = refuse_strangers(&conn, &path)?;
         configure(&conn, version)?;
-        migrate(&mut conn, version, mask)?;
+        migrate(&mut conn, version)?;
         let state = load_state(&conn)?;
         let interner = Interner::load(&conn)?;
         let rejects = RejectCounts::load(&conn)?;
@@ -81,6 +67,9 @@ fn refuse_strangers(conn: &Connection, path: &Path) -> Result<usize, StoreError>
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application == PRE_RELEASE_ID {
+        return Err(StoreError::PreRelease(path.into()));
+    }
     if application != APPLICATION_ID && (tables > 0 || application != 0) {
         return Err(StoreError::Foreign(path.into()));
     }
@@ -97,6 +86,10 @@ fn refuse_strangers(conn: &Connection, path: &Path) -> Result<usize, StoreError>
 /// For whoever comes beside the exporter, which alone brings a database up to date.
 pub(super) fn refuse_other_schema(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application == PRE_RELEASE_ID {
+        return Err(StoreError::PreRelease(path.into()));
+    }
     if found != SCHEMA_VERSION {
         let path = path.into();
         return Err(StoreError::OtherSchema { path, found });
@@ -123,15 +116,10 @@ fn configure(conn: &Connection, version: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(conn: &mut Connection, done: usize, mask: &dyn Mask) -> Result<(), StoreError> {
+fn migrate(conn: &mut Connection, done: usize) -> Result<(), StoreError> {
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        if let Migration::Step(step) = migration {
-            step(conn, mask)?;
-        }
         let tx = conn.transaction()?;
-        if let Migration::Sql(sql) = migration {
-            tx.execute_batch(sql)?;
-        }
+        tx.execute_batch(migration)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", index + 1)?;
         tx.commit()?;
@@ -140,16 +128,16 @@ fn migrate(conn: &mut Connection, done: usize, mask: &dyn Mask) -> Result<(), St
 }
 
 fn load_state(conn: &Connection) -> Result<State, StoreError> {
-    let sql = "SELECT epoch, commits, events, spool_segment, spool_offset FROM state";
+    let mark = cursors::spool(conn)?;
+    let forwarding = outbox::is_wanted(conn)?;
+    let sql = "SELECT epoch, commits, events FROM state";
     Ok(conn.query_row(sql, [], |row| {
         Ok(State {
             epoch: row.get(0)?,
             commits: row.get(1)?,
             events: row.get(2)?,
-            mark: SpoolMark {
-                segment: row.get::<_, i64>(3)?.cast_unsigned(),
-                offset: row.get(4)?,
-            },
+            mark,
+            forwarding,
         })
     })?)
 }

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 
 use rusqlite::{Row, params};
 
-use super::columns::IMPORTED;
+use super::flags::sql::{
+    FAILURE, GENERATES, IMPORTED, LIVE, QUALITY, SUCCEEDED, TIMED, TIMED_STREAM,
+};
 use super::{Reader, StoreError};
 use crate::model::{Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, UnixNanos};
 
@@ -39,9 +41,7 @@ impl Reader {
             let time: Option<i64> = self.conn.query_row(sql, [], |row| row.get(0))?;
             Ok::<_, StoreError>(time.map(UnixNanos::new))
         };
-        let live = format!(
-            "SELECT (SELECT ts FROM event WHERE flags & {IMPORTED} = 0 ORDER BY ts LIMIT 1)"
-        );
+        let live = format!("SELECT (SELECT ts FROM event WHERE {LIVE} ORDER BY ts LIMIT 1)");
         Ok(Extent {
             first: one("SELECT min(ts) FROM event")?,
             last: one("SELECT max(ts) FROM event")?,
@@ -51,12 +51,10 @@ impl Reader {
 
     /// Imported events from `live` on, which no series can show.
     pub fn imported_since(&self, live: UnixNanos, to: UnixNanos) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM event WHERE ts >= ?1 AND ts < ?2 AND flags & ?3 != 0";
+        let sql = format!("SELECT count(*) FROM event WHERE ts >= ?1 AND ts < ?2 AND {IMPORTED}");
         let count = self
             .conn
-            .query_row(sql, params![live.get(), to.get(), IMPORTED], |row| {
-                row.get(0)
-            })?;
+            .query_row(&sql, params![live.get(), to.get()], |row| row.get(0))?;
         Ok(count)
     }
 
@@ -143,8 +141,8 @@ fn select(family: PastFamily, cells: &[String]) -> String {
         .join(", ");
     let _infallible = write!(
         sql,
-        "flags & {IMPORTED} = 0 AS live, ts / ?4 AS step, {} FROM event{joins} \
-         WHERE ts >= ?1 AND ts < ?2 AND (flags & {IMPORTED} = 0 OR ts < ?3) AND {} \
+        "{LIVE} AS live, ts / ?4 AS step, {} FROM event{joins} \
+         WHERE ts >= ?1 AND ts < ?2 AND ({LIVE} OR ts < ?3) AND {} \
          GROUP BY {order} ORDER BY {order}",
         cells.join(", "),
         filter(family)
@@ -156,16 +154,15 @@ fn select(family: PastFamily, cells: &[String]) -> String {
 const MISSING: &str = "CASE WHEN value_nano IS NULL THEN input + cache_read + cache_write + output \
                        + reasoning + unclassified ELSE unclassified END";
 
-/// Which events a family counts: 1 in `flags` is failed, 2 is prewarm, 4 is stream.
+/// Which events a family counts.
 ///
 /// What was never priced, like events from before there were prices, is in no family of money.
 fn filter(family: PastFamily) -> Cow<'static, str> {
-    let unpriced = || {
-        format!("price_version > 0 AND ({MISSING} > 0 OR (value_nano IS NULL AND flags & 1 = 0))")
-    };
+    let unpriced =
+        || format!("price_version > 0 AND ({MISSING} > 0 OR (value_nano IS NULL AND {SUCCEEDED}))");
     let fixed = match family {
         PastFamily::UnpricedTokens => return unpriced().into(),
-        PastFamily::UnpricedRequests => return format!("{} AND flags & 2 = 0", unpriced()).into(),
+        PastFamily::UnpricedRequests => return format!("{} AND {GENERATES}", unpriced()).into(),
         PastFamily::ListValue
         | PastFamily::Cost
         | PastFamily::ClientListValue
@@ -174,11 +171,14 @@ fn filter(family: PastFamily) -> Cow<'static, str> {
         PastFamily::Requests
         | PastFamily::Endpoint
         | PastFamily::Tier
-        | PastFamily::ClientRequests => "flags & 2 = 0",
-        PastFamily::Failures | PastFamily::ClientFailures => "flags & 3 = 1",
-        PastFamily::Duration | PastFamily::AccountDuration => "flags & 3 = 0",
-        PastFamily::FirstToken => "flags & 7 = 4 AND ttft_ms > 0",
-        PastFamily::OutputToken => "flags & 7 = 4 AND ttft_ms > 0 AND output + reasoning > 1",
+        | PastFamily::ClientRequests => GENERATES,
+        PastFamily::Failures | PastFamily::ClientFailures => FAILURE,
+        PastFamily::Duration | PastFamily::AccountDuration => TIMED,
+        PastFamily::FirstToken => return format!("{TIMED_STREAM} AND ttft_ms > 0").into(),
+        PastFamily::OutputToken => {
+            let text = format!("{TIMED_STREAM} AND ttft_ms > 0 AND output + reasoning > 1");
+            return text.into();
+        }
     };
     fixed.into()
 }
@@ -208,7 +208,7 @@ fn cells(family: PastFamily, bounds: &[u64]) -> Vec<String> {
         .map(|kind| format!("sum({kind})"))
         .to_vec(),
         PastFamily::Quality => (0..4)
-            .map(|quality| format!("sum((flags >> 5) & 3 = {quality})"))
+            .map(|quality| format!("sum({QUALITY} = {quality})"))
             .collect(),
         PastFamily::AccountDuration => vec!["sum(latency_ms)".to_owned(), count],
         PastFamily::Duration => buckets("latency_ms", bounds),

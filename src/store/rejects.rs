@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::ingest::Origin;
+use super::flags::Origin;
 use super::{Store, StoreError};
 use crate::model::{RejectReason, UnixNanos};
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
-use super::columns::IMPORTED;
+use super::flags::EventFlags;
 use super::open::refuse_other_schema;
 use super::{StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
@@ -220,7 +220,7 @@ fn correct(corrections: &mut HashMap<[DimId; 3], Correction>, change: &Change) {
 
 fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
     let id = |at: usize| Ok::<_, StoreError>(DimId(row.get(at)?));
-    let flags: u8 = row.get(7)?;
+    let flags = EventFlags::stored(row.get(7)?);
     Ok(PricedEvent {
         at: UnixNanos::new(row.get(0)?),
         digest: row.get(1)?,
@@ -229,12 +229,8 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
         account: id(4)?,
         service_tier: id(5)?,
         response_service_tier: id(6)?,
-        login: match flags >> 3 & 3 {
-            1 => AuthType::Oauth,
-            2 => AuthType::ApiKey,
-            _ => AuthType::Unknown,
-        },
-        imported: flags & IMPORTED != 0,
+        login: flags.auth_type(),
+        imported: flags.is_imported(),
         tokens: Tokens {
             input: row.get(8)?,
             cache_read: row.get(9)?,
@@ -251,12 +247,11 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::super::Store;
-    use super::super::tests::Stars;
     use super::*;
 
     /// A database with `n` events of 10 nano-dollars, one a second.
     fn database(directory: &Path, n: u32) -> Store {
-        let store = Store::open(directory, &Stars).unwrap();
+        let store = Store::open(directory).unwrap();
         let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
                    account, source, client, service_tier, response_tier, reasoning_effort, flags, \
                    latency_ms, ttft_ms, input, cache_read, cache_write, output, reasoning, \
@@ -373,10 +368,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(Repricer::open(dir.path()).is_err());
         let owner = database(dir.path(), 0);
-        owner.conn.pragma_update(None, "user_version", 1).unwrap();
+        owner.conn.pragma_update(None, "user_version", 2).unwrap();
         let error = Repricer::open(dir.path()).unwrap_err();
         assert!(
-            matches!(error, StoreError::OtherSchema { found: 1, .. }),
+            matches!(error, StoreError::OtherSchema { found: 2, .. }),
             "{error}"
         );
     }

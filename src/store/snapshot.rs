@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Row};
 
+use super::flags::EventFlags;
 use super::{Reader, Store, StoreError};
 use crate::model::{DimId, Route, Tokens, UnixNanos};
 
@@ -60,7 +61,7 @@ impl Snapshot {
 }
 
 fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
-    let flags: u8 = row.get(5)?;
+    let flags = EventFlags::stored(row.get(5)?);
     let amount = |at| -> Result<u64, StoreError> {
         let nanos: Option<i64> = row.get(at)?;
         Ok(nanos
@@ -76,8 +77,8 @@ fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
             client: DimId(row.get(4)?),
             ..Route::default()
         },
-        failed: flags & 1 != 0,
-        generate: flags & 2 == 0,
+        failed: flags.failed(),
+        generate: flags.generates(),
         latency_ms: row.get(6)?,
         tokens: Tokens {
             input: row.get(7)?,
@@ -94,13 +95,12 @@ fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Stars;
     use super::*;
 
     #[test]
     fn a_snapshot_sees_what_was_committed_before_and_nothing_after() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), &Stars).unwrap();
+        let store = Store::open(dir.path()).unwrap();
         let insert = |ts: i64, flags: u8, cost: Option<i64>| {
             let sql = "INSERT INTO event (ts, digest, provider, executor, model, alias, endpoint, \
                        account, source, client, service_tier, response_tier, reasoning_effort, \

@@ -1,30 +1,13 @@
+mod outbox;
 mod rejects;
-mod unmasked;
 
 use std::borrow::Cow;
 
 use super::*;
 use crate::model::{
-    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Mask, Masked, Money,
-    RejectReason, Route, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
+    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, Money, RejectReason,
+    Route, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
 };
-
-/// Masks by length.
-pub(super) struct Stars;
-
-impl Mask for Stars {
-    fn source(&self, source: &str) -> Masked {
-        match source.strip_prefix("***#") {
-            Some(hash) => Masked::new("***", u64::from_str_radix(hash, 16).unwrap()),
-            None => Masked::new("***", source.len() as u64),
-        }
-    }
-
-    fn payload(&self, payload: &[u8]) -> Vec<u8> {
-        let text = String::from_utf8(payload.to_vec()).unwrap();
-        text.replace("@example.com", "***").into_bytes()
-    }
-}
 
 fn event(ts: i64, digest: i64) -> Event<'static> {
     Event {
@@ -84,7 +67,7 @@ const MARK: SpoolMark = SpoolMark {
 #[test]
 fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     let (route, new) = add(&mut ingest, &event(5, 1));
     assert!(new);
@@ -97,7 +80,7 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
     assert_eq!(store.stats().unwrap().events, 1);
     drop(store);
 
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     assert_eq!(store.spool_mark(), MARK);
     assert_eq!(store.commits(), 1);
     assert_eq!(store.load_totals().unwrap(), [row(1, &[7, u64::MAX])]);
@@ -109,7 +92,7 @@ fn a_commit_keeps_everything_and_a_drop_keeps_nothing() {
 #[test]
 fn a_redelivery_is_found_and_another_content_is_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     assert!(add(&mut ingest, &event(5, 1)).1);
     assert!(!add(&mut ingest, &event(5, 1)).1);
@@ -124,7 +107,7 @@ fn a_redelivery_is_found_and_another_content_is_kept() {
 #[test]
 fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     let (lost, _) = add(&mut ingest, &event(5, 1));
     drop(ingest);
@@ -133,7 +116,7 @@ fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
     assert_eq!(route, lost);
     ingest.commit(std::iter::empty(), MARK).unwrap();
     drop(store);
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let names = store.take_new_names();
     let label = |dimension| {
         let name = names.iter().find(|n| n.dimension == dimension);
@@ -147,7 +130,7 @@ fn values_interned_in_a_failed_transaction_are_written_by_the_next() {
 #[test]
 fn an_older_copy_begins_an_epoch_at_zero() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let ingest = store.begin().unwrap();
     ingest.commit([row(1, &[7, 8])].into_iter(), MARK).unwrap();
     assert!(!store.begin_epoch_if_older_than(1).unwrap());
@@ -163,13 +146,13 @@ fn an_older_copy_begins_an_epoch_at_zero() {
 #[test]
 fn a_newer_schema_and_a_strange_file_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Store::open(dir.path(), &Stars).unwrap());
+    drop(Store::open(dir.path()).unwrap());
     let path = dir.path().join(DATABASE_FILE);
     let conn = Connection::open(&path).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     let before = std::fs::read(&path).unwrap();
-    let error = Store::open(dir.path(), &Stars).unwrap_err();
+    let error = Store::open(dir.path()).unwrap_err();
     assert!(
         matches!(error, StoreError::Newer { found: 99, .. }),
         "{error}"
@@ -183,7 +166,7 @@ fn a_newer_schema_and_a_strange_file_are_left_alone() {
     drop(conn);
     let before = std::fs::read(&path).unwrap();
     assert!(matches!(
-        Store::open(other.path(), &Stars).unwrap_err(),
+        Store::open(other.path()).unwrap_err(),
         StoreError::Foreign(_)
     ));
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -192,21 +175,21 @@ fn a_newer_schema_and_a_strange_file_are_left_alone() {
 #[test]
 fn failures_have_a_class() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let other = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(store.begin().unwrap_err().class(), FailureClass::Locked);
     other.execute_batch("COMMIT").unwrap();
     drop((store, other));
     std::fs::write(dir.path().join(DATABASE_FILE), "x".repeat(8192)).unwrap();
-    let error = Store::open(dir.path(), &Stars).unwrap_err();
+    let error = Store::open(dir.path()).unwrap_err();
     assert_eq!(error.class(), FailureClass::Corrupt, "{error:?}");
 }
 
 #[test]
 fn failed_attempts_keep_why() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     let failure = Failure {
         status: 429,
@@ -241,7 +224,7 @@ fn failed_attempts_keep_why() {
 #[test]
 fn events_keep_what_they_are_worth() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let version = store
         .price_version("v", "built-in", UnixNanos::new(1))
         .unwrap();
@@ -276,40 +259,30 @@ fn events_keep_what_they_are_worth() {
 }
 
 #[test]
-fn a_database_from_before_there_were_prices_goes_on() {
+fn a_database_of_a_version_before_the_first_release_is_refused_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(DATABASE_FILE);
     let conn = Connection::open(&path).unwrap();
-    conn.execute_batch(include_str!("../../migrations/0001_events.sql"))
-        .unwrap();
+    conn.execute_batch("CREATE TABLE event (ts)").unwrap();
     conn.pragma_update(None, "application_id", 0x4350_4145)
         .unwrap();
-    conn.pragma_update(None, "user_version", 1).unwrap();
-    for code in [503, 429, 500] {
-        let sql = "INSERT INTO total VALUES (1, 2, 1, 1, 1, ?1, 3, 1, x'01')";
-        conn.execute(sql, [code]).unwrap();
-    }
-    let zeros = ["0"; 22].join(", ");
-    let old = format!("INSERT INTO event VALUES ({zeros}, NULL, NULL, NULL, NULL)");
-    conn.execute(&old, []).unwrap();
+    conn.pragma_update(None, "user_version", 6).unwrap();
     drop(conn);
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
-    let mut ingest = store.begin().unwrap();
-    assert!(add(&mut ingest, &event(5, 1)).1);
-    ingest.commit(std::iter::empty(), MARK).unwrap();
-    assert_eq!(store.corrections().unwrap(), []);
-    // Codes are numbered as the last start has admitted them; those to come follow.
-    let names = store.take_new_names().into_iter();
-    let codes = names.filter(|name| name.dimension == Dimension::Status);
-    let codes: Vec<(u32, Box<str>)> = codes.map(|name| (name.id.0, name.value)).collect();
-    let expected = [(1, "429"), (2, "500"), (3, "503")];
-    assert_eq!(codes, expected.map(|(id, code)| (id, code.into())));
+    let before = std::fs::read(&path).unwrap();
+    for error in [
+        Store::open(dir.path()).unwrap_err(),
+        Reader::open(dir.path()).unwrap_err(),
+    ] {
+        assert!(error.is_permanent());
+        assert!(error.to_string().contains("storage set-aside"), "{error}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
 fn many_different_error_texts_stand_in_their_events() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     for n in 0..2100 {
         let failure = Failure {
@@ -342,7 +315,7 @@ fn many_different_error_texts_stand_in_their_events() {
 #[test]
 fn a_reader_that_holds_on_sees_one_moment() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let reader = Reader::open(dir.path()).unwrap();
     reader.hold().unwrap();
     let mut ingest = store.begin().unwrap();
@@ -357,12 +330,12 @@ fn a_reader_that_holds_on_sees_one_moment() {
 #[test]
 fn a_reader_of_another_version_says_so_instead_of_missing_a_column() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Store::open(dir.path(), &Stars).unwrap());
+    drop(Store::open(dir.path()).unwrap());
     let conn = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
-    conn.pragma_update(None, "user_version", 1).unwrap();
+    conn.pragma_update(None, "user_version", 2).unwrap();
     let error = Reader::open(dir.path()).unwrap_err();
     assert!(
-        matches!(error, StoreError::OtherSchema { found: 1, .. }),
+        matches!(error, StoreError::OtherSchema { found: 2, .. }),
         "{error}"
     );
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use rusqlite::Connection;
 use tempfile::tempdir;
 
-use crate::harness::{Exporter, count, simulator};
+use crate::harness::{Exporter, simulator};
 
 /// Values of these keys in a captured record are secrets.
 fn secrets_of(record: &serde_json::Value, found: &mut BTreeSet<String>) {
@@ -116,55 +115,4 @@ fn nowhere(places: &[(String, Vec<u8>)], secrets: &BTreeSet<String>) {
             assert!(!found, "{secret} is in {place}");
         }
     }
-}
-
-/// Version 4 stored e-mails and projects as they came, also in rejects.
-fn old_database(directory: &Path) {
-    let conn = Connection::open(directory.join("cpa-exporter.db")).unwrap();
-    for sql in [
-        include_str!("../../migrations/0001_events.sql"),
-        include_str!("../../migrations/0002_accounts.sql"),
-        include_str!("../../migrations/0003_money.sql"),
-        include_str!("../../migrations/0004_imported.sql"),
-    ] {
-        conn.execute_batch(sql).unwrap();
-    }
-    conn.pragma_update(None, "application_id", 0x4350_4145)
-        .unwrap();
-    conn.pragma_update(None, "user_version", 4).unwrap();
-    conn.execute_batch(
-        r#"INSERT INTO dimension VALUES (9, 1, 'old.user@example.com', NULL), (9, 2, 'old-project-7', NULL);
-        INSERT INTO reject (received, reason, detail, payload) VALUES (1, 0, '', CAST(
-        '{"source":"old-project-7","auth_type":"oauth","provider":"vertex","fail":{"body":"in old-project-7"}}' AS BLOB)), (2, 0, '',
-        CAST('{"source":"old.user@example.com","auth_type":"oauth"}' AS BLOB));"#,
-    )
-    .unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_an_earlier_version_stored_in_clear_goes_at_the_start() {
-    let secrets = ["old.user@example.com", "old-project-7"];
-    let secrets: BTreeSet<String> = secrets.map(str::to_owned).into();
-    let dir = tempdir().unwrap();
-    old_database(dir.path());
-    let simulator = simulator(|_| {}).await;
-    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
-    exporter.ready().await;
-    let mut places = Vec::new();
-    bytes_below(dir.path(), &mut places);
-    nowhere(&places, &secrets);
-    // Masked as the decoder masks the same source in a record.
-    simulator.push(
-        r#"{"timestamp":"2026-11-01T00:00:00Z","provider":"vertex","auth_type":"oauth","source":"old-project-7"}"#
-            .to_owned(),
-    );
-    exporter
-        .when("stored", |s| s.get("cpa_store_events") == Some(&1.0))
-        .await;
-    assert_eq!(count(dir.path(), "SELECT source FROM event"), 2);
-    assert_eq!(count(dir.path(), "SELECT count(*) FROM reject"), 2);
-    exporter.terminate().await;
-    let mut places = Vec::new();
-    bytes_below(dir.path(), &mut places);
-    nowhere(&places, &secrets);
 }

@@ -17,7 +17,7 @@ mod split;
 mod timestamp;
 mod tokens;
 
-use crate::model::{AuthType, Control, Event, EventDigest, Failure, Mask, Masked, RejectReason};
+use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason};
 
 pub use exhaustion::exhaustion;
 pub use secrets::{HashKey, Secrets};
@@ -141,16 +141,6 @@ impl Decoder {
     /// `text` without secrets, for logs and errors.
     pub fn mask_text(&self, text: &str) -> String {
         Labels::new(&self.secrets, "", "").masked(text)
-    }
-}
-
-impl Mask for Decoder {
-    fn source(&self, source: &str) -> Masked {
-        self.secrets.masked(source)
-    }
-
-    fn payload(&self, payload: &[u8]) -> Vec<u8> {
-        reject::mask_payload(&self.secrets, payload, MAX_KEPT)
     }
 }
 

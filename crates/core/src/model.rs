@@ -18,7 +18,7 @@ mod wire;
 pub use account::{AccountSeen, OWN_ACCOUNT};
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest};
-pub use masked::{Mask, Masked};
+pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use past::{PastFamily, PastKey, PastRow};

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn rejects_are_kept_in_order_and_bounded() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let mut ingest = store.begin().unwrap();
     for n in 0..10_010 {
         let payload = format!("{n}");
@@ -33,7 +33,7 @@ fn rejects_are_kept_in_order_and_bounded() {
 #[test]
 fn rejects_are_counted_by_their_origin_and_with_their_transaction() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     let keep = |ingest: &mut Ingest<'_>| {
         let (at, reason) = (UnixNanos::new(1), RejectReason::Json);
         ingest.reject(at, reason, "at 0", b"live").unwrap();
@@ -53,7 +53,7 @@ fn rejects_are_counted_by_their_origin_and_with_their_transaction() {
     let kept = Reader::open(dir.path()).unwrap().rejects(u32::MAX).unwrap();
     assert_eq!(kept.iter().filter(|r| r.payload == b"live").count(), 1);
     drop(store);
-    let mut store = Store::open(dir.path(), &Stars).unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
     assert_eq!(store.stats().unwrap().rejects, 10_001);
     store.delete_reject(kept[9].id).unwrap();
     let mut ingest = store.begin().unwrap();

@@ -28,15 +28,6 @@ impl Masked {
     }
 }
 
-/// What masks a text that was stored in clear, so that a database can be cleaned of it.
-pub trait Mask {
-    /// What a record's `source` is stored as.
-    fn source(&self, source: &str) -> Masked;
-
-    /// A payload that was no record, without its secrets. Once masked it stays as it is.
-    fn payload(&self, payload: &[u8]) -> Vec<u8>;
-}
-
 /// Writes mask and the whole hash, `sk-...9f3x#00c0ffee00c0ffee`: the stored form.
 impl fmt::Display for Masked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
