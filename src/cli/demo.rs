@@ -14,15 +14,15 @@ use crate::config::{self, Env, Flags};
 use crate::decode::Decoder;
 use crate::history::Import;
 use crate::platform::create_private_dir;
-use crate::simulator::{History, Simulator, SimulatorConfig, TrafficConfig};
+use crate::simulator::{Clock, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Mean requests per second of the made-up traffic
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    rate: u64,
+    /// Mean requests per second of the made-up traffic, past and present; more by day than by night
+    #[arg(long, default_value_t = RATE, value_name = "N", value_parser = parse_rate)]
+    rate: f64,
     /// Address that the exporter serves on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:10317", value_name = "ADDRESS")]
     listen: String,
@@ -34,11 +34,17 @@ pub(super) struct Args {
     seed: u64,
 }
 
+/// Requests per second to which budgets and quotas of the demo are made.
+const RATE: f64 = 0.5;
+/// Records that wait from the start, so that the first look shows something.
+const BACKLOG: u16 = 500;
+
 /// What the demo is configured with: aliases, fees, budgets, so that all of the page has something
 /// to show.
-const CONFIG: [(&str, &str); 2] = [
+const CONFIG: [(&str, &str); 3] = [
     ("config.toml", include_str!("demo/config.toml")),
     ("limits.toml", include_str!("demo/limits.toml")),
+    ("prices.toml", include_str!("demo/prices.toml")),
 ];
 
 /// A simulated CPA and the exporter in one process, on a temporary directory.
@@ -56,7 +62,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
             cost,
             aliases,
         };
-        import_history(&money, span, args.seed)?;
+        import_history(&money, span, args)?;
     }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -64,10 +70,9 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
             listen: ([127, 0, 0, 1], 0).into(),
             retention: Duration::from_hours(1),
             traffic: TrafficConfig {
-                seed: args.seed,
-                rate: Some(args.rate).filter(|rate| *rate > 0),
-                backlog: 500,
-                ..TrafficConfig::default()
+                backlog: BACKLOG.into(),
+                backlog_span: backlog_span(args.rate),
+                ..traffic(args)
             },
             ..SimulatorConfig::default()
         })
@@ -100,6 +105,22 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     Ok(run::exit(ended?))
 }
 
+/// The same for the past and the present.
+fn traffic(args: &Args) -> TrafficConfig {
+    TrafficConfig {
+        seed: args.seed,
+        rate: Some(args.rate).filter(|rate| *rate > 0.0),
+        rhythm: true,
+        ..TrafficConfig::default()
+    }
+}
+
+/// Time in which the traffic makes the records that wait from the start, an hour at most.
+fn backlog_span(rate: f64) -> Duration {
+    let seconds = (f64::from(BACKLOG) / rate.max(0.001)).min(3600.0);
+    Duration::from_secs_f64(seconds)
+}
+
 /// Writes the demo's own configuration and tells where it is.
 fn write_config(directory: &Path) -> io::Result<PathBuf> {
     for (name, text) in CONFIG {
@@ -109,15 +130,16 @@ fn write_config(directory: &Path) -> io::Result<PathBuf> {
 }
 
 /// The past of the same accounts and clients, as `import` would have brought it in.
-fn import_history(money: &Money, span: Duration, seed: u64) -> anyhow::Result<()> {
+fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<()> {
     let data = &money.storage.path;
     create_private_dir(data)?;
-    let traffic = TrafficConfig {
-        seed,
-        ..TrafficConfig::default()
-    };
+    let end = Clock::system()
+        .now()
+        .saturating_sub(backlog_span(args.rate));
     let config = SimulatorConfig {
-        traffic,
+        traffic: traffic(args),
+        // It ends where the records begin that wait in the queue.
+        clock: Clock::new(move || end),
         ..SimulatorConfig::default()
     };
     let decoder = Decoder::new(hash_key(data)?);
@@ -175,6 +197,45 @@ mod tests {
         let record: serde_json::Value = serde_json::from_slice(record).unwrap();
         let text = |name: &str| record[name].as_str().unwrap();
         format!("{}-{}", text("provider"), &text("auth_index")[..6])
+    }
+
+    #[test]
+    fn its_budgets_fit_its_rate() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut flags = Flags::default();
+        flags.config_file = Some(write_config(directory.path()).unwrap());
+        flags.set("storage.path", directory.path().display().to_string());
+        let loaded = config::load_money(&flags, &Env::from([])).unwrap();
+        let (storage, cost, aliases) = loaded.value;
+        let money = Money {
+            storage,
+            cost,
+            aliases,
+        };
+        // A tenth of a day's records is enough for its mean.
+        let args = Args {
+            rate: RATE / 10.0,
+            listen: String::new(),
+            history: None,
+            seed: 1,
+        };
+        import_history(&money, Duration::from_hours(24), &args).unwrap();
+        let database = money.storage.path.join(crate::store::DATABASE_FILE);
+        let database = rusqlite::Connection::open(database).unwrap();
+        let sum = "SELECT sum(cost_nano) / 1e9 FROM event";
+        let tenth: f64 = database.query_row(sum, (), |row| row.get(0)).unwrap();
+        let file: toml::Table = toml::from_str(CONFIG[1].1).unwrap();
+        for budget in file["budget"].as_array().unwrap() {
+            let days = match budget["window"].as_str().unwrap() {
+                "daily" => 1.0,
+                "monthly" => 30.0,
+                // Of one key only.
+                _ => continue,
+            };
+            let dollars = f64::from(i32::try_from(budget["usd"].as_integer().unwrap()).unwrap());
+            let used = tenth * 10.0 * days / dollars;
+            assert!((0.3..0.75).contains(&used), "{used} of {}", budget["name"]);
+        }
     }
 
     #[test]

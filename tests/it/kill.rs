@@ -136,7 +136,7 @@ async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
 async fn sigterm_under_load_loses_nothing() {
     let simulator = simulator(|config| {
         config.traffic.backlog = BACKLOG;
-        config.traffic.rate = Some(500);
+        config.traffic.rate = Some(500.0);
     })
     .await;
     let dir = tempdir().unwrap();

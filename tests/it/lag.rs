@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::harness::{Exporter, Samples, simulator, sum};
 
 /// Serves `records` at a steady rate and gives the page once all are committed.
-async fn steady(mode: &str, rate: u64, records: u64, faults: &[(&str, QuotaFaultMode)]) -> Samples {
+async fn steady(mode: &str, rate: f64, records: u64, faults: &[(&str, QuotaFaultMode)]) -> Samples {
     let simulator = simulator(|config| {
         config.traffic.rate = Some(rate);
         config.traffic.records = Some(records);
@@ -48,7 +48,7 @@ fn lag(page: &Samples) -> (f64, f64) {
 async fn fresh_within_a_second(mode: &str) {
     let mut runs = Vec::new();
     while runs.len() < 3 && !runs.last().is_some_and(|within| *within >= 0.99) {
-        let (within, _) = lag(&steady(mode, 1000, 8000, &[]).await);
+        let (within, _) = lag(&steady(mode, 1000.0, 8000, &[]).await);
         runs.push(within);
     }
     let last = runs.last().copied().unwrap();
@@ -60,8 +60,8 @@ async fn fresh_within_a_second(mode: &str) {
 async fn as_fresh_while_no_provider_answers(mode: &str) {
     let hanging = [("*", QuotaFaultMode::Hang)];
     let (hanging, calm) = tokio::join!(
-        steady(mode, 400, 3200, &hanging),
-        steady(mode, 400, 3200, &[])
+        steady(mode, 400.0, 3200, &hanging),
+        steady(mode, 400.0, 3200, &[])
     );
     let (within, mean) = lag(&hanging);
     let (calm_within, calm_mean) = lag(&calm);

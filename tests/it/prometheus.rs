@@ -104,7 +104,7 @@ async fn increase_over_a_restart_equals_the_database() {
         return;
     }
     let simulator = simulator(|config| {
-        config.traffic.rate = Some(60);
+        config.traffic.rate = Some(60.0);
         config.traffic.records = Some(800);
     })
     .await;

@@ -129,7 +129,7 @@ fn reqwest_client() -> reqwest::Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_competing_subscriber_is_noticed_and_joined() {
-    let simulator = simulator(|config| config.traffic.rate = Some(20)).await;
+    let simulator = simulator(|config| config.traffic.rate = Some(20.0)).await;
     let dir = tempdir().unwrap();
     simulator.faults().competing_subscriber(true);
     let exporter = Exporter::start(&simulator, dir.path(), &CHECK).await;

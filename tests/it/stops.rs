@@ -6,13 +6,13 @@ use tempfile::tempdir;
 use crate::harness::{Exporter, count, eventually, simulator};
 
 const STOPS: u64 = 50;
-const PER_SECOND: u64 = 500;
+const PER_SECOND: u32 = 500;
 
 /// Whatever CPA wrote to the subscriber before it confirmed the end is in the store, and what it
 /// queued from then on is taken by the next run. Only what stood in CPA's own buffer is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_stops_in_a_stream_lose_nothing_that_was_written() {
-    let simulator = simulator(|config| config.traffic.rate = Some(PER_SECOND)).await;
+    let simulator = simulator(|config| config.traffic.rate = Some(f64::from(PER_SECOND))).await;
     let dir = tempdir().unwrap();
     let mut streamed = 0;
     for stop in 1..=STOPS {

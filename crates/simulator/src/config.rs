@@ -69,11 +69,11 @@ impl Default for SimulatorConfig {
 }
 
 /// The made-up traffic behind the records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrafficConfig {
     pub seed: u64,
     /// Mean records per second; `None` for none of its own accord.
-    pub rate: Option<u64>,
+    pub rate: Option<f64>,
     /// Let the rate follow the time of day.
     pub rhythm: bool,
     /// Stop after so many records.
@@ -114,4 +114,26 @@ impl Default for TrafficConfig {
             utc_offset_minutes: 0,
         }
     }
+}
+
+/// Reads a rate from the command line: a number of records per second, fractions allowed.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text
+        .parse()
+        .map_err(|_none| "expected a number".to_owned())?;
+    if rate.is_finite() && rate >= 0.0 {
+        Ok(rate)
+    } else {
+        Err("expected a number that is not negative".to_owned())
+    }
+}
+
+/// The whole part of a number; negative ones become 0.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, which is what is wanted here"
+)]
+pub(crate) fn whole(number: f64) -> u64 {
+    number as u64
 }

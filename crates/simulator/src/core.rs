@@ -159,7 +159,7 @@ impl Core {
         // Small steps, so that poppers get in between.
         let mut left = count;
         while left > 0 {
-            let step = left.min(64);
+            let step = if apart.is_zero() { left.min(64) } else { 1 };
             left -= step;
             let queued = self.unscaled_now();
             let ago = apart.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));

@@ -327,9 +327,9 @@ impl Generator {
 }
 
 /// Share of the mean rate at a time of day, in permille: quiet at 4 in the morning, busy at 16.
-pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u64 {
+pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u32 {
     let second = Civil::of(now, offset_minutes).second_of_day;
     let from_trough = second.abs_diff(4 * 3600);
     let from_trough = from_trough.min(86_400 - from_trough);
-    300 + 1_400 * from_trough / 43_200
+    u32::try_from(300 + 1_400 * from_trough / 43_200).unwrap_or(1_000)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::config::SimulatorConfig;
+use super::config::{SimulatorConfig, whole};
 use super::generator::{Generator, daily_rhythm};
 use cpa_exporter_core::model::UnixNanos;
 
@@ -32,18 +32,20 @@ pub struct History {
 }
 
 impl History {
-    /// `config.traffic.records` over `span`, or a fixed number a day. The clock says when it ends.
+    /// As many records over `span` as `config.traffic` says by number or by rate, or a fixed number
+    /// a day. The clock says when it ends.
     pub fn new(mut config: SimulatorConfig, span: Duration) -> Self {
         let end = config.clock.now();
         let span_nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
         let begin = UnixNanos::new(end.get().saturating_sub(span_nanos).max(0));
         let seconds = span.as_secs().max(1);
-        let records = config
-            .traffic
-            .records
-            .unwrap_or(RECORDS_A_DAY * seconds / 86_400);
-        // Plans are as big as the traffic needs them; a rate is a whole number, at least 1.
-        config.traffic.rate = Some((records / seconds).max(1));
+        let by_rate = config.traffic.rate.map(|rate| rate * span.as_secs_f64());
+        let records = config.traffic.records.or(by_rate.map(whole));
+        let records = records.unwrap_or(RECORDS_A_DAY * seconds / 86_400);
+        // Plans are as big as the traffic needs them.
+        let few = u32::try_from(records).unwrap_or(u32::MAX);
+        let rate = f64::from(few) / span.as_secs_f64().max(1.0);
+        config.traffic.rate = config.traffic.rate.or(Some(rate));
         config.time_scale = 1;
         let offset_minutes = config.traffic.utc_offset_minutes;
         let mut this = Self {
@@ -158,7 +160,10 @@ mod tests {
             clock: Clock::new(|| NOW),
             ..SimulatorConfig::default()
         };
-        let made = History::new(config, Duration::from_hours(12)).count();
-        assert_eq!(made, 5000);
+        let mut with_rate = config.clone();
+        with_rate.traffic.rate = Some(0.3);
+        let half_a_day = Duration::from_hours(12);
+        assert_eq!(History::new(config, half_a_day).count(), 5000);
+        assert_eq!(History::new(with_rate, half_a_day).count(), 12_960);
     }
 }

@@ -34,7 +34,7 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 
 pub use self::clock::Clock;
-pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig};
+pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig, parse_rate};
 pub use self::faults::{FaultChange, Faults};
 pub use self::gate::Management;
 pub use self::history::History;

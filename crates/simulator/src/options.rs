@@ -8,7 +8,11 @@ use clap::Args;
 
 use super::{
     Clock, CpaVersion, DEFAULT_KEY, Management, QuotaFaultMode, SimulatorConfig, TrafficConfig,
+    parse_rate,
 };
+
+/// Records per second of a server where nothing else is said.
+const USUAL_RATE: f64 = 5.0;
 
 #[expect(
     clippy::struct_excessive_bools,
@@ -45,9 +49,9 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub bcrypt_delay: Duration,
 
-    /// Mean records per second; 0 for none
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub rate: u64,
+    /// Mean records per second, such as 0.3; 0 for none [default: 5]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    pub rate: Option<f64>,
 
     /// Let the rate follow the time of day
     #[arg(long)]
@@ -74,7 +78,7 @@ pub struct SimulateArgs {
     pub size: usize,
 
     /// Write the records of so much past time, made by day more than by night, and serve nothing;
-    /// as many as --records says, else 10000 a day
+    /// as many as --records or --rate says, else 10000 a day
     #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub history: Option<Duration>,
 
@@ -130,6 +134,7 @@ pub struct SimulateArgs {
 
 impl SimulateArgs {
     pub fn into_config(self, clock: Clock) -> SimulatorConfig {
+        let usual = Some(USUAL_RATE).filter(|_| self.history.is_none());
         SimulatorConfig {
             listen: self.listen,
             management_key: self.management_key,
@@ -141,7 +146,7 @@ impl SimulateArgs {
             management_delay: self.bcrypt_delay,
             traffic: TrafficConfig {
                 seed: self.seed,
-                rate: Some(self.rate).filter(|&rate| rate > 0),
+                rate: self.rate.or(usual).filter(|&rate| rate > 0.0),
                 rhythm: self.rhythm,
                 records: self.records,
                 backlog: self.backlog,
@@ -203,5 +208,19 @@ mod tests {
         assert_eq!(mode("claude"), Some(QuotaFaultMode::RateLimited));
         assert_eq!(mode("*"), Some(QuotaFaultMode::Hang));
         assert!(Cli::try_parse_from(["sim", "--quota-fault", "claude=sulks"]).is_err());
+        assert!(Cli::try_parse_from(["sim", "--rate", "NaN"]).is_err());
+    }
+
+    #[test]
+    fn rates_are_numbers_with_a_default() {
+        let rate = |words: &str| {
+            let words = format!("sim {words}");
+            let cli = Cli::parse_from(words.split_whitespace());
+            cli.simulate.into_config(Clock::system()).traffic.rate
+        };
+        assert_eq!(rate(""), Some(5.0));
+        assert_eq!(rate("--rate 0.3"), Some(0.3));
+        assert_eq!(rate("--history 7d"), None);
+        assert_eq!(rate("--history 7d --rate 0.3"), Some(0.3));
     }
 }

@@ -6,52 +6,49 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::config::whole;
 use super::core::Core;
 use super::generator::daily_rhythm;
 
 /// Fine enough that records come one by one up to this rate, and seldom enough to cost nothing.
 const SLOW_TICK: Duration = Duration::from_millis(10);
 const FAST_TICK: Duration = Duration::from_millis(1);
-const FAST: u64 = 100;
+const FAST: f64 = 100.0;
 
 /// Records made before others get a turn: well below what a subscriber may be behind, so that only
 /// one that does not read is cut.
 const STEP: u64 = 16;
-
-/// A record in the units that ticks add up: records a second, permille of the day, microseconds.
-const RECORD: u64 = 1000 * 1_000_000;
 
 /// Produces records until the configured number is reached; never ends without one.
 ///
 /// Cancel-safe: a record is made and published in one step.
 pub(crate) async fn flow(core: Arc<Core>) {
     let traffic = core.config.traffic.clone();
-    let Some(rate) = traffic.rate.filter(|&rate| rate > 0) else {
+    let Some(rate) = traffic.rate.filter(|&rate| rate > 0.0) else {
         return;
     };
     let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
     // What a tick adds is far less than a record, and none of it may be cut off.
-    let mut due = 0_u64;
+    let mut due = 0.0;
     loop {
         ticks.tick().await;
         let now = Instant::now();
-        let passed = u64::try_from((now - last).as_micros()).unwrap_or(0);
+        let passed = (now - last).as_secs_f64();
         last = now;
         let permille = if traffic.rhythm {
             daily_rhythm(core.now(), traffic.utc_offset_minutes)
         } else {
             1000
         };
-        due = due.saturating_add(rate.saturating_mul(permille).saturating_mul(passed));
+        due += rate * f64::from(permille) / 1000.0 * passed;
         let left = core.left.load(Ordering::Relaxed);
         if left == 0 {
             return;
         }
-        let count = (due / RECORD).min(left);
-        due -= count * RECORD;
-        let mut due_now = count;
+        let mut due_now = whole(due).min(left);
+        due = due.fract();
         while due_now > 0 {
             let step = due_now.min(STEP);
             due_now -= step;
@@ -66,12 +63,13 @@ pub(crate) async fn flow(core: Arc<Core>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SimulatorConfig;
+    use crate::{Clock, SimulatorConfig};
+    use cpa_exporter_core::model::UnixNanos;
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_rate_loses_nothing_between_its_ticks() {
         let mut config = SimulatorConfig::default();
-        config.traffic.rate = Some(1);
+        config.traffic.rate = Some(1.0);
         let core = Arc::new(Core::new(config));
         let flowing = flow(Arc::clone(&core));
         let hour = Duration::from_hours(1);
@@ -89,5 +87,25 @@ mod tests {
         }
         let made = core.totals().produced.records;
         assert!((3590..=3600).contains(&made), "{made}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_can_be_a_fraction_and_follow_the_day() {
+        for (hour, expected) in [(4, 53..=54), (16, 305..=306)] {
+            let now = UnixNanos::from_millis(1_790_000_000_000 / 86_400_000 * 86_400_000);
+            let now = now.saturating_add(Duration::from_hours(hour));
+            let mut config = SimulatorConfig {
+                clock: Clock::new(move || now),
+                ..SimulatorConfig::default()
+            };
+            config.traffic.rate = Some(0.5);
+            config.traffic.rhythm = true;
+            let core = Arc::new(Core::new(config));
+            let flowing = flow(Arc::clone(&core));
+            let ended = tokio::time::timeout(Duration::from_mins(6) + SLOW_TICK, flowing).await;
+            assert!(ended.is_err(), "never ends");
+            let made = core.totals().produced.records;
+            assert!(expected.contains(&made), "{made} at {hour}");
+        }
     }
 }

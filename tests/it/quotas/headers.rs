@@ -179,7 +179,7 @@ async fn an_account_whose_headers_are_fresh_is_not_asked_again() {
         config.traffic.providers = ["codex", "kimi"].map(str::to_owned).into();
         // Three of the one, one of the other.
         config.traffic.accounts = 4;
-        config.traffic.rate = Some(60);
+        config.traffic.rate = Some(60.0);
     })
     .await;
     let dir = tempdir().unwrap();

@@ -15,7 +15,7 @@ async fn pool(version: CpaVersion) -> Simulator {
         config.traffic.accounts = 4;
         config.traffic.providers = vec!["devin".to_owned()];
         // Plans that some hundred requests show in, and no traffic by itself.
-        config.traffic.rate = Some(1);
+        config.traffic.rate = Some(1.0);
         config.traffic.records = Some(0);
     })
     .await

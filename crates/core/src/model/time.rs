@@ -35,6 +35,12 @@ impl UnixNanos {
     }
 
     #[must_use]
+    pub fn saturating_sub(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(span))
+    }
+
+    #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
         let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(span))

@@ -7,6 +7,7 @@ use super::kinds::Kind;
 use super::prng::Prng;
 use super::standing::{Rest, Service, Standing, built_in_rest};
 use super::world::World;
+use crate::config::whole;
 use crate::quota::truth::AccountQuotas;
 use crate::quota::{Capacity, DIRECT, Direct, Plan, Quota};
 use cpa_exporter_core::model::UnixNanos;
@@ -26,12 +27,13 @@ pub(crate) struct Volume {
 
 impl Volume {
     /// Without a rate the plans are big enough that a benchmark does not empty them.
-    pub(crate) fn new(rate: Option<u64>, time_scale: u32) -> Self {
-        let scale = u64::from(time_scale.max(1));
+    pub(crate) fn new(rate: Option<f64>, time_scale: u32) -> Self {
+        let scale = time_scale.max(1);
+        let in_window = |rate: f64| whole(rate * 18_000.0 / f64::from(scale));
         Self {
-            requests: rate.map_or(1_000_000_000_000, |rate| rate * 18_000 / scale),
+            requests: rate.map_or(1_000_000_000_000, in_window),
             // In hurried time few requests fall into a window, and plans are to be used up in it.
-            least: (1_000_000 / scale).max(200_000),
+            least: (1_000_000 / u64::from(scale)).max(200_000),
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) async fn pool(providers: &[&str], accounts: usize) -> (Arc<AtomicI64>
         clock,
         traffic: TrafficConfig {
             // Sizes the plans; with no record left the driver itself makes none.
-            rate: Some(1),
+            rate: Some(1.0),
             records: Some(0),
             providers: providers.iter().map(|name| (*name).to_owned()).collect(),
             accounts,

@@ -9,7 +9,7 @@ use super::traffic::{backlog, config};
 #[tokio::test]
 async fn traffic_flows_at_its_rate_until_it_is_over() {
     let simulator = start(config(TrafficConfig {
-        rate: Some(20_000),
+        rate: Some(20_000.0),
         records: Some(700),
         ..TrafficConfig::default()
     }))

@@ -17,7 +17,7 @@ async fn two_windows() -> Vec<Value> {
         retention: Duration::from_hours(24),
         traffic: TrafficConfig {
             // Sizes the plans; with no record left the driver itself makes none.
-            rate: Some(1),
+            rate: Some(1.0),
             records: Some(0),
             ..TrafficConfig::default()
         },

@@ -323,7 +323,7 @@ async fn time_can_go_faster_everywhere() {
         clock,
         time_scale: 3_600,
         traffic: TrafficConfig {
-            rate: Some(100),
+            rate: Some(100.0),
             records: Some(0),
             providers: vec!["codex".to_owned()],
             accounts: 1,

@@ -107,14 +107,14 @@ struct Common {
 }
 
 impl Fleet {
-    pub(super) async fn start(accounts: usize, rate: u64, interval: Duration) -> Self {
+    pub(super) async fn start(accounts: usize, rate: u32, interval: Duration) -> Self {
         let slow = Even::new();
         let simulator = harness::simulator(|config| {
             config.clock = slow.clock();
             config.time_scale = SCALE;
             config.traffic.accounts = accounts;
-            config.traffic.rate = Some(rate);
-            config.traffic.records = Some(rate * 3600 / u64::from(SCALE));
+            config.traffic.rate = Some(f64::from(rate));
+            config.traffic.records = Some(u64::from(rate * 3600 / SCALE));
         })
         .await;
         let directory = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::super::answer::Answer;
 use super::super::request::Call;
+use crate::config::whole;
 use crate::core::Core;
 use crate::generator::kinds;
 use crate::generator::pool::Pool;
@@ -120,7 +121,8 @@ fn apply(pool: &mut Pool, change: &Change, now: UnixNanos) -> Result<(), Answer>
         let quota = pool.quota(number, now);
         let limit = quota.and_then(|quota| quota.get_mut(limit, window));
         let limit = limit.ok_or_else(|| Answer::error(400, "unknown limit"))?;
-        limit.set_used(millionths(*share), now);
+        let millionths = (share.clamp(0.0, 1_000.0) * 1_000_000.0).round();
+        limit.set_used(whole(millionths), now);
     }
     let standing = pool.standing_mut(number);
     let standing = standing.ok_or_else(|| Answer::error(404, "no such account"))?;
@@ -135,15 +137,6 @@ fn apply(pool: &mut Pool, change: &Change, now: UnixNanos) -> Result<(), Answer>
     standing.expired = change.expired.unwrap_or(standing.expired);
     standing.updated = now;
     Ok(())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share from a test's hands; the cast saturates and the clamp keeps it in range"
-)]
-fn millionths(share: f64) -> u64 {
-    (share.clamp(0.0, 1_000.0) * 1_000_000.0).round() as u64
 }
 
 pub(super) fn remove(call: &Call, core: &Core) -> Answer {
