@@ -11,6 +11,8 @@ pub mod scrape;
 mod server;
 
 pub use api::ApiParts;
-pub use control::{Readiness, ReloadHandle, ReloadRequest, ReloadRequests, reload_channel};
+pub use control::{
+    Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
+};
 pub use routes::{Parts, router};
 pub use server::{bind, serve};

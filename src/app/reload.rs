@@ -9,7 +9,7 @@ use super::records::{KeyedAccess, Records};
 use crate::budget::Rules;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::http::ReloadRequests;
+use crate::http::{ReloadRequests, Reloaded};
 use crate::ingest::{SharedPrices, SharedRules};
 use crate::metrics::{ExporterMetrics, Handles};
 use crate::platform::{Notifier, State};
@@ -58,7 +58,7 @@ impl Reloader {
         }
     }
 
-    fn reload(&self) -> Result<(), String> {
+    fn reload(&self) -> Result<Reloaded, String> {
         let loaded = match config::load(&self.setup.flags, &self.setup.env) {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -90,17 +90,17 @@ impl Reloader {
         self.access.replace(new.cpa.management_key.clone());
         self.source.reload();
         self.metrics.configuration_read(Ok(self.clock.now()));
-        let waiting = waiting_for_restart(&self.setup.config, &new);
-        if waiting.is_empty() {
+        let needs_restart = waiting_for_restart(&self.setup.config, &new);
+        if needs_restart.is_empty() {
             tracing::info!("configuration reloaded");
         } else {
-            let sections = waiting.join(", ");
+            let sections = needs_restart.join(", ");
             tracing::warn!(
                 sections,
                 "configuration reloaded; these sections need a restart"
             );
         }
-        Ok(())
+        Ok(Reloaded { needs_restart })
     }
 }
 

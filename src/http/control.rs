@@ -46,7 +46,14 @@ pub struct ReloadRequests(mpsc::Receiver<ReloadRequest>);
 /// One reload that somebody waits for.
 #[derive(Debug)]
 #[must_use = "somebody waits for the outcome"]
-pub struct ReloadRequest(Option<oneshot::Sender<Result<(), String>>>);
+pub struct ReloadRequest(Option<oneshot::Sender<Result<Reloaded, String>>>);
+
+/// The configuration was read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Sections with changes that only a restart brings.
+    pub needs_restart: Vec<&'static str>,
+}
 
 pub fn reload_channel() -> (ReloadHandle, ReloadRequests) {
     let (sender, receiver) = mpsc::channel(WAITING_RELOADS);
@@ -62,7 +69,7 @@ impl ReloadHandle {
     }
 
     /// Asks and waits for the outcome.
-    pub async fn reload(&self) -> Result<(), String> {
+    pub async fn reload(&self) -> Result<Reloaded, String> {
         let (sender, outcome) = oneshot::channel();
         let stopping = |_closed| "the exporter is stopping".to_owned();
         self.0
@@ -86,7 +93,7 @@ impl ReloadRequests {
 
 impl ReloadRequest {
     /// Tells who asked; the error is shown to them.
-    pub fn finish(self, outcome: Result<(), String>) {
+    pub fn finish(self, outcome: Result<Reloaded, String>) {
         if let Some(sender) = self.0 {
             // Who asked may have gone away; the outcome was logged where it came about.
             sender.send(outcome).ok();

@@ -65,7 +65,12 @@ async fn do_reload(State(reload): State<Option<ReloadHandle>>) -> Response {
         return page::text(StatusCode::FORBIDDEN, text);
     };
     match reload.reload().await {
-        Ok(()) => page::text(StatusCode::OK, "reloaded"),
+        Ok(reloaded) if reloaded.needs_restart.is_empty() => page::text(StatusCode::OK, "reloaded"),
+        Ok(reloaded) => {
+            let sections = reloaded.needs_restart.join(", ");
+            let text = format!("reloaded; changes in these sections need a restart: {sections}");
+            page::text(StatusCode::OK, text)
+        }
         Err(problem) => {
             let text = format!("not reloaded, the old configuration stays:\n{problem}");
             page::text(StatusCode::INTERNAL_SERVER_ERROR, text)

@@ -158,7 +158,15 @@ async fn reload_answers_with_its_outcome() {
     let router = router(parts);
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        requests.next().await.unwrap().finish(Ok(()));
+        requests
+            .next()
+            .await
+            .unwrap()
+            .finish(Ok(Reloaded::default()));
+        let waiting = Reloaded {
+            needs_restart: vec!["cpa", "web"],
+        };
+        requests.next().await.unwrap().finish(Ok(waiting));
         let problem = Err("config.toml:1:1: colour: unknown key".to_owned());
         requests.next().await.unwrap().finish(problem);
     });
@@ -166,6 +174,12 @@ async fn reload_answers_with_its_outcome() {
     assert_eq!(
         (first.status.as_u16(), first.body.as_str()),
         (200, "reloaded\n")
+    );
+    let waiting = ask(&router, Method::POST, "/-/reload").await;
+    let expected = "reloaded; changes in these sections need a restart: cpa, web\n";
+    assert_eq!(
+        (waiting.status.as_u16(), waiting.body.as_str()),
+        (200, expected)
     );
     let second = ask(&router, Method::POST, "/-/reload").await;
     let expected = "not reloaded, the old configuration stays:\n\
