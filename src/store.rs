@@ -38,7 +38,7 @@ pub use missing::UnpricedModel;
 pub use names::account_names;
 pub use outbox::OutboxRow;
 pub use past::{Extent, PastRange};
-pub use read::{Reader, StoredReject};
+pub use read::{Reader, StoredReject, check};
 pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
 pub use snapshot::{PastEvent, Snapshot};
 pub use stats::StoreStats;

@@ -1,46 +1,96 @@
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::{ConfigFlags, Exit, Group, flags, print};
+use super::{ConfigFlags, Exit, Group, complain, flags, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::platform::DirLock;
-use crate::store::DATABASE_FILE;
+use crate::store::{self, DATABASE_FILE, FailureClass};
+
+/// SQLite's side files, and the database itself last: as long as it stands, its log must not be
+/// taken for another one's.
+const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Rename a damaged database, so that the next start begins an empty one
     ///
     /// Nothing is deleted: the files stay beside it under a name with the time. What waits in the
-    /// spool goes into the new database. Counters begin again at zero.
+    /// spool goes into the new database. Counters begin again at zero. The database is checked
+    /// first; one that is not damaged is set aside only after a question, or with --force.
     SetAside(SetAside),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetAside {
+    /// Set a database aside that is not damaged, without asking
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     flags: ConfigFlags<flags::Stored>,
 }
 
 pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
-    let Action::SetAside(SetAside { flags }) = args.action;
+    let Action::SetAside(SetAside { force, flags }) = args.action;
     let storage = config::load_storage(&flags.into_flags(), env)?.value.path;
     let _lock = DirLock::acquire(&storage).context("the exporter must be stopped first")?;
-    if !storage.join(DATABASE_FILE).exists() {
+    let database = storage.join(DATABASE_FILE);
+    if !database.exists() {
         bail!("there is no database in {}", storage.display());
     }
+    let ending = match store::check(&storage) {
+        Err(error) if error.class() == FailureClass::Corrupt => "damaged",
+        checked => {
+            let found = checked.map_or_else(
+                |error| format!("{:#}", anyhow::Error::new(error)),
+                |()| format!("the database {} is not damaged", database.display()),
+            );
+            if !force && !confirm(&found)? {
+                complain("nothing was changed");
+                return Ok(Exit::Failed);
+            }
+            "aside"
+        }
+    };
+    print(set_aside(&storage, ending)?.as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// Asks on a terminal; elsewhere there is nobody to ask.
+fn confirm(found: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("{found}; --force sets it aside all the same");
+    }
+    complain(&format!(
+        "{found}. Set aside, counters begin again at zero and the stored history is no longer used. \
+         Set it aside? [y/N]"
+    ));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    let answer = answer.trim();
+    Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
+}
+
+/// Renames the files. Returns what was done and how to undo it.
+fn set_aside(storage: &Path, ending: &str) -> anyhow::Result<String> {
     let at = Clock::system().now().as_millis() / 1000;
+    let mut back = String::new();
     let mut moved = String::new();
-    // The database itself last: as long as it stands, its log must not be taken for another one's.
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in SUFFIXES {
         let from = storage.join(format!("{DATABASE_FILE}{suffix}"));
-        let to = storage.join(format!("{DATABASE_FILE}.{at}.damaged{suffix}"));
+        let to = storage.join(format!("{DATABASE_FILE}.{at}.{ending}{suffix}"));
         if from.exists() {
             std::fs::rename(&from, &to)
                 .with_context(|| format!("cannot rename {}", from.display()))?;
             moved = format!("set aside as {}\n", to.display());
+            back += &format!("  mv '{}' '{}'\n", to.display(), from.display());
         }
     }
-    print(moved.as_bytes())?;
-    Ok(Exit::Success)
+    Ok(format!(
+        "{moved}the way back: stop the exporter, set the database that it has begun aside (--force), \
+         then\n{back}"
+    ))
 }

@@ -40,6 +40,8 @@ pub enum StoreError {
     /// Nothing has been touched.
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     #[error("database holds a value that this program never writes: {0}")]
     Content(&'static str),
 }
@@ -96,7 +98,7 @@ impl StoreError {
                 _ => FailureClass::Other,
             },
             Self::Create(_, error) => of_io(error.kind()),
-            Self::Content(_) => FailureClass::Corrupt,
+            Self::Content(_) | Self::Damaged(_) => FailureClass::Corrupt,
             Self::Absent(_)
             | Self::Newer { .. }
             | Self::OtherSchema { .. }

@@ -37,6 +37,19 @@ pub(super) fn existing(directory: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
+/// Reads the whole database and compares its parts. `Ok` means that nothing is damaged.
+pub fn check(directory: &Path) -> Result<(), StoreError> {
+    let reader = Reader::open(directory)?;
+    let found: String = reader
+        .conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged(found))
+    }
+}
+
 impl Reader {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

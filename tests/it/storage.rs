@@ -113,6 +113,45 @@ async fn a_damaged_database_is_left_alone_and_can_be_set_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sound_database_is_set_aside_only_by_force_and_can_be_put_back() {
+    let simulator = simulator(|config| config.traffic.backlog = 30).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&30.0))
+        .await;
+    exporter.terminate().await;
+    let set_aside = |force: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_cpa-exporter"))
+            .args(["storage", "set-aside", "--storage.path"])
+            .arg(dir.path())
+            .args(force)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let refused = set_aside(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("not damaged") && said.contains("--force"),
+        "{said}"
+    );
+    assert_eq!(count(dir.path(), "SELECT count(*) FROM event"), 30);
+
+    let done = set_aside(&["--force"]);
+    assert!(done.status.success(), "{done:?}");
+    assert!(!dir.path().join("cpa-exporter.db").exists());
+    let said = String::from_utf8(done.stdout).unwrap();
+    let (_, back) = said.split_once("the way back").unwrap();
+    for line in back.lines().filter(|line| line.starts_with("  mv ")) {
+        let moved = std::process::Command::new("sh").args(["-c", line]).status();
+        assert!(moved.unwrap().success(), "{line}");
+    }
+    assert_eq!(count(dir.path(), "SELECT count(*) FROM event"), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_database_and_a_taken_directory_are_refused() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
