@@ -24,7 +24,9 @@ use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests
 use crate::ingest::{Notes, Signal as WakeUp};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
-use crate::platform::{DirLock, Notifier, Signal, Signals, State, create_private_dir};
+use crate::platform::{
+    DirLock, Notifier, Signal, Signals, State, access_remedy, create_private_dir,
+};
 use crate::poller::{Quotas, RefreshHandle, Refreshes, refresh_channel};
 use crate::telemetry::Telemetry;
 use crate::version;
@@ -50,8 +52,13 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
     let storage = &setup.config.storage.path;
-    create_private_dir(storage)
-        .with_context(|| format!("cannot create the storage directory {}", storage.display()))?;
+    create_private_dir(storage).map_err(|error| {
+        let remedy = access_remedy(storage, &error);
+        let path = storage.display();
+        anyhow::Error::new(error).context(format!(
+            "cannot create the storage directory {path}{remedy}"
+        ))
+    })?;
     let lock = DirLock::acquire(storage)?;
 
     let life = Lifecycle::new();

@@ -31,6 +31,8 @@ pub use problem::{Origin, Problem, Problems};
 pub use secret::{Secret, SecretError};
 pub use value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode};
 
+use crate::platform;
+
 use self::{
     cost::cost,
     raw::Layer,
@@ -276,7 +278,8 @@ fn read(path: &Path) -> Layer {
         Ok(text) => raw::file(path, &text),
         Err(error) => {
             let origin = Origin::Path(path.to_path_buf());
-            let text = format!("the configuration file cannot be read: {error}");
+            let remedy = platform::access_remedy(path, &error);
+            let text = format!("the configuration file cannot be read: {error}{remedy}");
             Layer {
                 problems: vec![Problem::general(origin, text)],
                 unread: true,

@@ -18,7 +18,7 @@ mod imp;
 #[path = "platform/unix.rs"]
 mod imp;
 
-pub use imp::{Notifier, Signals, free_space, is_world_readable};
+pub use imp::{Notifier, Signals, access_remedy, free_space, is_world_readable};
 
 /// Name of the file whose lock says that a directory is in use.
 const LOCK_FILE: &str = "lock";
@@ -94,7 +94,7 @@ pub enum LockError {
         holder(*pid)
     )]
     InUse { dir: PathBuf, pid: Option<u32> },
-    #[error("cannot lock {}", file.display())]
+    #[error("cannot lock {}{}", file.display(), access_remedy(file, source))]
     Io { file: PathBuf, source: io::Error },
 }
 

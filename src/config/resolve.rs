@@ -13,6 +13,7 @@ use super::{
     raw::{Given, Layer, Raw},
     value::Value,
 };
+use crate::platform;
 
 /// Collects problems while values are taken from the layers, first layer first.
 pub(super) struct Resolver<'a> {
@@ -129,7 +130,8 @@ impl<'a> Resolver<'a> {
         }
         let path = self.path(key).ok_or(Reported)?;
         if let Err(error) = File::open(&path) {
-            let text = format!("{} cannot be read: {error}", path.display());
+            let remedy = platform::access_remedy(&path, &error);
+            let text = format!("{} cannot be read: {error}{remedy}", path.display());
             self.problem(self.origin(key), key, text);
             return Err(Reported);
         }
@@ -186,7 +188,8 @@ impl<'a> Resolver<'a> {
             let cause = std::error::Error::source(&error)
                 .map_or_else(String::new, |cause| format!(": {cause}"));
             let place = secret.file().map_or_else(String::new, place);
-            self.problem(origin, key, format!("{place}{error}{cause}"));
+            let remedy = secret.access_remedy(&error);
+            self.problem(origin, key, format!("{place}{error}{cause}{remedy}"));
             return None;
         }
         Some(secret)

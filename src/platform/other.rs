@@ -20,6 +20,11 @@ pub fn is_world_readable(_metadata: &Metadata) -> bool {
 }
 
 /// Not known without foreign calls.
+/// No owners and modes to tell of.
+pub fn access_remedy(_path: &Path, _error: &io::Error) -> String {
+    String::new()
+}
+
 pub fn free_space(_path: &Path) -> Option<u64> {
     None
 }

@@ -3,7 +3,7 @@ use std::{
     fs::{DirBuilder, Metadata, OpenOptions},
     io,
     os::unix::{
-        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+        fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
         net::{SocketAddr, UnixDatagram},
     },
     path::Path,
@@ -27,6 +27,30 @@ pub(super) fn make_file_private(options: &mut OpenOptions) {
 /// Whether anybody on the machine may read the file.
 pub fn is_world_readable(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o004 != 0
+}
+
+/// What helps when `path` may not be used, as the end of a message; empty for other errors.
+pub fn access_remedy(path: &Path, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    let user = rustix::process::geteuid().as_raw();
+    // What is missing or lies in a closed directory cannot be looked at; what is above it can.
+    let place = path
+        .ancestors()
+        .find_map(|place| Some((place.display(), place.metadata().ok()?)));
+    let Some((place, metadata)) = place else {
+        return format!("; this process runs as user {user}");
+    };
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    let remedy = if owner == user {
+        format!("`chmod u+rwX {place}` opens it")
+    } else {
+        format!("`chown {user} {place}` gives it to this user, or run as user {owner}")
+    };
+    format!(
+        "; this process runs as user {user}, {place} belongs to user {owner} with mode {mode:o}: {remedy}"
+    )
 }
 
 /// Bytes that an unprivileged process can still write below `path`.
@@ -129,6 +153,30 @@ mod tests {
         super::{create_private_dir, create_private_file},
         *,
     };
+
+    #[test]
+    fn a_denied_path_is_named_with_its_owner_and_a_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        fs::write(&file, "k").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o200)).unwrap();
+        let user = rustix::process::geteuid().as_raw();
+        let denied = io::ErrorKind::PermissionDenied.into();
+        let shown = file.display();
+        assert_eq!(
+            access_remedy(&file, &denied),
+            format!(
+                "; this process runs as user {user}, {shown} belongs to user {user} with mode 200: \
+                 `chmod u+rwX {shown}` opens it"
+            )
+        );
+        // What is not there yet is refused by the directory.
+        let shown = dir.path().display();
+        let absent = access_remedy(&dir.path().join("absent"), &denied);
+        assert!(absent.contains(&format!("{shown} belongs to")), "{absent}");
+        let others = access_remedy(&file, &io::ErrorKind::NotFound.into());
+        assert_eq!(others, "");
+    }
 
     fn receive(socket: &UnixDatagram) -> String {
         socket
