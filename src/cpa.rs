@@ -10,6 +10,7 @@ mod api_call;
 mod directory;
 mod management;
 mod refusal;
+mod remedy;
 pub(crate) mod resp;
 mod tally;
 
@@ -17,5 +18,6 @@ pub use access::{Access, KeyReader};
 pub(crate) use api_call::{ApiCall, Called, Upstream};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};
+pub(crate) use remedy::Remedy;
 pub(crate) use tally::Counted;
 pub use tally::Tally;

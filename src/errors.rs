@@ -1,7 +1,9 @@
-//! Errors in one line.
+//! Errors in one line, and an error that repeats in few lines.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 /// Shows an error together with everything that caused it: `a: b: c`.
 ///
@@ -22,6 +24,64 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
+/// Pauses between two log lines of a cause that goes on.
+const SUMMARY_FIRST: Duration = Duration::from_mins(1);
+const SUMMARY_MAX: Duration = Duration::from_hours(1);
+/// Causes that are told apart; beyond them the oldest is forgotten.
+const MAX_CAUSES: usize = 16;
+
+/// Keeps an attempt that fails again and again from filling the log.
+///
+/// A cause is logged when it first appears, and then with a count after 1, 2, 4 … 60 minutes, until
+/// an attempt succeeds.
+#[derive(Debug, Default)]
+pub struct RepeatLimit(HashMap<String, Repeats>);
+
+#[derive(Debug)]
+struct Repeats {
+    first: Instant,
+    count: u64,
+    next: Instant,
+    pause: Duration,
+}
+
+impl RepeatLimit {
+    /// Whether this failure is to be logged; if so, the value of the field `repeated`: `None` for
+    /// the first time, else how often and for how long the cause has been met.
+    pub fn log(&mut self, cause: &str, now: Instant) -> Option<Option<String>> {
+        if let Some(repeats) = self.0.get_mut(cause) {
+            repeats.count += 1;
+            if now < repeats.next {
+                return None;
+            }
+            repeats.pause = (repeats.pause * 2).min(SUMMARY_MAX);
+            repeats.next = now + repeats.pause;
+            let seconds = now.duration_since(repeats.first).as_secs();
+            let span = humantime::format_duration(Duration::from_secs(seconds));
+            return Some(Some(format!("{} times in {span}", repeats.count)));
+        }
+        if self.0.len() >= MAX_CAUSES {
+            let oldest = self.0.iter().min_by_key(|(_, repeats)| repeats.first);
+            if let Some(cause) = oldest.map(|(cause, _)| cause.clone()) {
+                self.0.remove(&cause);
+            }
+        }
+        let repeats = Repeats {
+            first: now,
+            count: 1,
+            next: now + SUMMARY_FIRST,
+            pause: SUMMARY_FIRST,
+        };
+        self.0.insert(cause.to_owned(), repeats);
+        Some(None)
+    }
+
+    /// An attempt succeeded: each cause is new again.
+    pub fn succeeded(&mut self) {
+        self.0.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -35,5 +95,44 @@ mod tests {
         struct Outer(#[source] io::Error);
         let error = Outer(io::Error::other("inner"));
         assert_eq!(Chain(&error).to_string(), "outer: inner");
+    }
+
+    #[test]
+    fn a_cause_is_logged_first_and_then_at_growing_intervals() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut limit = RepeatLimit::default();
+        let mut logged = Vec::new();
+        // Every five seconds for ten minutes.
+        for attempt in 0..=120 {
+            if let Some(repeated) = limit.log("refused", at(attempt * 5)) {
+                logged.push((attempt * 5, repeated));
+            }
+        }
+        let text = |text: &str| Some(text.to_owned());
+        let expected = [
+            (0, None),
+            (60, text("13 times in 1m")),
+            (180, text("37 times in 3m")),
+            (420, text("85 times in 7m")),
+        ];
+        assert_eq!(logged, expected);
+        // Two causes in turn do not bring each other back.
+        assert_eq!(limit.log("timed out", at(601)), Some(None));
+        assert_eq!(limit.log("refused", at(602)), None);
+        assert_eq!(limit.log("timed out", at(603)), None);
+        limit.succeeded();
+        assert_eq!(limit.log("refused", at(604)), Some(None));
+    }
+
+    #[test]
+    fn causes_without_end_take_bounded_memory() {
+        let start = Instant::now();
+        let mut limit = RepeatLimit::default();
+        for number in 0..1000 {
+            let now = start + Duration::from_secs(number);
+            assert_eq!(limit.log(&number.to_string(), now), Some(None));
+        }
+        assert_eq!(limit.0.len(), MAX_CAUSES);
     }
 }

@@ -1,18 +1,22 @@
 //! The only place that makes an HTTP client: with time limits, without redirects, under our name.
 
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Client, ClientBuilder, Response, redirect};
+use rustls::ClientConfig;
+use rustls::pki_types::pem;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::errors::Chain;
 use crate::version::USER_AGENT;
+
+use tls::FileVerifier;
+pub(crate) use tls::lacks_issuer;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +47,9 @@ pub enum Proxy {
 /// Why there is no client, or no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("the CA file holds no usable certificate")]
-    Authorities(#[source] reqwest::Error),
-    #[error("the CA file holds no certificate")]
+    #[error("the CA file is no valid PEM file")]
+    Authorities(#[source] pem::Error),
+    #[error("the CA file holds no X.509 v3 certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoAuthority,
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
@@ -62,7 +66,8 @@ pub enum ClientError {
     Read(#[source] reqwest::Error),
 }
 
-/// With `authorities` (PEM) only servers they vouch for are trusted, else those the system trusts.
+/// With `authorities` (PEM) only servers they vouch for are trusted, and servers whose own
+/// certificate is among them; else those the system trusts.
 ///
 /// A system that trusts nobody, such as a container with nothing but our binary, still has `http`.
 pub fn build(
@@ -70,12 +75,11 @@ pub fn build(
     proxy: Proxy,
     authorities: Option<&[u8]>,
 ) -> Result<Client, ClientError> {
-    if let Some(pem) = authorities {
-        let trusted = Certificate::from_pem_bundle(pem).map_err(ClientError::Authorities)?;
-        if trusted.is_empty() {
-            return Err(ClientError::NoAuthority);
-        }
-        let builder = builder(limits, proxy).tls_certs_only(trusted);
+    if authorities.is_some() {
+        let mut config = new_tls_config(authorities)?;
+        // reqwest sets it only for configurations of its own.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let builder = builder(limits, proxy).tls_backend_preconfigured(config);
         return builder.build().map_err(ClientError::Build);
     }
     builder(limits, proxy).build().or_else(|error| {
@@ -114,25 +118,23 @@ fn builder(limits: Limits, proxy: Proxy) -> ClientBuilder {
 
 /// The same trust as [`build`], for connections that are not HTTP. Offers no ALPN.
 pub fn tls_config(authorities: Option<&[u8]>) -> Result<Arc<ClientConfig>, ClientError> {
+    new_tls_config(authorities).map(Arc::new)
+}
+
+fn new_tls_config(authorities: Option<&[u8]>) -> Result<ClientConfig, ClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(ClientError::Tls)?;
     let config = match authorities {
-        Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
-            let (added, _ignored) = roots.add_parsable_certificates(certificates);
-            if added == 0 {
-                return Err(ClientError::NoAuthority);
-            }
-            builder.with_root_certificates(roots)
-        }
+        Some(pem) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(FileVerifier::new(pem, provider)?)),
         None => builder
             .with_platform_verifier()
             .map_err(ClientError::NobodyTrusted)?,
     };
-    Ok(Arc::new(config.with_no_client_auth()))
+    Ok(config.with_no_client_auth())
 }
 
 /// The body, unless it is longer than `limit` bytes; nothing beyond the limit is kept in memory.

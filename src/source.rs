@@ -31,7 +31,8 @@ pub use context::{Settings, Shared};
 pub use inlet::{Inlet, Wake};
 pub use plan::Wish;
 
-use crate::cpa::{Access, HttpFailure, Management};
+use crate::cpa::{Access, HttpFailure, Management, Remedy};
+use crate::errors::{Chain, RepeatLimit};
 use checks::{Checks, Known};
 use context::{Contact, Context, End};
 use plan::{Choice, Plan};
@@ -94,6 +95,7 @@ impl Source {
                 contact: Contact::default(),
                 perhaps_cut: false,
                 silent_since: None,
+                failures: RepeatLimit::default(),
             },
         }
     }
@@ -189,30 +191,45 @@ impl Supervisor {
                 self.lost_contact("unavailable");
                 self.plan.resp_unavailable(&why, now);
                 if matches!(self.context.settings.wish, Wish::Forced(_)) {
-                    tracing::error!(why, mode = mode.as_str(), "CPA does not serve this mode");
+                    if let Some(repeated) = self.context.failures.log(&why, now.into_std()) {
+                        let mode = mode.as_str();
+                        tracing::error!(why, mode, repeated, "CPA does not serve this mode");
+                    }
                     self.ask_for_the_reason().await;
                     return self.pause_after_failure().await;
                 }
             }
-            End::Down(why) => {
+            End::Down { why, remedy } => {
                 self.lost_contact("down");
-                if self.retry == RETRY_FIRST {
-                    self.context.silent_since.get_or_insert(now);
-                    tracing::warn!(why, url = %self.context.settings.url, "CPA gives no answer; trying again");
-                }
+                self.say_down(&why, remedy.as_ref(), now);
                 return self.pause_after_failure().await;
             }
         }
         true
     }
 
-    /// A connection that closes without a word can mean that management is off; HTTP tells.
+    fn say_down(&mut self, why: &str, remedy: Option<&Remedy>, now: Instant) {
+        let url = &self.context.settings.url;
+        self.context.silent_since.get_or_insert(now);
+        if let Some(repeated) = self.context.failures.log(why, now.into_std()) {
+            let remedy = remedy.map(|remedy| remedy.text(url));
+            tracing::warn!(why, remedy, %url, repeated, "CPA gives no answer; trying again");
+        }
+    }
+
+    /// A connection that closes without a word can mean that management is off, or that the port
+    /// speaks TLS; HTTP tells.
     async fn ask_for_the_reason(&mut self) {
         let Some(key) = self.context.access.key(&self.context.soft).await else {
             return;
         };
-        if let Err(HttpFailure::Refused(refusal)) = self.management.detect(&key).await {
-            self.context.access.refused(refusal);
+        match self.management.detect(&key).await {
+            Err(HttpFailure::Refused(refusal)) => self.context.access.refused(refusal),
+            Err(failure) => {
+                let why = Chain(&failure).to_string();
+                self.say_down(&why, Remedy::of(&failure).as_ref(), Instant::now());
+            }
+            Ok(_) => {}
         }
     }
 

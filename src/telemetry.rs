@@ -60,18 +60,20 @@ impl Telemetry {
     }
 }
 
-/// Libraries speak up only for warnings, until somebody debugs.
+/// Libraries log warnings only, unless the level is debug or trace. rustls and its platform verifier
+/// (one prefix) log each failed handshake before they return it, and the caller logs it as well.
 fn targets(level: LogLevel) -> Targets {
-    let (ours, theirs) = match level {
-        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
-        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
-        LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN),
-        LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
-        LogLevel::Trace => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    let (ours, theirs, tls) = match level {
+        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR, LevelFilter::OFF),
+        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN, LevelFilter::OFF),
+        LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN, LevelFilter::OFF),
+        LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::INFO, LevelFilter::INFO),
+        LogLevel::Trace => (LevelFilter::TRACE, LevelFilter::DEBUG, LevelFilter::DEBUG),
     };
     Targets::new()
         .with_default(theirs)
         .with_target("cpa_exporter", ours)
+        .with_target("rustls", tls)
 }
 
 fn output<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
@@ -178,6 +180,8 @@ mod tests {
             tracing::debug!("filtered");
             tracing::info!(target: "redis", "filtered: a library's chatter");
             tracing::warn!(target: "redis", "a library's warning");
+            tracing::error!(target: "rustls_platform_verifier::verification::others", "filtered");
+            tracing::error!(target: "rustls::common_state", "filtered");
             telemetry.set_level(LogLevel::Trace);
             tracing::debug!("d");
             tracing::trace!("e");

@@ -12,7 +12,7 @@ use super::storage::passing_hash_key;
 use crate::accounts::{Account, LookFailure, LookParts, look_once};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::cpa::{Access, HttpFailure};
+use crate::cpa::{Access, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, AccountQuota, OnceParts, OwnAccount, Summary, Wanted};
@@ -74,7 +74,10 @@ async fn look(
             Err(anyhow!("{} ({url})", refusal.remedy()))
         }
         Err(failure) => {
-            Err(failure).with_context(|| format!("CPA's accounts cannot be read from {url}"))
+            let remedy = Remedy::of(&failure).map(|remedy| remedy.text(&server.url));
+            let remedy = remedy.map_or_else(String::new, |text| format!(" ({text})"));
+            Err(failure)
+                .with_context(|| format!("CPA's accounts cannot be read from {url}{remedy}"))
         }
     }
 }

@@ -84,9 +84,13 @@ impl Server {
             Proxy::FromEnvironment
         };
         let tls = cpa.url.is_tls();
+        let named = || match file {
+            Some(file) => file.display().to_string(),
+            None => "the client for CPA".to_owned(),
+        };
         Ok(Self {
             url: cpa.url.as_url().clone(),
-            client: http_client::build(CPA_LIMITS, proxy, authorities)?,
+            client: http_client::build(CPA_LIMITS, proxy, authorities).with_context(named)?,
             tls: tls
                 .then(|| http_client::tls_config(authorities))
                 .transpose()?,

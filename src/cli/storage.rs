@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::{ConfigFlags, Exit, Group, complain, flags, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::platform::DirLock;
-use crate::store::{self, DATABASE_FILE, FailureClass};
+use crate::store::{self, DATABASE_FILE, FailureClass, StoreError};
 
 /// SQLite's side files, and the database itself last: as long as it stands, its log must not be
 /// taken for another one's.
@@ -43,6 +44,8 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     }
     let ending = match store::check(&storage) {
         Err(error) if error.class() == FailureClass::Corrupt => "damaged",
+        // No program reads it any more.
+        Err(StoreError::PreRelease(_)) => "aside",
         checked => {
             let found = checked.map_or_else(
                 |error| format!("{:#}", anyhow::Error::new(error)),
@@ -86,7 +89,7 @@ fn set_aside(storage: &Path, ending: &str) -> anyhow::Result<String> {
             std::fs::rename(&from, &to)
                 .with_context(|| format!("cannot rename {}", from.display()))?;
             moved = format!("set aside as {}\n", to.display());
-            back += &format!("  mv '{}' '{}'\n", to.display(), from.display());
+            writeln!(back, "  mv '{}' '{}'", to.display(), from.display())?;
         }
     }
     Ok(format!(

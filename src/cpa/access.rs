@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
+use crate::errors::RepeatLimit;
 use crate::metrics::SourceMetrics;
 
 /// Reads the key anew each time, so that a rotated key file is seen.
@@ -40,6 +41,8 @@ struct State {
     said: Option<&'static str>,
     /// A connection that was let in earlier goes on, so nobody has to log in for records.
     connected: bool,
+    /// Attempts to read a key that cannot be read.
+    unreadable: RepeatLimit,
 }
 
 struct Refused {
@@ -146,11 +149,19 @@ impl Access {
         let key = match (self.read)() {
             Ok(key) => key,
             Err(error) => {
-                tracing::error!(%error, "management key cannot be read; trying again");
+                let now = Instant::now().into_std();
+                if let Some(repeated) = self.lock().unreadable.log(&error, now) {
+                    tracing::error!(
+                        error,
+                        repeated,
+                        "management key cannot be read; trying again"
+                    );
+                }
                 return None;
             }
         };
         let mut state = self.lock();
+        state.unreadable.succeeded();
         if let Some(refused) = &state.refused {
             let same = refused
                 .key

@@ -16,10 +16,13 @@ use url::Url;
 
 use super::refusal::Refusal;
 use crate::clock::Clock;
+use crate::http_client;
 use crate::model::UnixNanos;
 
 /// Longest list; one of many accounts has a few MiB.
 const MAX_LIST: usize = 64 * 1024 * 1024;
+/// Longest page by which a CPA is known.
+const MAX_PAGE: usize = 64 * 1024;
 /// Longest answer of the queue. It is not lower, because records that are not read to their end are
 /// lost.
 const MAX_RECORDS: usize = usize::MAX;
@@ -97,6 +100,11 @@ pub(crate) enum HttpFailure {
     Unreachable(#[source] reqwest::Error),
     #[error("status {0}")]
     Status(StatusCode),
+    /// It lacks everything by which CPA's management API is known.
+    #[error("status {0}, but not from CPA's management API")]
+    NotCpa(StatusCode),
+    #[error("status 400: plain HTTP was sent to a port that speaks TLS")]
+    TlsExpected,
     #[error("answer has more than {0} bytes")]
     TooLarge(usize),
     #[error("answer is not what the API promises")]
@@ -150,10 +158,7 @@ impl Management {
                 ..
             }) => (Api::V8, Some(version)),
             Ok(_) | Err(HttpFailure::Refused(Refusal::ManagementOff) | HttpFailure::Content) => {
-                let answer = self
-                    .call(Method::GET, "v0/management/debug", key, None)
-                    .await?;
-                (Api::V0, answer.version)
+                (Api::V0, self.find_v0(key).await?)
             }
             Err(failure) => return Err(failure),
         };
@@ -162,6 +167,48 @@ impl Management {
             api,
             version: version.trim_start_matches('v').chars().take(64).collect(),
         })
+    }
+
+    /// Version of a server whose v0 API answers at this base URL. A path that is wrong, or another
+    /// program, is told from a CPA whose management is off.
+    async fn find_v0(&mut self, key: &SecretString) -> Result<Option<String>, HttpFailure> {
+        #[derive(Deserialize)]
+        struct Debug {
+            #[serde(rename = "debug")]
+            _debug: bool,
+        }
+        let path = "v0/management/debug";
+        match self.call(Method::GET, path, key, None).await {
+            // A proxy may have taken the header with the version away.
+            Ok(answer)
+                if answer.status == StatusCode::OK
+                    && (answer.version.is_some() || parse::<Debug>(&answer.body).is_ok()) =>
+            {
+                Ok(answer.version)
+            }
+            Ok(answer) => Err(HttpFailure::NotCpa(answer.status)),
+            Err(HttpFailure::Refused(Refusal::ManagementOff))
+                if self.base.path() != "/" && !self.is_cpa().await? =>
+            {
+                Err(HttpFailure::NotCpa(StatusCode::NOT_FOUND))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the base URL leads to a CPA, by what every CPA shows to everybody.
+    async fn is_cpa(&self) -> Result<bool, HttpFailure> {
+        for (path, mark) in [("", "CLI Proxy API"), ("healthz", r#""status":"ok""#)] {
+            let url = format!("{}{path}", self.base);
+            let response = self.client.get(url).send().await.map_err(unreachable)?;
+            if response.status() == StatusCode::OK
+                && let Ok(body) = http_client::read_bounded(response, MAX_PAGE).await
+                && String::from_utf8_lossy(&body).contains(mark)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether CPA builds usage records at all. `None` when this release has no such switch.
@@ -304,7 +351,7 @@ impl Management {
                 .body(body);
         }
         let sent = self.clock.now();
-        let mut response = request.send().await.map_err(HttpFailure::Unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
         self.skew = skew(response.headers(), sent, self.clock.now()).or(self.skew);
         let status = response.status();
         let version = response
@@ -312,7 +359,7 @@ impl Management {
             .get("x-cpa-version")
             .and_then(|v| Some(v.to_str().ok()?.to_owned()));
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(HttpFailure::Unreachable)? {
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if chunk.len() > limit.saturating_sub(bytes.len()) {
                 return Err(HttpFailure::TooLarge(limit));
             }
@@ -323,6 +370,12 @@ impl Management {
             return Err(HttpFailure::Refused(refusal));
         }
         match status {
+            // nginx, Go and Caddy say it in these words.
+            StatusCode::BAD_REQUEST
+                if text.contains("to an HTTPS server") || text.contains("to HTTPS port") =>
+            {
+                Err(HttpFailure::TlsExpected)
+            }
             StatusCode::OK | StatusCode::NOT_FOUND => Ok(Answer {
                 status,
                 body: bytes.into(),
@@ -341,6 +394,11 @@ pub(super) fn served(answer: Result<Answer, HttpFailure>) -> Result<Option<Bytes
         Err(HttpFailure::Refused(Refusal::ManagementOff)) => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// The URL goes without saying, and its query is of no use to anybody.
+fn unreachable(error: reqwest::Error) -> HttpFailure {
+    HttpFailure::Unreachable(error.without_url())
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, HttpFailure> {

@@ -128,7 +128,7 @@ impl Connection {
     pub(crate) async fn open(endpoint: &Endpoint, key: &str) -> Result<Self, RespFailure> {
         let stream = timeout(CONNECT_TIMEOUT, connect(endpoint))
             .await
-            .map_err(|_elapsed| RespFailure::Timeout(CONNECT_TIMEOUT))?
+            .unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
             .map_err(RespFailure::Connect)?;
         let (read, write) = tokio::io::split(stream);
         let mut this = Self {

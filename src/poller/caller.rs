@@ -196,6 +196,8 @@ impl Caller {
             HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
             HttpFailure::Content => Ok(ParseError::Json.into()),
             HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            | HttpFailure::NotCpa(_)
+            | HttpFailure::TlsExpected
             | HttpFailure::Refused(_)
             | HttpFailure::Unreachable(_) => Err(self.lost(failure)),
             HttpFailure::Status(_) => Ok(UNREACHABLE),

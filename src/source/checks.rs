@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Settings, Shared};
-use crate::cpa::{Access, Api, Counted, HttpFailure, Management, Server};
-use crate::errors::Chain;
+use crate::cpa::{Access, Api, Counted, HttpFailure, Management, Remedy, Server};
+use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 
 /// Records that CPA has counted may still be on their way to us.
@@ -40,7 +40,7 @@ pub(super) struct Known {
     statistics: Option<bool>,
     retention: Option<Duration>,
     skewed: bool,
-    unreachable: bool,
+    failures: RepeatLimit,
     /// Rounds for which the server is taken to be the same.
     fresh_for: u32,
     /// CPA's successes and our arrivals at the last round.
@@ -57,7 +57,7 @@ impl Checks {
             match self.round(&key).await {
                 Ok(()) => {
                     self.access.admitted();
-                    self.known.unreachable = false;
+                    self.known.failures.succeeded();
                 }
                 Err(failure) => {
                     // It may be another program by now.
@@ -207,11 +207,15 @@ impl Checks {
         Ok(tally.note(successes, arrived))
     }
 
-    /// RESP may work all the same; so this is worth one line, and no more until it has worked.
+    /// RESP may work all the same.
     fn say_unreachable(&mut self, failure: &HttpFailure) {
-        if !std::mem::replace(&mut self.known.unreachable, true) {
+        let error = Chain(failure).to_string();
+        if let Some(repeated) = self.known.failures.log(&error, Instant::now().into_std()) {
+            let remedy = Remedy::of(failure).map(|remedy| remedy.text(&self.settings.url));
             tracing::warn!(
-                error = %Chain(failure),
+                error,
+                remedy,
+                repeated,
                 "CPA's management API gives no answer; its switches and counters go unwatched"
             );
         }

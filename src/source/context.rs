@@ -1,5 +1,6 @@
 //! What every mode works with, and what a mode can end with.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::inlet::Inlet;
 use super::plan::Wish;
 use crate::clock::Clock;
 use crate::cpa::resp::{Connection, Endpoint, RespFailure};
-use crate::cpa::{Access, Refusal, RespError, Tally};
-use crate::errors::Chain;
+use crate::cpa::{Access, Refusal, Remedy, RespError, Tally};
+use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
 
@@ -106,7 +107,10 @@ pub(super) enum End {
     /// RESP is not served here.
     Unavailable(String),
     /// The connection failed or ended.
-    Down(String),
+    Down {
+        why: String,
+        remedy: Option<Remedy>,
+    },
     /// CPA counts requests and nothing arrives.
     Starved,
     /// Time to find out again what is best: after a reload, or to try a better mode.
@@ -129,6 +133,8 @@ pub(super) struct Context {
     pub(super) perhaps_cut: bool,
     /// Since when CPA has given no answer, if the log has said so.
     pub(super) silent_since: Option<Instant>,
+    /// Attempts that failed since CPA last let us in.
+    pub(super) failures: RepeatLimit,
 }
 
 /// After a request to stop, a reply that is on its way gets this long.
@@ -149,6 +155,7 @@ impl Context {
     pub(super) fn admitted(&mut self) {
         self.access.connected();
         self.metrics.set_up(true);
+        self.failures.succeeded();
         if let Some(since) = self.silent_since.take() {
             let silence = since.elapsed().as_millis();
             let silence = Duration::from_millis(u64::try_from(silence).unwrap_or(u64::MAX));
@@ -274,7 +281,16 @@ impl From<RespFailure> for End {
             RespFailure::Answer(_)
             | RespFailure::Connect(_)
             | RespFailure::Timeout(_)
-            | RespFailure::Ended(_) => Self::Down(Chain(&failure).to_string()),
+            | RespFailure::Ended(_) => Self::down(&failure),
+        }
+    }
+}
+
+impl End {
+    pub(super) fn down(failure: &(dyn Error + 'static)) -> Self {
+        Self::Down {
+            why: Chain(failure).to_string(),
+            remedy: Remedy::of(failure),
         }
     }
 }

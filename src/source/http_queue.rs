@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::context::{Context, End, Interrupts};
 use super::sizing::Sizing;
 use crate::cpa::{Api, HttpFailure, Management};
-use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 
 /// Bytes that one call should bring: larger than over RESP, because each costs CPA 62 ms.
@@ -89,7 +88,10 @@ async fn poll_once(
         .await??;
     let Some(body) = body else {
         let why = "this CPA release serves the queue neither over RESP nor over HTTP";
-        return Err(End::Down(why.to_owned()));
+        return Err(End::Down {
+            why: why.to_owned(),
+            remedy: None,
+        });
     };
     context.touch();
     if body.trim_ascii() == b"[]" {
@@ -110,8 +112,10 @@ impl From<HttpFailure> for End {
             HttpFailure::Refused(refusal) => Self::Refused(refusal),
             HttpFailure::Unreachable(_)
             | HttpFailure::Status(_)
+            | HttpFailure::NotCpa(_)
+            | HttpFailure::TlsExpected
             | HttpFailure::TooLarge(_)
-            | HttpFailure::Content => Self::Down(Chain(&failure).to_string()),
+            | HttpFailure::Content => Self::down(&failure),
         }
     }
 }

@@ -67,7 +67,7 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
         Err(end) => tracing::warn!(?end, "what was queued before the subscription waits in CPA"),
     }
     let outcome = take_on(context, &mut commands, arrivals).await;
-    context.perhaps_cut = matches!(outcome, Err(End::Down(_)));
+    context.perhaps_cut = matches!(outcome, Err(End::Down { .. }));
     outcome
 }
 
@@ -207,7 +207,7 @@ async fn leave(
         match take(context, arrival, &mut arrivals).await {
             Ok(Met::Confirmation) => return Ok(()),
             Ok(Met::Messages) => why = "records kept coming",
-            Err(End::Down(_)) => {
+            Err(End::Down { .. }) => {
                 why = "the connection ended";
                 break;
             }

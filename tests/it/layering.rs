@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spool", &["platform"]),
     ("store", &["platform"]),
     ("metrics", &[]),
-    ("cpa", &["clock", "metrics"]),
+    ("cpa", &["clock", "http_client", "metrics"]),
     ("source", &["clock", "cpa", "metrics", "spool"]),
     ("quota", &[]),
     (

@@ -22,6 +22,7 @@ mod layering;
 mod limits;
 mod modes;
 mod money;
+mod paths;
 mod prometheus;
 mod quota;
 mod quotas;

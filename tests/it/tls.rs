@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::tempdir;
 
 use crate::harness::{Exporter, simulator};
 
-/// A server configuration as CPA's, and its certificate for those who shall trust it.
-fn certificate() -> (Arc<ServerConfig>, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// A server configuration as CPA's, and its certificate for those who shall trust it. It says of
+/// itself that it is an authority, as those do that `openssl req -x509` makes.
+fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
+    let signing_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let cert = params.self_signed(&signing_key).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -28,7 +31,7 @@ fn certificate() -> (Arc<ServerConfig>, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_protocols_are_spoken_over_tls() {
-    let (tls, pem) = certificate();
+    let (tls, pem) = certificate("localhost");
     let simulator = simulator(|config| config.tls = Some(tls)).await;
     let dir = tempdir().unwrap();
     let file = dir.path().join("ca.pem");
@@ -56,14 +59,68 @@ async fn both_protocols_are_spoken_over_tls() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_certificate_is_said_and_nothing_is_sent() {
-    let (tls, _pem) = certificate();
-    let simulator = simulator(|config| config.tls = Some(tls)).await;
+/// The line that says why there is no answer.
+async fn refusal(url: &str, key: &str, flags: &[&str]) -> serde_json::Value {
     let dir = tempdir().unwrap();
-    let url = format!("https://localhost:{}", simulator.addr().port());
-    let env = [("CPA_MANAGEMENT_KEY", simulator.management_key())];
-    let exporter = Exporter::start_at(&url, &env, dir.path(), &["--cpa.mode", "pop"]).await;
+    let env = [("CPA_MANAGEMENT_KEY", key)];
+    let exporter = Exporter::start_at(url, &env, dir.path(), flags).await;
     let line = exporter.logged("CPA gives no answer").await;
-    assert!(line.contains("certificate"), "{line}");
+    let (_, log) = exporter.terminate().await;
+    let foreign = log
+        .lines()
+        .find(|line| line.contains(r#""target":"rustls"#));
+    assert_eq!(foreign, None, "rustls logs what we log");
+    serde_json::from_str(&line).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_certificate_is_said_with_what_helps() {
+    let (tls, _pem) = certificate("localhost");
+    let trusted = simulator(|config| config.tls = Some(tls)).await;
+    let (tls, pem) = certificate("other.example");
+    let named = simulator(|config| config.tls = Some(tls)).await;
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let ca = ["--cpa.tls-ca-file", file.to_str().unwrap()];
+    for mode in ["pop", "http"] {
+        let url = format!("https://localhost:{}", trusted.addr().port());
+        for flags in [
+            vec!["--cpa.mode", mode],
+            ["--cpa.mode", mode, ca[0], ca[1]].to_vec(),
+        ] {
+            let line = refusal(&url, trusted.management_key(), &flags).await;
+            let remedy = line["remedy"].as_str().unwrap();
+            assert!(remedy.contains("cpa.tls_ca_file"), "{line}");
+        }
+        let url = format!("https://localhost:{}", named.addr().port());
+        let flags = ["--cpa.mode", mode, ca[0], ca[1]];
+        let line = refusal(&url, named.management_key(), &flags).await;
+        let remedy = line["remedy"].as_str().unwrap();
+        assert!(
+            remedy.contains("valid for other.example, not for localhost"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_scheme_is_said() {
+    let (tls, _pem) = certificate("localhost");
+    let https = simulator(|config| config.tls = Some(tls)).await;
+    let http = simulator(|_| {}).await;
+    for mode in ["auto", "pop", "http"] {
+        let flags = ["--cpa.mode", mode];
+        let url = format!("https://localhost:{}", http.addr().port());
+        let line = refusal(&url, http.management_key(), &flags).await;
+        let remedy = line["remedy"].as_str().unwrap();
+        assert!(remedy.contains("write http:// in cpa.url"), "{mode} {line}");
+        let url = format!("http://localhost:{}", https.addr().port());
+        let line = refusal(&url, https.management_key(), &flags).await;
+        let remedy = line["remedy"].as_str().unwrap();
+        assert!(
+            remedy.contains("write https:// in cpa.url"),
+            "{mode} {line}"
+        );
+    }
 }

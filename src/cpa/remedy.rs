@@ -1,0 +1,272 @@
+//! What the operator can do about a connection that failed, told apart from the error.
+
+use std::error::Error;
+use std::io;
+
+use reqwest::StatusCode;
+use rustls::{CertificateError, InvalidMessage};
+use url::Url;
+
+use super::management::HttpFailure;
+use crate::errors::Chain;
+use crate::http_client::lacks_issuer;
+
+/// Names of a certificate that a message lists.
+const MAX_NAMES: usize = 5;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// TLS to a port that speaks plain HTTP.
+    PlainPort,
+    /// Plain HTTP to a port that speaks TLS.
+    TlsPort,
+    /// The connection closed before any HTTP answer, or what came is not HTTP; so does a TLS port.
+    PerhapsTlsPort,
+    NoListener,
+    UnknownHost,
+    NoReply,
+    UntrustedCertificate,
+    /// The names for which the certificate is valid.
+    OtherNames(Vec<String>),
+    CertificateTime,
+    /// An answer that no CPA gives.
+    NotCpa,
+    Redirect,
+    ProxyLogin,
+    NoUpstream,
+}
+
+impl Remedy {
+    /// Looks through the error and everything that caused it.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(remedy) = of_one(error) {
+                return Some(remedy);
+            }
+            // An `io::Error` leaves out the error inside it when it is asked for its source.
+            let inner = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref);
+            next = match inner {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        let text = Chain(error).to_string();
+        let name = ["failed to lookup address", "dns error"];
+        name.iter()
+            .any(|part| text.contains(part))
+            .then_some(Self::UnknownHost)
+    }
+
+    /// One sentence for a log line or a message. `url` is `cpa.url`.
+    pub(crate) fn text(&self, url: &Url) -> String {
+        let host = url.host_str().unwrap_or_default();
+        match self {
+            Self::PlainPort => {
+                "this CPA speaks http: write http:// in cpa.url, or set `tls.enable: true` in CPA"
+                    .to_owned()
+            }
+            Self::TlsPort => "this port speaks https: write https:// in cpa.url".to_owned(),
+            Self::PerhapsTlsPort if url.scheme() == "https" => {
+                "the port does not speak HTTP: check host and port of cpa.url".to_owned()
+            }
+            Self::PerhapsTlsPort => {
+                "the port gives no HTTP answer: if CPA has `tls.enable: true`, write https:// in \
+                 cpa.url"
+                    .to_owned()
+            }
+            Self::NoListener => match no_port(url) {
+                Some(text) => text,
+                None => "nothing listens on this port: check that CPA runs, and its port (usually \
+                         8317); in a container 127.0.0.1 is the container itself"
+                    .to_owned(),
+            },
+            Self::UnknownHost => {
+                format!("{host} does not resolve: check the host in cpa.url and this machine's DNS")
+            }
+            Self::NoReply => no_port(url).unwrap_or_else(|| {
+                "check host and port of cpa.url, and any firewall in between".to_owned()
+            }),
+            Self::UntrustedCertificate => {
+                "the server's certificate is not trusted: put it, or its authority's, into the \
+                 file of cpa.tls_ca_file (PEM)"
+                    .to_owned()
+            }
+            Self::OtherNames(names) => other_names(names, host),
+            Self::CertificateTime => {
+                "the server's certificate is expired or not valid yet: renew it, and check the \
+                 clock of this machine"
+                    .to_owned()
+            }
+            Self::NotCpa => {
+                "the answer does not come from CPA's management API: check host, port (usually \
+                 8317) and path of cpa.url; the path is what stands before /v0/management"
+                    .to_owned()
+            }
+            Self::Redirect => {
+                "redirects are not followed: write the final address into cpa.url".to_owned()
+            }
+            Self::ProxyLogin => {
+                "a proxy in front of CPA asks for a login: let it pass this machine".to_owned()
+            }
+            Self::NoUpstream => {
+                "a proxy answers in front of CPA and cannot reach it: check that CPA runs"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+fn other_names(names: &[String], host: &str) -> String {
+    if names.is_empty() {
+        return format!("the server's certificate has no subjectAltName: make one that has {host}");
+    }
+    format!(
+        "the server's certificate is valid for {}, not for {host}: write a name of the certificate \
+         in cpa.url, or make one whose subjectAltName has {host}",
+        names.join(", ")
+    )
+}
+
+/// What is wrong when the port is the scheme's own.
+fn no_port(url: &Url) -> Option<String> {
+    if url.port().is_some() {
+        return None;
+    }
+    let port = url.port_or_known_default()?;
+    Some(format!(
+        "cpa.url names no port, so {port} was tried: CPA's port is usually 8317"
+    ))
+}
+
+fn of_one(error: &(dyn Error + 'static)) -> Option<Remedy> {
+    if let Some(failure) = error.downcast_ref::<HttpFailure>() {
+        return of_http(failure);
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return of_tls(error);
+    }
+    if let Some(error) = error.downcast_ref::<hyper::Error>()
+        && (error.is_incomplete_message() || error.is_parse())
+    {
+        return Some(Remedy::PerhapsTlsPort);
+    }
+    if let Some(error) = error.downcast_ref::<reqwest::Error>()
+        && error.is_timeout()
+        && error.is_connect()
+    {
+        return Some(Remedy::NoReply);
+    }
+    let kind = error.downcast_ref::<io::Error>()?.kind();
+    let unreachable = [
+        io::ErrorKind::TimedOut,
+        io::ErrorKind::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable,
+    ];
+    if kind == io::ErrorKind::ConnectionRefused {
+        Some(Remedy::NoListener)
+    } else {
+        unreachable.contains(&kind).then_some(Remedy::NoReply)
+    }
+}
+
+fn of_http(failure: &HttpFailure) -> Option<Remedy> {
+    match failure {
+        HttpFailure::NotCpa(_) => Some(Remedy::NotCpa),
+        HttpFailure::TlsExpected => Some(Remedy::TlsPort),
+        HttpFailure::Status(status) if status.is_redirection() => Some(Remedy::Redirect),
+        HttpFailure::Status(
+            StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        ) => Some(Remedy::ProxyLogin),
+        HttpFailure::Status(
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
+        ) => Some(Remedy::NoUpstream),
+        HttpFailure::Status(_)
+        | HttpFailure::Refused(_)
+        | HttpFailure::Unreachable(_)
+        | HttpFailure::TooLarge(_)
+        | HttpFailure::Content => None,
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Option<Remedy> {
+    if lacks_issuer(error) {
+        return Some(Remedy::UntrustedCertificate);
+    }
+    if *error == rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) {
+        return Some(Remedy::PlainPort);
+    }
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return None;
+    };
+    if let CertificateError::NotValidForNameContext { presented, .. } = error {
+        // webpki shows each name with its kind: `DnsName("localhost")`.
+        let plain = |name: &String| {
+            let inner = name.split_once('(').map_or(&**name, |(_, rest)| rest);
+            inner.trim_matches(['"', ')']).to_owned()
+        };
+        let names = presented.iter().take(MAX_NAMES).map(plain).collect();
+        return Some(Remedy::OtherNames(names));
+    }
+    matches!(
+        error,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
+    .then_some(Remedy::CertificateTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpa::resp::RespFailure;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_cause_is_found_inside_the_error() {
+        let tls = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        let wrapped = RespFailure::Connect(io::Error::new(io::ErrorKind::InvalidData, tls));
+        assert_eq!(Remedy::of(&wrapped), Some(Remedy::PlainPort));
+        let names = rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            expected: "h".try_into().unwrap(),
+            presented: vec!["DnsName(\"localhost\")".to_owned()],
+        });
+        let wrapped = RespFailure::Connect(io::Error::new(io::ErrorKind::InvalidData, names));
+        let found = Remedy::of(&wrapped).unwrap();
+        assert_eq!(found, Remedy::OtherNames(vec!["localhost".to_owned()]));
+        assert!(
+            found
+                .text(&url("https://h:1"))
+                .contains("valid for localhost, not for h")
+        );
+        let refused = RespFailure::Connect(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(Remedy::of(&refused), Some(Remedy::NoListener));
+        assert_eq!(
+            Remedy::of(&HttpFailure::Status(StatusCode::MOVED_PERMANENTLY)),
+            Some(Remedy::Redirect)
+        );
+        assert_eq!(Remedy::of(&HttpFailure::Content), None);
+    }
+
+    #[test]
+    fn a_url_without_a_port_is_the_first_suspect() {
+        for (given, port) in [("http://h", "80"), ("https://h/cpa", "443")] {
+            let text = Remedy::NoListener.text(&url(given));
+            let expected =
+                format!("cpa.url names no port, so {port} was tried: CPA's port is usually 8317");
+            assert_eq!(text, expected);
+            assert_eq!(Remedy::NoReply.text(&url(given)), expected);
+        }
+        let text = Remedy::NoListener.text(&url("http://h:8317"));
+        assert!(text.starts_with("nothing listens"), "{text}");
+    }
+}

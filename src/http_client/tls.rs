@@ -1,0 +1,200 @@
+//! Trust in servers by certificates from a file.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::ClientError;
+
+/// Accepts what webpki accepts with the file's certificates as trust anchors, and a certificate
+/// that is itself in the file, as `curl --cacert` does.
+///
+/// webpki refuses the latter when it says that it is an authority, which is what
+/// `openssl req -x509` makes.
+#[derive(Debug)]
+pub(super) struct FileVerifier {
+    anchors: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl FileVerifier {
+    pub(super) fn new(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Self, ClientError> {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
+            .map_err(ClientError::Authorities)?;
+        let mut roots = RootCertStore::empty();
+        let (added, _ignored) = roots.add_parsable_certificates(certificates.iter().cloned());
+        if added == 0 {
+            return Err(ClientError::NoAuthority);
+        }
+        let anchors = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|_no_roots| ClientError::NoAuthority)?;
+        Ok(Self {
+            anchors,
+            certificates,
+        })
+    }
+}
+
+impl ServerCertVerifier for FileVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.anchors.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verified {
+            // webpki looks at the validity before it looks for an issuer.
+            Err(error) if lacks_issuer(&error) && self.certificates.contains(end_entity) => {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.anchors
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.anchors
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.anchors.supported_verify_schemes()
+    }
+}
+
+/// Nobody in the file vouches for the certificate; nothing else is wrong with it.
+pub(crate) fn lacks_issuer(error: &Error) -> bool {
+    let Error::InvalidCertificate(error) = error else {
+        return false;
+    };
+    // rustls has no variant for webpki's `CaUsedAsEndEntity`; the text is all there is.
+    *error == CertificateError::UnknownIssuer
+        || matches!(error, CertificateError::Other(_))
+            && format!("{error:?}").contains("CaUsedAsEndEntity")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_hours(500_000));
+
+    fn params(ca: bool) -> CertificateParams {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let name = if ca { "authority" } else { "server" };
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2028, 1, 1);
+        if ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        params
+    }
+
+    fn verifier(pem: &str) -> FileVerifier {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        FileVerifier::new(pem.as_bytes(), provider).unwrap()
+    }
+
+    fn verify(
+        verifier: &FileVerifier,
+        certificate: &CertificateDer<'_>,
+        name: &str,
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        match verifier.verify_server_cert(certificate, &[], &name, &[], now) {
+            Ok(_) => Ok(()),
+            Err(Error::InvalidCertificate(error)) => Err(error),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_self_signed_certificate_of_the_file_is_trusted_for_its_name_and_time() {
+        for ca in [false, true] {
+            let key = KeyPair::generate().unwrap();
+            let own = params(ca).self_signed(&key).unwrap();
+            let verifier = verifier(&own.pem());
+            assert_eq!(verify(&verifier, own.der(), "localhost", NOW), Ok(()));
+            let other_name = verify(&verifier, own.der(), "other.example", NOW);
+            assert!(
+                matches!(
+                    other_name,
+                    Err(CertificateError::NotValidForNameContext { .. })
+                ),
+                "{ca} {other_name:?}"
+            );
+            let late = UnixTime::since_unix_epoch(Duration::from_secs(1_900_000_000));
+            let expired = verify(&verifier, own.der(), "localhost", late);
+            assert!(
+                matches!(expired, Err(CertificateError::ExpiredContext { .. })),
+                "{ca} {expired:?}"
+            );
+            let early = UnixTime::since_unix_epoch(Duration::from_secs(1_700_000_000));
+            let early = verify(&verifier, own.der(), "localhost", early);
+            assert!(
+                matches!(early, Err(CertificateError::NotValidYetContext { .. })),
+                "{ca} {early:?}"
+            );
+            // The same names under another key.
+            let forged = params(ca)
+                .self_signed(&KeyPair::generate().unwrap())
+                .unwrap();
+            assert!(verify(&verifier, forged.der(), "localhost", NOW).is_err());
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_trusted_by_its_authority_or_alone() {
+        let authority = CertifiedIssuer::self_signed(params(true), KeyPair::generate().unwrap());
+        let authority = authority.unwrap();
+        let key = KeyPair::generate().unwrap();
+        let leaf = params(false).signed_by(&key, &authority).unwrap();
+        for pem in [authority.pem(), leaf.pem()] {
+            assert_eq!(
+                verify(&verifier(&pem), leaf.der(), "localhost", NOW),
+                Ok(())
+            );
+        }
+        let stranger = params(true).self_signed(&key).unwrap();
+        let refused = verify(&verifier(&stranger.pem()), leaf.der(), "localhost", NOW);
+        assert!(refused.is_err());
+    }
+}
