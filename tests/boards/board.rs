@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::panel::{Kit, Panel, datasource};
-use crate::query::{Filters, expand};
+use crate::query::{Filters, expand, of_exporters};
 use crate::text::{Lang, Texts};
 
 /// What is written down once per board; see `boards`.
@@ -23,20 +23,32 @@ pub(crate) struct Plan {
     pub(crate) may_be_empty: &'static [(&'static str, &'static str)],
 }
 
-/// Vertical lines over all graphs of a board.
+/// Marks over all graphs of a board: lines, or regions where the query is above 0 for a while.
 #[derive(Debug)]
 pub(crate) struct Annotation {
     pub(crate) word: &'static str,
     pub(crate) query: &'static str,
+    /// The query selects what every scraped program has; only exporters are meant.
+    pub(crate) of_exporters: bool,
     pub(crate) text: &'static str,
     pub(crate) color: &'static str,
 }
 
 pub(crate) const RESTARTS: Annotation = Annotation {
     word: "restarts",
-    query: "changes(@process_start_time_seconds[2m]) > 0",
+    query: "changes(@process_start_time_seconds[2m])",
+    of_exporters: true,
     text: "{{instance}}",
     color: "purple",
+};
+
+/// On every board: each graph shades the hole by itself.
+const UNREACHABLE: Annotation = Annotation {
+    word: "unreachable",
+    query: "1 - min_over_time(@up[2m])",
+    of_exporters: true,
+    text: "{{instance}}",
+    color: "red",
 };
 
 /// Panels that belong together. Only the first section of a board is open at load.
@@ -44,22 +56,16 @@ pub(crate) const RESTARTS: Annotation = Annotation {
 pub(crate) struct Section {
     /// Word of the row's title; the open section has none.
     pub(crate) row: Option<&'static str>,
-    pub(crate) repeat: Option<&'static str>,
     pub(crate) panels: Vec<Panel>,
 }
 
 pub(crate) fn open(panels: Vec<Panel>) -> Section {
-    Section {
-        row: None,
-        repeat: None,
-        panels,
-    }
+    Section { row: None, panels }
 }
 
 pub(crate) fn closed(row: &'static str, panels: Vec<Panel>) -> Section {
     Section {
         row: Some(row),
-        repeat: None,
         panels,
     }
 }
@@ -136,14 +142,10 @@ fn place(sections: Vec<Section>, texts: &Texts) -> (Vec<Value>, Vec<String>) {
         let row = section.row.map(|word| {
             id += 1;
             top += 1;
-            let mut row = json!({
+            json!({
                 "id": id, "type": "row", "title": texts.word(word), "collapsed": true,
                 "gridPos": {"x": 0, "y": top - 1, "w": 24, "h": 1},
-            });
-            if let Some(variable) = section.repeat {
-                row["repeat"] = json!(variable);
-            }
-            row
+            })
         });
         let mut bottom = top;
         for panel in section.panels {
@@ -207,11 +209,17 @@ fn annotations(plan: &Plan, texts: &Texts) -> Vec<Value> {
         "builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}, "enable": true,
         "hide": true, "iconColor": "blue", "name": "Annotations & Alerts", "type": "dashboard",
     });
-    let ours = plan.annotations.iter().map(|annotation| {
+    let shown = std::iter::once(&UNREACHABLE).chain(plan.annotations);
+    let ours = shown.map(|annotation| {
+        let query = if annotation.of_exporters {
+            of_exporters(annotation.query)
+        } else {
+            annotation.query.to_owned()
+        };
         json!({
             "name": texts.word(annotation.word), "datasource": datasource(), "enable": true,
             "hide": false, "iconColor": annotation.color, "type": "dashboard",
-            "expr": expand(annotation.query, plan.filters), "step": "120s",
+            "expr": expand(&query, plan.filters), "step": "120s",
             "titleFormat": texts.word(annotation.word), "textFormat": annotation.text,
             "useValueForTime": false,
         })

@@ -43,7 +43,26 @@ const OF_PROMETHEUS: &[(&str, &[&str])] = &[
             "severity",
             "provider",
             "account",
+            "limit",
             "window",
+            "model",
+            "client",
+            "budget",
+        ],
+    ),
+    // When each alert began to hold, in seconds since the epoch.
+    (
+        "ALERTS_FOR_STATE",
+        &[
+            "alertname",
+            "severity",
+            "provider",
+            "account",
+            "limit",
+            "window",
+            "model",
+            "client",
+            "budget",
         ],
     ),
 ];

@@ -18,8 +18,10 @@ queries, other words. They link to each other and keep time and variables.
 - **Provisioned**: `grafana/provisioning` and `grafana/dashboards`; see `grafana/README.md`.
 - **By hand**: import a file of `grafana/import/en` (`vi`, `zh`) under *Dashboards → New → Import*.
 
-A panel's bars cover the time after their stamp, so that the running bar is drawn and the bars add
-up to the chosen range. Bars and lines by model, account or client show the seven with the most
+A panel's bars and lines cover the time after their stamp, so that the running one is drawn. The
+first bar can begin before the chosen range; figures in tiles and tables cover exactly the range.
+While no exporter answers, tiles say “unknown”, tables “exporter unreachable”, and every graph
+shades the hole in red. Bars and lines by model, account or client show the seven with the most
 growth in the range, bars also “others”: all the rest in one. Tables of quotas bridge a missed scrape by ten minutes; forecasts and states
 do not, they vanish with their reason. In the queries below `S` stands for the selectors that
 every query has (`job=~\"$job\",instance=~\"$instance\"`) and for the board's own variables.

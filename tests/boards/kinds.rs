@@ -12,13 +12,16 @@ pub(crate) fn names_only() -> Value {
 }
 
 impl Kit<'_> {
-    /// A tile: one to three figures.
+    /// A tile: one to three figures. No answer at all is “unknown”; what -1 of `query::or_none`
+    /// means stands as `empty` in the texts of the panel.
     pub(crate) fn stat(&self, key: &str) -> Panel {
-        let empty = self.t.panel_empty(key);
-        let empty = empty.unwrap_or_else(|| self.t.word("dash")).to_owned();
+        let mut mappings = vec![style::not_a_number(self.t.word("dash"))];
+        if let Some(empty) = self.t.panel_empty(key) {
+            mappings.push(style::values(&[("-1", empty, "text")]));
+        }
         self.panel("stat", key, true)
-            .default("noValue", json!(empty))
-            .mappings(&[style::nothing(&empty, "text")])
+            .default("noValue", json!(self.t.word("unknown")))
+            .mappings(&mappings)
             .field(
                 "options",
                 json!({
@@ -34,18 +37,6 @@ impl Kit<'_> {
             )
     }
 
-    /// A tile with a figure over the range and its course behind it; the figure is the sum.
-    pub(crate) fn spark(&self, key: &str) -> Panel {
-        let mut panel = self.panel_over_time("stat", key);
-        panel.json["options"] = self.stat(key).json["options"].clone();
-        panel.json["options"]["reduceOptions"]["calcs"] = json!(["sum"]);
-        panel
-            .option("graphMode", json!("area"))
-            .option("textMode", json!("value"))
-            .default("noValue", json!(self.t.word("dash")))
-            .slices("5m", 96)
-    }
-
     fn panel_over_time(&self, kind: &str, key: &str) -> Panel {
         self.panel(kind, key, false)
     }
@@ -54,15 +45,12 @@ impl Kit<'_> {
     pub(crate) fn bars(&self, key: &str) -> Panel {
         let panel = self.graph(key, "bars", 3_600_000);
         panel
+            .custom("showPoints", json!("never"))
             .custom("lineWidth", json!(0))
             .custom("fillOpacity", json!(85))
             .custom("barAlignment", json!(1))
             .custom("stacking", json!({"mode": "normal", "group": "A"}))
-            .option(
-                "legend",
-                json!({"displayMode": "list", "placement": "bottom", "showLegend": true,
-                       "calcs": ["sum"]}),
-            )
+            .option("legend", names_only())
             .decimals(0)
             .slices("5m", 48)
     }
@@ -72,7 +60,10 @@ impl Kit<'_> {
         self.bars(key)
             .query(&format!("{{{{{label}}}}}"), &bars_of_most(label, counter))
             .query(self.t.word("others"), &bars_of_others(label, counter))
-            .of(self.t.word("others"), &[("color", style::fixed("text"))])
+            .of(
+                self.t.word("others"),
+                &[("color", style::fixed(style::GREY))],
+            )
     }
 
     /// Lines. `bridge`: how long a hole may be to be drawn over, never an outage.
@@ -104,7 +95,7 @@ impl Kit<'_> {
     fn graph(&self, key: &str, style: &str, span: u32) -> Panel {
         let custom = json!({
             "drawStyle": style, "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0,
-            "gradientMode": "none", "showPoints": "never", "pointSize": 4, "spanNulls": span,
+            "gradientMode": "none", "showPoints": "auto", "pointSize": 4, "spanNulls": span,
             "stacking": {"mode": "none", "group": "A"}, "axisPlacement": "auto", "axisLabel": "",
             "barAlignment": 0, "barWidthFactor": 0.85, "thresholdsStyle": {"mode": "off"},
             "axisBorderShow": false, "axisGridShow": true,

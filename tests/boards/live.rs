@@ -14,6 +14,7 @@ use crate::boards;
 use crate::lint::selector_of_label_values;
 use crate::seed::{self, Span};
 use crate::shape::{place, real_panels};
+use crate::table;
 use crate::text::{Lang, Texts};
 
 /// Long ago, so that nothing depends on when the test runs.
@@ -22,6 +23,7 @@ const SPAN: Span = Span {
     start: END - 4 * 3600,
     end: END,
     step: 60,
+    outage: 3600,
 };
 
 /// The program is there, or a loud word; in CI a missing one is a failure.
@@ -113,9 +115,13 @@ impl Prometheus {
     }
 
     /// Series of an answer that must not be an error.
-    fn series(&self, at: &str, expr: &str, instant: bool) -> usize {
-        let end = END.to_string();
-        let start = (END - 3 * 3600).to_string();
+    fn series(&self, at: &str, expr: &str, instant: bool) -> Vec<Value> {
+        self.series_at(END, at, expr, instant)
+    }
+
+    fn series_at(&self, end: i64, at: &str, expr: &str, instant: bool) -> Vec<Value> {
+        let start = (end - 3 * 3600).to_string();
+        let end = end.to_string();
         let answer = if instant {
             self.ask("query", &[("query", expr), ("time", &end)])
         } else {
@@ -129,7 +135,7 @@ impl Prometheus {
         };
         let answer = answer.unwrap_or_else(|| panic!("{at}: no answer to {expr}"));
         assert_eq!(answer["status"], "success", "{at}: {answer} to {expr}");
-        answer["data"]["result"].as_array().unwrap().len()
+        answer["data"]["result"].as_array().unwrap().clone()
     }
 }
 
@@ -171,7 +177,9 @@ fn prometheus_answers_every_query() {
         let board = build(plan, Lang::En);
         empty.extend(empty_panels(&prometheus, &board));
         around(&prometheus, &board);
+        during_an_outage(&prometheus, &board);
     }
+    alerts_say_what(&prometheus);
     assert_eq!(
         empty,
         Vec::<String>::new(),
@@ -190,21 +198,125 @@ fn empty_panels(prometheus: &Prometheus, board: &Board) -> Vec<String> {
             prometheus.series(&at, &filled(expr, ONE), instant);
             let series = prometheus.series(&at, &filled(expr, &[]), instant);
             let names = [key.clone(), format!("{key} {letter}")];
-            // Nobody is left over where the names are few.
-            if target["legendFormat"] == Texts::new(Lang::En, board.plan.texts).word("others") {
-                continue;
-            }
             let excused = board
                 .plan
                 .may_be_empty
                 .iter()
                 .any(|(k, _)| names.contains(&(*k).to_owned()));
+            // A table has rows, or one that says there are none.
+            if expr.contains(table::NONE) {
+                let said = series.iter().map(|one| one["metric"].to_string());
+                let said = said.filter(|metric| metric.contains(table::NONE)).count();
+                assert_eq!(
+                    (series.len(), said),
+                    (excused.into(), excused.into()),
+                    "{at}"
+                );
+                continue;
+            }
+            // The stranger belongs on no board.
+            for one in &series {
+                assert!(
+                    !one["metric"].to_string().contains(seed::STRANGER),
+                    "{at}: {one}"
+                );
+            }
+            if key == "trust" {
+                assert_eq!(
+                    series[0]["value"][1], "0",
+                    "{at}: the stranger is down, we are not"
+                );
+            }
+            let series = series.len();
+            // Nobody is left over where the names are few.
+            if target["legendFormat"] == Texts::new(Lang::En, board.plan.texts).word("others") {
+                continue;
+            }
             if (series == 0) != excused {
                 empty.push(format!("{at}: {series} series"));
             }
         }
     }
     empty
+}
+
+/// Half an hour after the exporter's last word no tile says that all is well, no table says that
+/// there is nothing, and the hole is marked.
+fn during_an_outage(prometheus: &Prometheus, board: &Board) {
+    let now = END + 1800;
+    for (panel, key) in real_panels(board).zip(&board.keys) {
+        for target in panel["targets"].as_array().unwrap() {
+            let expr = filled(target["expr"].as_str().unwrap(), &[]);
+            let at = format!("{} ({key})", place(board, panel));
+            if panel["type"] == "stat" {
+                let series = prometheus.series_at(now, &at, &expr, true);
+                let green = &panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["color"];
+                let worth_a_look = |one: &Value| one["value"][1] != "-1" && *green != "green";
+                let well = series.iter().filter(|one| !worth_a_look(one)).count();
+                let unknown = expr.contains("\"?\"");
+                assert!(well == 0 || unknown, "{at}: {series:?} to {expr}");
+            }
+            if expr.contains(table::NONE) {
+                let series = prometheus.series_at(now, &at, &expr, true);
+                // Figures over the range go on: they are true.
+                let first = filled(panel["targets"][0]["expr"].as_str().unwrap(), &[]);
+                let rows = prometheus.series_at(now, &at, &first, true);
+                assert_eq!(series.is_empty(), !rows.is_empty(), "{at}: {expr}");
+                let said = |row: &Value| row["metric"].to_string().contains("\"?\"");
+                assert!(series.iter().all(said), "{at}: {series:?}");
+            }
+        }
+    }
+    let all = board.json["annotations"]["list"].as_array().unwrap();
+    let region = filled(all[1]["expr"].as_str().unwrap(), &[]);
+    let marked = prometheus.series_at(now, &board.title, &region, true);
+    assert_eq!(marked.len(), 1, "{}: {marked:?}", board.title);
+    assert_eq!(marked[0]["value"][1], "1", "{}", board.title);
+}
+
+/// One row says what a single alert is about; more than five of a name are one row.
+fn alerts_say_what(prometheus: &Prometheus) {
+    let board = build(boards::ALL[0], Lang::En);
+    let (panel, _) = real_panels(&board)
+        .zip(&board.keys)
+        .find(|(_, key)| *key == "alerts")
+        .unwrap();
+    let column = |number: usize| -> Vec<[String; 3]> {
+        let expr = panel["targets"][number]["expr"].as_str().unwrap();
+        let rows = prometheus.series("alerts", &filled(expr, &[]), true);
+        let mut rows: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let label = |name: &str| row["metric"][name].as_str().unwrap_or("").to_owned();
+                let value = row["value"][1].as_str().unwrap().to_owned();
+                // A browser draws several blanks as one.
+                let what = label("what")
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                [label("alert"), what, value]
+            })
+            .collect();
+        rows.sort();
+        rows
+    };
+    let row = |alert: &str, what: &str, value: &str| [alert, what, value].map(str::to_owned);
+    assert_eq!(
+        column(0),
+        [
+            row("AccountDown", "codex codex-team", "2"),
+            row("BudgetSpent", "ci-weekly", "2"),
+            row("QuotaUsageHigh", "claude claude-max 5h", "3"),
+            row("UnpricedModel", "", "1"),
+        ]
+    );
+    let since = (1000 * (END - 4000)).to_string();
+    assert!(
+        column(1).iter().all(|row| row[2] == since),
+        "{:?}",
+        column(1)
+    );
+    assert_eq!(column(2)[3], row("UnpricedModel", "", "6"));
 }
 
 /// Variables offer something; annotations are events and may be none.
@@ -214,7 +326,11 @@ fn around(prometheus: &Prometheus, board: &Board) {
         let query = variable["query"]["query"].as_str().unwrap();
         let selector = filled(selector_of_label_values(query).unwrap(), &[]);
         let values = prometheus.series(name, &format!("count by ({name}) ({selector})"), true);
-        assert!(values > 0, "{} offers nothing for {name}", board.title);
+        assert!(
+            !values.is_empty(),
+            "{} offers nothing for {name}",
+            board.title
+        );
     }
     for annotation in &board.json["annotations"]["list"].as_array().unwrap()[1..] {
         let expr = filled(annotation["expr"].as_str().unwrap(), &[]);
@@ -236,6 +352,7 @@ fn history_for_pictures() {
         start: end - number("SEED_HOURS") * 3600,
         end,
         step: number("SEED_STEP"),
+        outage: 0,
     };
     std::fs::write(
         std::env::var_os("SEED_TO").unwrap(),

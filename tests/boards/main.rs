@@ -8,7 +8,7 @@
 //! * What a board is made of: `board` (plan, sections, variables) > `kinds` and `table` (kinds of
 //!   panels, columns) > `panel` (what is true of every one) > `query`, `style`, `text`.
 //! * What is written: `files` (JSON for provisioning and import), `docs` (`docs/dashboards.md`).
-//! * What is asked of it: `lint`, `names`, `promql`, `shape`, and `live` against a Prometheus with
+//! * What is asked of it: `lint`, `promises`, `names`, `promql`, `shape`, and `live` against a Prometheus with
 //!   the history of a made-up household: `world`, `figures`, `money`, `seed`.
 
 #![expect(
@@ -31,6 +31,7 @@ mod live;
 mod money;
 mod names;
 mod panel;
+mod promises;
 mod promql;
 mod query;
 mod seed;

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::boards;
 use crate::catalogue::{family_of, unit_of};
 use crate::query::{Filters, expand, first_family};
 use crate::style::{self, Step};
@@ -53,11 +54,22 @@ impl Kit<'_> {
         }
     }
 
-    /// Where another board lies, with time and the variables that all boards have.
+    /// Where another board lies, with time and the variables that both boards have. `more` sets
+    /// one of them by itself.
     pub(crate) fn to_board(self, board: &str, more: &str) -> String {
+        let there = boards::ALL.iter().find(|plan| plan.name == board);
+        let there = there.unwrap_or_else(|| panic!("no board {board}"));
+        let shared = self
+            .filters
+            .iter()
+            .filter(|name| there.filters.contains(name) && !more.contains(&format!("var-{name}=")));
+        let shared: Vec<String> = shared
+            .map(|name| format!("&${{{name}:queryparam}}"))
+            .collect();
+        let shared = shared.concat();
         format!(
             "/d/cpa-{board}{}/?${{datasource:queryparam}}&${{job:queryparam}}\
-             &${{instance:queryparam}}{more}&${{__url_time_range}}",
+             &${{instance:queryparam}}{shared}{more}&${{__url_time_range}}",
             self.t.lang.uid_suffix()
         )
     }

@@ -103,14 +103,49 @@ pub(crate) fn made_labels(expr: &Expr) -> Vec<String> {
     all
 }
 
-fn walk(expr: &Expr, around: &mut Vec<String>, seen: &mut impl FnMut(&Expr, &[String])) {
-    seen(expr, around);
-    let name = if let Expr::Call(call) = expr {
-        call.func.name.to_owned()
-    } else {
-        "other".to_owned()
+/// How many parts of a query are what `part` says, without one on the right of an `and` around
+/// them that is what `guard` says. A part named “?” needs none: it says that nothing is known.
+pub(crate) fn unguarded(
+    expr: &Expr,
+    part: &impl Fn(&Expr) -> bool,
+    guard: &impl Fn(&VectorSelector) -> bool,
+) -> usize {
+    if let Expr::Binary(binary) = expr
+        && binary.op.to_string() == "and"
+        && selects(&binary.rhs, guard)
+    {
+        return unguarded(&binary.rhs, part, guard);
+    }
+    let named_unknown = children(expr)
+        .iter()
+        .any(|child| matches!(child, Expr::StringLiteral(text) if text.val == "?"));
+    if named_unknown {
+        return 0;
+    }
+    let inside = children(expr).into_iter();
+    usize::from(part(expr)) + inside.map(|e| unguarded(e, part, guard)).sum::<usize>()
+}
+
+fn selects(expr: &Expr, which: &impl Fn(&VectorSelector) -> bool) -> bool {
+    selector(expr).is_some_and(which)
+        || children(expr)
+            .into_iter()
+            .any(|child| selects(child, which))
+}
+
+/// The selector that a part of a query is by itself, with or without a range.
+pub(crate) fn selector(expr: &Expr) -> Option<&VectorSelector> {
+    if let Expr::MatrixSelector(matrix) = expr {
+        return Some(&matrix.vs);
+    }
+    let Expr::VectorSelector(selector) = expr else {
+        return None;
     };
-    let children: Vec<&Expr> = match expr {
+    Some(selector)
+}
+
+fn children(expr: &Expr) -> Vec<&Expr> {
+    match expr {
         Expr::Aggregate(aggregate) => {
             let param = aggregate.param.as_deref();
             param.into_iter().chain([&*aggregate.expr]).collect()
@@ -125,9 +160,18 @@ fn walk(expr: &Expr, around: &mut Vec<String>, seen: &mut impl FnMut(&Expr, &[St
         | Expr::VectorSelector(_)
         | Expr::MatrixSelector(_)
         | Expr::Extension(_) => vec![],
+    }
+}
+
+fn walk(expr: &Expr, around: &mut Vec<String>, seen: &mut impl FnMut(&Expr, &[String])) {
+    seen(expr, around);
+    let name = if let Expr::Call(call) = expr {
+        call.func.name.to_owned()
+    } else {
+        "other".to_owned()
     };
     around.push(name);
-    for child in children {
+    for child in children(expr) {
         walk(child, around, seen);
     }
     around.pop();

@@ -56,6 +56,57 @@ pub(crate) fn first_family(template: &str) -> &str {
     &rest[..end.unwrap_or(rest.len())]
 }
 
+/// Only what belongs to an exporter: `up`, `process_*` and `scrape_*` exist for every program that
+/// Prometheus scrapes. A day, so that the exporter is known while it is away, too.
+pub(crate) fn of_exporters(expr: &str) -> String {
+    format!("{expr} and on (job, instance) last_over_time(@cpa_exporter_build_info[1d])")
+}
+
+/// Nothing while no exporter answers: an old figure or a fallback would say that all is well.
+pub(crate) fn while_up(expr: &str) -> String {
+    format!("({expr}) and on () @cpa_up")
+}
+
+/// -1 with “–” for `label` where there is nothing to show although an exporter answers. While
+/// none answers there is nothing at all, which a tile shows as unknown.
+pub(crate) fn or_none(expr: &str, label: &str) -> String {
+    format!(
+        "{expr} or on () (label_replace(vector(-1), \"{label}\", \"–\", \"\", \"\") and on () @cpa_up)"
+    )
+}
+
+/// One slice of a graph: the time after its stamp, so that the running slice has a figure and
+/// the first half hour of an installation is drawn in a range of days.
+pub(crate) const SLICE: &str = "[$__interval] offset -$__interval";
+
+/// The last value of a gauge in each slice.
+pub(crate) fn at_slices(gauge: &str) -> String {
+    format!("last_over_time({gauge}{SLICE})")
+}
+
+/// Names that a timeline can print beside its rows.
+const MOST_ROWS: u8 = 25;
+/// Lines that can be followed in one graph.
+const MOST_LINES: u8 = 10;
+
+/// The label sets with the highest value of a gauge in the range, of equal ones those that had it
+/// longest; for `and on (…)`, the same along the whole graph.
+fn highest(most: u8, by: &str, gauge: &str) -> String {
+    let over =
+        |function: &str| format!("max by ({by}) ({function}_over_time({gauge}[$__range] @ end()))");
+    format!("topk({most}, {} + {} / 10)", over("max"), over("avg"))
+}
+
+pub(crate) fn rows_of_highest(by: &str, gauge: &str) -> String {
+    let all = format!("max by ({by}) ({})", at_slices(gauge));
+    format!("{all} and on ({by}) {}", highest(MOST_ROWS, by, gauge))
+}
+
+/// `expr` of the label sets `by` with the highest value of `gauge`.
+pub(crate) fn lines_of_highest(expr: &str, by: &str, gauge: &str) -> String {
+    format!("{expr} and on ({by}) {}", highest(MOST_LINES, by, gauge))
+}
+
 /// Growth per bar. A bar covers the time after its stamp, so that the running one is drawn and
 /// all bars add up to the range; bars of nothing are left out, and their names with them.
 pub(crate) fn bars(by: &str, counter: &str) -> String {
@@ -64,10 +115,7 @@ pub(crate) fn bars(by: &str, counter: &str) -> String {
 
 /// As `bars`, with the empty ones: for sums over the bars and for quiet hours that must show.
 pub(crate) fn all_bars(by: &str, counter: &str) -> String {
-    summed(
-        by,
-        &format!("increase({counter}[$__interval] offset -$__interval)"),
-    )
+    summed(by, &format!("increase({counter}{SLICE})"))
 }
 
 fn summed(by: &str, expr: &str) -> String {
@@ -89,7 +137,7 @@ pub(crate) fn bars_of_most(by: &str, counter: &str) -> String {
 /// All that `bars_of_most` leaves out, in one.
 pub(crate) fn bars_of_others(by: &str, counter: &str) -> String {
     format!(
-        "sum(increase({counter}[$__interval] offset -$__interval) unless on ({by}) {}) > 0",
+        "sum(increase({counter}{SLICE}) unless on ({by}) {}) > 0",
         most(by, counter)
     )
 }
@@ -110,7 +158,7 @@ pub(crate) fn grown(by: &str, counter: &str) -> String {
 
 /// Quantile over the chosen range.
 pub(crate) fn quantile(q: &str, by: &str, histogram: &str) -> String {
-    quantile_over(q, by, histogram, "$__range")
+    quantile_over(q, by, histogram, "[$__range]")
 }
 
 pub(crate) fn quantile_over(q: &str, by: &str, histogram: &str, range: &str) -> String {
@@ -125,14 +173,14 @@ pub(crate) fn quantile_over(q: &str, by: &str, histogram: &str, range: &str) -> 
     } else {
         format!("{{{more}")
     };
-    format!("histogram_quantile({q}, sum by (le{by}) (increase({name}_bucket{more}[{range}])))")
+    format!("histogram_quantile({q}, sum by (le{by}) (increase({name}_bucket{more}{range})))")
 }
 
 /// Quantile per slice of time and model, left out where fewer than three requests say nothing.
 pub(crate) fn quantile_of_slices(q: &str, by: &str, histogram: &str) -> String {
     format!(
-        "{} and (sum by ({by}) (increase({histogram}_count[$__interval])) >= 3)",
-        quantile_over(q, by, histogram, "$__interval")
+        "{} and (sum by ({by}) (increase({histogram}_count{SLICE})) >= 3)",
+        quantile_over(q, by, histogram, SLICE)
     )
 }
 

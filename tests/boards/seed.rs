@@ -14,6 +14,8 @@ pub(crate) struct Span {
     pub(crate) start: i64,
     pub(crate) end: i64,
     pub(crate) step: i64,
+    /// After the end: scrapes fail, so that only Prometheus' own `up` goes on, at 0.
+    pub(crate) outage: i64,
 }
 
 type Labels = Vec<(&'static str, &'static str)>;
@@ -60,18 +62,19 @@ pub(crate) fn openmetrics(span: Span) -> String {
 
 /// All label sets of a family.
 fn series(family: &Family) -> Vec<One> {
-    if family.name == "ALERTS" {
-        return vec![
-            firing("CPAQuotaUsageHigh", "critical", 0),
-            firing("CPAAccountDown", "warning", 3),
-        ];
+    if family.name.starts_with("ALERTS") {
+        let state = (family.name == "ALERTS").then_some(("alertstate", "firing"));
+        return ALERTS
+            .iter()
+            .map(|(alert, severity, about)| firing(alert, severity, about, state))
+            .collect();
     }
     let has = |label: &str| family.labels.contains(&label);
-    let mut all = vec![One {
-        labels: vec![("job", "cpa"), ("instance", "exporter:9318")],
-        account: None,
-        quota: None,
-    }];
+    let mut all = vec![target("cpa", "exporter:9318")];
+    // Prometheus has these of every program; this one is none of ours and down.
+    if of_every_program(family.name) {
+        all.push(target("printers", STRANGER));
+    }
     if has("account") || has("provider") || has("model") {
         all = each(all, |one| of_accounts(family, &one));
     }
@@ -122,22 +125,66 @@ fn series(family: &Family) -> Vec<One> {
     all
 }
 
-fn firing(alert: &'static str, severity: &'static str, account: usize) -> One {
-    let account = &ACCOUNTS[account];
-    let labels = vec![
-        ("job", "cpa"),
-        ("instance", "exporter:9318"),
-        ("alertname", alert),
-        ("alertstate", "firing"),
-        ("severity", severity),
-        ("account", account.name),
-        ("window", account.quotas[0].window),
-    ];
+/// Name, severity, and labels that say what it is about.
+type Firing = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// An account, a budget, and more of one kind than the overview gives rows.
+const ALERTS: &[Firing] = &[
+    (
+        "CPAQuotaUsageHigh",
+        "critical",
+        &[
+            ("provider", "claude"),
+            ("account", "claude-max"),
+            ("window", "5h"),
+        ],
+    ),
+    (
+        "CPAAccountDown",
+        "warning",
+        &[("provider", "codex"), ("account", "codex-team")],
+    ),
+    ("CPABudgetSpent", "warning", &[("budget", "ci-weekly")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k2.5")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k2.6")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k2.7")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k2.8")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k2.9")]),
+    ("CPAUnpricedModel", "info", &[("model", "kimi-k3")]),
+];
+
+fn firing(
+    alert: &'static str,
+    severity: &'static str,
+    about: &[(&'static str, &'static str)],
+    state: Option<(&'static str, &'static str)>,
+) -> One {
+    let mut one = target("cpa", "exporter:9318");
+    one.labels
+        .extend([("alertname", alert), ("severity", severity)]);
+    one.labels.extend(state);
+    one.labels.extend(about);
+    one
+}
+
+/// A program of another job.
+pub(crate) const STRANGER: &str = "printer:9100";
+
+fn target(job: &'static str, instance: &'static str) -> One {
     One {
-        labels,
+        labels: vec![("job", job), ("instance", instance)],
         account: None,
         quota: None,
     }
+}
+
+/// Prometheus makes it for every target, or every client library does.
+pub(crate) fn of_every_program(name: &str) -> bool {
+    name == "up" || name.starts_with("process_") || name.starts_with("scrape_")
 }
 
 fn each(all: Vec<One>, change: impl Fn(One) -> Vec<One>) -> Vec<One> {
@@ -318,8 +365,22 @@ fn observations(out: &mut String, span: Span, family: &Family, one: &One, dice: 
     write("_count", None, &counts);
 }
 
+#[expect(clippy::cast_precision_loss, reason = "seconds")]
 fn gauge(out: &mut String, span: Span, family: &Family, one: &One) {
     let name = family.name;
+    if name == "up" {
+        let stranger = one.label("instance") == Some(STRANGER);
+        let whole = Span {
+            end: span.end + span.outage,
+            ..span
+        };
+        return samples(out, whole, name, one, |at| {
+            Some(f64::from(u8::from(at <= span.end && !stranger)))
+        });
+    }
+    if name == "ALERTS_FOR_STATE" {
+        return samples(out, span, name, one, |_| Some((span.end - 4000) as f64));
+    }
     samples(out, span, name, one, |at| {
         money::gauge(name, one, span.end, at).or_else(|| match (one.quota, one.account) {
             (Some(quota), _) => of_quota(name, quota, span.end, at),

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::text::Texts;
 
+/// For the least important: `text` is black in the light theme and would weigh most.
+pub(crate) const GREY: &str = "#8e8e8e";
+
 /// Colour from a value on.
 pub(crate) type Step = (&'static str, Option<f64>);
 
@@ -67,12 +70,20 @@ pub(crate) fn nothing(text: &str, color: &str) -> Value {
     json!({"type": "special", "options": {"match": "null+nan", "result": result}})
 }
 
+/// A ratio of nothing.
+pub(crate) fn not_a_number(text: &str) -> Value {
+    let result = json!({"text": text, "color": "text", "index": 91});
+    json!({"type": "special", "options": {"match": "nan", "result": result}})
+}
+
 /// The numbers of `cpa_account_state`. Cooling heals by itself (blue), an error needs somebody;
-/// CPA tells nothing about most keys (no colour).
+/// CPA has no state for most API keys (grey; -1 and -2 sort them below the rest).
 pub(crate) fn states(t: &Texts) -> Vec<Value> {
     let words = values(&[
         ("0", t.word("active"), "green"),
-        ("1", t.word("unknown"), "text"),
+        ("-2", t.word("no_state"), GREY),
+        ("-1", t.word("in_use"), GREY),
+        ("1", t.word("no_state"), GREY),
         ("2", t.word("pending"), "yellow"),
         ("3", t.word("disabled"), "purple"),
         ("4", t.word("cooling"), "blue"),
@@ -88,15 +99,15 @@ pub(crate) const STATUS_COLORS: &[(&str, &str)] = &[
     ("error", "red"),
     ("disabled", "purple"),
     ("pending", "yellow"),
-    ("unknown", "text"),
+    ("unknown", GREY),
 ];
 pub(crate) const KIND_COLORS: &[(&str, &str)] = &[
     ("cache_read", "blue"),
-    ("cache_write", "light-blue"),
+    ("cache_write", "yellow"),
     ("input", "orange"),
     ("output", "green"),
     ("reasoning", "purple"),
-    ("unclassified", "text"),
+    ("unclassified", GREY),
 ];
 pub(crate) const REASON_COLORS: &[(&str, &str)] = &[
     ("rate_limit", "orange"),
@@ -104,7 +115,7 @@ pub(crate) const REASON_COLORS: &[(&str, &str)] = &[
     ("auth", "purple"),
     ("billing", "dark-purple"),
     ("invalid", "blue"),
-    ("client", "text"),
+    ("client", GREY),
     ("timeout", "light-orange"),
     ("overloaded", "yellow"),
     ("upstream", "red"),

@@ -11,6 +11,16 @@ use crate::style::{self, Step};
 pub(crate) struct Look(Vec<(&'static str, Value)>);
 
 impl Look {
+    /// One more mapping beside those there are.
+    fn map(&mut self, mapping: Value) {
+        let known = self.0.iter_mut().find(|(id, _)| *id == "mappings");
+        if let Some((_, Value::Array(all))) = known {
+            all.push(mapping);
+        } else {
+            self.0.push(("mappings", json!([mapping])));
+        }
+    }
+
     pub(crate) fn with(mut self, id: &'static str, value: Value) -> Self {
         self.0.push((id, value));
         self
@@ -113,7 +123,13 @@ pub(crate) struct Table<'a> {
     panel: Panel,
     columns: Vec<Column>,
     queries: usize,
+    /// The first query: where it has no rows, the table has none.
+    rows: String,
 }
+
+/// Label values of the one row of an empty table; `sorted_by` maps them to words.
+pub(crate) const NONE: &str = "∅";
+const UNKNOWN: &str = "?";
 
 #[derive(Debug)]
 struct Column {
@@ -143,11 +159,50 @@ impl<'a> Kit<'a> {
             panel,
             columns: Vec::new(),
             queries: 0,
+            rows: String::new(),
         }
     }
 }
 
 impl Table<'_> {
+    fn asked(&mut self, template: &str) {
+        if self.queries == 0 {
+            template.clone_into(&mut self.rows);
+        }
+        self.queries += 1;
+    }
+
+    /// A table without rows shows nothing but its header: Grafana's `noValue` is for tables
+    /// without columns. So one row says that there is nothing, or that no exporter answers.
+    fn or_words(mut self) -> Self {
+        let first = self
+            .columns
+            .iter_mut()
+            .find(|c| !c.source.starts_with("Value"));
+        let label = first.expect("a table names its rows");
+        let empty = self.panel.json["fieldConfig"]["defaults"]["noValue"].clone();
+        let words = style::values(&[
+            (NONE, empty.as_str().expect("noValue"), "text"),
+            (UNKNOWN, self.kit.t.word("exporter_down"), "text"),
+        ]);
+        label.look.map(words);
+        let row = |text: &str| {
+            format!(
+                "label_replace(vector(0), \"{}\", \"{text}\", \"\", \"\")",
+                label.source
+            )
+        };
+        let query = format!(
+            "({} and on () @cpa_up or on () {}) unless on () ({})",
+            row(NONE),
+            row(UNKNOWN),
+            self.rows
+        );
+        self.queries += 1;
+        self.panel = self.panel.query_as("__auto", &query, Some("table"));
+        self
+    }
+
     /// A label as a column, named after the word of the same key.
     pub(crate) fn label(mut self, label: &str, look: Look) -> Self {
         let dash = self.kit.t.word("dash").to_owned();
@@ -169,7 +224,7 @@ impl Table<'_> {
     pub(crate) fn value(mut self, word: &str, template: &str, look: Look) -> Self {
         self.panel = self.panel.query_as("__auto", template, Some("table"));
         let letter = char::from(b'A' + u8::try_from(self.queries).expect("few queries"));
-        self.queries += 1;
+        self.asked(template);
         self.columns.push(Column {
             source: format!("Value #{letter}"),
             shown: self.kit.t.word(word).to_owned(),
@@ -181,38 +236,31 @@ impl Table<'_> {
     /// A query whose value says nothing: only its labels are shown.
     pub(crate) fn silent(mut self, template: &str) -> Self {
         self.panel = self.panel.query_as("__auto", template, Some("table"));
-        self.queries += 1;
+        self.asked(template);
         self
     }
 
     /// `hidden`: labels that only join.
     pub(crate) fn sorted_by(self, word: &str, descending: bool, hidden: &[&str]) -> Panel {
-        let single = self.queries == 1;
+        let this = self.or_words();
         let mut exclude = Map::from_iter([("Time".to_owned(), json!(true))]);
         for label in hidden {
             exclude.insert((*label).to_owned(), json!(true));
         }
         let (mut index, mut rename) = (Map::new(), Map::new());
-        let mut panel = self.panel;
+        let mut panel = this.panel;
         let mut values = Vec::new();
-        for (place, column) in self.columns.into_iter().enumerate() {
-            let source = match column.source.as_str() {
-                "Value #A" if single => "Value".to_owned(),
-                source => source.to_owned(),
-            };
+        for (place, column) in this.columns.into_iter().enumerate() {
+            let source = column.source;
             values.extend(source.starts_with("Value").then(|| source.clone()));
             index.insert(source.clone(), json!(place));
             rename.insert(source, json!(column.shown));
             panel = panel.of(&column.shown, &column.look.0);
         }
-        if single && values.is_empty() {
-            exclude.insert("Value".to_owned(), json!(true));
-        } else if !single {
-            for letter in (b'A'..=b'Z').take(self.queries).map(char::from) {
-                let name = format!("Value #{letter}");
-                if !values.contains(&name) {
-                    exclude.insert(name, json!(true));
-                }
+        for letter in (b'A'..=b'Z').take(this.queries).map(char::from) {
+            let name = format!("Value #{letter}");
+            if !values.contains(&name) {
+                exclude.insert(name, json!(true));
             }
         }
         let organize = json!({"id": "organize", "options": {
@@ -220,14 +268,9 @@ impl Table<'_> {
             "indexByName": index, "renameByName": rename,
         }});
         let merge = json!({"id": "merge", "options": {}});
-        let transformations = if single {
-            vec![organize]
-        } else {
-            vec![merge, organize]
-        };
-        let sort = json!([{"displayName": self.kit.t.word(word), "desc": descending}]);
+        let sort = json!([{"displayName": this.kit.t.word(word), "desc": descending}]);
         panel
-            .field("transformations", json!(transformations))
+            .field("transformations", json!([merge, organize]))
             .option("sortBy", sort)
     }
 }

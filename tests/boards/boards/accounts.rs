@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::pieces::{states_over_time, used};
+use super::pieces::{per_window, states_over_time, used};
 use crate::board::{Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, grown};
+use crate::query::{SLICE, at_slices, bars, grown, lines_of_highest};
 use crate::style;
 use crate::table::{
     Table, at_least, count, countdown, failed_share, quota_gauge, rounded, seconds, share_gauge,
@@ -28,13 +28,17 @@ pub(super) const PLAN: Plan = Plan {
 };
 
 fn sections(kit: &Kit<'_>) -> Vec<Section> {
-    let mut one = closed(
+    let one = closed(
         "row_one",
         vec![
             kit.quota_lines("one_quota")
                 .query(
-                    "{{limit}} {{window}}",
-                    "max by (limit, window) (@cpa_quota_used_ratio)",
+                    "{{account}} {{limit}} {{window}}",
+                    &lines_of_highest(
+                        &per_window(&at_slices("@cpa_quota_used_ratio")),
+                        "account, limit, window",
+                        "@cpa_quota_used_ratio",
+                    ),
                 )
                 .at(0, 0, 8, 9),
             kit.bars_by("one_requests", "model", "@cpa_requests_total")
@@ -45,29 +49,39 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                 .at(16, 0, 8, 9),
         ],
     );
-    one.repeat = Some("account");
     vec![
         open(vec![
             accounts(kit).at(0, 0, 24, 12),
-            states_over_time(kit).at(0, 12, 14, 10),
+            states_over_time(kit).at(0, 12, 14, 12),
+            by_status(kit).at(14, 12, 10, 12),
+            kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
+                .at(0, 24, 12, 9),
             kit.bars_by(
                 "failures_by_account",
                 "account",
                 "@cpa_request_failures_total",
             )
-            .at(14, 12, 10, 10),
-            kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
-                .at(0, 22, 12, 9),
+            .at(12, 24, 12, 9),
+            clients(kit).at(0, 33, 12, 10),
             kit.bars_by("requests_by_client", "client", "@cpa_client_requests_total")
-                .at(12, 22, 12, 9),
-            clients(kit).at(0, 31, 14, 9),
-            kit.bars_by("tokens_by_client", "client", "@cpa_client_tokens_total")
-                .at(14, 31, 10, 9),
+                .at(12, 33, 12, 10),
         ]),
         closed("row_clients", client_details(kit)),
         closed("row_pool", pool(kit)),
         one,
     ]
+}
+
+/// CPA has no state for most API keys: -1 where such a key served within the hour, -2 where not,
+/// both below the accounts that are known to be well.
+fn state_to_sort() -> String {
+    let none = "@cpa_account_state == 1";
+    let served = "@cpa_account_last_request_timestamp_seconds > time() - 3600";
+    format!(
+        "max by (account) (@cpa_account_state != 1) \
+         or -1 * max by (account) (({none}) and on (job, instance, account) ({served})) \
+         or -2 * max by (account) ({none})"
+    )
 }
 
 /// Traffic is filtered and joined by the account alone.
@@ -88,15 +102,15 @@ fn accounts(kit: &Kit<'_>) -> Panel {
     let table = kit
         .table("accounts")
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
-        .label("account", at_least(150))
-        .value("state", "max by (account) (@cpa_account_state)", state)
+        .label("account", at_least(180))
+        .value("state", &state_to_sort(), state)
         .value(
             "tightest",
             &format!("max by (account) ({})", used()),
             quota_gauge(110),
         )
         .value("back_in", &back, countdown(110))
-        .label("provider", at_least(110))
+        .label("provider", at_least(140))
         .label("plan", wide(90))
         .label("auth_type", wide(90).words(&[keys]))
         .value("last_request", last, wide(150).unit("dateTimeFromNow"));
@@ -144,14 +158,26 @@ fn client_details(kit: &Kit<'_>) -> Vec<Panel> {
             )
             .colors(style::REASON_COLORS)
             .at(16, 0, 8, 10),
+        // The widest family: clients × models × kinds. Read only where somebody opens the row.
+        kit.bars_by("tokens_by_client", "client", "@cpa_client_tokens_total")
+            .at(0, 10, 24, 9),
     ]
+}
+
+fn by_status(kit: &Kit<'_>) -> Panel {
+    let count = format!("sum by (status) ({}) > 0", at_slices("@cpa_accounts"));
+    kit.lines("by_status", "10m")
+        .query("{{status}}", &count)
+        .decimals(0)
+        .custom("stacking", json!({"mode": "normal", "group": "A"}))
+        .custom("fillOpacity", json!(60))
+        .custom("lineInterpolation", json!("stepAfter"))
+        .colors(style::STATUS_COLORS)
 }
 
 fn pool(kit: &Kit<'_>) -> Vec<Panel> {
     let of = |part: &str| {
-        format!(
-            "sum by (account) (increase(@cpa_account_request_duration_seconds_{part}[$__interval]))"
-        )
+        format!("sum by (account) (increase(@cpa_account_request_duration_seconds_{part}{SLICE}))")
     };
     let cooling = kit
         .table("cooling")
@@ -166,11 +192,6 @@ fn pool(kit: &Kit<'_>) -> Vec<Panel> {
         )
         .sorted_by("back_in", false, &[]);
     vec![
-        kit.lines("by_status", "10m")
-            .query("{{status}}", "sum by (status) (@cpa_accounts) > 0")
-            .decimals(0)
-            .colors(style::STATUS_COLORS)
-            .at(0, 0, 8, 9),
         kit.lines_by(
             "account_duration",
             "account",
@@ -178,13 +199,9 @@ fn pool(kit: &Kit<'_>) -> Vec<Panel> {
             "@cpa_account_request_duration_seconds_count",
         )
         .unit("s")
-        .at(8, 0, 8, 9),
-        kit.bars("account_errors")
-            .query(
-                "{{account}} {{code}}",
-                &bars("account, code", "@cpa_account_errors_total"),
-            )
-            .at(16, 0, 8, 9),
+        .at(0, 0, 12, 9),
+        kit.bars_by("account_errors", "account", "@cpa_account_errors_total")
+            .at(12, 0, 12, 9),
         logins(kit).at(0, 9, 13, 9),
         cooling.at(13, 9, 11, 9),
     ]

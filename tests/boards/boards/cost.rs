@@ -11,7 +11,7 @@ use super::pieces::money_by;
 use crate::board::{Plan, Section, open};
 use crate::kinds::names_only;
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, grown};
+use crate::query::{at_slices, grown, or_none, while_up};
 use crate::style::{self, Step};
 use crate::table::{at_least, budget_gauge, countdown, dollars, gauge, share, share_gauge, wide};
 
@@ -25,8 +25,7 @@ pub(super) const PLAN: Plan = Plan {
         ("budget", "cpa_budget_info"),
     ],
     filters: &["provider", "account", "model", "budget"],
-    // As long as a fee lasts; the month so far would be empty on its first day.
-    from: "now-30d",
+    from: "now-7d",
     sections,
     annotations: &[],
     may_be_empty: &[],
@@ -38,9 +37,10 @@ const PROJECTED: &[Step] = &[("text", None), ("orange", Some(0.9)), ("red", Some
 const RETURNED: &[Step] = &[("orange", None), ("green", Some(1.0))];
 
 fn sections(kit: &Kit<'_>) -> Vec<Section> {
-    let spark = |key: &str, counter: &str, color: &str| {
-        kit.spark(key)
-            .query(kit.t.word(key), &all_bars("", counter))
+    let total = |key: &str, counter: &str, color: &str| {
+        kit.stat(key)
+            .query(kit.t.word(key), &grown("", counter))
+            .option("textMode", json!("value"))
             .decimals(2)
             .color(color)
     };
@@ -49,8 +49,8 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         fullest(kit).at(6, 0, 6, 4),
         breaks_next(kit).at(12, 0, 6, 4),
         unpriced(kit).at(18, 0, 6, 4),
-        spark("paid", COST, "orange").at(0, 4, 6, 4),
-        spark("worth", VALUE, "blue").at(6, 4, 6, 4),
+        total("paid", COST, "orange").at(0, 4, 6, 4),
+        total("worth", VALUE, "blue").at(6, 4, 6, 4),
         returned(kit).at(12, 4, 6, 4),
         cache(kit).at(18, 4, 6, 4),
         budgets(kit).at(0, 8, 24, 7),
@@ -66,7 +66,10 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
 
 fn today(kit: &Kit<'_>) -> Panel {
     kit.stat("today")
-        .query(kit.t.word("today"), "sum(@cpa_today_cost_usd)")
+        .query(
+            kit.t.word("today"),
+            &or_none("sum(@cpa_today_cost_usd)", "account"),
+        )
         .query(kit.t.word("usual_day"), "sum(@cpa_daily_mean_cost_usd)")
         .query(
             kit.t.word("this_month"),
@@ -88,7 +91,10 @@ fn fullest(kit: &Kit<'_>) -> Panel {
          topk(1, {used})) - time()"
     );
     kit.stat("fullest")
-        .query("{{budget}}", &format!("topk(1, {})", per_budget(&used)))
+        .query(
+            "{{budget}}",
+            &or_none(&format!("topk(1, {})", per_budget(&used)), "budget"),
+        )
         .query(kit.t.word("period_ends"), &ends)
         .decimals(0)
         .steps(style::BUDGET)
@@ -98,12 +104,10 @@ fn fullest(kit: &Kit<'_>) -> Panel {
 /// By the pace to date; the same budget by the mean of the days before.
 fn breaks_next(kit: &Kit<'_>) -> Panel {
     let next = |forecast: &str| format!("topk(1, {})", per_budget(&projected(forecast)));
+    let first = or_none(&next("@cpa_budget_forecast_usd"), "budget");
     kit.stat("breaks_next")
         .unit("percentunit")
-        .query(
-            kit.t.word("at_this_pace"),
-            &next("@cpa_budget_forecast_usd"),
-        )
+        .query(kit.t.word("at_this_pace"), &first)
         .query(
             kit.t.word("by_usual_days"),
             &next("@cpa_budget_forecast_average_usd"),
@@ -113,15 +117,13 @@ fn breaks_next(kit: &Kit<'_>) -> Panel {
 }
 
 fn unpriced(kit: &Kit<'_>) -> Panel {
-    let most = format!(
-        "topk(1, {})",
-        grown("model", "@cpa_unpriced_requests_total")
-    );
-    let share = format!(
-        "{} / {}",
+    let unpriced = grown("model", "@cpa_unpriced_requests_total");
+    let most = or_none(&while_up(&format!("topk(1, {unpriced} > 0)")), "model");
+    let share = while_up(&format!(
+        "{} / {} > 0",
         grown("", "@cpa_unpriced_requests_total"),
         grown("", "@cpa_requests_total")
-    );
+    ));
     kit.stat("unpriced")
         .query("{{model}}", &most)
         .query(kit.t.word("of_requests"), &share)
@@ -135,7 +137,7 @@ fn returned(kit: &Kit<'_>) -> Panel {
         .unit("none")
         .query(
             kit.t.word("times_fee"),
-            &format!("{} / {}", worth_of_plans(""), fees("")),
+            &or_none(&format!("{} / {}", worth_of_plans(""), fees("")), "account"),
         )
         .query(kit.t.word("fees_a_month"), "sum(@cpa_plan_fee_usd)")
         .decimals(1)
@@ -145,9 +147,11 @@ fn returned(kit: &Kit<'_>) -> Panel {
 
 fn cache(kit: &Kit<'_>) -> Panel {
     let saved = format!("sum({})", saved_by_cache());
-    let share = format!("{saved} / ({} + {saved})", grown("", VALUE));
+    // Both from one family: with imported history they would cover different times.
+    let all = grown("", "@cpa_list_value_by_kind_usd_total");
+    let share = format!("{saved} / ({all} + {saved})");
     kit.stat("cache")
-        .query(kit.t.word("saved"), &saved)
+        .query(kit.t.word("saved"), &or_none(&saved, "model"))
         .query(kit.t.word("of_full_price"), &share)
         .unit("currencyUSD")
         .decimals(2)
@@ -157,28 +161,20 @@ fn cache(kit: &Kit<'_>) -> Panel {
 
 fn budgets(kit: &Kit<'_>) -> Panel {
     let ends = "@cpa_budget_period_end_timestamp_seconds - time()";
-    let next = "min by (budget) (@cpa_budget_threshold_ratio \
-                > on (job, instance, budget) group_left () @cpa_budget_used_ratio)";
     kit.table("budgets")
-        .label("budget", at_least(110))
-        .value("spent", &per_budget(&budget_used()), budget_gauge(120))
-        .value("time_gone", &per_budget(&period_gone()), share_gauge(120))
+        .label("budget", at_least(120))
+        .value("spent", &per_budget(&budget_used()), budget_gauge(160))
+        .value(
+            "time_gone",
+            &per_budget(&period_gone(str::to_owned)),
+            share_gauge(160),
+        )
         .value("so_far", &per_budget("@cpa_budget_spent_usd"), dollars(95))
         .value("limit", &per_budget("@cpa_budget_limit_usd"), dollars(95))
         .value(
             "at_pace",
             &per_budget("@cpa_budget_forecast_usd"),
             dollars(110),
-        )
-        // The steps are those of the alert CPABudgetBurn.
-        .value(
-            "burn",
-            &per_budget(&burn()),
-            wide(105).unit("none").decimals(1).steps(&[
-                ("text", None),
-                ("orange", Some(6.0)),
-                ("red", Some(14.4)),
-            ]),
         )
         .value(
             "usual_days",
@@ -190,26 +186,15 @@ fn budgets(kit: &Kit<'_>) -> Panel {
             &per_budget(&projected("@cpa_budget_forecast_usd")),
             share(120).steps(PROJECTED),
         )
-        .value("next_alert", next, share(105))
         .value("ends_in", &per_budget(ends), countdown(115))
-        .silent("max by (budget, period, scope) (@cpa_budget_info)")
-        .label("period", wide(75))
-        .label("scope", wide(175))
         .sorted_by("spent", true, &[])
-}
-
-/// How many times as fast as the budget allows the last hour spent it.
-fn burn() -> String {
-    "(@cpa_budget_spent_usd - min_over_time(@cpa_budget_spent_usd[1h])) / 3600 \
-     * (@cpa_budget_period_end_timestamp_seconds - @cpa_budget_period_start_timestamp_seconds) \
-     / (@cpa_budget_limit_usd > 0)"
-        .to_owned()
 }
 
 /// Burn-down: what is left beside what an even pace would have left.
 fn left(kit: &Kit<'_>) -> Panel {
-    let left = per_budget("@cpa_budget_limit_usd - @cpa_budget_spent_usd");
-    let even = per_budget(&format!("@cpa_budget_limit_usd * (1 - {})", period_gone()));
+    let limit = at_slices("@cpa_budget_limit_usd");
+    let left = per_budget(&format!("{limit} - {}", at_slices("@cpa_budget_spent_usd")));
+    let even = per_budget(&format!("{limit} * (1 - {})", period_gone(at_slices)));
     kit.lines("left", "30m")
         .query(kit.t.word("left"), &left)
         .query(kit.t.word("even_pace"), &even)
@@ -240,7 +225,7 @@ fn plans(kit: &Kit<'_>) -> Panel {
     let by = " by (account)";
     let worth = worth_of_plans(by);
     kit.table("plans")
-        .label("account", at_least(120))
+        .label("account", at_least(150))
         .silent("max by (account, plan) (@cpa_plan_fee_usd)")
         .label("plan", wide(90))
         .value("fee", "max by (account) (@cpa_plan_fee_usd)", dollars(105))

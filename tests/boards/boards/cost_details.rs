@@ -4,9 +4,9 @@ use super::money::{paid_per_million, price};
 use super::pieces::money_by;
 use crate::board::{Section, closed};
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, bridged, grown};
+use crate::query::{SLICE, bars, bridged, grown};
 use crate::style;
-use crate::table::{at_least, budget_gauge, count, dollars, rounded, seconds, share, wide};
+use crate::table::{Look, at_least, budget_gauge, count, dollars, rounded, seconds, share, wide};
 
 const COST: &str = "@cpa_cost_usd_total";
 const VALUE: &str = "@cpa_list_value_usd_total";
@@ -44,6 +44,7 @@ pub(super) fn sections(kit: &Kit<'_>) -> Vec<Section> {
                 unusual(kit).at(12, 0, 12, 10),
                 reported(kit).at(0, 10, 12, 7),
                 reference(kit).at(12, 10, 12, 7),
+                budget_details(kit).at(0, 17, 24, 7),
             ],
         ),
         closed(
@@ -111,7 +112,7 @@ fn unusual(kit: &Kit<'_>) -> Panel {
             .steps(&[("text", None), ("orange", Some(2.0))])
     };
     kit.table("unusual")
-        .label("provider", at_least(98))
+        .label("provider", at_least(150))
         .value("paid_today", &cost, dollars(100))
         .value("paid_usual", &usual, dollars(82))
         .value("times_cost", &format!("{cost} / {usual}"), times(76))
@@ -119,6 +120,33 @@ fn unusual(kit: &Kit<'_>) -> Panel {
         .value("tokens_usual", &usually, rounded(108))
         .value("times_tokens", &format!("{now} / {usually}"), times(95))
         .sorted_by("times_tokens", true, &[])
+}
+
+fn budget_details(kit: &Kit<'_>) -> Panel {
+    let next = "min by (budget) (@cpa_budget_threshold_ratio \
+                > on (job, instance, budget) group_left () @cpa_budget_used_ratio)";
+    // How many times as fast as the budget allows the last hour spent it.
+    let burn = "max by (budget) (\
+                (@cpa_budget_spent_usd - min_over_time(@cpa_budget_spent_usd[1h])) / 3600 \
+                * (@cpa_budget_period_end_timestamp_seconds \
+                - @cpa_budget_period_start_timestamp_seconds) / (@cpa_budget_limit_usd > 0))";
+    kit.table("budget_details")
+        .silent("max by (budget, period, scope) (@cpa_budget_info)")
+        .label("budget", at_least(120))
+        .label("period", wide(90))
+        .label("scope", at_least(200))
+        // The steps are those of the alert CPABudgetBurn.
+        .value(
+            "burn",
+            burn,
+            wide(130).unit("none").decimals(1).steps(&[
+                ("text", None),
+                ("orange", Some(6.0)),
+                ("red", Some(14.4)),
+            ]),
+        )
+        .value("next_alert", next, share(130))
+        .sorted_by("budget", false, &[])
 }
 
 fn reported(kit: &Kit<'_>) -> Panel {
@@ -182,7 +210,7 @@ fn models(kit: &Kit<'_>) -> Panel {
         )
         .value(
             "per_million",
-            &paid_per_million(" by (model)", "$__range"),
+            &paid_per_million(" by (model)", "[$__range]"),
             dollars(115),
         )
         .sorted_by("worth", true, &[])
@@ -190,13 +218,10 @@ fn models(kit: &Kit<'_>) -> Panel {
 
 fn per_million(kit: &Kit<'_>) -> Panel {
     kit.lines("paid_per_million", "3h")
-        .query(
-            "{{provider}}",
-            &paid_per_million(" by (provider)", "$__interval"),
-        )
+        .query("{{provider}}", &paid_per_million(" by (provider)", SLICE))
         .unit("currencyUSD")
         .decimals(2)
-        .slices("1h", 48)
+        .slices("15m", 48)
 }
 
 fn combos(kit: &Kit<'_>) -> Panel {
@@ -219,6 +244,11 @@ fn combos(kit: &Kit<'_>) -> Panel {
         .sorted_by("worth", true, &[])
 }
 
+/// Cheap tokens cost fractions of a cent.
+fn price_of(width: u32) -> Look {
+    dollars(width).decimals(3)
+}
+
 fn prices(kit: &Kit<'_>) -> Panel {
     let rate = |kind: &str| {
         format!("1e6 * max by (model, tier) (@cpa_price_usd_per_token{{kind=\"{kind}\"}})")
@@ -227,11 +257,11 @@ fn prices(kit: &Kit<'_>) -> Panel {
     kit.table("prices")
         .label("model", at_least(170))
         .label("tier", wide(80))
-        .value("input", &rate("input"), dollars(75))
-        .value("cache_read", &rate("cache_read"), dollars(95))
-        .value("cache_write", &rate("cache_write"), dollars(95))
-        .value("output", &rate("output"), dollars(75))
-        .value("reasoning", &rate("reasoning"), dollars(90))
+        .value("input", &rate("input"), price_of(80))
+        .value("cache_read", &rate("cache_read"), price_of(95))
+        .value("cache_write", &rate("cache_write"), price_of(95))
+        .value("output", &rate("output"), price_of(80))
+        .value("reasoning", &rate("reasoning"), price_of(90))
         .value(
             "cache_costs",
             &format!(

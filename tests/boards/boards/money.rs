@@ -13,10 +13,10 @@ pub(crate) fn budget_used() -> String {
     bridged("@cpa_budget_used_ratio")
 }
 
-/// Elapsed part of the period, 0 to 1.
-pub(crate) fn period_gone() -> String {
-    let start = "@cpa_budget_period_start_timestamp_seconds";
-    let end = "@cpa_budget_period_end_timestamp_seconds";
+/// Elapsed part of the period, 0 to 1; `read` says how its two ends are read.
+pub(crate) fn period_gone(read: impl Fn(&str) -> String) -> String {
+    let start = read("@cpa_budget_period_start_timestamp_seconds");
+    let end = read("@cpa_budget_period_end_timestamp_seconds");
     format!("clamp((time() - {start}) / ({end} - {start}), 0, 1)")
 }
 
@@ -62,10 +62,10 @@ pub(crate) fn fees(by: &str) -> String {
     format!("(sum{by} (@cpa_plan_fee_usd) * $__range_s / {MONTH})")
 }
 
-/// Dollars per million tokens; only tokens of what is billed per use.
+/// Dollars per million tokens, over a range as it stands in a query; only tokens of what is billed per use.
 pub(crate) fn paid_per_million(by: &str, over: &str) -> String {
     let who = "provider, model, account";
-    let cost = format!("sum by ({who}) (increase(@cpa_cost_usd_total[{over}]))");
-    let tokens = format!("sum by ({who}) (increase(@cpa_tokens_total[{over}]))");
+    let cost = format!("sum by ({who}) (increase(@cpa_cost_usd_total{over}))");
+    let tokens = format!("sum by ({who}) (increase(@cpa_tokens_total{over}))");
     format!("1e6 * sum{by} ({cost}) / (sum{by} ({tokens} and {cost} > 0) > 0)")
 }

@@ -10,9 +10,9 @@ use super::pieces::{
 };
 use crate::board::{Plan, RESTARTS, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{grown, quantile_of_slices};
+use crate::query::{grown, or_none, quantile_of_slices};
 use crate::style;
-use crate::table::{at_least, countdown, quota_gauge, wide};
+use crate::table::{at_least, count, countdown, quota_gauge, wide};
 
 pub(super) const PLAN: Plan = Plan {
     name: "overview",
@@ -90,7 +90,7 @@ fn fullest(kit: &Kit<'_>) -> Panel {
     let reset = format!("max({} and on {WINDOW} topk(1, {used}))", resets_in());
     let fullest = format!("topk(1, {})", per_window(&used));
     kit.stat("fullest")
-        .query("{{account}} {{window}}", &fullest)
+        .query("{{account}} {{window}}", &or_none(&fullest, "account"))
         .query(kit.t.word("back_in"), &reset)
         .decimals(0)
         .steps(style::QUOTA)
@@ -99,11 +99,12 @@ fn fullest(kit: &Kit<'_>) -> Panel {
 }
 
 /// Grafana cannot write “5 of 8” from two figures: the name carries both, the value (how many
-/// are missing) only colours it.
+/// part is missing) only colours it. Accounts that somebody disabled are not missed.
 fn serving(kit: &Kit<'_>) -> Panel {
-    let (up, of) = ("sum(@cpa_account_up)", "count(@cpa_account_up)");
+    let wanted = "(@cpa_account_up unless on (job, instance, account) @cpa_account_state == 3)";
+    let (up, of) = (format!("sum({wanted})"), format!("count({wanted})"));
     let query = format!(
-        "({of} - {up}) * on () group_left (up, of) \
+        "(1 - {up} / {of}) * on () group_left (up, of) \
          (count_values(\"up\", {up}) * on () group_left (of) count_values(\"of\", {of})) \
          or on () label_replace(label_replace(vector(99), \"up\", \"?\", \"\", \"\"), \
          \"of\", \"?\", \"\", \"\")"
@@ -112,7 +113,7 @@ fn serving(kit: &Kit<'_>) -> Panel {
         .unit("none")
         .query(kit.t.word("up_of"), &query)
         .option("textMode", json!("name"))
-        .steps(&[("green", None), ("orange", Some(1.0)), ("red", Some(4.0))])
+        .steps(&[("green", None), ("orange", Some(0.1)), ("red", Some(0.34))])
         .link(kit.t.word("to_accounts"), &kit.to_board("accounts", ""))
 }
 
@@ -122,6 +123,7 @@ fn requests(kit: &Kit<'_>) -> Panel {
     kit.stat("requests")
         .query(kit.t.word("requests"), &requests)
         .query(kit.t.word("failed"), &failed)
+        .query(kit.t.word("rpm"), &per_minute("@cpa_requests_total"))
         .decimals(0)
         .color("blue")
         .of(
@@ -133,7 +135,12 @@ fn requests(kit: &Kit<'_>) -> Panel {
                 ("thresholds", style::steps(style::FAILED)),
             ],
         )
+        .aside(kit.t.word("rpm"), "short", 1, "text")
         .link(kit.t.word("to_traffic"), &kit.to_board("traffic", ""))
+}
+
+fn per_minute(counter: &str) -> String {
+    format!("60 * sum(rate({counter}[$__rate_interval]))")
 }
 
 fn tokens(kit: &Kit<'_>) -> Panel {
@@ -148,6 +155,7 @@ fn tokens(kit: &Kit<'_>) -> Panel {
     kit.stat("tokens")
         .query(kit.t.word("tokens"), &grown("", "@cpa_tokens_total"))
         .query(kit.t.word("cached"), &cached)
+        .query(kit.t.word("tpm"), &per_minute("@cpa_tokens_total"))
         .decimals(1)
         .color("purple")
         .of(
@@ -162,19 +170,26 @@ fn tokens(kit: &Kit<'_>) -> Panel {
                 ),
             ],
         )
+        .aside(kit.t.word("tpm"), "short", 1, "text")
         .link(kit.t.word("to_traffic"), &kit.to_board("traffic", ""))
 }
 
-/// What is paid per use today, beside the budget that is nearest to its end.
+/// What the range was worth at list price and what is paid per use today, beside the budget that
+/// is nearest to its end.
 fn money(kit: &Kit<'_>) -> Panel {
     let fullest = format!("topk(1, {})", per_budget(&budget_used()));
     kit.stat("money")
+        .query(
+            kit.t.word("worth_in_range"),
+            &or_none(&grown("", "@cpa_list_value_usd_total"), "account"),
+        )
         .query(kit.t.word("paid_today"), "sum(@cpa_today_cost_usd)")
         .query(kit.t.word("budget_of"), &fullest)
         .decimals(2)
-        .color("text")
+        .color("blue")
+        .of(kit.t.word("paid_today"), &[("color", style::fixed("text"))])
         .of_query(
-            "B",
+            "C",
             &[
                 ("unit", json!("percentunit")),
                 ("decimals", json!(0)),
@@ -189,7 +204,7 @@ fn quotas(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
     let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
     kit.table("quotas")
-        .label("account", at_least(150))
+        .label("account", at_least(180))
         .label("window", wide(75))
         .value("used", &per_window(&used()), quota_gauge(125))
         .label("limit", wide(125))
@@ -202,33 +217,72 @@ fn quotas(kit: &Kit<'_>) -> Panel {
         .sorted_by("used", true, &[])
 }
 
-/// The severity is the value, so that it sorts.
+/// The alerts of the shipped rules with what they are about in one label.
+fn firing(series: &str, more: &str) -> String {
+    let about = "budget\", \"model\", \"provider\", \"client\", \"account\", \"limit\", \"window";
+    format!(
+        "label_replace(label_replace(label_join({series}{{alertname=~\"CPA.*\",\
+         account=~\"$account|\"{more}}}, \"what\", \" \", \"{about}\"), \
+         \"what\", \"$1\", \"what\", \" *(.*?) *\"), \"alert\", \"$1\", \"alertname\", \"CPA(.*)\")"
+    )
+}
+
+/// More of one alert than this become one row with their number.
+const ROWS_PER_ALERT: u8 = 5;
+
+/// The severity is the value, so that it sorts: what blinds the exporter first.
 fn alerts(kit: &Kit<'_>) -> Panel {
-    let of = |weight: u8, severity: &str| {
+    let now = firing("@ALERTS", ",alertstate=\"firing\"");
+    let few = format!("on (alert) (count by (alert) ({now}) <= {ROWS_PER_ALERT})");
+    let rows = |operation: &str, expr: &str| {
         format!(
-            "{weight} * max by (alert, account, window) (label_replace(@ALERTS{{\
-             alertstate=\"firing\",alertname=~\"CPA.*\",account=~\"$account|\",\
-             severity=\"{severity}\"}}, \"alert\", \"$1\", \"alertname\", \"CPA(.*)\"))"
+            "{operation} by (alert, what) ({expr} and {few}) \
+             or {operation} by (alert) ({expr} unless {few})"
         )
     };
-    let query = [of(3, "critical"), of(2, "warning"), of(1, "info")].join(" or ");
+    let of = |weight: u8, which: &str| {
+        let some = firing("@ALERTS", &format!(",alertstate=\"firing\",{which}"));
+        format!("{weight} * ({some})")
+    };
+    let blind = "CPA(ExporterDown|ExporterAbsent|Down|AccessRefused)";
+    let severity = [
+        of(4, &format!("alertname=~\"{blind}\"")),
+        of(3, "severity=\"critical\""),
+        of(2, "severity=\"warning\""),
+        of(1, "severity=\"info\""),
+    ]
+    .join(" or ");
+    let since = format!(
+        "{} and on (alert, what) {now}",
+        firing("@ALERTS_FOR_STATE", "")
+    );
     let severities = style::values(&[
+        ("4", kit.t.word("critical"), "red"),
         ("3", kit.t.word("critical"), "red"),
         ("2", kit.t.word("warning"), "orange"),
         ("1", kit.t.word("info"), "blue"),
     ]);
+    let rule = json!([{
+        "title": kit.t.word("to_rule"),
+        "url": "/alerting/list?search=CPA${__value.raw}",
+    }]);
     kit.table("alerts")
+        .label("alert", at_least(140).with("links", rule))
+        .label("what", at_least(150))
         .value(
             "severity",
-            &query,
-            wide(112)
+            &rows("max", &format!("({severity})")),
+            wide(90)
                 .with("custom.cellOptions", json!({"type": "color-text"}))
                 .with("custom.align", json!("left"))
                 .words(&[severities]),
         )
-        .label("alert", at_least(150))
-        .label("account", wide(130))
-        .label("window", wide(70))
+        .value(
+            "since",
+            &rows("min", &format!("(1000 * ({since}))")),
+            wide(115).unit("dateTimeFromNow"),
+        )
+        .value("alerts_of_it", &rows("count", &now), count(60))
         .sorted_by("severity", true, &[])
 }
 

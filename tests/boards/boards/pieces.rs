@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, bridged, quantile, quantile_of_slices};
+use crate::query::{
+    SLICE, bars, bridged, of_exporters, quantile, quantile_of_slices, rows_of_highest,
+};
 use crate::style;
 
 /// A window is one account, limit and length; these labels join its families.
@@ -27,10 +29,10 @@ pub(crate) fn time_gone() -> String {
     )
 }
 
-/// Use at the end of the window if the average pace holds; nothing in the first 3 %, where the
-/// figure would jump.
+/// Use at the end of the window if the average pace holds; nothing in its first tenth, like the
+/// exporter's own forecast: the figure would jump.
 pub(crate) fn at_reset() -> String {
-    format!("{} / ({} > 0.03)", used(), time_gone())
+    format!("{} / ({} > 0.1)", used(), time_gone())
 }
 
 pub(crate) fn per_window(expr: &str) -> String {
@@ -54,10 +56,6 @@ pub(crate) fn next_cut_off(kit: &Kit<'_>) -> Panel {
     let query = "bottomk(1, (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0) or on () \
                  (label_replace(vector(-1), \"account\", \"–\", \"\", \"\") \
                  and on () @cpa_quota_used_ratio)";
-    let unknown = kit
-        .t
-        .panel_empty("next_cut_off")
-        .expect("a word for unknown");
     kit.stat("next_cut_off")
         .unit("s")
         .decimals(1)
@@ -67,25 +65,27 @@ pub(crate) fn next_cut_off(kit: &Kit<'_>) -> Panel {
             ("orange", Some(3600.0)),
             ("yellow", Some(21_600.0)),
         ])
-        .mappings(&[
-            style::values(&[("-1", kit.t.word("none"), "green")]),
-            style::nothing(unknown, "text"),
-        ])
+        .mappings(&[style::values(&[("-1", kit.t.word("none"), "green")])])
         .link(kit.t.word("to_quota"), &kit.to_board("quota", ""))
+}
+
+/// 1 while an exporter answers a scrape, 0 while it does not.
+pub(crate) fn scraped() -> String {
+    format!("({})", of_exporters("@up"))
 }
 
 /// One figure, a decimal digit per finding: 1000 exporter, 100 CPA, 10 starved, 1 incomplete.
 pub(crate) fn trust(kit: &Kit<'_>) -> Panel {
-    let query = "1000 * clamp_max(sum(1 - @up), 1) + 100 * clamp_max(sum(1 - @cpa_up), 1) \
-                 + 10 * clamp_max(sum(@cpa_ingest_starved), 1) \
-                 + (1 - min(min_over_time(@cpa_ingest_complete[$__range])))";
-    let away = kit
-        .t
-        .panel_empty("trust")
-        .expect("a word for an absent exporter");
+    // The exporter's own figures are gone while it is down: they must not blank the finding.
+    let query = format!(
+        "1000 * clamp_max(sum(1 - {}), 1) + (100 * clamp_max(sum(1 - @cpa_up), 1) \
+         + 10 * clamp_max(sum(@cpa_ingest_starved), 1) or vector(1000)) \
+         + (1 - min(min_over_time(@cpa_ingest_complete[$__range])))",
+        scraped()
+    );
     kit.stat("trust")
         .unit("none")
-        .query("__auto", query)
+        .query("__auto", &query)
         .option("textMode", json!("value"))
         .steps(&[("red", None)])
         .mappings(&[
@@ -96,7 +96,6 @@ pub(crate) fn trust(kit: &Kit<'_>) -> Panel {
             style::range(2.0, 99.0, kit.t.word("starved"), "red"),
             style::range(100.0, 999.0, kit.t.word("cpa_away"), "red"),
             style::range(1000.0, 9999.0, kit.t.word("exporter_down"), "red"),
-            style::nothing(away, "red"),
         ])
         .link(kit.t.word("to_pipeline"), &kit.to_board("pipeline", ""))
 }
@@ -112,7 +111,10 @@ pub(crate) fn two_quantiles(kit: &Kit<'_>, key: &str, histogram: &str) -> Panel 
 
 pub(crate) fn states_over_time(kit: &Kit<'_>) -> Panel {
     kit.timeline("states_over_time")
-        .query("{{account}}", "max by (account) (@cpa_account_state)")
+        .query(
+            "{{account}}",
+            &rows_of_highest("account", "@cpa_account_state"),
+        )
         .mappings(&style::states(kit.t))
         .link(kit.t.word("to_accounts"), &kit.to_board("accounts", ""))
 }
@@ -121,17 +123,15 @@ pub(crate) fn requests_by_model(kit: &Kit<'_>) -> Panel {
     kit.bars_by("requests_by_model", "model", "@cpa_requests_total")
 }
 
-/// Money per bar, of any number of names; a bar is a day where the range is a month.
+/// Money per bar, of any number of names.
 pub(crate) fn money_by(kit: &Kit<'_>, key: &str, label: &str, counter: &str) -> Panel {
-    kit.bars_by(key, label, counter)
-        .decimals(2)
-        .slices("1h", 32)
+    kit.bars_by(key, label, counter).decimals(2)
 }
 
 /// Part of all prompt tokens that came from the cache, by model.
 pub(crate) fn cached_share(kit: &Kit<'_>) -> Panel {
     let of = |kinds: &str| {
-        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}[$__interval]))")
+        format!("sum by (model) (increase(@cpa_tokens_total{{kind=~\"{kinds}\"}}{SLICE}))")
     };
     let share = format!(
         "{} / {}",

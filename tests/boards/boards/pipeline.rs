@@ -6,7 +6,9 @@ use super::pieces::trust;
 use super::pipeline_details;
 use crate::board::{Plan, RESTARTS, Section, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, bars, grown, quantile, quantile_over};
+use crate::query::{
+    SLICE, all_bars, at_slices, bars, grown, of_exporters, quantile, quantile_over, while_up,
+};
 use crate::style;
 use crate::table::{at_least, count, seconds};
 
@@ -34,11 +36,12 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         last_record(kit).at(6, 0, 6, 4),
         missed(kit).at(12, 0, 6, 4),
         delay(kit).at(18, 0, 6, 4),
-        kit.spark("records")
+        kit.stat("records")
             .query(
                 kit.t.word("records"),
-                &all_bars("", "@cpa_ingest_records_total"),
+                &grown("", "@cpa_ingest_records_total"),
             )
+            .option("textMode", json!("value"))
             .decimals(0)
             .color("blue")
             .at(0, 4, 6, 4),
@@ -56,14 +59,17 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
         kit.heatmap("delay_spread", "Blues")
             .query(
                 "{{le}}",
-                &format!("sum by (le) (increase({LAG}_bucket[$__interval]))"),
+                &format!("sum by (le) (increase({LAG}_bucket{SLICE}))"),
             )
             .at(12, 16, 12, 8),
         troubles(kit).at(0, 24, 8, 8),
         log_lines(kit).at(8, 24, 8, 8),
         polls(kit).at(16, 24, 8, 8),
         kit.lines("store_size", "1h")
-            .query("{{file}}", "sum by (file) (@cpa_store_size_bytes)")
+            .query(
+                "{{file}}",
+                &format!("sum by (file) ({})", at_slices("@cpa_store_size_bytes")),
+            )
             .at(0, 32, 8, 9),
         commits(kit).at(8, 32, 8, 9),
         series(kit).at(16, 32, 8, 9),
@@ -85,7 +91,7 @@ fn missed(kit: &Kit<'_>) -> Panel {
     kit.stat("missed")
         .query(
             kit.t.word("missed"),
-            &grown("", "@cpa_ingest_gap_seconds_total"),
+            &while_up(&grown("", "@cpa_ingest_gap_seconds_total")),
         )
         .unit("s")
         .decimals(0)
@@ -95,8 +101,8 @@ fn missed(kit: &Kit<'_>) -> Panel {
 
 fn delay(kit: &Kit<'_>) -> Panel {
     kit.stat("delay")
-        .query(kit.t.word("median"), &quantile("0.5", "", LAG))
-        .query("p99", &quantile("0.99", "", LAG))
+        .query(kit.t.word("median"), &while_up(&quantile("0.5", "", LAG)))
+        .query("p99", &while_up(&quantile("0.99", "", LAG)))
         .steps(&[("green", None), ("orange", Some(5.0)), ("red", Some(30.0))])
 }
 
@@ -104,11 +110,11 @@ fn rejected(kit: &Kit<'_>) -> Panel {
     kit.stat("rejected")
         .query(
             kit.t.word("rejected"),
-            &grown("", "@cpa_ingest_rejects_total"),
+            &while_up(&grown("", "@cpa_ingest_rejects_total")),
         )
         .query(
             kit.t.word("duplicates"),
-            &grown("", "@cpa_ingest_duplicates_total"),
+            &while_up(&grown("", "@cpa_ingest_duplicates_total")),
         )
         .decimals(0)
         .steps(&[("green", None), ("orange", Some(1.0))])
@@ -148,6 +154,15 @@ fn versions(kit: &Kit<'_>) -> Panel {
         .color("text")
 }
 
+/// The worst of each slice: a short outage must show in a range of days.
+fn lowest(gauge: &str) -> String {
+    format!("min_over_time({gauge}{SLICE})")
+}
+
+fn highest(gauge: &str) -> String {
+    format!("max_over_time({gauge}{SLICE})")
+}
+
 fn everything_up(kit: &Kit<'_>) -> Panel {
     let states = [
         style::values(&[
@@ -157,22 +172,44 @@ fn everything_up(kit: &Kit<'_>) -> Panel {
         style::nothing(kit.t.word("no_data"), "transparent"),
     ];
     kit.timeline("everything_up")
-        .query(kit.t.word("scraped"), "min(@up)")
-        .query(kit.t.word("cpa_answers"), "min(@cpa_up)")
-        .query(kit.t.word("records_arrive"), "1 - max(@cpa_ingest_starved)")
-        .query(kit.t.word("nothing_missing"), "min(@cpa_ingest_complete)")
-        .query(kit.t.word("access"), "1 - max(@cpa_access_refused)")
+        .query(
+            kit.t.word("scraped"),
+            &format!("min({})", of_exporters(&lowest("@up"))),
+        )
+        .query(
+            kit.t.word("cpa_answers"),
+            &format!("min({})", lowest("@cpa_up")),
+        )
+        .query(
+            kit.t.word("records_arrive"),
+            &format!("1 - max({})", highest("@cpa_ingest_starved")),
+        )
+        .query(
+            kit.t.word("nothing_missing"),
+            &format!("min({})", lowest("@cpa_ingest_complete")),
+        )
+        .query(
+            kit.t.word("access"),
+            &format!("1 - max({})", highest("@cpa_access_refused")),
+        )
         .query(
             kit.t.word("statistics"),
-            "min(@cpa_usage_statistics_enabled)",
+            &format!("min({})", lowest("@cpa_usage_statistics_enabled")),
         )
         .query(
             kit.t.word("config_valid"),
-            "min(@cpa_exporter_config_last_reload_successful)",
+            &format!(
+                "min({})",
+                lowest("@cpa_exporter_config_last_reload_successful")
+            ),
         )
         .query(
             kit.t.word("spool_room"),
-            &format!("min(1 - ({SPOOL} > bool 0.5))"),
+            &format!(
+                "min(1 - ({} / {} > bool 0.5))",
+                highest("@cpa_spool_pending_bytes"),
+                highest("@cpa_spool_limit_bytes")
+            ),
         )
         .mappings(&states)
         .field("maxDataPoints", json!(600))
@@ -236,10 +273,10 @@ fn polls(kit: &Kit<'_>) -> Panel {
 
 fn commits(kit: &Kit<'_>) -> Panel {
     kit.lines("commits", "1h")
-        .query("p99", &quantile_over("0.99", "", COMMIT, "$__interval"))
+        .query("p99", &quantile_over("0.99", "", COMMIT, SLICE))
         .query(
             kit.t.word("median"),
-            &quantile_over("0.5", "", COMMIT, "$__interval"),
+            &quantile_over("0.5", "", COMMIT, SLICE),
         )
         .slices("5m", 96)
 }
@@ -250,9 +287,21 @@ fn series(kit: &Kit<'_>) -> Panel {
         ("custom.axisPlacement", json!("right")),
     ];
     kit.lines("series", "10m")
-        .query(kit.t.word("series"), "sum(@cpa_exporter_series)")
-        .query(kit.t.word("scrape"), "max(@scrape_duration_seconds)")
-        .query(kit.t.word("render"), "max(@cpa_exporter_render_seconds)")
+        .query(
+            kit.t.word("series"),
+            &format!("sum({})", at_slices("@cpa_exporter_series")),
+        )
+        .query(
+            kit.t.word("scrape"),
+            &format!(
+                "max({})",
+                of_exporters(&at_slices("@scrape_duration_seconds"))
+            ),
+        )
+        .query(
+            kit.t.word("render"),
+            &format!("max({})", at_slices("@cpa_exporter_render_seconds")),
+        )
         .field("maxDataPoints", json!(120))
         .of(kit.t.word("scrape"), &right)
         .of(kit.t.word("render"), &right)

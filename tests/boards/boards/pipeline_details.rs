@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::board::{Section, closed};
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, grown};
+use crate::query::{at_slices, bars, grown, of_exporters};
 use crate::style;
 use crate::table::{at_least, count, wide};
 
@@ -21,7 +21,10 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
     let refused = "max by (reason) (@cpa_access_refused) == 1";
     vec![
         kit.timeline("modes")
-            .query("{{mode}}", "max by (mode) (@cpa_ingest_mode)")
+            .query(
+                "{{mode}}",
+                &format!("max by (mode) ({})", at_slices("@cpa_ingest_mode")),
+            )
             .mappings(&[
                 style::values(&[
                     ("0", kit.t.word("idle"), "transparent"),
@@ -41,7 +44,10 @@ fn cpa(kit: &Kit<'_>) -> Vec<Panel> {
         kit.lines("clock_skew", "1h")
             .query(
                 "{{instance}}",
-                "max by (instance) (@cpa_clock_skew_seconds)",
+                &format!(
+                    "max by (instance) ({})",
+                    at_slices("@cpa_clock_skew_seconds")
+                ),
             )
             .floating()
             .at(6, 7, 6, 7),
@@ -81,7 +87,10 @@ fn store(kit: &Kit<'_>) -> Vec<Panel> {
             .of(kit.t.word("oldest"), &[("unit", json!("dateTimeFromNow"))])
             .at(0, 0, 8, 7),
         kit.lines("free_disk", "1h")
-            .query(kit.t.word("free"), "min(@cpa_store_free_bytes)")
+            .query(
+                kit.t.word("free"),
+                &format!("min({})", at_slices("@cpa_store_free_bytes")),
+            )
             .at(8, 0, 8, 7),
         kit.bars("overflows")
             .query(
@@ -97,23 +106,31 @@ fn store(kit: &Kit<'_>) -> Vec<Panel> {
 }
 
 fn process(kit: &Kit<'_>) -> Vec<Panel> {
-    let by_instance = |gauge: &str| format!("max by (instance) ({gauge})");
-    let since = |gauge: &str| format!("max by (instance) ({gauge} * 1000)");
+    let by_instance = |gauge: &str| format!("max by (instance) ({})", of_exporters(gauge));
+    let since = |gauge: &str| {
+        format!(
+            "max by (instance) ({})",
+            of_exporters(&format!("{gauge} * 1000"))
+        )
+    };
     vec![
         kit.lines("memory", "10m")
             .query(
                 "{{instance}}",
-                &by_instance("@process_resident_memory_bytes"),
+                &by_instance(&at_slices("@process_resident_memory_bytes")),
             )
             .query(
                 kit.t.word("virtual"),
-                &by_instance("@process_virtual_memory_bytes"),
+                &by_instance(&at_slices("@process_virtual_memory_bytes")),
             )
             .at(0, 0, 7, 8),
         kit.lines("cpu", "10m")
             .query(
                 "{{instance}}",
-                "sum by (instance) (rate(@process_cpu_seconds_total[$__rate_interval]))",
+                &format!(
+                    "sum by (instance) ({})",
+                    of_exporters("rate(@process_cpu_seconds_total[$__rate_interval])")
+                ),
             )
             .unit("percentunit")
             .at(7, 0, 7, 8),

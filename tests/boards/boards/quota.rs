@@ -7,7 +7,7 @@ use super::pieces::{
 };
 use crate::board::{Annotation, Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{bars, bridged};
+use crate::query::{at_slices, bars, bridged, lines_of_highest, rows_of_highest};
 use crate::style;
 use crate::table::{at_least, countdown, quota_gauge, rounded, seconds, share, share_gauge, wide};
 
@@ -19,13 +19,14 @@ pub(super) const PLAN: Plan = Plan {
         ("account", "cpa_account_info"),
     ],
     filters: &["provider", "account"],
-    from: "now-7d",
+    from: "now-24h",
     sections,
     annotations: &[Annotation {
         // Resets of short windows would paint the graphs full.
         word: "resets",
         query: "sum by (account, limit, window) (increase(@cpa_quota_resets_total\
                 {window!~\"5h|daily|[0-9]+[smh]\"}[2m])) > 0.5",
+        of_exporters: false,
         text: "{{account}} {{limit}} {{window}}",
         color: "green",
     }],
@@ -34,6 +35,8 @@ pub(super) const PLAN: Plan = Plan {
 
 /// By the name of the window: its length is not on every family.
 const SHORT: &str = "{window=~\"5h|daily|[0-9]+[smh]\"}";
+/// The labels of a line.
+const LIMIT: &str = "account, limit, window";
 const LONG: &str = "{window!~\"5h|daily|[0-9]+[smh]\"}";
 
 fn sections(kit: &Kit<'_>) -> Vec<Section> {
@@ -46,26 +49,14 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             will_it_last(kit).at(0, 4, 24, 17),
             pool(kit).at(0, 21, 9, 10),
             tight(kit).at(9, 21, 15, 10),
-            short_windows(kit).at(0, 31, 12, 12),
-            kit.quota_lines("long_windows")
-                .query(
-                    "{{account}} {{limit}} {{window}}",
-                    &per_window(&format!("@cpa_quota_used_ratio{LONG}")),
-                )
-                .at(12, 31, 12, 12),
+            windows(kit, "short_windows", SHORT).at(0, 31, 12, 12),
+            windows(kit, "long_windows", LONG).at(12, 31, 12, 12),
         ]),
         closed(
             "row_forecasts",
             vec![
                 long_at_reset(kit).at(0, 0, 12, 11),
-                kit.lines("time_left", "10m")
-                    .query(
-                        "{{account}} {{limit}} {{window}}",
-                        "min by (account, limit, window) \
-                         (@cpa_quota_exhaustion_timestamp_seconds - time()) > 0",
-                    )
-                    .unit("s")
-                    .at(12, 0, 12, 11),
+                time_left(kit).at(12, 0, 12, 11),
             ],
         ),
         closed(
@@ -76,7 +67,14 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                 kit.lines("credits", "1h")
                     .query(
                         "{{account}} {{unit}}",
-                        "max by (account, unit) (@cpa_credits_balance)",
+                        &lines_of_highest(
+                            &format!(
+                                "max by (account, unit) ({})",
+                                at_slices("@cpa_credits_balance")
+                            ),
+                            "account, unit",
+                            "@cpa_credits_balance",
+                        ),
                     )
                     .unit("short")
                     .at(0, 8, 8, 7),
@@ -86,15 +84,24 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
                         &bars("provider, reason", "@cpa_quota_poll_failures_total"),
                     )
                     .at(8, 8, 8, 7),
-                kit.bars("resets_per_bar")
-                    .query(
-                        "{{account}} {{window}}",
-                        &bars("account, window", "@cpa_quota_resets_total"),
-                    )
+                kit.bars_by("resets_per_bar", "account", "@cpa_quota_resets_total")
                     .at(16, 8, 8, 7),
             ],
         ),
     ]
+}
+
+fn time_left(kit: &Kit<'_>) -> Panel {
+    let left = format!(
+        "min by ({LIMIT}) ({} - time()) > 0",
+        at_slices("@cpa_quota_exhaustion_timestamp_seconds")
+    );
+    kit.lines("time_left", "10m")
+        .query(
+            "{{account}} {{limit}} {{window}}",
+            &lines_of_highest(&left, LIMIT, "@cpa_quota_used_ratio"),
+        )
+        .unit("s")
 }
 
 fn blocked(kit: &Kit<'_>) -> Panel {
@@ -151,7 +158,7 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         bridged("@cpa_quota_observed_timestamp_seconds")
     );
     kit.table("will_it_last")
-        .label("account", at_least(150))
+        .label("account", at_least(180))
         .label("window", wide(80))
         .value("used", &per_window(&used()), quota_gauge(125))
         .value("time_gone", &per_window(&time_gone()), share_gauge(150))
@@ -159,7 +166,9 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         .value(
             "at_reset",
             &per_window(&at_reset()),
-            share(95).steps(&[("text", None), ("orange", Some(0.9)), ("red", Some(1.0))]),
+            share(95)
+                .steps(&[("text", None), ("orange", Some(0.9)), ("red", Some(1.0))])
+                .words(&[style::range(3.0, 1e9, "> 300 %", "red")]),
         )
         .value(
             "runs_out_in",
@@ -191,7 +200,7 @@ fn pool(kit: &Kit<'_>) -> Panel {
     );
     let serving = format!("({fullest} and on (job, instance, account) (@cpa_account_up == 1))");
     kit.table("pool")
-        .label("provider", at_least(90))
+        .label("provider", at_least(120))
         .label("window", wide(80))
         .value(
             "mean_use",
@@ -220,7 +229,7 @@ fn tight(kit: &Kit<'_>) -> Panel {
     kit.timeline("tight")
         .query(
             "{{account}} {{window}}",
-            "max by (account, window) (@cpa_quota_used_ratio)",
+            &rows_of_highest("account, window", "@cpa_quota_used_ratio"),
         )
         .steps(style::QUOTA_OR_GONE)
         .default("color", style::by_steps())
@@ -228,15 +237,11 @@ fn tight(kit: &Kit<'_>) -> Panel {
         .slices("5m", 240)
 }
 
-/// The set is the same along the whole graph: the fullest over the range.
-fn short_windows(kit: &Kit<'_>) -> Panel {
-    let all = per_window(&format!("@cpa_quota_used_ratio{SHORT}"));
-    let mean = per_window(&format!(
-        "avg_over_time(@cpa_quota_used_ratio{SHORT}[$__range] @ end())"
-    ));
-    kit.quota_lines("short_windows").query(
+fn windows(kit: &Kit<'_>, key: &str, which: &str) -> Panel {
+    let gauge = format!("@cpa_quota_used_ratio{which}");
+    kit.quota_lines(key).query(
         "{{account}} {{limit}} {{window}}",
-        &format!("{all} and on (account, limit, window) topk(4, {mean})"),
+        &lines_of_highest(&per_window(&at_slices(&gauge)), LIMIT, &gauge),
     )
 }
 
@@ -245,8 +250,9 @@ fn long_at_reset(kit: &Kit<'_>) -> Panel {
         "({}) and on {WINDOW} @cpa_quota_window_seconds > 86400",
         at_reset()
     );
+    let long = lines_of_highest(&per_window(&long), LIMIT, "@cpa_quota_used_ratio");
     kit.lines("long_at_reset", "30m")
-        .query("{{account}} {{limit}} {{window}}", &per_window(&long))
+        .query("{{account}} {{limit}} {{window}}", &long)
         .custom("thresholdsStyle", json!({"mode": "dashed"}))
         .steps(&[("transparent", None), ("red", Some(1.0))])
         .bounds(0.0, 2.0)

@@ -9,9 +9,9 @@ use super::pieces::{
 use crate::board::{Plan, RESTARTS, Section, closed, open};
 use crate::kinds::names_only;
 use crate::panel::{Kit, Panel};
-use crate::query::{all_bars, grown, most, quantile};
+use crate::query::{SLICE, all_bars, grown, most, quantile, while_up};
 use crate::style;
-use crate::table::{at_least, count, failed_share, gauge, seconds, wide};
+use crate::table::{at_least, count, failed_share, seconds, wide};
 
 pub(super) const PLAN: Plan = Plan {
     name: "traffic",
@@ -37,8 +37,9 @@ const REFUSED: &str = "@cpa_request_failures_total{code=\"429\"}";
 fn sections(kit: &Kit<'_>) -> Vec<Section> {
     vec![
         open(vec![
-            kit.spark("requests")
-                .query(kit.t.word("requests"), &all_bars("", "@cpa_requests_total"))
+            kit.stat("requests")
+                .query(kit.t.word("requests"), &grown("", "@cpa_requests_total"))
+                .option("textMode", json!("value"))
                 .decimals(0)
                 .color("blue")
                 .at(0, 0, 4, 4),
@@ -105,7 +106,7 @@ fn success(kit: &Kit<'_>) -> Panel {
     kit.stat("success")
         .query(
             kit.t.word("succeeded"),
-            &format!("1 - ({failed} or vector(0)) / {all}"),
+            &format!("1 - ({failed} or 0 * {all}) / {all}"),
         )
         .unit("percentunit")
         .decimals(1)
@@ -117,11 +118,11 @@ fn refused(kit: &Kit<'_>) -> Panel {
     kit.stat("refused")
         .query(
             "429",
-            &format!(
+            &while_up(&format!(
                 "{} or on () 0 * {}",
                 grown("", REFUSED),
                 grown("", "@cpa_requests_total")
-            ),
+            )),
         )
         .decimals(0)
         .option("textMode", json!("value"))
@@ -140,7 +141,7 @@ fn speed(kit: &Kit<'_>) -> Panel {
 }
 
 fn heatmap(kit: &Kit<'_>, key: &str, histogram: &str, scheme: &str) -> Panel {
-    let cells = format!("sum by (le) (increase({histogram}_bucket[$__interval]))");
+    let cells = format!("sum by (le) (increase({histogram}_bucket{SLICE}))");
     kit.heatmap(key, scheme).query("{{le}}", &cells).unit("s")
 }
 
@@ -158,17 +159,13 @@ fn models(kit: &Kit<'_>) -> Panel {
         )
     };
     let slow: &[style::Step] = &[
-        ("blue", None),
+        ("text", None),
         ("orange", Some(120.0)),
         ("red", Some(300.0)),
     ];
     kit.table("models")
-        .label("model", at_least(200))
-        .value(
-            "p95",
-            &of("0.95", DURATION),
-            gauge(115, 300.0, slow).unit("s").decimals(1),
-        )
+        .label("model", at_least(240))
+        .value("p95", &of("0.95", DURATION), seconds(80, 1).steps(slow))
         .value("median", &of("0.5", DURATION), seconds(80, 1))
         .value("first_token_p95", &of("0.95", FIRST_TOKEN), seconds(118, 1))
         .value(
@@ -184,7 +181,7 @@ fn models(kit: &Kit<'_>) -> Panel {
 fn what_failed(kit: &Kit<'_>) -> Panel {
     let failures = grown("account, code, reason", "@cpa_request_failures_total");
     kit.table("what_failed")
-        .label("account", at_least(120))
+        .label("account", at_least(150))
         .label("code", wide(65))
         .label("reason", wide(100))
         .value("failures", &format!("{failures} > 0.5"), count(95))
@@ -192,7 +189,7 @@ fn what_failed(kit: &Kit<'_>) -> Panel {
 }
 
 fn failed_slices(kit: &Kit<'_>) -> Panel {
-    let of = |counter: &str| format!("sum by (provider) (increase({counter}[$__interval]))");
+    let of = |counter: &str| format!("sum by (provider) (increase({counter}{SLICE}))");
     let enough = format!("({} >= 3)", of("@cpa_requests_total"));
     let share = format!(
         "{} / {enough} or 0 * {enough}",
