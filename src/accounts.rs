@@ -18,6 +18,7 @@ mod inquiry;
 mod key_lists;
 mod lenient;
 mod once;
+mod quota_signals;
 mod roster;
 mod watcher;
 

@@ -160,7 +160,7 @@ pub struct Cooldown {
     pub until: UnixNanos,
 }
 
-/// Quota headers of an account's last answer, as v8 keeps them.
+/// Quota headers of an account's last answer, as CPA keeps them since 7.3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuotaSignals {
     pub observed_at: Option<UnixNanos>,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
 use super::class;
 use super::lenient::{flag, lenient, text, time};
-use super::{Decoding, NotAList};
+use super::{Decoding, NotAList, quota_signals};
 use crate::model::{AuthType, UnixNanos};
 
 /// Accounts of an answer, and how many of its entries were none.
@@ -84,7 +84,11 @@ pub(super) fn files(body: &[u8], with: &Decoding) -> Result<Listed, NotAList> {
         let account = serde_json::from_str::<Entry<'_>>(raw.get())
             .ok()
             .and_then(|entry| account(&entry, with));
-        listed.add(account.map(with_cooldown));
+        let account = account.map(with_cooldown).map(|mut account| {
+            quota_signals::read(raw, with, &mut account);
+            account
+        });
+        listed.add(account);
     }
     Ok(listed)
 }

@@ -131,7 +131,7 @@ impl Board {
     ) -> Vec<QuotaPoint> {
         let mut news = Vec::new();
         for reading in readings {
-            if seen.is_too_late(&reading) {
+            if seen.is_too_late(&reading) || !reading.says_something() {
                 continue;
             }
             self.admit(reading.limit().as_str());

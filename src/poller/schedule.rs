@@ -24,8 +24,8 @@ const UNSUPPORTED: Duration = Duration::from_hours(24);
 const AFTER_RESET: Duration = Duration::from_secs(5);
 /// What changes seldom, like the plan, is asked for with the first poll and then this often.
 const PLAN_EVERY: Duration = Duration::from_hours(6);
-/// However much headers tell, they leave out balances and limits that nobody touched.
-const POLL_AT_LEAST: Duration = Duration::from_hours(24);
+/// However much headers tell, they leave out balances and limits of single models and features.
+const POLL_AT_LEAST: Duration = Duration::from_mins(15);
 
 /// What tells that a credential is another one than when it was refused.
 pub(super) type Stamp = (Option<UnixNanos>, Option<UnixNanos>);
@@ -176,16 +176,14 @@ impl Schedule {
     }
 
     /// A newer reading came by itself: the account need not be asked before `until`, unless the
-    /// last answer is long ago or somebody waits for the next.
-    pub(super) fn postpone(&mut self, account: &str, until: Instant, now: Instant) {
+    /// last answer is long ago by then or somebody waits for the next.
+    pub(super) fn postpone(&mut self, account: &str, until: Instant) {
         let at_least = POLL_AT_LEAST / self.time_scale;
         if let Some(entry) = self.entries.get_mut(account)
             && !entry.forced
-            && entry
-                .answered
-                .is_some_and(|at| now.duration_since(at) < at_least)
+            && let Some(answered) = entry.answered
         {
-            entry.due = entry.due.max(until);
+            entry.due = entry.due.max(until.min(answered + at_least));
         }
     }
 

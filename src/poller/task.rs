@@ -20,7 +20,7 @@ use super::targets::Targets;
 use super::view::view;
 use super::{Parts, label};
 use crate::ingest::{Note, QuotaSign};
-use crate::model::{QuotaPoint, QuotaSource, UnixNanos};
+use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
 
 use polls::Polled;
@@ -170,7 +170,9 @@ impl Task {
                 provider: &provider,
             };
             let (at, now) = (observed.at, self.now());
-            let tells_windows = !observed.headers.readings.is_empty();
+            // What is said of one model's limit says nothing of the plan.
+            let readings = &observed.headers.readings;
+            let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
             let news = self.board.overheard(whose, observed.headers, at, now);
             self.keep(news);
             if let Some(refusal) = observed.refusal {
@@ -179,7 +181,7 @@ impl Task {
                 let news = self.board.read(whose, [refusal], seen, now);
                 self.keep(news);
             }
-            if tells_windows {
+            if tells_plan {
                 self.postpone(&auth_index, at, now);
             }
         }
@@ -194,8 +196,8 @@ impl Task {
             .get(auth_index)
             .map(|target| self.targets.interval(target));
         if let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) {
-            let now = Instant::now();
-            self.schedule.postpone(auth_index, now + fresh_for, now);
+            let until = Instant::now() + fresh_for;
+            self.schedule.postpone(auth_index, until);
         }
     }
 

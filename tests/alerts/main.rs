@@ -19,6 +19,7 @@ mod runbook;
 mod script;
 mod sinks;
 mod source;
+mod spark;
 mod stack;
 mod support;
 mod tools;

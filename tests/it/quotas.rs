@@ -1,6 +1,7 @@
 //! Quotas at the socket: what the page shows of them is what the simulated providers hold.
 
 mod api;
+mod cases;
 mod faults;
 mod files;
 mod fleet;

@@ -24,7 +24,7 @@ pub use outcome::{Failure, FailureReason};
 pub use past::{PastFamily, PastKey, PastRow};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
-    QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole,
+    QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole, is_plausible_time,
 };
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};

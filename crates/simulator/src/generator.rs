@@ -126,7 +126,7 @@ impl Generator {
         let result = failure.map(|failure| (failure.fault, failure.refusal));
         self.pool.result(plan.account, plan.model, result, now);
         let told = fault.is_none_or(|fault| fault.has_headers() && fault != Fault::BadGateway);
-        if told && self.style.shape.v8 && account.kind.headers.tells_quota() {
+        if told && self.style.shape.quota_signals && account.kind.headers.tells_quota() {
             let refused = failure.and_then(|failure| failure.refusal);
             self.pool.see(plan.account, plan.model, refused, now);
         }

@@ -44,7 +44,7 @@ impl Asked<'_> {
         let query = self
             .url
             .query()
-            .filter(|query| query.starts_with("format="));
+            .filter(|query| query.starts_with("format=") || query.starts_with("cedar_ember="));
         let (host, path) = (self.host(), self.url.path());
         match query {
             Some(query) => format!("{host}{path}?{query}"),

@@ -95,6 +95,8 @@ pub(crate) struct RecordShape {
     pub(crate) client_meta: bool,
     pub(crate) token_sha: bool,
     pub(crate) claude_thinking: bool,
+    /// The list of credentials repeats the quota headers of the last answer.
+    pub(crate) quota_signals: bool,
     pub(crate) v8: bool,
     pub(crate) long_request_id: bool,
 }
@@ -120,6 +122,7 @@ impl RecordShape {
             client_meta: v.has(7, 2, 104),
             token_sha: v == CpaVersion::new(7, 2, 111) || v.has(7, 2, 116),
             claude_thinking: v.has(7, 2, 117),
+            quota_signals: v.has(7, 3, 0),
             v8: v.has(8, 0, 0),
             long_request_id: v.has(8, 0, 10),
         }

@@ -292,3 +292,41 @@ fn a_last_or_empty_v8_page_ends_the_list() {
         assert_eq!(page.more, more, "{body}");
     }
 }
+
+#[test]
+fn a_v0_of_7_3_tells_quota_headers() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/cases/v0-quota-signals.json"
+    );
+    let case = std::fs::read_to_string(path).unwrap();
+    let case = case
+        .replace("@now-30", "2026-11-22T04:37:03Z")
+        .replace("@epoch+", "17953");
+    let body = format!(
+        "{{\"files\":[{case},{{\"auth_index\":\"00aa\",\"quota\":{{\"exceeded\":true}}}}]}}"
+    );
+    let listed = files(body.as_bytes());
+    assert_eq!((listed.accounts.len(), listed.skipped), (2, 0));
+    let signals = listed.accounts[0].quota_signals.as_ref().unwrap();
+    assert_eq!(signals.observed_at, Some(time("2026-11-22T04:37:03Z")));
+    let of = |name: &str| {
+        let mut headers = signals.headers.iter();
+        headers
+            .find(|(has, _)| &**has == name)
+            .map(|(_, value)| &**value)
+    };
+    assert_eq!(
+        of("anthropic-ratelimit-unified-5h-utilization"),
+        Some("0.08")
+    );
+    assert_eq!(
+        of("anthropic-ratelimit-unified-7d-utilization"),
+        Some("0.31")
+    );
+    assert_eq!(
+        listed.accounts[1].quota_signals,
+        Some(QuotaSignals::default()),
+        "an older form"
+    );
+}

@@ -112,18 +112,32 @@ fn headers_put_a_poll_off_unless_it_is_waited_for_or_overdue() {
     let now = Instant::now();
     let mut schedule = planned(now);
     let due = schedule.next_time();
-    schedule.postpone("a", now + INTERVAL, now);
+    schedule.postpone("a", now + INTERVAL);
     assert_eq!(schedule.next_time(), due, "was never asked");
     next(&mut schedule, None, now);
-    schedule.postpone("a", now + INTERVAL * 2, now);
+    schedule.postpone("a", now + INTERVAL * 2);
     assert_eq!(schedule.next_time(), Some(now + INTERVAL * 2));
     schedule.force("a", now);
-    schedule.postpone("a", now + INTERVAL * 2, now);
+    schedule.postpone("a", now + INTERVAL * 2);
     assert_eq!(schedule.next_due(now).as_deref(), Some("a"));
+}
+
+#[test]
+fn limits_that_no_header_carries_are_read_again_every_quarter_of_an_hour() {
+    let now = Instant::now();
+    let mut schedule = planned(now);
     next(&mut schedule, None, now);
-    let late = now + POLL_AT_LEAST;
-    schedule.postpone("a", late + INTERVAL, late);
-    assert!(schedule.next_time() < Some(late));
+    for seconds in 0..1000 {
+        schedule.postpone("a", now + Duration::from_secs(seconds) + INTERVAL);
+    }
+    let quarter = now + Duration::from_mins(15);
+    assert_eq!(schedule.next_time(), Some(quarter));
+    // Who is to be asked more seldom than that is.
+    schedule.put("a", Duration::from_hours(1), (None, None), now);
+    next(&mut schedule, None, now);
+    let due = schedule.next_time();
+    schedule.postpone("a", now + Duration::from_hours(1));
+    assert_eq!(schedule.next_time(), due);
 }
 
 #[test]

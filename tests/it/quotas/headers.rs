@@ -10,16 +10,16 @@ use tempfile::tempdir;
 use super::{calls, calls_of, labels, of_provider, truth};
 use crate::harness::{Exporter, Samples, eventually, simulator};
 
-const DEAF: [&str; 3] = ["--quota.enabled=false", "--accounts.interval", "1s"];
+pub(super) const DEAF: [&str; 3] = ["--quota.enabled=false", "--accounts.interval", "1s"];
 
 /// A sample of an account's window.
-fn of_window(page: &Samples, family: &str, account: &str, window: &str) -> Option<f64> {
+pub(super) fn of_window(page: &Samples, family: &str, account: &str, window: &str) -> Option<f64> {
     let labels = labels(page).get(account)?.clone();
     let name = format!("{family}{{{labels},limit=\"main\",window=\"{window}\"}}");
     page.get(&name).copied()
 }
 
-fn is_shown(page: &Samples, account: &AccountQuotas) -> bool {
+pub(super) fn is_shown(page: &Samples, account: &AccountQuotas) -> bool {
     let mut main = account.limits.iter().filter(|limit| limit.limit == "main");
     main.all(|limit| {
         let get = |family| of_window(page, family, &account.account, &limit.window);

@@ -21,6 +21,8 @@ pub use point::QuotaPoint;
 pub use reading::Reading;
 pub use window::{Window, WindowRole};
 
+use super::UnixNanos;
+
 /// What a limit counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
@@ -110,6 +112,24 @@ impl QuotaSource {
             Self::Local => "local",
         }
     }
+}
+
+/// Times outside 2015 to 2100 are mistakes of unit or of the clock, or stand for "never".
+pub fn is_plausible_time(at: UnixNanos) -> bool {
+    const EARLIEST: i64 = 1_420_070_400_000_000_000;
+    const LATEST: i64 = 4_102_444_800_000_000_000;
+    (EARLIEST..LATEST).contains(&at.get())
+}
+
+/// A number without the noise of binary arithmetic: `100.1 - 100` is 0.1. Six decimals, fewer where
+/// a double has no more.
+fn tidy(number: f64) -> f64 {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let scales = [1e6, 1e3].into_iter();
+    let scale = scales
+        .into_iter()
+        .find(|scale| number.abs() * scale < EXACT);
+    scale.map_or(number, |scale| (number * scale).round() / scale)
 }
 
 /// A number that can stand in a row: neither NaN nor infinite; less than nothing is nothing.

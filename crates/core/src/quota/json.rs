@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use crate::model::{Name, UnixNanos};
+use crate::model::{Name, UnixNanos, is_plausible_time};
 
 /// A bare number below this is seconds since 1970, above it milliseconds.
-const SECONDS_END: f64 = 1e11;
+const SECONDS_END: f64 = 1e12;
 /// Most entries looked at in one list.
 const MAX_ITEMS: usize = 500;
 
@@ -122,8 +122,7 @@ impl<'a> Node<'a> {
     /// ISO 8601 with or without time of day, or seconds or milliseconds since 1970.
     pub(super) fn time(self) -> Option<UnixNanos> {
         match self.number() {
-            Some(bare) if bare < SECONDS_END => at_seconds(bare),
-            Some(bare) => at_seconds(bare / 1000.0),
+            Some(bare) => of_bare(bare),
             None => iso(self.text()?),
         }
     }
@@ -164,12 +163,32 @@ pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// A time in a header, as [`Node::time`].
+pub(super) fn time(text: &str) -> Option<UnixNanos> {
+    match number(text) {
+        Some(bare) => of_bare(bare),
+        None => iso(text),
+    }
+}
+
+fn of_bare(number: f64) -> Option<UnixNanos> {
+    if number < SECONDS_END {
+        at_seconds(number)
+    } else {
+        at_seconds(number / 1000.0)
+    }
+}
+
 /// Nanoseconds are exact beyond need: times are whole seconds or milliseconds. 0 is no time but the
 /// lack of one.
 pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
     let in_range = seconds > 0.0 && seconds <= 9e9;
     let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
-    millis.parse().ok().map(UnixNanos::from_millis)
+    millis
+        .parse()
+        .ok()
+        .map(UnixNanos::from_millis)
+        .filter(|at| is_plausible_time(*at))
 }
 
 /// `seconds` after `at`, up to ten years.
@@ -178,7 +197,7 @@ pub(super) fn after(at: UnixNanos, seconds: f64) -> Option<UnixNanos> {
     in_range.then(|| at.saturating_add(std::time::Duration::from_secs_f64(seconds)))
 }
 
-pub(super) fn iso(text: &str) -> Option<UnixNanos> {
+fn iso(text: &str) -> Option<UnixNanos> {
     let stamp = text.parse::<jiff::Timestamp>().ok().or_else(|| {
         let date: jiff::civil::Date = text.parse().ok()?;
         date.to_zoned(jiff::tz::TimeZone::UTC)
@@ -188,4 +207,5 @@ pub(super) fn iso(text: &str) -> Option<UnixNanos> {
     i64::try_from(stamp.as_nanosecond())
         .ok()
         .map(UnixNanos::new)
+        .filter(|at| is_plausible_time(*at))
 }

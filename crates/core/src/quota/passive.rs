@@ -8,8 +8,6 @@ use crate::model::{
     AuthType, Event, Exhaustion, Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window,
 };
 
-use super::providers::limit_of_feature;
-
 /// A minute in nanoseconds.
 const TOLERANCE: u64 = 60_000_000_000;
 
@@ -62,8 +60,7 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
     let found = Found::new(pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
     let headers = read(&event.provider, &found, at);
     let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
-        let active = found.get("x-codex-active-limit");
-        let row = refusal(&event.provider, &event.model, active, exhaustion)?;
+        let row = refusal(&event.provider, &event.model, &found, exhaustion)?;
         Some(at_home(row, &headers.readings))
     });
     let says_something = headers != QuotaAnswer::default() || refusal.is_some();
@@ -80,16 +77,15 @@ pub fn seen_at(event: &Event<'_>) -> UnixNanos {
     event.timestamp.saturating_add(wait)
 }
 
-/// What a refusal says by itself. `active_limit` is the limit in Codex's header of that name.
-pub fn refusal(
+/// What a refusal says by itself; the headers beside it name Codex's active limit.
+fn refusal(
     provider: &str,
     model: &str,
-    active_limit: Option<&str>,
+    headers: &Found<'_>,
     exhaustion: &Exhaustion,
 ) -> Option<Reading> {
-    let (limit, scope) = match (provider, active_limit) {
-        ("codex", None | Some("codex")) => (Limit::main(), Scope::Account),
-        ("codex", Some(feature)) => (limit_of_feature(feature)?, Scope::Model),
+    let (limit, scope) = match provider {
+        "codex" => codex::active_limit(headers),
         // Google's pools are by model.
         _ => (Limit::new(model)?, Scope::Model),
     };

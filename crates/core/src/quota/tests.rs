@@ -1,3 +1,4 @@
+mod cases;
 mod claude;
 mod codex;
 mod failures;

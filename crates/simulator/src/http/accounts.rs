@@ -72,6 +72,12 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
             map.insert("account".to_owned(), email.as_str().into());
             map.insert("email".to_owned(), email.as_str().into());
         }
+        if core.config.version.has(7, 3, 0)
+            && let Some((at, signals)) = core.generator().signals(number)
+        {
+            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(&signals) });
+            map.insert("quota".to_owned(), quota);
+        }
         if let Some(retry) = standing.retry_after(now) {
             map.insert("next_retry_after".to_owned(), rfc3339(retry).into());
         }
@@ -87,6 +93,15 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
         }
     }
     entry
+}
+
+fn quota_headers(signals: &[u8]) -> BTreeMap<String, String> {
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_slice(signals).unwrap_or_default();
+    let wanted = ["Anthropic-Ratelimit-Unified-", "X-Codex-", "Retry-After"];
+    all.into_iter()
+        .filter(|(name, _)| wanted.iter().any(|prefix| name.starts_with(prefix)))
+        .filter_map(|(name, values)| Some((name, values.into_iter().next()?)))
+        .collect()
 }
 
 fn id_token(number: usize, account: &Account, standing: &Standing) -> Value {

@@ -1,7 +1,5 @@
 //! Credentials as CPA 8 shows them, and its quota plugins. From CPA's sources; none was run.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -60,7 +58,7 @@ fn paging(call: &Call, name: &str, default: usize) -> Result<usize, Answer> {
     }
 }
 
-/// Adds what only v8 tells, above all the quota headers of the last answer.
+/// Adds what only v8 tells.
 fn entry_v8(number: usize, core: &Core) -> Value {
     let mut entry = accounts::entry(number, core);
     let now = core.now();
@@ -68,17 +66,11 @@ fn entry_v8(number: usize, core: &Core) -> Value {
     let Some(account) = world.accounts.get(number) else {
         return entry;
     };
-    let (signals, cooldowns) = {
-        let generator = core.generator();
-        let standing = generator.pool.standing(number);
-        let cooldowns = standing.map(|standing| cooldowns(account, standing, now));
-        (generator.signals(number), cooldowns)
-    };
+    let generator = core.generator();
+    let standing = generator.pool.standing(number);
+    let cooldowns = standing.map(|standing| cooldowns(account, standing, now));
+    drop(generator);
     if let Value::Object(map) = &mut entry {
-        if let Some((at, signals)) = signals {
-            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(&signals) });
-            map.insert("quota".to_owned(), quota);
-        }
         let plugin = quota_provider(account);
         map.insert("cooldowns".to_owned(), cooldowns.into());
         map.insert("supports_quota".to_owned(), plugin.is_some().into());
@@ -87,15 +79,6 @@ fn entry_v8(number: usize, core: &Core) -> Value {
         }
     }
     entry
-}
-
-fn quota_headers(signals: &[u8]) -> BTreeMap<String, String> {
-    let all: BTreeMap<String, Vec<String>> = serde_json::from_slice(signals).unwrap_or_default();
-    let wanted = ["Anthropic-Ratelimit-Unified-", "X-Codex-", "Retry-After"];
-    all.into_iter()
-        .filter(|(name, _)| wanted.iter().any(|prefix| name.starts_with(prefix)))
-        .filter_map(|(name, values)| Some((name, values.into_iter().next()?)))
-        .collect()
 }
 
 /// One entry for the credential where all of it rests, else one for each model that does.

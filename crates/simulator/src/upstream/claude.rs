@@ -6,12 +6,22 @@ use super::{Asked, Reply, Subject, percent};
 use crate::generator::json::rfc3339;
 use crate::quota::Limit;
 
+/// Early resets of every account.
+const RESETS: u32 = 2;
+
 pub(super) fn answer(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
     if asked.is("GET", "/api/oauth/profile") {
         return Some(Reply::ok(&profile(of)));
     }
     if !asked.is("GET", "/api/oauth/usage") {
         return None;
+    }
+    let asks_for_resets = asked
+        .url
+        .query()
+        .is_some_and(|query| query.starts_with("cedar_ember="));
+    if asks_for_resets {
+        return Some(Reply::ok(&resets(asked)));
     }
     let known = asked.header("user-agent");
     let known = known.is_some_and(|agent| agent.starts_with("claude-code/"));
@@ -20,6 +30,17 @@ pub(super) fn answer(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
         return Some(throttled());
     }
     Some(Reply::ok(&usage(of)))
+}
+
+/// Early resets in stock, told to no other program than Claude Code.
+fn resets(asked: &Asked<'_>) -> Value {
+    let agent = asked.header("user-agent");
+    let known = agent.is_some_and(|agent| agent.starts_with("claude-cli/"));
+    let grants = json!([{ "id": "launch", "resets_total": RESETS, "resets_left": RESETS,
+        "paused": false, "usable_now": true }]);
+    let reason = (!known).then_some("surface");
+    json!({ "cedar_ember": { "eligible": known, "ineligible_reason": reason,
+        "grants": if known { grants } else { json!([]) } } })
 }
 
 fn throttled() -> Reply {

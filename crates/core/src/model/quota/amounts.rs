@@ -1,4 +1,4 @@
-use super::{Unit, sane};
+use super::{Unit, sane, tidy};
 
 /// Absolute numbers of a limit; at least one of the three is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,9 +26,9 @@ impl Amounts {
         let known = used.is_some() || limit.is_some() || remaining.is_some();
         known.then_some(Self {
             unit,
-            used,
-            limit,
-            remaining,
+            used: used.map(tidy),
+            limit: limit.map(tidy),
+            remaining: remaining.map(tidy),
         })
     }
 
@@ -52,6 +52,15 @@ impl Amounts {
     pub fn ratio(&self) -> Option<f64> {
         let limit = self.limit.filter(|limit| *limit > 0.0)?;
         Some(self.used? / limit)
+    }
+
+    /// A limit of 0, and nothing used of it.
+    pub(super) fn is_empty(self) -> bool {
+        let is_nothing = |number: Option<f64>| number.is_none_or(|number| number <= 0.0);
+        self.limit.is_some()
+            && [self.limit, self.used, self.remaining]
+                .into_iter()
+                .all(is_nothing)
     }
 
     /// Without limit there is nothing to remain.

@@ -1,4 +1,4 @@
-use super::{Limit, Name, Reading, Unit, sane};
+use super::{Limit, Name, Reading, Unit, sane, tidy};
 use crate::model::UnixNanos;
 
 /// What a provider says about an account besides its windows.
@@ -13,6 +13,8 @@ pub struct AccountFacts {
     pub subscription_end: Option<UnixNanos>,
     /// The page that tells balances was not asked this time: those known before still hold.
     pub is_partial: bool,
+    /// The same of the page that tells the early resets.
+    pub keeps_resets: bool,
 }
 
 /// Money spent beside the plan, as the provider reports it.
@@ -26,7 +28,7 @@ pub struct Spend {
 impl Spend {
     /// `None` when neither number is known.
     pub fn new(limit: Limit, used_usd: Option<f64>, limit_usd: Option<f64>) -> Option<Self> {
-        let (used_usd, limit_usd) = (sane(used_usd), sane(limit_usd));
+        let (used_usd, limit_usd) = (sane(used_usd).map(tidy), sane(limit_usd).map(tidy));
         let known = used_usd.is_some() || limit_usd.is_some();
         known.then_some(Self {
             limit,
@@ -66,6 +68,9 @@ impl AccountFacts {
     /// more, unless it was not asked for; a plan stays until another one is named.
     pub fn replace(&mut self, mut new: Self) {
         let old = std::mem::take(self);
+        if std::mem::take(&mut new.keeps_resets) {
+            new.reset_credits = new.reset_credits.or(old.reset_credits);
+        }
         if std::mem::take(&mut new.is_partial) {
             new.fill(old);
         } else {
@@ -77,7 +82,7 @@ impl AccountFacts {
     /// Adds a balance; one that is no number is unknown. A debt is kept: it is one.
     pub fn add_credits(&mut self, unit: Unit, balance: Option<f64>) {
         if let Some(balance) = balance.filter(|balance| balance.is_finite()) {
-            self.credits.push((unit, balance));
+            self.credits.push((unit, tidy(balance)));
         }
     }
 

@@ -1,9 +1,6 @@
-use super::{Amounts, Limit, Name, Scope, Window, sane};
+use super::{Amounts, Limit, Name, Scope, Window, is_plausible_time, sane};
 use crate::model::UnixNanos;
 
-/// Times outside 2015 to 2100 are mistakes of unit or of the clock.
-const EARLIEST: i64 = 1_420_070_400_000_000_000;
-const LATEST: i64 = 4_102_444_800_000_000_000;
 /// A larger share is no overage but nonsense.
 const LARGEST_RATIO: f64 = 1_000_000.0;
 
@@ -54,9 +51,7 @@ impl Reading {
     /// The used share, 0 to 1 and beyond. NaN and infinite are unknown.
     #[must_use]
     pub fn with_ratio(mut self, ratio: Option<f64>) -> Self {
-        // 1 - 0.89 and 0.11 are one share: beyond nine digits there is only arithmetic.
-        let ratio = ratio.map(|ratio| (ratio * 1e9).round() / 1e9);
-        self.used_ratio = sane(ratio).filter(|ratio| *ratio <= LARGEST_RATIO);
+        self.used_ratio = share(ratio);
         self
     }
 
@@ -75,7 +70,7 @@ impl Reading {
     /// When the window starts anew. A time that cannot be true is unknown.
     #[must_use]
     pub fn with_reset(mut self, at: Option<UnixNanos>) -> Self {
-        self.reset_at = at.filter(|at| (EARLIEST..LATEST).contains(&at.get()));
+        self.reset_at = at.filter(|at| is_plausible_time(*at));
         self
     }
 
@@ -114,7 +109,7 @@ impl Reading {
         if self.unlimited {
             return None;
         }
-        let of_amounts = || sane(self.amounts?.ratio()).filter(|ratio| *ratio <= LARGEST_RATIO);
+        let of_amounts = || share(self.amounts?.ratio());
         self.used_ratio.or_else(of_amounts)
     }
 
@@ -140,14 +135,23 @@ impl Reading {
         self.unlimited
     }
 
-    /// Whether the row says anything worth keeping.
+    /// Whether the row says anything worth keeping. A limit of 0 of which nothing was used and no
+    /// share is stated stands where the plan has no such limit.
     pub fn says_something(&self) -> bool {
-        self.unlimited
-            || self.exhausted.is_some()
+        let is_placeholder =
+            self.used_ratio.is_none() && self.amounts.is_some_and(Amounts::is_empty);
+        let says = self.exhausted.is_some()
             || self.used_ratio().is_some()
             || self.amounts.is_some()
-            || self.reset_at.is_some()
+            || self.reset_at.is_some();
+        self.unlimited || (says && !is_placeholder)
     }
+}
+
+/// A used share. 1 - 0.89 and 0.11 are one: beyond nine digits there is only arithmetic.
+fn share(ratio: Option<f64>) -> Option<f64> {
+    let ratio = ratio.map(|ratio| (ratio * 1e9).round() / 1e9);
+    sane(ratio).filter(|ratio| *ratio <= LARGEST_RATIO)
 }
 
 #[cfg(test)]
@@ -202,6 +206,45 @@ mod tests {
             (left.used(), left.limit(), left.remaining()),
             (Some(7.0), None, None)
         );
+    }
+
+    #[test]
+    fn a_limit_of_nothing_says_nothing() {
+        let row = |used, limit, remaining| {
+            reading()
+                .with_amounts(Amounts::new(Unit::Usd, used, limit, remaining))
+                .with_reset(Some(UnixNanos::new(1_800_000_000_000_000_000)))
+        };
+        let (nothing, some) = (Some(0.0), Some(3.0));
+        for (used, limit, remaining) in [
+            (nothing, nothing, nothing),
+            (None, nothing, nothing),
+            (nothing, nothing, None),
+            (None, nothing, None),
+        ] {
+            let empty = row(used, limit, remaining);
+            assert!(!empty.says_something(), "{empty:?}");
+            assert!(!empty.clone().with_exhausted(Some(true)).says_something());
+            assert!(empty.clone().with_ratio(nothing).says_something());
+            assert!(empty.with_unlimited(true).says_something());
+        }
+        assert!(row(some, nothing, nothing).says_something(), "beyond it");
+        assert!(row(nothing, some, None).says_something());
+        assert!(row(nothing, None, None).says_something());
+    }
+
+    #[test]
+    fn binary_noise_stays_inside() {
+        let ratio = |ratio| reading().with_ratio(Some(ratio)).used_ratio();
+        assert_eq!(ratio(0.100_000_000_000_001_42), Some(0.1));
+        assert_eq!(ratio(1.0 - 0.93), Some(0.07));
+        let percent = |percent| reading().with_percent(Some(percent)).used_ratio();
+        assert_eq!(percent(28.999_999_999_999_996), Some(0.29));
+        assert_eq!(percent(55.432_1), Some(0.554_321));
+        let amounts = Amounts::new(Unit::Usd, None, Some(100.1), Some(100.0));
+        let row = reading().with_amounts(amounts);
+        assert_eq!(row.amounts().unwrap().used(), Some(0.1));
+        assert_eq!(row.used_ratio(), Some(0.000_999_001));
     }
 
     #[test]

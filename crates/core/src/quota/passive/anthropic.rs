@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Found;
 use crate::model::{Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window};
-use crate::quota::json::{at_seconds, iso, number};
+use crate::quota::json::{number, time};
 use crate::quota::providers::limit_of_claim;
 
 const PREFIX: &str = "anthropic-ratelimit-unified-";
@@ -46,13 +46,6 @@ fn row(headers: &Found<'_>, claim: &str, observed: UnixNanos) -> Option<Reading>
         .with_reset(reset)
         .with_exhausted(get("status").and_then(rejected));
     Some(row)
-}
-
-fn time(text: &str) -> Option<UnixNanos> {
-    match number(text) {
-        Some(seconds) => at_seconds(seconds),
-        None => iso(text),
-    }
 }
 
 fn rejected(status: &str) -> Option<bool> {

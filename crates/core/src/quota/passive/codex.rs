@@ -1,4 +1,4 @@
-//! `X-Codex-*`: the main limit, and one family of headers per further limit.
+//! `X-Codex-*`: the limit that the request used, and one family of headers per further limit.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::Found;
 use crate::model::{
     AccountFacts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window, WindowRole,
 };
-use crate::quota::json::{after, at_seconds, number};
+use crate::quota::json::{after, number, time};
 use crate::quota::providers::{has_begun, limit_of_feature};
 
 const PREFIX: &str = "x-codex-";
@@ -16,36 +16,75 @@ const ROLES: [(&str, WindowRole); 2] = [
 ];
 
 pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
-    let mut readings = Vec::new();
-    for family in families(headers) {
-        let group = family.trim_end_matches('-');
-        let limit = if group.is_empty() {
-            Some(Limit::main())
-        } else {
-            limit_of_feature(group)
-        };
-        let Some(limit) = limit else { continue };
-        let name = headers.get(&format!("{PREFIX}{family}limit-name"));
-        for (role_name, role) in ROLES {
-            let get = |what: &str| headers.get(&format!("{PREFIX}{family}{role_name}-{what}"));
-            let found = window(get, role, observed);
-            readings.extend(found.map(|(window, percent, reset)| {
-                let scope = if group.is_empty() {
-                    Scope::Account
-                } else {
-                    Scope::Model
-                };
-                Reading::new(limit.clone(), window, scope)
-                    .with_name(name.and_then(Name::new))
-                    .with_percent(Some(percent))
-                    .with_reset(reset)
-            }));
-        }
+    let mut readings: Vec<Reading> = Vec::new();
+    // Families with a name come first: unprefixed windows may repeat those of the active limit.
+    for family in families(headers).into_iter().rev() {
+        let found = read_family(headers, family, observed);
+        let new = found.into_iter().filter(|row| {
+            let same = |known: &Reading| {
+                known.limit() == row.limit() && known.window().label() == row.window().label()
+            };
+            !readings.iter().any(same)
+        });
+        let new: Vec<Reading> = new.collect();
+        readings.splice(0..0, new);
     }
     QuotaAnswer {
         readings,
         facts: facts(headers),
     }
+}
+
+/// The limit of the unprefixed windows. `X-Codex-Active-Limit` names it: a group, or the plan under
+/// any other word (`codex`, `premium`).
+pub(super) fn active_limit(headers: &Found<'_>) -> (Limit, Scope) {
+    let named = headers.get("x-codex-active-limit").and_then(|active| {
+        let active = active.to_ascii_lowercase();
+        let group = active.replace('_', "-");
+        let has_family = || families(headers).contains(format!("{group}-").as_str());
+        let is_group = active.starts_with("codex_") || active == "code_review" || has_family();
+        is_group.then(|| limit_of_feature(&active)).flatten()
+    });
+    match named {
+        Some(limit) => scoped(limit),
+        None => (Limit::main(), Scope::Account),
+    }
+}
+
+fn scoped(limit: Limit) -> (Limit, Scope) {
+    let is_feature = limit.as_str() == "code_review";
+    let scope = if is_feature {
+        Scope::Feature
+    } else {
+        Scope::Model
+    };
+    (limit, scope)
+}
+
+/// `family` as from [`families`].
+fn read_family(headers: &Found<'_>, family: &str, observed: UnixNanos) -> Vec<Reading> {
+    let group = family.trim_end_matches('-');
+    let place = if group.is_empty() {
+        Some(active_limit(headers))
+    } else {
+        let group = group.strip_prefix("additional-").unwrap_or(group);
+        // Pages and the active limit spell with `_` what header names cannot.
+        limit_of_feature(&group.replace('-', "_")).map(scoped)
+    };
+    let Some((limit, scope)) = place else {
+        return Vec::new();
+    };
+    let name = headers.get(&format!("{PREFIX}{family}limit-name"));
+    let rows = ROLES.into_iter().filter_map(|(role_name, role)| {
+        let get = |what: &str| headers.get(&format!("{PREFIX}{family}{role_name}-{what}"));
+        let (window, percent, reset) = window(get, role, observed)?;
+        let row = Reading::new(limit.clone(), window, scope)
+            .with_name(name.and_then(Name::new))
+            .with_percent(Some(percent))
+            .with_reset(reset);
+        Some(row)
+    });
+    rows.collect()
 }
 
 /// The parts between `x-codex-` and `primary-…`: empty for the main limit, `bengalfox-` for
@@ -62,7 +101,8 @@ fn families<'a>(headers: &'a Found<'_>) -> BTreeSet<&'a str> {
     .collect()
 }
 
-/// All three or nothing: a family without length and reset is a limit that does not apply.
+/// All three or nothing: a family without length and reset is a limit that does not apply. A reset
+/// that is stated but cannot be true leaves the share.
 fn window<'a>(
     get: impl Fn(&str) -> Option<&'a str>,
     role: WindowRole,
@@ -71,11 +111,18 @@ fn window<'a>(
     let figure = |what: &str| get(what).and_then(number);
     let percent = figure("used-percent")?;
     let minutes = figure("window-minutes").filter(|minutes| *minutes > 0.0)?;
-    let fixed = figure("reset-at").and_then(at_seconds);
-    let relative = || figure("reset-after-seconds").and_then(|wait| after(observed, wait));
-    // What is over by now says nothing of the window that has begun.
-    let reset = fixed.or_else(relative).filter(|reset| *reset > observed)?;
     let window = Window::of_seconds(Some(minutes * 60.0), role);
+    let fixed = get("reset-at").and_then(time);
+    let relative = || figure("reset-after-seconds").and_then(|wait| after(observed, wait));
+    let Some(reset) = fixed.or_else(relative) else {
+        let is_stated = |what: &str| figure(what).is_some_and(|figure| figure > 0.0);
+        let is_stated = is_stated("reset-at") || is_stated("reset-after-seconds");
+        return is_stated.then_some((window, percent, None));
+    };
+    if reset <= observed {
+        // What is over by now says nothing of the window that has begun.
+        return None;
+    }
     let begun = has_begun(window, Some(percent), reset, observed);
     Some((window, percent, begun.then_some(reset)))
 }

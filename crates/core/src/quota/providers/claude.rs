@@ -10,6 +10,9 @@ use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const USAGE: &str = "https://api.anthropic.com/api/oauth/usage";
+/// The same page, with the account's early resets in stock. Only Claude Code itself is told them.
+const RESETS: &str = "https://api.anthropic.com/api/oauth/usage?cedar_ember=1&skip_spend=1";
+const RESETS_USER_AGENT: &str = "claude-cli/2.1.280 (external, cli)";
 const PROFILE: &str = "https://api.anthropic.com/api/oauth/profile";
 /// Any other program's name is counted in a much smaller bucket.
 const USER_AGENT: &str = "claude-code/2.1.0";
@@ -34,10 +37,20 @@ impl Provider for Claude {
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
         let usage = flow.call(request(USAGE))??;
         let mut answer = read(&usage)?;
-        if ask.with_plan
-            && let Ok(profile) = flow.call(request(PROFILE))?
-        {
-            answer.facts.plan = plan(profile.root());
+        let facts = &mut answer.facts;
+        facts.keeps_resets = facts.reset_credits.is_none();
+        if !ask.with_plan {
+            return Ok(answer);
+        }
+        if let Ok(profile) = flow.call(request(PROFILE))? {
+            facts.plan = plan(profile.root());
+        }
+        if facts.keeps_resets {
+            let asked = request(RESETS).with_header("User-Agent", RESETS_USER_AGENT);
+            if let Ok(page) = flow.call(asked)? {
+                facts.reset_credits = resets_in_stock(&page);
+                facts.keeps_resets = false;
+            }
         }
         Ok(answer)
     }
@@ -55,7 +68,10 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     // The named windows first: of two rows for one window the first one counts.
     let mut readings: Vec<Reading> = root.entries().filter_map(named).collect();
     readings.extend(root.get("limits").items().filter_map(listed));
-    let mut facts = AccountFacts::default();
+    let mut facts = AccountFacts {
+        reset_credits: resets_in_stock(page),
+        ..AccountFacts::default()
+    };
     let extra = extra_usage(root.get("extra_usage"));
     if let Some((row, spend)) = extra.or_else(|| spend(root.get("spend"))) {
         readings.push(row);
@@ -137,6 +153,27 @@ pub(in crate::quota) fn limit_of_claim(claim: &str) -> Option<(Limit, Window, Sc
             Scope::Model,
         ),
     })
+}
+
+/// Early resets that can be used now. An account that is not told of any has no number, not 0.
+fn resets_in_stock(page: &Page) -> Option<f64> {
+    let stock = page.root().get("cedar_ember");
+    let now = stock.observed();
+    let is_usable = |grant: &Node<'_>| {
+        let has_begun = grant
+            .get("starts_at")
+            .time()
+            .is_none_or(|start| start <= now);
+        let goes_on = grant.get("ends_at").time().is_none_or(|end| end > now);
+        has_begun && goes_on && grant.get("paused").flag() != Some(true)
+    };
+    let grants = stock.get("grants");
+    let is_told = stock.get("eligible").flag() == Some(true) && grants.is_list();
+    let usable = grants.items().filter(is_usable);
+    let left: f64 = usable
+        .filter_map(|grant| grant.get("resets_left").number())
+        .sum();
+    (is_told && left.is_finite()).then(|| left.max(0.0))
 }
 
 type Money = (Reading, Option<Spend>);

@@ -163,14 +163,20 @@ pub(in crate::quota) fn has_begun(
     !(is_unused && is_whole)
 }
 
-/// A member's share of a workspace's money; its unit is not stated, so only the share is used.
+/// A member's share of a workspace's money, in credits.
 fn individual_limit(node: Node<'_>) -> Option<Reading> {
-    let share = || Some(node.get("used").number()? / node.get("limit").number()?);
-    let percent = node.get("used_percent").number();
-    let ratio = percent.map(|percent| percent / 100.0).or_else(share)?;
-    let limit = Limit::new("individual_limit")?;
-    let row = Reading::new(limit, Window::MONTH, Scope::Spend);
-    Some(row.with_ratio(Some(ratio)).with_reset(end(node)))
+    let number = |key: &str| node.get(key).number();
+    let amounts = Amounts::new(
+        Unit::Credits,
+        number("used"),
+        number("limit"),
+        number("remaining"),
+    );
+    let left = || Some(100.0 - number("remaining_percent")?);
+    let row = Reading::new(Limit::new("individual_limit")?, Window::MONTH, Scope::Spend)
+        .with_percent(number("used_percent").or_else(left))
+        .with_amounts(amounts);
+    row.says_something().then(|| row.with_reset(end(node)))
 }
 
 fn end(node: Node<'_>) -> Option<UnixNanos> {

@@ -5,11 +5,13 @@ use crate::model::{
     WindowRole,
 };
 use crate::quota::flow::{Flow, Page, Pause};
-use crate::quota::json::Node;
+use crate::quota::json::{Node, number};
 use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://api.kimi.com/coding/v1/usages";
+/// Counts are whole numbers, shares are not.
+const ROUNDING: f64 = 0.02;
 
 #[derive(Debug)]
 pub(super) struct Kimi;
@@ -31,6 +33,22 @@ impl Provider for Kimi {
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     let root = page.root();
+    let counted = counted_rows(root);
+    let mut readings: Vec<Reading> = ratio_rows(root)
+        .map(|row| match counted.iter().find(|old| is_same(old, &row)) {
+            Some(old) => completed(row, old),
+            None => row,
+        })
+        .collect();
+    // Of two rows for one window the first one counts.
+    readings.extend(counted);
+    let level = root.pointer("/user/membership/level").text();
+    let facts = AccountFacts::of_plan(level.and_then(plan));
+    told(readings, facts)
+}
+
+/// The older form: `usage`, and the list `limits`, in counts.
+fn counted_rows(root: Node<'_>) -> Vec<Reading> {
     // The figures at the top are the week's, without saying so.
     let mut readings: Vec<Reading> = counted(root.get("usage"), root.get("usage"))
         .map(|figures| figures.row(Limit::main(), Window::days(7)))
@@ -50,9 +68,90 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         };
         readings.extend(limit.map(|limit| figures.row(limit, window).with_name(name)));
     }
-    let level = root.pointer("/user/membership/level").text();
-    let facts = AccountFacts::of_plan(level.and_then(plan));
-    told(readings, facts)
+    readings
+}
+
+/// The newer form: a map `usages` of `limit_…`, each with a share and mostly without counts.
+fn ratio_rows(root: Node<'_>) -> impl Iterator<Item = Reading> {
+    let places = [
+        root.get("usages"),
+        root.get("usage"),
+        root.get("limits"),
+        root,
+    ];
+    let maps = places.into_iter().flat_map(|node| {
+        let listed = node.items().collect::<Vec<_>>();
+        std::iter::once(node).chain(listed)
+    });
+    maps.flat_map(Node::entries).filter_map(|(key, node)| {
+        let (limit, window, scope) = limit_of_key(key)?;
+        let left = || {
+            Some(
+                1.0 - node
+                    .any(&["remaining_ratio", "remainingRatio"])
+                    .fraction()?,
+            )
+        };
+        let ratio = node.any(&["used_ratio", "usedRatio"]).fraction();
+        let amounts = counted(node, node).and_then(|figures| figures.amounts());
+        let row = Reading::new(limit, window, scope)
+            .with_ratio(ratio.or_else(left))
+            .with_amounts(amounts)
+            .with_reset(end(node));
+        // Without a share, the older form may know more of the window.
+        row.used_ratio().is_some().then_some(row)
+    })
+}
+
+/// `limit_5h`, `limit_month_total`, `limit_month_code`: a window, and for what. A word that is no
+/// window names a limit of unknown length.
+fn limit_of_key(key: &str) -> Option<(Limit, Window, Scope)> {
+    let words = key.strip_prefix("limit_")?.split('_').collect::<Vec<_>>();
+    let window = words.iter().find_map(|word| window_of_word(word));
+    let is_name =
+        |word: &&&str| window_of_word(word).is_none() && !["total", "all"].contains(*word);
+    let name = words.iter().filter(is_name).copied().collect::<Vec<_>>();
+    if name.is_empty() && window.is_some() {
+        return Some((Limit::main(), window?, Scope::Account));
+    }
+    let limit = Limit::new(&name.join("_"))?;
+    Some((limit, window.unwrap_or(Window::UNKNOWN), Scope::Feature))
+}
+
+/// `5h`, `7d`, `month`.
+fn window_of_word(word: &str) -> Option<Window> {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let count = word.strip_suffix(unit).unwrap_or_default();
+    let is_one = count.is_empty() || count == "1";
+    match unit {
+        "month" | "monthly" | "mo" if is_one => return Some(Window::MONTH),
+        "s" | "m" | "h" | "d" | "w" if count.is_empty() => return None,
+        "daily" => return Some(Window::days(1)),
+        "weekly" => return Some(Window::days(7)),
+        _ => {}
+    }
+    let count = if count.is_empty() {
+        1.0
+    } else {
+        number(count)?
+    };
+    let window = Window::of_seconds(Some(count * seconds_of(unit)?), WindowRole::Unknown);
+    window.seconds().is_some().then_some(window)
+}
+
+fn is_same(one: &Reading, other: &Reading) -> bool {
+    one.limit() == other.limit() && one.window().label() == other.window().label()
+}
+
+/// The counts of the older form beside the share of the newer one, where both say the same.
+fn completed(row: Reading, old: &Reading) -> Reading {
+    let agrees = row
+        .used_ratio()
+        .zip(old.used_ratio())
+        .is_some_and(|(new, old)| (new - old).abs() <= ROUNDING);
+    let amounts = row.amounts().or_else(|| old.amounts().filter(|_| agrees));
+    let reset = row.reset_at().or(old.reset_at());
+    row.with_amounts(amounts).with_reset(reset)
 }
 
 /// `LEVEL_INTERMEDIATE` → `intermediate`.
@@ -71,44 +170,58 @@ fn counted(inner: Node<'_>, outer: Node<'_>) -> Option<Figures> {
     let number = |key: &str| inner.get(key).or(outer.get(key)).number();
     let (used, limit, remaining) = (number("used"), number("limit"), number("remaining"));
     let amounts = Amounts::new(Unit::Requests, used, limit, remaining)?;
-    let fixed = ["resetTime", "resetAt", "reset_at", "reset_time"];
-    let relative = ["reset_in", "resetIn", "ttl"];
-    let end = |node: Node<'_>| node.end(&fixed, &relative);
     Some(Figures {
         amounts,
         reset: end(inner).or_else(|| end(outer)),
     })
 }
 
+fn end(node: Node<'_>) -> Option<UnixNanos> {
+    let fixed = ["resetTime", "resetAt", "reset_at", "reset_time"];
+    node.end(&fixed, &["reset_in", "resetIn", "ttl"])
+}
+
 impl Figures {
     fn row(&self, limit: Limit, window: Window) -> Reading {
-        // Today's plans count percent: their limit is always 100.
-        let is_percent = self
-            .amounts
-            .limit()
-            .is_some_and(|limit| (limit - 100.0).abs() < 1e-9);
         Reading::new(limit, window, Scope::Account)
             .with_ratio(self.amounts.ratio())
-            .with_amounts((!is_percent).then_some(self.amounts))
+            .with_amounts(self.amounts())
             .with_reset(self.reset)
+    }
+
+    /// Today's plans count percent: their limit is always 100.
+    fn amounts(&self) -> Option<Amounts> {
+        let limit = self.amounts.limit();
+        let is_percent = limit.is_some_and(|limit| (limit - 100.0).abs() < 1e-9);
+        (!is_percent).then_some(self.amounts)
     }
 }
 
 fn window(node: Node<'_>) -> Window {
     let unit = node.get("timeUnit").or(node.get("time_unit")).text();
-    let unit = unit.unwrap_or_default().to_ascii_uppercase();
-    let unit = unit.strip_prefix("TIME_UNIT_").unwrap_or(&unit);
-    let seconds = match unit.trim_end_matches('S') {
-        "SECOND" | "SEC" => Some(1.0),
-        "MINUTE" | "MIN" | "M" => Some(60.0),
-        "HOUR" | "HR" | "H" => Some(3600.0),
-        "DAY" | "D" => Some(86_400.0),
-        "WEEK" | "W" => Some(604_800.0),
-        _ => None,
-    };
-    let length = node.get("duration").number().zip(seconds);
+    let unit = unit.unwrap_or_default().to_ascii_lowercase();
+    let unit = unit.strip_prefix("time_unit_").unwrap_or(&unit);
+    let length = node.get("duration").number().zip(seconds_of(unit));
     Window::of_seconds(
         length.map(|(count, unit)| count * unit),
         WindowRole::Unknown,
+    )
+}
+
+/// The length of a unit of time, in the singular or plural.
+fn seconds_of(unit: &str) -> Option<f64> {
+    Some(
+        match unit
+            .strip_suffix('s')
+            .filter(|one| !one.is_empty())
+            .unwrap_or(unit)
+        {
+            "second" | "sec" | "s" => 1.0,
+            "minute" | "min" | "m" => 60.0,
+            "hour" | "hr" | "h" => 3600.0,
+            "day" | "d" => 86_400.0,
+            "week" | "w" => 604_800.0,
+            _ => return None,
+        },
     )
 }

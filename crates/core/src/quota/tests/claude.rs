@@ -49,7 +49,10 @@ fn the_list_fills_what_the_names_leave_open() {
 #[test]
 fn the_captured_pages_are_read() {
     let usage = captured("claude_usage");
-    let told = told(&account("claude"), &[&usage, &captured("claude_profile")]);
+    let told = told(
+        &account("claude"),
+        &[&usage, &captured("claude_profile"), "{}"],
+    );
     let expected = ["main 5h 0.472 @1795384800", "main weekly 0.31 @1795680000"];
     assert_eq!(told.rows(), expected);
     assert_eq!(told.plan(), Some("max_5x"));
@@ -57,15 +60,19 @@ fn the_captured_pages_are_read() {
         told.urls(),
         [
             "https://api.anthropic.com/api/oauth/usage",
-            "https://api.anthropic.com/api/oauth/profile"
+            "https://api.anthropic.com/api/oauth/profile",
+            "https://api.anthropic.com/api/oauth/usage?cedar_ember=1&skip_spend=1",
         ]
     );
+    let agents = told
+        .requests
+        .iter()
+        .map(|asked| header(asked, "User-Agent").unwrap());
+    let agents: Vec<_> = agents
+        .map(|agent| agent.split('/').next().unwrap())
+        .collect();
+    assert_eq!(agents, ["claude-code", "claude-code", "claude-cli"]);
     for request in &told.requests {
-        assert!(
-            header(request, "User-Agent")
-                .unwrap()
-                .starts_with("claude-code/")
-        );
         assert_eq!(header(request, "anthropic-beta"), Some("oauth-2025-04-20"));
     }
 }
@@ -82,7 +89,7 @@ fn the_plan_is_no_condition() {
             answer(403, "{}")
         }
     });
-    assert_eq!(told.requests.len(), 2);
+    assert_eq!(told.requests.len(), 3);
     assert!(told.rows().len() > 3);
     assert_eq!(told.plan(), None);
 }
@@ -118,7 +125,7 @@ fn plans_are_told_from_flags() {
     ];
     for (profile, plan) in table {
         assert_eq!(
-            told(&account("claude"), &[FULL, profile]).plan(),
+            told(&account("claude"), &[FULL, profile, "{}"]).plan(),
             plan,
             "{profile}"
         );
@@ -155,4 +162,67 @@ fn an_error_in_place_of_the_page() {
     let body = r#"{"error":{"type":"rate_limit_error","message":"Rate limited. Please try again later."}}"#;
     let failure = failed(&account("claude"), body);
     assert_eq!(failure, Failure::Parse(ParseError::Shape));
+}
+
+#[test]
+fn early_resets_in_stock_are_told_to_those_who_ask() {
+    let grants =
+        |grants: &str| format!(r#"{{"cedar_ember":{{"eligible":true,"grants":[{grants}]}}}}"#);
+    let table = [
+        (
+            grants(
+                r#"{"resets_total":2,"resets_left":2,"starts_at":"2026-05-01T00:00:00Z","ends_at":"2026-06-01T00:00:00Z"}"#,
+            ),
+            Some(2.0),
+        ),
+        (
+            grants(r#"{"resets_left":1},{"resets_left":"2"}"#),
+            Some(3.0),
+        ),
+        // Over, to come, and stopped.
+        (
+            grants(
+                r#"{"resets_left":1,"ends_at":"2026-05-09T08:00:00Z"},{"resets_left":1,"starts_at":"2026-05-09T08:00:01Z"},{"resets_left":1,"paused":true}"#,
+            ),
+            Some(0.0),
+        ),
+        (grants(""), Some(0.0)),
+        (
+            r#"{"cedar_ember":{"eligible":false,"ineligible_reason":"surface","grants":[]}}"#
+                .to_owned(),
+            None,
+        ),
+        (r#"{"cedar_ember":null}"#.to_owned(), None),
+        ("{}".to_owned(), None),
+    ];
+    for (page, stock) in table {
+        let answered = told(&account("claude"), &[FULL, "{}", &page])
+            .result
+            .unwrap();
+        assert_eq!(answered.facts.reset_credits, stock, "{page}");
+        assert!(!answered.facts.keeps_resets);
+    }
+    // The page itself may tell them, and then nobody asks again.
+    let page = FULL.replacen(
+        '{',
+        r#"{"cedar_ember":{"eligible":true,"grants":[{"resets_left":1}]},"#,
+        1,
+    );
+    let answered = told(&account("claude"), &[&page, "{}"]);
+    assert_eq!(answered.requests.len(), 2);
+    assert_eq!(answered.result.unwrap().facts.reset_credits, Some(1.0));
+    // Between two times those known before still hold.
+    let mut facts = told(&account("claude"), &[&page, "{}"])
+        .result
+        .unwrap()
+        .facts;
+    facts.replace(told(&account("claude"), &[FULL]).result.unwrap().facts);
+    assert_eq!(facts.reset_credits, Some(1.0));
+    facts.replace(
+        told(&account("claude"), &[FULL, "{}", "{}"])
+            .result
+            .unwrap()
+            .facts,
+    );
+    assert_eq!(facts.reset_credits, None);
 }

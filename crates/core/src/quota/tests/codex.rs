@@ -24,7 +24,7 @@ fn the_whole_page_is_read() {
             "main weekly 0.1 @1779096671",
             // Unused, so its week has not begun.
             "bengalfox weekly 0",
-            "individual_limit monthly 0.25 @1780000000",
+            "individual_limit monthly 0.25 12.5/50/37.5 credits @1780000000",
         ]
     );
     let answer = told.result.as_ref().unwrap();
@@ -188,4 +188,58 @@ fn a_window_begins_with_its_first_request() {
     assert_eq!(page("0", 18000), ["main 5h 0"]);
     assert_eq!(page("0", 17000), ["main 5h 0 @1778330600"]);
     assert_eq!(page("1", 18000), ["main 5h 0.01 @1778331600"]);
+}
+
+#[test]
+fn a_reset_in_the_year_9999_leaves_the_share() {
+    for never in [
+        "253402300799",
+        "253402300799000",
+        "\"9999-12-31T23:59:59Z\"",
+        "9223372036854775807",
+    ] {
+        let page = format!(
+            r#"{{"rate_limit":{{"primary_window":{{"used_percent":10.000000000000142,"limit_window_seconds":18000,"reset_at":{never}}}}},
+            "spend_control":{{"individual_limit":{{"limit":"100.1","remaining":"100","used_percent":0,"reset_at":{never}}}}}}}"#
+        );
+        let told = told(&account("codex"), &[&page]);
+        let expected = [
+            "main 5h 0.1",
+            "individual_limit monthly 0 0.1/100.1/100 credits",
+        ];
+        assert_eq!(told.rows(), expected, "{never}");
+    }
+}
+
+#[test]
+fn a_members_share_needs_no_percent() {
+    let page = |limit: &str| {
+        let page =
+            format!(r#"{{"plan_type":"business","spend_control":{{"individual_limit":{limit}}}}}"#);
+        told(&account("codex"), &[&page]).rows()
+    };
+    let table = [
+        (
+            r#"{"limit":"4000","used":"1000"}"#,
+            "individual_limit monthly 0.25 1000/4000/3000 credits",
+        ),
+        (
+            r#"{"limit":"4000","used":"1000","used_percent":40}"#,
+            "individual_limit monthly 0.4 1000/4000/3000 credits",
+        ),
+        (
+            r#"{"limit":4000,"used":"1016","used_percent":25}"#,
+            "individual_limit monthly 0.25 1016/4000/2984 credits",
+        ),
+        (
+            r#"{"remaining_percent":75}"#,
+            "individual_limit monthly 0.25",
+        ),
+    ];
+    for (limit, row) in table {
+        assert_eq!(page(limit), [row], "{limit}");
+    }
+    for none in ["null", "{}", r#"{"limit":"0","used":"0","remaining":"0"}"#] {
+        assert!(page(none).is_empty(), "{none}");
+    }
 }

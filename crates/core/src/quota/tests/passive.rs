@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::support::{AT, rows};
 use crate::decode::{Decoded, Decoder, HashKey};
-use crate::model::{Event, Exhaustion, UnixNanos};
+use crate::model::{Event, UnixNanos};
 use crate::quota::passive::{self, Observed};
 
 fn codex(headers: &[(&str, &str)]) -> Vec<String> {
@@ -201,22 +201,89 @@ fn a_refusal_is_laid_to_the_window_that_resets_with_it() {
     assert_eq!(AT, UnixNanos::from_millis(1_778_313_600_000));
 }
 
+/// The refusal of a record with these headers.
+fn refused(provider: &str, headers: &str) -> Vec<String> {
+    let line = format!(
+        r#"{{"timestamp":"2026-05-09T08:00:00Z","latency_ms":0,"auth_index":"37e10dbedbcae9c4","failed":true,"provider":"{provider}","model":"claude-opus-4-6","auth_type":"oauth",
+        "fail":{{"status_code":429,"body":"{{\"error\":{{\"type\":\"usage_limit_reached\",\"resets_in_seconds\":9000}}}}"}},"response_headers":{{{headers}}}}}"#
+    );
+    let decoded = Decoder::new(HashKey([7; 16])).decode(line.as_bytes());
+    let Decoded::Event(event) = decoded else {
+        panic!("{decoded:?}")
+    };
+    rows(
+        &passive::event(&event)
+            .unwrap()
+            .refusal
+            .into_iter()
+            .collect::<Vec<_>>(),
+    )
+}
+
 #[test]
 fn a_refusal_alone_names_limit_but_no_window() {
-    let exhaustion = Exhaustion {
-        resets_at: Some(AT),
-    };
-    let row = |provider, active| {
-        let row = passive::refusal(provider, "claude-opus-4-6", active, &exhaustion);
-        rows(&row.into_iter().collect::<Vec<_>>())
-    };
-    assert_eq!(row("codex", None), ["main unknown @1778313600 exhausted"]);
-    assert_eq!(
-        row("codex", Some("codex")),
-        ["main unknown @1778313600 exhausted"]
-    );
-    assert_eq!(
-        row("antigravity", None),
-        ["claude-opus-4-6 unknown @1778313600 exhausted"]
-    );
+    let active = |name: &str| refused("codex", &format!(r#""X-Codex-Active-Limit":["{name}"]"#));
+    let plan = ["main unknown @1778322600 exhausted"];
+    assert_eq!(refused("codex", ""), plan);
+    for word in ["codex", "premium", "Premium", "plus", "primary", "codex_"] {
+        assert_eq!(active(word), plan, "{word}");
+    }
+    for (word, limit) in [
+        ("codex_bengalfox", "bengalfox"),
+        ("CODEX_Bengalfox", "bengalfox"),
+        ("codex_gpt_5", "gpt_5"),
+        ("code_review", "code_review"),
+    ] {
+        assert_eq!(
+            active(word),
+            [format!("{limit} unknown @1778322600 exhausted")]
+        );
+    }
+}
+
+#[test]
+fn a_family_says_more_of_the_active_limit_than_its_copy() {
+    let copy = [
+        ("x-codex-active-limit", "luna"),
+        ("x-codex-primary-used-percent", "7"),
+        ("x-codex-primary-window-minutes", "300"),
+        ("x-codex-primary-reset-at", "1778317200"),
+        ("x-codex-secondary-used-percent", "3"),
+        ("x-codex-secondary-window-minutes", "10080"),
+        ("x-codex-secondary-reset-at", "1778500000"),
+        ("x-codex-luna-limit-name", "GPT-Luna"),
+        ("x-codex-luna-primary-used-percent", "7.25"),
+        ("x-codex-luna-primary-window-minutes", "300"),
+        ("x-codex-luna-primary-reset-at", "1778317200"),
+    ];
+    let expected = ["luna weekly 0.03 @1778500000", "luna 5h 0.0725 @1778317200"];
+    assert_eq!(codex(&copy), expected);
+}
+
+#[test]
+fn a_reset_that_cannot_be_true_leaves_the_share() {
+    let minutes = ("x-codex-primary-window-minutes", "300");
+    let used = ("x-codex-primary-used-percent", "30.25");
+    for never in ["253402300799", "253402300799000", "9999999999"] {
+        let headers = [used, minutes, ("x-codex-primary-reset-at", never)];
+        assert_eq!(codex(&headers), ["main 5h 0.3025"], "{never}");
+    }
+    let relative = ("x-codex-primary-reset-after-seconds", "60");
+    let headers = [
+        used,
+        minutes,
+        ("x-codex-primary-reset-at", "253402300799"),
+        relative,
+    ];
+    assert_eq!(codex(&headers), ["main 5h 0.3025 @1778313660"]);
+    for never in ["253402300799", "9999-12-31T23:59:59Z"] {
+        let headers = [
+            (
+                "anthropic-ratelimit-unified-5h-utilization",
+                "0.08320000000000001",
+            ),
+            ("anthropic-ratelimit-unified-5h-reset", never),
+        ];
+        assert_eq!(claude(&headers), ["main 5h 0.0832"], "{never}");
+    }
 }

@@ -48,6 +48,58 @@ fn kimi_figures_complete_each_other() {
 }
 
 #[test]
+fn kimi_maps_of_shares_are_read_beside_counts() {
+    let table: [(&str, &[&str]); 8] = [
+        // A number, a text, a percentage, and what is no share.
+        (
+            r#"{"usages":{"limit_5h":{"used_ratio":"0.889023"},"limit_7d":{"usedRatio":"85%"},"limit_month_total":{"used_ratio":null,"reset_time":"2026-06-01T00:00:00Z"}}}"#,
+            &["main 5h 0.889023", "main weekly 0.85"],
+        ),
+        // Keys that are not known yet.
+        (
+            r#"{"usages":{"limit_day":{"used_ratio":0.1},"limit_week_code":{"used_ratio":0.2},"limit_30d":{"used_ratio":0.3},"limit_code_12h":{"used_ratio":0.4},"limit_turbo":{"used_ratio":0.5},"limit_":{"used_ratio":1},"else":{"used_ratio":1}}}"#,
+            &[
+                "main monthly 0.3",
+                "code 12h 0.4",
+                "main daily 0.1",
+                "turbo unknown 0.5",
+                "code weekly 0.2",
+            ],
+        ),
+        // Both forms of one window: the share is the newer form's, the counts the older one's.
+        (
+            r#"{"usage":{"limit":"1024","used":"512"},"usages":{"limit_7d":{"used_ratio":0.5004,"reset_time":"2026-05-12T00:00:00Z"}}}"#,
+            &["main weekly 0.5004 512/1024/512 requests @1778544000"],
+        ),
+        // An older form that is not filled any more does not contradict.
+        (
+            r#"{"usage":{"limit":"1024","used":"0"},"usages":{"limit_7d":{"used_ratio":0.5}}}"#,
+            &["main weekly 0.5"],
+        ),
+        (
+            r#"{"usage":{"limit":"0","remaining":"0","resetTime":"2026-05-12T00:00:00Z"},"usages":{"limit_7d":{"used_ratio":0.5}}}"#,
+            &["main weekly 0.5 @1778544000"],
+        ),
+        // A limit of nothing is none.
+        (
+            r#"{"usage":{"limit":"0","remaining":"0","resetTime":"2026-05-12T00:00:00Z"},"limits":[{"window":{"duration":300,"timeUnit":"TIME_UNIT_MINUTE"},"detail":{"limit":100,"used":3}}]}"#,
+            &["main 5h 0.03"],
+        ),
+        (
+            r#"{"usages":[{"limit_5h":{"used_ratio":0.25,"reset_time":"9999-12-31T23:59:59Z"}}]}"#,
+            &["main 5h 0.25"],
+        ),
+        (
+            r#"{"usages":{"limit_5h":{"used":3,"limit":12,"reset_time":253402300799}}}"#,
+            &["main 5h 0.25 3/12/9 requests"],
+        ),
+    ];
+    for (body, rows) in table {
+        assert_eq!(kimi(body), rows, "{body}");
+    }
+}
+
+#[test]
 fn kimi_serves_keys_by_their_host() {
     assert!(providers::find(&key_at("https://api.kimi.com/coding/v1")).is_some());
     assert!(providers::find(&key_at("https://api.kimi.com.example.org/v1")).is_none());
@@ -123,6 +175,22 @@ fn either_xai_page_will_do() {
         rows(xai((404, ""), (200, bare)).unwrap()),
         ["main monthly 1 200/200/0 usd exhausted"]
     );
+}
+
+#[test]
+fn a_plan_without_a_month_has_no_row_for_it() {
+    let weekly = r#"{"config":{"currentPeriod":{"type":"weekly","start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"},"creditUsagePercent":7.000000000000001}}"#;
+    for nothing in [
+        r#"{"config":{"monthlyLimit":{"val":0},"used":{"val":0},"billingPeriodStart":"2026-06-01T00:00:00Z","billingPeriodEnd":"2026-07-01T00:00:00Z"}}"#,
+        r#"{"config":{"monthlyLimit":{"val":0},"billingPeriodEnd":"9999-12-31T23:59:59Z"}}"#,
+    ] {
+        let rows = |weekly| super::support::rows(&xai(weekly, (200, nothing)).unwrap().readings);
+        assert_eq!(rows((200, weekly)), ["main weekly 0.07 @1783900800"]);
+        assert!(rows((500, "")).is_empty());
+    }
+    let never = weekly.replace("2026-07-13T00:00:00Z", "9999-12-31T23:59:59Z");
+    let answer = xai((200, &never), (500, "")).unwrap();
+    assert_eq!(super::support::rows(&answer.readings), ["main weekly 0.07"]);
 }
 
 #[test]
