@@ -53,7 +53,8 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
     let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
     let storage = &setup.config.storage.path;
     create_private_dir(storage).map_err(|error| {
-        let remedy = access_remedy(storage, &error);
+        // As a file in it: the directory is what is missing.
+        let remedy = access_remedy(&storage.join("spool"), &error);
         let path = storage.display();
         anyhow::Error::new(error).context(format!(
             "cannot create the storage directory {path}{remedy}"

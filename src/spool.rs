@@ -25,6 +25,8 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+use crate::platform::access_remedy;
+
 pub use frame::{Frame, FrameBody};
 pub use reader::Reader;
 pub use segment::{Position, SegmentId};
@@ -47,7 +49,10 @@ pub fn open(
 
 /// What went wrong with a spool file.
 #[derive(Debug, thiserror::Error)]
-#[error("spool file {path} could not be {action}")]
+#[error(
+    "spool file {path} could not be {action}{}",
+    access_remedy(path, source)
+)]
 pub struct SpoolError {
     pub path: PathBuf,
     pub action: &'static str,

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::config::{self, Aliases, Cost, Origin, Problem, Problems};
 use crate::metrics::PlanFee;
-use crate::platform::{create_private_dir, replace_private_file};
+use crate::platform::{access_remedy, create_private_dir, replace_private_file};
 use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
 
 /// What `prices set` and `prices import` write, within the storage directory.
@@ -51,7 +51,10 @@ pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>>
     match fs::read_to_string(&path) {
         Ok(text) => parse(&path, &text).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => {
+            let remedy = access_remedy(&path, &error);
+            Err(error).with_context(|| format!("cannot read {}{remedy}", path.display()))
+        }
     }
 }
 

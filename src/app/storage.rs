@@ -6,7 +6,7 @@ use std::{fs, io};
 use anyhow::Context as _;
 
 use crate::decode::HashKey;
-use crate::platform::replace_private_file;
+use crate::platform::{access_remedy, replace_private_file};
 use crate::spool::{self, Position, Reader, SegmentId, Writer};
 use crate::store::Store;
 
@@ -64,7 +64,10 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
                 .with_context(|| format!("cannot create {}", path.display()))?;
             Ok(HashKey(key))
         }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => {
+            let remedy = access_remedy(&path, &error);
+            Err(error).with_context(|| format!("cannot read {}{remedy}", path.display()))
+        }
     }
 }
 

@@ -29,27 +29,47 @@ pub fn is_world_readable(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o004 != 0
 }
 
-/// What helps when `path` may not be used, as the end of a message; empty for other errors.
+/// What helps when the file `path` may not be used or made, as the end of a message; empty for other
+/// errors.
 pub fn access_remedy(path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
     }
     let user = rustix::process::geteuid().as_raw();
-    // What is missing or lies in a closed directory cannot be looked at; what is above it can.
+    let is_missing = |path: &Path| {
+        let looked = path.symlink_metadata();
+        looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let path = match path.parent() {
+        Some(parent) if is_missing(path) && is_missing(parent) => {
+            let parent = parent.display();
+            return format!(
+                "; this process runs as user {user}: `install -d -o {user} {parent}` makes the \
+                 directory for it"
+            );
+        }
+        Some(parent) if is_missing(path) => parent,
+        _ => path,
+    };
+    // What lies in a closed directory cannot be looked at; what is above it can.
     let place = path
         .ancestors()
-        .find_map(|place| Some((place.display(), place.metadata().ok()?)));
+        .find_map(|place| Some((place, place.metadata().ok()?)));
     let Some((place, metadata)) = place else {
         return format!("; this process runs as user {user}");
     };
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    let shown = place.display();
     let remedy = if owner == user {
-        format!("`chmod u+rwX {place}` opens it")
+        format!("`chmod u+rwX {shown}` opens it")
+    } else if place == path {
+        format!("`chown {user} {shown}` gives it to this user, or run as user {owner}")
     } else {
-        format!("`chown {user} {place}` gives it to this user, or run as user {owner}")
+        format!("`chmod o+x {shown}` lets other users through, or run as user {owner}")
     };
     format!(
-        "; this process runs as user {user}, {place} belongs to user {owner} with mode {mode:o}: {remedy}"
+        "; this process runs as user {user}, {shown} belongs to user {owner} with mode {mode:o}: \
+         {remedy}"
     )
 }
 
@@ -170,10 +190,13 @@ mod tests {
                  `chmod u+rwX {shown}` opens it"
             )
         );
-        // What is not there yet is refused by the directory.
+        // What is not there yet is refused by its directory.
         let shown = dir.path().display();
         let absent = access_remedy(&dir.path().join("absent"), &denied);
         assert!(absent.contains(&format!("{shown} belongs to")), "{absent}");
+        let deeper = access_remedy(&dir.path().join("absent/file"), &denied);
+        let made = format!("`install -d -o {user} {shown}/absent` makes the directory");
+        assert!(deeper.contains(&made), "{deeper}");
         let others = access_remedy(&file, &io::ErrorKind::NotFound.into());
         assert_eq!(others, "");
     }

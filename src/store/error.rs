@@ -3,12 +3,14 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use crate::platform::access_remedy;
+
 /// What kept the database from taking or giving something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("sqlite")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("database file {0} could not be created")]
+    #[error("database file {} could not be opened{}", .0.display(), access_remedy(.0, .1))]
     Create(PathBuf, #[source] std::io::Error),
     #[error(
         "there is no database {0}; the exporter makes it when it first runs, --storage.path says where"

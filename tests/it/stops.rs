@@ -16,8 +16,9 @@ async fn fifty_stops_in_a_stream_lose_nothing_that_was_written() {
     let dir = tempdir().unwrap();
     let mut streamed = 0;
     for stop in 1..=STOPS {
-        let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "subscribe"]).await;
+        // Before the start, because records may come before it returns.
         let begun = simulator.totals().written.records;
+        let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "subscribe"]).await;
         // Stops meet the stream at different places, some of them right behind its first records.
         let more = stop * 7 % 100;
         eventually("records over the subscription", async || {
