@@ -333,6 +333,11 @@ fn the_example_lists_every_key_with_its_default() {
     assert_eq!(layer.problems, []);
     let listed: BTreeSet<&str> = layer.values.keys().copied().collect();
     let known: BTreeSet<&str> = keys::ALL.iter().map(|key| key.path).collect();
+    let missing: Vec<&&str> = known.difference(&listed).collect();
+    assert!(
+        missing.is_empty(),
+        "config.example.toml lists no {missing:?}: add `#key = default` with a comment to its section"
+    );
     assert_eq!(listed, known);
     for key in keys::ALL {
         let shown = match &layer.values[key.path].raw {

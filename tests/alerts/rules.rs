@@ -139,17 +139,25 @@ fn every_alert_is_complete() {
         );
         let annotations: BTreeMap<&str, &str> = alert.annotations().into_iter().collect();
         for needed in ["summary", "description"] {
-            let text = annotations[needed].trim_end_matches("{{ end }}");
+            let text = annotations.get(needed).unwrap_or_else(|| {
+                panic!("alerts/rules/{}.yml: {name} has no {needed}", alert.file)
+            });
+            let text = text.trim_end_matches("{{ end }}");
             assert!(text.ends_with('.'), "{name}: {needed} is no sentence");
         }
         let anchor = name.to_lowercase();
         assert_eq!(
-            annotations["runbook_url"],
-            format!("alerts/RUNBOOK.md#{anchor}")
+            annotations.get("runbook_url").copied(),
+            Some(&*format!("alerts/RUNBOOK.md#{anchor}")),
+            "alerts/rules/{}.yml: the runbook_url of {name}",
+            alert.file
         );
         let entry = entry(&runbook, name);
         for part in ["Meaning", "Impact", "Diagnosis", "itigation"] {
-            assert!(entry.contains(part), "RUNBOOK.md: {name} lacks {part}");
+            assert!(
+                entry.contains(part),
+                "alerts/RUNBOOK.md: the entry {name} lacks the paragraph {part}"
+            );
         }
     }
 }
@@ -158,7 +166,7 @@ fn entry<'a>(runbook: &'a str, name: &str) -> &'a str {
     let heading = format!("\n### {name}\n");
     let (_, rest) = runbook
         .split_once(&heading)
-        .unwrap_or_else(|| panic!("RUNBOOK.md has no entry {name}"));
+        .unwrap_or_else(|| panic!("alerts/RUNBOOK.md has no entry `### {name}`: write it there"));
     rest.split("\n#").next().unwrap()
 }
 
@@ -168,7 +176,25 @@ fn the_runbook_has_no_entry_too_many() {
         .lines()
         .filter_map(|line| line.strip_prefix("### ").map(str::to_owned))
         .collect();
-    assert_eq!(entries, names());
+    let names = names();
+    let unknown: Vec<&String> = entries.iter().filter(|one| !names.contains(one)).collect();
+    assert!(
+        unknown.is_empty(),
+        "alerts/RUNBOOK.md has entries of alerts that no rule has: {unknown:?}"
+    );
+    let missing: Vec<&String> = names.iter().filter(|one| !entries.contains(one)).collect();
+    assert!(
+        missing.is_empty(),
+        "alerts/RUNBOOK.md has no entries of these alerts: {missing:?}"
+    );
+    let wrong = entries
+        .iter()
+        .zip(&names)
+        .find(|(entry, name)| entry != name);
+    assert_eq!(
+        wrong, None,
+        "alerts/RUNBOOK.md has another order than alerts/rules"
+    );
 }
 
 /// Names what it is about: the account, the figure where there is one, and for quotas the countdown.
@@ -203,14 +229,16 @@ fn a_hole_neither_fires_nor_resolves() {
         let bridged = expr.contains('[') || expr.contains(':') || expr.contains("up{job");
         assert!(
             bridged,
-            "{}: an instant vector ends with the next hole",
-            alert.name
+            "alerts/rules/{}.yml: {} asks for an instant vector, which ends with the next missed scrape: ask for \
+             last_over_time(...[10m]) or a recorded series",
+            alert.file, alert.name
         );
         assert!(
             alert.rule.get("for").is_some()
                 || alert.rule.get("keep_firing_for").is_some()
                 || alert.name == "CPAQuotaReset",
-            "{}",
+            "alerts/rules/{}.yml: {} has neither `for` nor `keep_firing_for`",
+            alert.file,
             alert.name
         );
     }
@@ -229,7 +257,11 @@ fn every_alert_is_tested_for_firing_quiet_gap_and_restart() {
                     .iter()
                     .filter(|t| t["name"].as_str().unwrap().starts_with(&name))
                     .collect();
-                assert!(!of_kind.is_empty(), "alerts/tests/{file}.yml lacks {name}");
+                assert!(
+                    !of_kind.is_empty(),
+                    "alerts/tests/{file}.yml has no test named `{name}`: each alert has tests of the kinds fires, \
+                     quiet, gap and restart"
+                );
                 let fires = of_kind.iter().any(|test| expects(test, alert));
                 if kind == "fires" {
                     assert!(fires, "{name} expects no {}", alert.severity());
@@ -288,10 +320,22 @@ fn every_language_says_every_alert_and_word() {
     };
     let english = words("en");
     for name in names().into_iter().chain(["CPATest".to_owned()]) {
-        assert!(english.contains(&name), "{name} is not in en.tmpl");
+        assert!(
+            english.contains(&name),
+            "alerts/templates/en.tmpl has no sentence for {name}: write one there, in vi.tmpl and in zh.tmpl"
+        );
     }
     for language in ["vi", "zh"] {
-        assert_eq!(words(language), english, "{language}.tmpl");
+        let words = words(language);
+        let missing: Vec<&String> = english.iter().filter(|one| !words.contains(one)).collect();
+        assert!(
+            missing.is_empty(),
+            "alerts/templates/{language}.tmpl says nothing of {missing:?}, which en.tmpl does"
+        );
+        assert_eq!(
+            words, english,
+            "{language}.tmpl has another order than en.tmpl, or more"
+        );
     }
     // Labels that a message shows.
     for label in [

@@ -153,6 +153,9 @@ fn every_provider_is_documented() {
     for provider in providers::built_in() {
         let id = format!("(`{}`)", provider.id());
         let mut headings = docs.lines().filter(|line| line.starts_with("## "));
-        assert!(headings.any(|line| line.ends_with(&id)), "{id}");
+        assert!(
+            headings.any(|line| line.ends_with(&id)),
+            "docs/providers.md has no heading that ends with {id}: add a section on the provider"
+        );
     }
 }
