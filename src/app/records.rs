@@ -103,7 +103,9 @@ impl KeyedAccess {
         let secret = Arc::new(RwLock::new(secret));
         let read = Arc::clone(&secret);
         let reader = move || match read.read() {
-            Ok(secret) => secret.read().map_err(|e| e.to_string()),
+            Ok(secret) => secret
+                .read()
+                .map_err(|error| format!("{}{}", Chain(&error), secret.access_remedy(&error))),
             Err(_poisoned) => Err("the key is being replaced".to_owned()),
         };
         Self {

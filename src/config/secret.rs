@@ -67,7 +67,7 @@ impl Secret {
     }
 
     /// What helps when the file may not be read; empty for other errors.
-    pub(super) fn access_remedy(&self, error: &SecretError) -> String {
+    pub(crate) fn access_remedy(&self, error: &SecretError) -> String {
         match (&self.0, error) {
             (Source::File(path), SecretError::Io(error)) => platform::access_remedy(path, error),
             _ => String::new(),

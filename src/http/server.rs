@@ -1,6 +1,12 @@
 //! Connections: how many, how long they may dawdle, how they end.
 
-use std::{io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -18,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ListenAddress;
-use crate::errors::Chain;
+use crate::errors::{Chain, RepeatLimit};
 
 /// Time a client gets to send its request head, and to send the next one on the same connection.
 ///
@@ -66,6 +72,7 @@ pub async fn serve(
         graceful: GracefulShutdown::new(),
         connections: JoinSet::new(),
     };
+    let mut failures = RepeatLimit::default();
     loop {
         tokio::select! {
             biased;
@@ -77,9 +84,15 @@ pub async fn serve(
                 }
             }
             accepted = accept(&listener, &server.places) => match accepted {
-                Ok((stream, peer, place)) => server.spawn(stream, peer, place),
+                Ok((stream, peer, place)) => {
+                    failures.succeeded();
+                    server.spawn(stream, peer, place);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    let error = error.to_string();
+                    if let Some(repeated) = failures.log(&error, Instant::now()) {
+                        tracing::warn!(error, repeated, "a connection could not be accepted");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             },

@@ -10,7 +10,7 @@ use super::money::Till;
 use super::round::{Outcome, Round, RoundError};
 use super::signal::Signal;
 use super::tally::Tally;
-use crate::errors::Chain;
+use crate::errors::{Chain, RepeatLimit};
 use crate::history::{Desk as _, Inbox};
 use crate::spool::{Position, SegmentId};
 use crate::store::{FailureClass, Store, StoreError};
@@ -39,6 +39,8 @@ pub(super) struct Worker {
     tally: Tally,
     /// Where files to import are left for us.
     inbox: Inbox,
+    /// Chunks to import that could not be stored.
+    import_failures: RepeatLimit,
     signal: Signal,
     retry: Duration,
     /// The failure that the log has told.
@@ -59,6 +61,7 @@ impl Worker {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
             inbox: Inbox::new(&parts.directory, parts.clock.now()),
+            import_failures: RepeatLimit::default(),
             parts,
             till,
             tally,
@@ -198,9 +201,16 @@ impl Worker {
             return false;
         }
         match self.import_chunk(store) {
-            Ok(more) => more,
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "records to import wait: {}", error.class().remedy());
+            Ok(more) => {
+                self.import_failures.succeeded();
+                more
+            }
+            Err(failure) => {
+                let error = Chain(&failure).to_string();
+                if let Some(repeated) = self.import_failures.log(&error, Instant::now()) {
+                    let remedy = failure.class().remedy();
+                    tracing::warn!(error, remedy, repeated, "records to import wait");
+                }
                 false
             }
         }
