@@ -5,7 +5,7 @@
 
 mod event;
 pub(crate) mod failure;
-mod headers;
+pub(crate) mod headers;
 pub(crate) mod json;
 pub(crate) mod kinds;
 pub(crate) mod pool;
@@ -15,21 +15,21 @@ pub(crate) mod standing;
 pub(crate) mod usage;
 pub(crate) mod world;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use serde_json::Value;
 
 use self::event::ErrorEvent;
 use self::failure::{Fault, Refusal};
-use self::json::Civil;
 use self::pool::{Pool, Volume};
 use self::prng::Prng;
 use self::record::{Record, RequestId, Style};
 use self::usage::Usage;
 use self::world::World;
 use crate::config::SimulatorConfig;
-use crate::version::RecordShape;
 use cpa_exporter_core::model::{Tokens, UnixNanos};
 
 const PAGE: usize = 256 * 1024;
@@ -91,7 +91,7 @@ impl Generator {
         Self {
             pool: Pool::new(world, volume, config.states, now, &mut prng),
             style: Style {
-                shape: RecordShape::of(config.version),
+                version: config.version,
                 offset_minutes: traffic.utc_offset_minutes,
                 size: traffic.size,
             },
@@ -115,7 +115,7 @@ impl Generator {
         let failure = self.failure(plan, &model.name, now);
         let fault = failure.map(|failure| failure.fault);
         let usage = match fault {
-            None => Usage::draw(account.kind, self.style.shape, &mut self.prng),
+            None => Usage::draw(account.kind, self.style.version, &mut self.prng),
             Some(_) => Usage::NONE,
         };
         if fault.is_none() {
@@ -126,7 +126,7 @@ impl Generator {
         let result = failure.map(|failure| (failure.fault, failure.refusal));
         self.pool.result(plan.account, plan.model, result, now);
         let told = fault.is_none_or(|fault| fault.has_headers() && fault != Fault::BadGateway);
-        if told && self.style.shape.quota_signals && account.kind.headers.tells_quota() {
+        if told && self.style.version.has(7, 3, 0) && account.kind.headers.tells_quota() {
             let refused = failure.and_then(|failure| failure.refusal);
             self.pool.see(plan.account, plan.model, refused, now);
         }
@@ -170,6 +170,11 @@ impl Generator {
         let ttft_ms = prng.log_between(16, latency_ms.clamp(16, 2_047));
         let refusal = failure.and_then(|failure| failure.refusal);
         let quota = self.pool.quota(plan.account, now)?;
+        let (stream, endpoints) = (prng.chance(800), &account.kind.endpoints);
+        let endpoint = prng.pick(endpoints).copied().unwrap_or("");
+        let efforts = ["", "", "medium", "high"];
+        let effort = prng.pick(&efforts).copied().unwrap_or("");
+        let tier = prng.pick(&["", "default"]).copied().unwrap_or("");
         let record = Record {
             account,
             model: account.models.get(plan.model)?,
@@ -181,17 +186,16 @@ impl Generator {
             started,
             latency_ms,
             ttft_ms: ttft_ms.min(latency_ms),
-            stream: prng.chance(800),
-            endpoint: prng.pick(account.kind.endpoints).copied().unwrap_or(""),
-            effort: prng
-                .pick(&["", "", "medium", "high"])
-                .copied()
-                .unwrap_or(""),
-            tier: prng.pick(&["", "default"]).copied().unwrap_or(""),
+            stream,
+            endpoint,
+            effort,
+            tier,
             request: plan.request,
+            style: self.style,
+            prng: &RefCell::new(prng),
         };
         self.scratch.clear();
-        record.write(&mut self.scratch, self.style, prng);
+        json::write(&mut self.scratch, &record);
         Some(())
     }
 
@@ -267,13 +271,13 @@ impl Generator {
         Some(event.write().into())
     }
 
-    /// The quota headers of the account's last answer, as a JSON object, and when it came.
-    pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Vec<u8>)> {
+    /// The headers of the account's last answer, and when it came.
+    pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Value)> {
         let described = self.pool.world.accounts.get(account)?;
         let seen = self.pool.seen(account)?;
-        let mut out = Vec::with_capacity(2048);
-        // Noise from a source of its own: looking must not change the records to come.
-        headers::Answer {
+        // From a source of its own: looking must not change the records to come.
+        let mut noise = Prng::new(0);
+        let answer = headers::Answer {
             set: described.kind.headers,
             stream: false,
             html: false,
@@ -283,9 +287,9 @@ impl Generator {
             model: &described.models.get(seen.model)?.name,
             now: seen.at,
             padding: 0,
-        }
-        .write(&mut out, &mut Prng::new(0));
-        Some((seen.at, out))
+            prng: &RefCell::new(&mut noise),
+        };
+        Some((seen.at, serde_json::to_value(answer).ok()?))
     }
 
     fn failure(&mut self, plan: Retry, model: &str, now: UnixNanos) -> Option<Failure> {
@@ -328,8 +332,8 @@ impl Generator {
 
 /// Share of the mean rate at a time of day, in permille: quiet at 4 in the morning, busy at 16.
 pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u32 {
-    let second = Civil::of(now, offset_minutes).second_of_day;
+    let second = json::second_of_day(now, offset_minutes);
     let from_trough = second.abs_diff(4 * 3600);
     let from_trough = from_trough.min(86_400 - from_trough);
-    u32::try_from(300 + 1_400 * from_trough / 43_200).unwrap_or(1_000)
+    300 + 1_400 * from_trough / 43_200
 }

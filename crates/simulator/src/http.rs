@@ -12,7 +12,7 @@ mod v0;
 mod v8;
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,15 +21,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use jiff::fmt::rfc2822::DateTimePrinter;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join};
 
 use self::answer::{Answer, Body};
 use self::request::Call;
 use super::core::Core;
 use super::gate::{Management, Refusal};
-use super::rewind::Rewind;
-use cpa_exporter_core::model::UnixNanos;
+use super::generator::json::http_date;
 
 pub(crate) async fn serve<S>(
     stream: S,
@@ -40,7 +38,9 @@ pub(crate) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(Rewind::new(first, stream));
+    // The first bytes have already been read and are given out again.
+    let (reader, writer) = tokio::io::split(stream);
+    let io = join(Cursor::new(first).chain(reader), writer);
     let service = service_fn(move |request| {
         let core = Arc::clone(&core);
         async move { Ok::<_, Infallible>(respond(request, peer, &core).await) }
@@ -48,7 +48,7 @@ where
     hyper::server::conn::http1::Builder::new()
         // Go writes `X-Cpa-Version`, hyper's default would be all small.
         .title_case_headers(true)
-        .serve_connection(io, service)
+        .serve_connection(TokioIo::new(io), service)
         .await
         .map_err(io::Error::other)
 }
@@ -66,17 +66,10 @@ async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Respo
     answer.hold.wait().await;
     let mut response = answer.into_response();
     // By the simulator's own clock; the server would take the machine's.
-    if let Some(date) = http_date(core.now())
-        && let Ok(value) = date.parse()
-    {
+    if let Ok(value) = http_date(core.now()).parse() {
         response.headers_mut().insert(hyper::header::DATE, value);
     }
     response
-}
-
-fn http_date(at: UnixNanos) -> Option<String> {
-    let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
-    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok()
 }
 
 async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {

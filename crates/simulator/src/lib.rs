@@ -17,7 +17,6 @@ mod queue;
 mod quota;
 mod resp;
 mod results;
-mod rewind;
 mod server;
 mod totals;
 mod traffic;

@@ -9,7 +9,7 @@ pub(crate) mod truth;
 
 pub(crate) use self::limit::Limit;
 pub use self::limit::Unit;
-pub(crate) use self::plans::{DIRECT, Direct, Plan, plan_named, plan_of};
+pub(crate) use self::plans::{Direct, Plan, direct, plan_named, plan_of};
 
 use super::generator::prng::Prng;
 use cpa_exporter_core::model::UnixNanos;
@@ -42,7 +42,12 @@ impl Clone for Quota {
 
 impl Quota {
     /// Every limit somewhere in its window, with up to three quarters of it used.
-    pub(crate) fn draw(plan: &Plan, capacity: Capacity, now: UnixNanos, prng: &mut Prng) -> Self {
+    pub(crate) fn draw(
+        plan: &'static Plan,
+        capacity: Capacity,
+        now: UnixNanos,
+        prng: &mut Prng,
+    ) -> Self {
         let limits = plan.limits.iter();
         Self {
             limits: limits

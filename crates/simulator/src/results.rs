@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::generator::json::Civil;
+use super::generator::json::second_of_day;
 use cpa_exporter_core::model::UnixNanos;
 
 const SLOT_SECONDS: i64 = 600;
@@ -80,6 +80,6 @@ fn slot_number(time: UnixNanos) -> i64 {
 
 fn hour_minute(slot: i64, offset_minutes: i16) -> String {
     let time = UnixNanos::from_millis(slot * SLOT_SECONDS * 1000);
-    let second = Civil::of(time, offset_minutes).second_of_day;
+    let second = second_of_day(time, offset_minutes);
     format!("{:02}:{:02}", second / 3600, second / 60 % 60)
 }

@@ -1,4 +1,8 @@
-//! Which CPA is played: its version and what that version can do.
+//! Which CPA is played.
+//!
+//! Versions from 7.2.74 on are played whole. Of older ones only that is played which tells them apart
+//! for a client: how RESP and its channels came and went, which routes there are, and which keys a
+//! record has.
 
 use std::fmt;
 use std::str::FromStr;
@@ -65,66 +69,5 @@ impl FromStr for CpaVersion {
             return Err(ParseVersionError);
         }
         Ok(Self::new(major, minor, patch))
-    }
-}
-
-/// Which keys the records of a version have, and what their numbers mean.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one flag per key that came or went; a set type would only rename them"
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecordShape {
-    pub(crate) alias: bool,
-    pub(crate) fail: bool,
-    pub(crate) cache_split: bool,
-    pub(crate) response_headers: bool,
-    pub(crate) reasoning_effort: bool,
-    pub(crate) ttft: bool,
-    /// Before v7.1.26 a Claude total was input plus output only.
-    pub(crate) claude_total_has_cache: bool,
-    pub(crate) service_tier: bool,
-    pub(crate) executor_type: bool,
-    /// OpenAI-style and Gemini records fill `cache_read_tokens` since v7.2.56.
-    pub(crate) cache_read_everywhere: bool,
-    pub(crate) response_tier: bool,
-    pub(crate) request_tier: bool,
-    pub(crate) cache_read_present: bool,
-    pub(crate) generate: bool,
-    pub(crate) breakdown: bool,
-    pub(crate) client_meta: bool,
-    pub(crate) token_sha: bool,
-    pub(crate) claude_thinking: bool,
-    /// The list of credentials repeats the quota headers of the last answer.
-    pub(crate) quota_signals: bool,
-    pub(crate) v8: bool,
-    pub(crate) long_request_id: bool,
-}
-
-impl RecordShape {
-    pub(crate) fn of(v: CpaVersion) -> Self {
-        Self {
-            alias: v.has(6, 10, 7),
-            fail: v.has(7, 0, 0),
-            cache_split: v.has(7, 0, 3),
-            response_headers: v.has(7, 1, 13),
-            reasoning_effort: v.has(7, 1, 18),
-            ttft: v.has(7, 1, 24),
-            claude_total_has_cache: v.has(7, 1, 26),
-            service_tier: v.has(7, 1, 27),
-            executor_type: v.has(7, 1, 38),
-            cache_read_everywhere: v.has(7, 2, 56),
-            response_tier: v.has(7, 2, 65),
-            request_tier: v.has(7, 2, 65) && !v.has(7, 2, 74),
-            cache_read_present: v.has(7, 2, 74),
-            generate: v.has(7, 2, 78),
-            breakdown: v.has(7, 2, 97),
-            client_meta: v.has(7, 2, 104),
-            token_sha: v == CpaVersion::new(7, 2, 111) || v.has(7, 2, 116),
-            claude_thinking: v.has(7, 2, 117),
-            quota_signals: v.has(7, 3, 0),
-            v8: v.has(8, 0, 0),
-            long_request_id: v.has(8, 0, 10),
-        }
     }
 }

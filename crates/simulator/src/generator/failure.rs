@@ -1,6 +1,7 @@
 //! What goes wrong upstream, how often, and what the error body looks like.
 
-use super::json::{escaped, number, text};
+use std::time::Duration;
+
 use super::prng::Prng;
 use super::world::Account;
 use cpa_exporter_core::model::UnixNanos;
@@ -56,6 +57,17 @@ impl Fault {
         }
     }
 
+    /// How long CPA lets a credential rest after it, where the upstream names no time.
+    pub(crate) fn built_in_rest(self) -> Option<Duration> {
+        match self {
+            // The upstream's `Retry-After`.
+            Self::RateLimit => Some(Duration::from_secs(37)),
+            Self::UsageLimit | Self::Unauthorized => Some(Duration::from_mins(30)),
+            Self::Server | Self::BadGateway | Self::Overloaded => Some(Duration::from_mins(1)),
+            Self::Canceled | Self::Cut => None,
+        }
+    }
+
     /// CPA tries the next credential for these.
     pub(crate) fn is_retried(self) -> bool {
         !matches!(self, Self::Canceled | Self::Cut)
@@ -66,101 +78,58 @@ impl Fault {
         self != Self::Canceled
     }
 
-    /// Writes the body as the inside of a JSON string. `reset` is when the quota resets that refuses.
-    pub(crate) fn body(
-        self,
-        out: &mut Vec<u8>,
-        account: &Account,
-        reset: UnixNanos,
-        now: UnixNanos,
-    ) {
+    /// The error body. `reset` is when the quota resets that refuses.
+    pub(crate) fn body(self, account: &Account, reset: UnixNanos, now: UnixNanos) -> String {
         let provider = account.kind.provider;
-        match self {
-            Self::UsageLimit => match provider {
-                "codex" => usage_limit(out, account.plan.name, reset, now),
-                "antigravity" | "gemini-cli" => google(out, "QUOTA_EXHAUSTED", reset, now),
-                "openai-compatible-glm" => escaped(
-                    out,
-                    r#"{"error":{"code":"1310","message":"Weekly/Monthly Limit Exhausted"}}"#,
-                ),
-                _ => escaped(out, rate_limit(provider)),
-            },
-            Self::RateLimit => escaped(out, rate_limit(provider)),
-            Self::Unauthorized => escaped(out, unauthorized(provider)),
-            Self::Server => escaped(
-                out,
-                r#"{"error":{"message":"upstream exploded","type":"server_error","code":500}}"#,
-            ),
-            Self::BadGateway => bad_gateway(out),
-            Self::Overloaded => escaped(
-                out,
-                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
-            ),
-            Self::Canceled => escaped(out, "context canceled"),
-            Self::Cut => escaped(out, "unexpected EOF"),
-        }
+        let left = reset.since(now).as_secs();
+        let body = match (self, provider) {
+            (Self::UsageLimit, "codex") => {
+                let (plan, at) = (account.plan.name, reset.get().max(0) / 1_000_000_000);
+                return format!(
+                    r#"{{"error":{{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"{plan}","resets_at":{at},"resets_in_seconds":{left}}}}}"#
+                );
+            }
+            (Self::UsageLimit, "antigravity" | "gemini-cli") => {
+                return format!(
+                    r#"{{"error":{{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"QUOTA_EXHAUSTED"}},{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{left}s"}}]}}}}"#
+                );
+            }
+            (Self::UsageLimit, "openai-compatible-glm") => {
+                r#"{"error":{"code":"1310","message":"Weekly/Monthly Limit Exhausted"}}"#
+            }
+            (Self::UsageLimit | Self::RateLimit, "claude") => {
+                r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit. Please try again later."}}"#
+            }
+            (
+                Self::UsageLimit | Self::RateLimit,
+                "gemini" | "vertex" | "antigravity" | "gemini-cli",
+            ) => {
+                r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"17s"}]}}"#
+            }
+            (Self::UsageLimit | Self::RateLimit, _) => {
+                r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#
+            }
+            (Self::Unauthorized, "kimi") => {
+                r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#
+            }
+            (Self::Unauthorized, _) => {
+                r#"{"error":{"message":"Incorrect API key provided: sk-****","type":"invalid_request_error","code":"invalid_api_key"}}"#
+            }
+            (Self::Server, _) => {
+                r#"{"error":{"message":"upstream exploded","type":"server_error","code":500}}"#
+            }
+            (Self::BadGateway, _) => return bad_gateway(),
+            (Self::Overloaded, _) => {
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#
+            }
+            (Self::Canceled, _) => "context canceled",
+            (Self::Cut, _) => "unexpected EOF",
+        };
+        body.to_owned()
     }
 }
 
-fn rate_limit(provider: &str) -> &'static str {
-    match provider {
-        "claude" => {
-            r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit. Please try again later."}}"#
-        }
-        "gemini" | "vertex" | "antigravity" | "gemini-cli" => {
-            r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"17s"}]}}"#
-        }
-        _ => {
-            r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#
-        }
-    }
-}
-
-fn unauthorized(provider: &str) -> &'static str {
-    if provider == "kimi" {
-        r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#
-    } else {
-        r#"{"error":{"message":"Incorrect API key provided: sk-****","type":"invalid_request_error","code":"invalid_api_key"}}"#
-    }
-}
-
-fn google(out: &mut Vec<u8>, reason: &str, reset: UnixNanos, now: UnixNanos) {
-    escaped(
-        out,
-        r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":""#,
-    );
-    escaped(out, reason);
-    escaped(
-        out,
-        r#""},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":""#,
-    );
-    number(out, reset.since(now).as_secs());
-    escaped(out, r#"s"}]}}"#);
-}
-
-fn usage_limit(out: &mut Vec<u8>, plan: &str, reset: UnixNanos, now: UnixNanos) {
-    escaped(
-        out,
-        r#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":""#,
-    );
-    escaped(out, plan);
-    escaped(out, r#"","resets_at":"#);
-    number(out, u64::try_from(reset.get() / 1_000_000_000).unwrap_or(0));
-    escaped(out, r#","resets_in_seconds":"#);
-    number(out, reset.since(now).as_secs());
-    text(out, "}}");
-}
-
-fn bad_gateway(out: &mut Vec<u8>) {
-    escaped(
-        out,
-        "<html><head><title>502 Bad gateway</title></head><body>",
-    );
-    for _ in 0..24 {
-        escaped(
-            out,
-            "<p>\u{dc}nicode &amp; <b>markup</b> \u{2603} cf-error-details</p>\n",
-        );
-    }
-    escaped(out, "</body></html>");
+fn bad_gateway() -> String {
+    let line = "<p>\u{dc}nicode &amp; <b>markup</b> \u{2603} cf-error-details</p>\n".repeat(24);
+    format!("<html><head><title>502 Bad gateway</title></head><body>{line}</body></html>")
 }

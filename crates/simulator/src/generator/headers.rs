@@ -1,12 +1,18 @@
 //! The upstream's response headers as they ride in a record, noise included.
 
-use super::json::{Civil, hex, number, padded, text};
+use std::cell::RefCell;
+use std::fmt::Display;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::json::{Text, http_date};
 use super::kinds::HeaderSet;
 use super::prng::Prng;
 use crate::quota::{Limit, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
-/// What the headers of one answer depend on.
+/// What the headers of one answer depend on. Serialized as the object of names and values.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) set: HeaderSet,
@@ -21,50 +27,71 @@ pub(crate) struct Answer<'a> {
     pub(crate) now: UnixNanos,
     /// Bytes of padding to add under a name of its own.
     pub(crate) padding: usize,
+    pub(crate) prng: &'a RefCell<&'a mut Prng>,
+}
+
+struct Lines<M>(M);
+
+impl<M: SerializeMap> Lines<M> {
+    fn put(&mut self, name: impl Display, value: impl Display) -> Result<(), M::Error> {
+        self.0.serialize_entry(&Text(name), &[Text(value)])
+    }
+}
+
+impl Serialize for Answer<'_> {
+    /// Names come in alphabetical order, as Go sorts map keys.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut lines = Lines(serializer.serialize_map(None)?);
+        let prng = &mut **self.prng.borrow_mut();
+        let cloudflare = matches!(self.set, HeaderSet::Codex | HeaderSet::Claude);
+        if self.set == HeaderSet::Claude {
+            self.anthropic(&mut lines)?;
+        }
+        if cloudflare {
+            lines.put("Cf-Ray", format_args!("{:016x}-FRA", prng.next_u64()))?;
+        }
+        lines.put("Content-Type", self.content_type())?;
+        lines.put("Date", http_date(self.now))?;
+        if self.set == HeaderSet::RateLimit {
+            lines.put("Openai-Processing-Ms", prng.log_between(64, 4095))?;
+        }
+        if let Some(seconds) = self.retry_after {
+            lines.put("Retry-After", seconds)?;
+        }
+        if cloudflare {
+            lines.put("Server", "cloudflare")?;
+        }
+        match self.set {
+            HeaderSet::Codex => self.codex(&mut lines, prng)?,
+            HeaderSet::Google => {
+                let took = prng.log_between(64, 2047);
+                lines.put("Server-Timing", format_args!("gfet4t7; dur={took}"))?;
+                let vary = ["Origin", "X-Origin", "Referer"];
+                lines.0.serialize_entry("Vary", &vary)?;
+                lines.put("X-Gemini-Service-Tier", "standard")?;
+            }
+            HeaderSet::RateLimit => {
+                lines.put("X-Ratelimit-Limit-Requests", 5000)?;
+                lines.put("X-Ratelimit-Remaining-Requests", prng.below(5000))?;
+                lines.put("X-Ratelimit-Remaining-Tokens", prng.below(200_000))?;
+                lines.put("X-Ratelimit-Reset-Requests", "12ms")?;
+            }
+            HeaderSet::Xai => {
+                lines.put("X-Ratelimit-Limit-Requests", 480)?;
+                lines.put("X-Ratelimit-Remaining-Requests", prng.below(480))?;
+            }
+            HeaderSet::Claude | HeaderSet::Plain => {}
+        }
+        if self.padding > 0 {
+            lines.put("X-Padding", "x".repeat(self.padding))?;
+        }
+        let id = prng.next_u64() & 0xffff_ffff_ffff;
+        lines.put("X-Request-Id", format_args!("req_{id:012x}"))?;
+        lines.0.end()
+    }
 }
 
 impl Answer<'_> {
-    /// Writes the object. Names come in alphabetical order, as Go sorts map keys.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, prng: &mut Prng) {
-        let cloudflare = matches!(self.set, HeaderSet::Codex | HeaderSet::Claude);
-        out.push(b'{');
-        if self.set == HeaderSet::Claude {
-            self.anthropic(out);
-        }
-        if cloudflare {
-            text(out, "\"Cf-Ray\":[\"");
-            hex(out, prng.next_u64(), 16);
-            text(out, "-FRA\"],");
-        }
-        text(out, "\"Content-Type\":[\"");
-        text(out, self.content_type());
-        text(out, "\"],\"Date\":[\"");
-        Civil::of(self.now, 0).http_date(out);
-        text(out, "\"],");
-        if self.set == HeaderSet::RateLimit {
-            text(out, "\"Openai-Processing-Ms\":[\"");
-            number(out, prng.log_between(64, 4095));
-            text(out, "\"],");
-        }
-        if let Some(seconds) = self.retry_after {
-            text(out, "\"Retry-After\":[\"");
-            number(out, seconds);
-            text(out, "\"],");
-        }
-        if cloudflare {
-            text(out, "\"Server\":[\"cloudflare\"],");
-        }
-        self.middle(out, prng);
-        if self.padding > 0 {
-            text(out, "\"X-Padding\":[\"");
-            out.resize(out.len() + self.padding, b'x');
-            text(out, "\"],");
-        }
-        text(out, "\"X-Request-Id\":[\"req_");
-        hex(out, prng.next_u64(), 12);
-        text(out, "\"]}");
-    }
-
     fn content_type(&self) -> &'static str {
         match (self.html, self.stream) {
             (true, _) => "text/html",
@@ -73,180 +100,123 @@ impl Answer<'_> {
         }
     }
 
-    fn middle(&self, out: &mut Vec<u8>, prng: &mut Prng) {
-        match self.set {
-            HeaderSet::Codex => self.codex(out, prng),
-            HeaderSet::Google => {
-                text(out, "\"Server-Timing\":[\"gfet4t7; dur=");
-                number(out, prng.log_between(64, 2047));
-                text(
-                    out,
-                    "\"],\"Vary\":[\"Origin\",\"X-Origin\",\"Referer\"],\
-                     \"X-Gemini-Service-Tier\":[\"standard\"],",
-                );
-            }
-            HeaderSet::RateLimit => {
-                text(
-                    out,
-                    "\"X-Ratelimit-Limit-Requests\":[\"5000\"],\
-                     \"X-Ratelimit-Remaining-Requests\":[\"",
-                );
-                number(out, prng.below(5000));
-                text(out, "\"],\"X-Ratelimit-Remaining-Tokens\":[\"");
-                number(out, prng.below(200_000));
-                text(out, "\"],\"X-Ratelimit-Reset-Requests\":[\"12ms\"],");
-            }
-            HeaderSet::Xai => {
-                text(
-                    out,
-                    "\"X-Ratelimit-Limit-Requests\":[\"480\"],\
-                     \"X-Ratelimit-Remaining-Requests\":[\"",
-                );
-                number(out, prng.below(480));
-                text(out, "\"],");
-            }
-            HeaderSet::Claude | HeaderSet::Plain => {}
-        }
-    }
-
-    fn codex(&self, out: &mut Vec<u8>, prng: &mut Prng) {
-        text(out, "\"Set-Cookie\":[\"__cf_bm=fake-");
-        hex(out, prng.next_u64(), 16);
-        text(
-            out,
-            "; path=/; HttpOnly\",\"_cfuvid=fake2; path=/\"],\
-             \"X-Codex-Active-Limit\":[\"codex\"],",
-        );
+    fn codex<M: SerializeMap>(
+        &self,
+        lines: &mut Lines<M>,
+        prng: &mut Prng,
+    ) -> Result<(), M::Error> {
+        let first = format!("__cf_bm=fake-{:016x}; path=/; HttpOnly", prng.next_u64());
+        let cookies = [first.as_str(), "_cfuvid=fake2; path=/"];
+        lines.0.serialize_entry("Set-Cookie", &cookies)?;
+        lines.put("X-Codex-Active-Limit", "codex")?;
         if let Some(limit) = self.quota.get("codex_bengalfox", "weekly") {
-            text(
-                out,
-                "\"X-Codex-Bengalfox-Limit-Name\":[\"GPT-5.3-Codex-Spark\"],",
-            );
-            self.codex_window(out, "Bengalfox-Primary", limit);
+            lines.put("X-Codex-Bengalfox-Limit-Name", "GPT-5.3-Codex-Spark")?;
+            self.codex_window(lines, "Bengalfox-Primary", limit)?;
         }
-        self.credits(out);
-        text(out, "\"X-Codex-Plan-Type\":[\"");
-        text(out, self.plan);
-        text(
-            out,
-            "\"],\"X-Codex-Primary-Over-Secondary-Limit-Percent\":[\"0\"],",
-        );
+        let credits = self.quota.get("credits", "monthly");
+        let balance = credits.map(|credits| dollars(credits.nominal_left()));
+        lines.put("X-Codex-Credits-Balance", balance.unwrap_or_default())?;
+        let has_credits = if credits.is_some() { "True" } else { "False" };
+        lines.put("X-Codex-Credits-Has-Credits", has_credits)?;
+        lines.put("X-Codex-Credits-Unlimited", "False")?;
+        lines.put("X-Codex-Plan-Type", self.plan)?;
+        lines.put("X-Codex-Primary-Over-Secondary-Limit-Percent", 0)?;
         let mut windows = self.quota.windows("main");
         let (primary, secondary) = (windows.next(), windows.next());
         if let Some(limit) = primary {
-            self.codex_window(out, "Primary", limit);
+            self.codex_window(lines, "Primary", limit)?;
         }
         let mut reached = [("primary", primary), ("secondary", secondary)].into_iter();
         let reached = reached.find(|(_, limit)| limit.is_some_and(Limit::is_used_up));
         if let (Some(_), Some((name, _))) = (self.retry_after, reached) {
-            text(out, "\"X-Codex-Rate-Limit-Reached-Type\":[\"");
-            text(out, name);
-            text(out, "\"],");
+            lines.put("X-Codex-Rate-Limit-Reached-Type", name)?;
         }
         if let Some(limit) = secondary {
-            self.codex_window(out, "Secondary", limit);
+            self.codex_window(lines, "Secondary", limit)?;
         }
+        Ok(())
     }
 
-    fn credits(&self, out: &mut Vec<u8>) {
-        let credits = self.quota.get("credits", "monthly");
-        text(out, "\"X-Codex-Credits-Balance\":[\"");
-        if let Some(credits) = credits {
-            let left = credits.nominal_left();
-            number(out, left / 100);
-            out.push(b'.');
-            padded(out, left % 100, 2);
-        }
-        text(out, "\"],\"X-Codex-Credits-Has-Credits\":[\"");
-        text(out, if credits.is_some() { "True" } else { "False" });
-        text(out, "\"],\"X-Codex-Credits-Unlimited\":[\"False\"],");
-    }
-
-    fn codex_window(&self, out: &mut Vec<u8>, name: &str, limit: &Limit) {
+    fn codex_window<M: SerializeMap>(
+        &self,
+        lines: &mut Lines<M>,
+        name: &str,
+        limit: &Limit,
+    ) -> Result<(), M::Error> {
         let reset = limit.reset_from(self.now);
-        let mut value = |suffix: &str, value: u64| {
-            text(out, "\"X-Codex-");
-            text(out, name);
-            text(out, suffix);
-            text(out, "\":[\"");
-            number(out, value);
-            text(out, "\"],");
-        };
-        value("-Reset-After-Seconds", reset.since(self.now).as_secs());
-        value("-Reset-At", seconds(reset));
-        value("-Used-Percent", limit.percent());
-        value("-Window-Minutes", limit.seconds() / 60);
+        let values = [
+            ("Reset-After-Seconds", reset.since(self.now).as_secs()),
+            ("Reset-At", seconds(reset)),
+            ("Used-Percent", limit.percent()),
+            ("Window-Minutes", limit.seconds() / 60),
+        ];
+        values
+            .into_iter()
+            .try_for_each(|(what, value)| lines.put(format_args!("X-Codex-{name}-{what}"), value))
     }
 
-    fn anthropic(&self, out: &mut Vec<u8>) {
-        text(
-            out,
-            "\"Anthropic-Organization-Id\":[\"99999999-2222-4333-8444-555555555555\"],",
-        );
-        let short = self.quota.get("main", "5h");
-        let long = self.quota.get("main", "weekly");
+    fn anthropic<M: SerializeMap>(&self, lines: &mut Lines<M>) -> Result<(), M::Error> {
+        let organization = "99999999-2222-4333-8444-555555555555";
+        lines.put("Anthropic-Organization-Id", organization)?;
         let scoped = self.quota.get("fable", "weekly");
-        let scoped = scoped.filter(|_| self.model.contains("fable"));
-        for (name, limit) in [("5h", short), ("7d", long), ("7d_oi", scoped)] {
-            if let Some(limit) = limit {
-                self.anthropic_window(out, name, limit);
+        let claims = [
+            ("five_hour", "5h", self.quota.get("main", "5h")),
+            ("seven_day", "7d", self.quota.get("main", "weekly")),
+            (
+                "seven_day_oi",
+                "7d_oi",
+                scoped.filter(|_| self.model.contains("fable")),
+            ),
+        ];
+        let (mut claim, mut claimed) = ("five_hour", None);
+        for (long, short, limit) in claims {
+            let Some(limit) = limit else { continue };
+            self.anthropic_window(lines, short, limit)?;
+            if claimed.is_none_or(|fullest: &Limit| limit.basis_points() > fullest.basis_points()) {
+                (claim, claimed) = (long, Some(limit));
             }
         }
-        text(
-            out,
-            "\"Anthropic-Ratelimit-Unified-Fallback-Percentage\":[\"0.5\"],\
-             \"Anthropic-Ratelimit-Unified-Overage-Disabled-Reason\":[\"org_level_disabled\"],\
-             \"Anthropic-Ratelimit-Unified-Overage-Status\":[\"rejected\"],\
-             \"Anthropic-Ratelimit-Unified-Representative-Claim\":[\"",
-        );
-        let (mut claim, mut name) = (short, "five_hour");
-        for (limit, called) in [(long, "seven_day"), (scoped, "seven_day_oi")] {
-            let share = |limit: Option<&Limit>| limit.map(Limit::basis_points);
-            if share(limit) > share(claim) {
-                (claim, name) = (limit, called);
-            }
-        }
-        text(out, name);
-        text(out, "\"],\"Anthropic-Ratelimit-Unified-Reset\":[\"");
-        number(
-            out,
-            claim.map_or(0, |limit| seconds(limit.reset_from(self.now))),
-        );
-        text(out, "\"],\"Anthropic-Ratelimit-Unified-Status\":[\"");
-        text(out, unified_status(claim.map_or(0, Limit::basis_points)));
-        text(out, "\"],");
+        let status = match claimed.map_or(0, Limit::basis_points) {
+            10_000.. => "rejected",
+            7_500.. => "allowed_warning",
+            _ => "allowed",
+        };
+        let reset = claimed.map_or(0, |limit| seconds(limit.reset_from(self.now)));
+        let mut unified = |what: &str, value: &dyn Display| {
+            lines.put(format_args!("Anthropic-Ratelimit-Unified-{what}"), value)
+        };
+        unified("Fallback-Percentage", &"0.5")?;
+        unified("Overage-Disabled-Reason", &"org_level_disabled")?;
+        unified("Overage-Status", &"rejected")?;
+        unified("Representative-Claim", &claim)?;
+        unified("Reset", &reset)?;
+        unified("Status", &status)
     }
 
-    fn anthropic_window(&self, out: &mut Vec<u8>, name: &str, limit: &Limit) {
-        let head = |out: &mut Vec<u8>, suffix: &str| {
-            text(out, "\"Anthropic-Ratelimit-Unified-");
-            text(out, name);
-            text(out, suffix);
+    fn anthropic_window<M: SerializeMap>(
+        &self,
+        lines: &mut Lines<M>,
+        name: &str,
+        limit: &Limit,
+    ) -> Result<(), M::Error> {
+        let mut line = |what: &str, value: &dyn Display| {
+            let name = format_args!("Anthropic-Ratelimit-Unified-{name}-{what}");
+            lines.put(name, value)
         };
-        head(out, "-Reset\":[\"");
-        number(out, seconds(limit.reset_from(self.now)));
-        text(out, "\"],");
-        head(out, "-Status\":[\"");
         let rejected = limit.is_used_up();
-        text(out, if rejected { "rejected" } else { "allowed" });
-        text(out, "\"],");
-        head(out, "-Utilization\":[\"");
+        line("Reset", &seconds(limit.reset_from(self.now)))?;
+        line("Status", if rejected { &"rejected" } else { &"allowed" })?;
         let share = limit.basis_points();
-        number(out, share / 10_000);
-        out.push(b'.');
-        padded(out, share % 10_000, 4);
-        text(out, "\"],");
+        let utilization = format_args!("{}.{:04}", share / 10_000, share % 10_000);
+        line("Utilization", &utilization)
     }
+}
+
+/// Hundredths as an amount with two places.
+pub(crate) fn dollars(cents: u64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 fn seconds(time: UnixNanos) -> u64 {
     u64::try_from(time.get() / 1_000_000_000).unwrap_or(0)
-}
-
-fn unified_status(basis_points: u64) -> &'static str {
-    match basis_points {
-        10_000.. => "rejected",
-        7_500.. => "allowed_warning",
-        _ => "allowed",
-    }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::failure::{Fault, Refusal};
 use super::kinds::Kind;
 use super::prng::Prng;
-use super::standing::{Rest, Service, Standing, built_in_rest};
+use super::standing::{Rest, Service, Standing};
 use super::world::World;
 use crate::config::whole;
 use crate::quota::truth::AccountQuotas;
-use crate::quota::{Capacity, DIRECT, Direct, Plan, Quota};
+use crate::quota::{self, Capacity, Direct, Plan, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
 /// Tokens of an average request, by which a plan's size is chosen.
@@ -97,8 +97,8 @@ impl Pool {
             })
         });
         let seen = seen.collect();
-        let direct = DIRECT.iter().map(|direct| {
-            let share = 1_000_000 / PER_DIRECT / DIRECT.len() as u64;
+        let direct = quota::direct().iter().map(|direct| {
+            let share = 1_000_000 / PER_DIRECT / quota::direct().len() as u64;
             let capacity = volume.capacity(share, prng);
             Quota::draw(&direct.plan, capacity, now, prng)
         });
@@ -135,10 +135,12 @@ impl Pool {
         token: &str,
         now: UnixNanos,
     ) -> Option<(&'static Direct, &mut Quota)> {
-        let number = DIRECT.iter().position(|direct| direct.token == token)?;
+        let number = quota::direct()
+            .iter()
+            .position(|direct| direct.token == token)?;
         let quota = self.direct.get_mut(number)?;
         quota.advance(now);
-        Some((DIRECT.get(number)?, quota))
+        Some((quota::direct().get(number)?, quota))
     }
 
     /// Keeps what the headers of an answer tell.
@@ -214,7 +216,7 @@ impl Pool {
         self.served += 1;
         if self.served.is_multiple_of(PER_DIRECT) {
             let number = usize::try_from(self.served / PER_DIRECT).unwrap_or(0);
-            if let Some(quota) = self.direct.get_mut(number % DIRECT.len()) {
+            if let Some(quota) = self.direct.get_mut(number % quota::direct().len()) {
                 quota.advance(now);
                 quota.spend("", tokens, now);
             }
@@ -243,14 +245,10 @@ impl Pool {
             return;
         }
         let reset = refusal.map_or(now, |refusal| refusal.reset);
-        let mut escaped = vec![b'"'];
-        fault.body(&mut escaped, described, reset, now);
-        escaped.push(b'"');
-        // Written as JSON a line above.
-        standing.message = serde_json::from_slice(&escaped).unwrap_or_default();
+        standing.message = fault.body(described, reset, now);
         let until = match refusal {
             Some(refusal) => Some(refusal.reset),
-            None => built_in_rest(fault).map(|rest| now.saturating_add(rest)),
+            None => fault.built_in_rest().map(|rest| now.saturating_add(rest)),
         };
         let whole = refusal.is_some_and(|refusal| refusal.whole);
         standing.fail(model, Rest { fault, until }, whole, now);
@@ -308,9 +306,12 @@ impl Pool {
             let (provider, login) = (kind.short_name(), kind.login.auth_type());
             AccountQuotas::new(provider, &account.auth_index, plan, login, quota)
         });
-        let direct = DIRECT.iter().zip(&self.direct).map(|(one, quota)| {
-            AccountQuotas::new(one.provider, one.id, one.plan.name, "direct", quota)
-        });
+        let direct = quota::direct()
+            .iter()
+            .zip(&self.direct)
+            .map(|(one, quota)| {
+                AccountQuotas::new(one.provider, one.id, one.plan.name, "direct", quota)
+            });
         accounts.chain(direct).collect()
     }
 }

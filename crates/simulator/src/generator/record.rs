@@ -1,17 +1,22 @@
 //! One usage record, written key by key in CPA's order.
 
+use std::cell::RefCell;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use super::failure::Fault;
 use super::headers::Answer;
-use super::json::{Civil, boolean, hex, number, string, text};
+use super::json::rfc3339_in;
 use super::kinds::HeaderSet;
 use super::prng::Prng;
 use super::usage::{Flat, Usage};
 use super::world::{Account, Client, Model};
 use crate::quota::Quota;
-use crate::version::RecordShape;
+use crate::version::CpaVersion;
 use cpa_exporter_core::model::{TokenQuality, Tokens, UnixNanos};
 
-/// Everything a record tells, before it is written.
+/// Everything a record tells. Serialized as the object that CPA queues.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) account: &'a Account,
@@ -30,6 +35,8 @@ pub(crate) struct Record<'a> {
     pub(crate) effort: &'static str,
     pub(crate) tier: &'static str,
     pub(crate) request: RequestId,
+    pub(crate) style: Style,
+    pub(crate) prng: &'a RefCell<&'a mut Prng>,
 }
 
 /// Shared by the attempts of one client request.
@@ -42,7 +49,7 @@ pub(crate) struct RequestId {
 /// How records are written: by version, zone and wished size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    pub(crate) shape: RecordShape,
+    pub(crate) version: CpaVersion,
     pub(crate) offset_minutes: i16,
     /// Least size of a record in bytes, reached by padding; 0 for none.
     pub(crate) size: usize,
@@ -51,80 +58,109 @@ pub(crate) struct Style {
 /// About the bytes of a record without its headers and error body.
 const BARE: usize = 1_050;
 
-impl Record<'_> {
-    pub(crate) fn write(&self, out: &mut Vec<u8>, style: Style, prng: &mut Prng) {
-        let shape = style.shape;
-        let civil = Civil::of(self.started, style.offset_minutes);
-        text(out, "{\"timestamp\":\"");
-        civil.rfc3339_nano(out, style.offset_minutes);
-        text(out, "\",\"latency_ms\":");
-        number(out, self.latency_ms);
-        if shape.ttft {
-            text(out, ",\"ttft_ms\":");
-            number(out, self.ttft_ms);
-        }
-        text(out, ",\"source\":");
-        string(out, self.account.source().unwrap_or(&self.client.key));
-        text(out, ",\"auth_index\":\"");
-        text(out, &self.account.auth_index);
-        out.push(b'"');
-        if let (true, Some(sha)) = (shape.token_sha, &self.account.token_sha256) {
-            text(out, ",\"access_token_sha256\":\"");
-            text(out, sha);
-            out.push(b'"');
-        }
-        if shape.client_meta {
-            self.client_meta(out, shape);
-        }
-        text(out, ",\"tokens\":{");
-        write_flat(out, &self.usage.flat, shape);
-        text(out, "},\"failed\":");
-        boolean(out, self.fault.is_some());
-        if shape.generate {
-            text(out, ",\"generate\":true");
-        }
-        if shape.v8 {
-            text(out, ",\"stream\":");
-            boolean(out, self.stream);
-        }
-        if shape.fail {
-            self.fail(out);
-        }
-        if shape.response_headers && self.fault.is_none_or(Fault::has_headers) {
-            text(out, ",\"response_headers\":");
-            self.answer(style).write(out, prng);
-        }
-        if shape.breakdown {
-            text(out, ",\"accounting_version\":2,\"token_breakdown\":{");
-            write_breakdown(out, &self.usage);
-            out.push(b'}');
-        }
-        self.identity(out, shape);
-        self.ids(out, shape, prng);
-        self.tiers(out, shape);
-        out.push(b'}');
+/// Writes the keys that a version has.
+struct Keys<M> {
+    map: M,
+    version: CpaVersion,
+}
+
+impl<M: SerializeMap> Keys<M> {
+    fn put<T>(&mut self, name: &'static str, value: &T) -> Result<(), M::Error>
+    where
+        T: Serialize + ?Sized,
+    {
+        self.map.serialize_entry(name, value)
     }
 
-    fn client_meta(&self, out: &mut Vec<u8>, shape: RecordShape) {
-        text(out, ",\"client_ip\":\"127.0.0.1\"");
-        if shape.v8 {
-            text(out, ",\"resolved_client_ip\":\"127.0.0.1\"");
+    fn since<T>(
+        &mut self,
+        (major, minor, patch): (u16, u16, u16),
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), M::Error>
+    where
+        T: Serialize + ?Sized,
+    {
+        if self.version.has(major, minor, patch) {
+            self.put(name, value)?;
         }
-        text(out, ",\"x_forwarded_for\":\"\",\"user_agent\":");
-        string(out, self.client.agent);
+        Ok(())
+    }
+}
+
+const V8: (u16, u16, u16) = (8, 0, 0);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (style, kind, version) = (self.style, self.account.kind, self.style.version);
+        let map = serializer.serialize_map(None)?;
+        let mut keys = Keys { map, version };
+        let started = rfc3339_in(self.started, style.offset_minutes);
+        keys.put("timestamp", &started)?;
+        keys.put("latency_ms", &self.latency_ms)?;
+        keys.since((7, 1, 24), "ttft_ms", &self.ttft_ms)?;
+        let source = self.account.source().unwrap_or(&self.client.key);
+        keys.put("source", source)?;
+        keys.put("auth_index", &self.account.auth_index)?;
+        if let Some(sha) = &self.account.token_sha256 {
+            keys.since((7, 2, 116), "access_token_sha256", sha)?;
+        }
+        keys.since((7, 2, 104), "client_ip", "127.0.0.1")?;
+        keys.since(V8, "resolved_client_ip", "127.0.0.1")?;
+        keys.since((7, 2, 104), "x_forwarded_for", "")?;
+        keys.since((7, 2, 104), "user_agent", self.client.agent)?;
+        keys.put("tokens", &FlatOf(&self.usage.flat, version))?;
+        keys.put("failed", &self.fault.is_some())?;
+        keys.since((7, 2, 78), "generate", &true)?;
+        keys.since(V8, "stream", &self.stream)?;
+        keys.since((7, 0, 0), "fail", &self.fail())?;
+        if self.fault.is_none_or(Fault::has_headers) {
+            keys.since((7, 1, 13), "response_headers", &self.answer())?;
+        }
+        keys.since((7, 2, 97), "accounting_version", &2)?;
+        keys.since((7, 2, 97), "token_breakdown", &Breakdown::of(&self.usage))?;
+        keys.put("provider", kind.provider)?;
+        keys.since((7, 1, 38), "executor_type", kind.executor)?;
+        keys.put("model", &self.model.name)?;
+        keys.since((6, 10, 7), "alias", &self.model.alias)?;
+        keys.put("endpoint", self.endpoint)?;
+        keys.put("auth_type", kind.login.auth_type())?;
+        keys.put("api_key", &self.client.key)?;
+        let request = self.request.text(version);
+        keys.put("request_id", &request)?;
+        if version.has(8, 0, 0) {
+            let prng = &mut **self.prng.borrow_mut();
+            keys.put("execution_id", &uuid(prng.next_u64(), prng.next_u64(), 4))?;
+            keys.put("trace_id", &request)?;
+        }
+        keys.since((7, 1, 18), "reasoning_effort", self.effort)?;
+        keys.since((7, 1, 27), "service_tier", "auto")?;
+        if !self.tier.is_empty() {
+            keys.since((7, 2, 65), "response_service_tier", self.tier)?;
+        }
+        if self.fault.is_none() {
+            keys.since(V8, "response_model", &self.model.name)?;
+        }
+        keys.map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Fail {
+    status_code: u64,
+    body: String,
+}
+
+impl<'a> Record<'a> {
+    fn fail(&self) -> Fail {
+        let body = |fault: Fault| fault.body(self.account, self.reset, self.started);
+        Fail {
+            status_code: self.fault.map_or(200, Fault::status),
+            body: self.fault.map(body).unwrap_or_default(),
+        }
     }
 
-    fn fail(&self, out: &mut Vec<u8>) {
-        text(out, ",\"fail\":{\"status_code\":");
-        number(out, self.fault.map_or(200, Fault::status));
-        text(out, ",\"body\":\"");
-        if let Some(fault) = self.fault {
-            fault.body(out, self.account, self.reset, self.started);
-        }
-        text(out, "\"}");
-    }
-
-    fn answer(&self, style: Style) -> Answer<'_> {
+    fn answer(&self) -> Answer<'a> {
         let html = self.fault == Some(Fault::BadGateway);
         let set = if html {
             HeaderSet::Plain
@@ -136,163 +172,120 @@ impl Record<'_> {
             HeaderSet::Claude => 950,
             HeaderSet::Google | HeaderSet::Plain | HeaderSet::RateLimit | HeaderSet::Xai => 250,
         };
+        let retry_after = match self.fault {
+            Some(Fault::UsageLimit) => Some(self.reset.since(self.started).as_secs()),
+            Some(Fault::RateLimit) => Some(37),
+            _ => None,
+        };
         Answer {
             set,
             stream: self.stream,
             html,
-            retry_after: self.retry_after(),
+            retry_after,
             plan: self.account.plan.name,
             quota: self.quota,
             model: &self.model.name,
             now: self.started,
-            padding: style.size.saturating_sub(BARE + headers),
-        }
-    }
-
-    fn retry_after(&self) -> Option<u64> {
-        match self.fault {
-            Some(Fault::UsageLimit) => Some(self.reset.since(self.started).as_secs()),
-            Some(Fault::RateLimit) => Some(37),
-            None
-            | Some(
-                Fault::Unauthorized
-                | Fault::Server
-                | Fault::BadGateway
-                | Fault::Overloaded
-                | Fault::Canceled
-                | Fault::Cut,
-            ) => None,
-        }
-    }
-
-    fn identity(&self, out: &mut Vec<u8>, shape: RecordShape) {
-        let kind = self.account.kind;
-        let mut field = |name: &str, value: &str| {
-            text(out, name);
-            string(out, value);
-        };
-        field(",\"provider\":", kind.provider);
-        if shape.executor_type {
-            field(",\"executor_type\":", kind.executor);
-        }
-        field(",\"model\":", &self.model.name);
-        if shape.alias {
-            field(",\"alias\":", &self.model.alias);
-        }
-        field(",\"endpoint\":", self.endpoint);
-        field(",\"auth_type\":", kind.login.auth_type());
-        field(",\"api_key\":", &self.client.key);
-    }
-
-    fn ids(&self, out: &mut Vec<u8>, shape: RecordShape, prng: &mut Prng) {
-        text(out, ",\"request_id\":\"");
-        self.request.write(out, shape);
-        out.push(b'"');
-        if !shape.v8 {
-            return;
-        }
-        text(out, ",\"execution_id\":\"");
-        uuid(out, prng.next_u64(), prng.next_u64(), 4);
-        text(out, "\",\"trace_id\":\"");
-        self.request.write(out, shape);
-        out.push(b'"');
-    }
-
-    fn tiers(&self, out: &mut Vec<u8>, shape: RecordShape) {
-        let mut field = |name: &str, value: &str| {
-            text(out, name);
-            string(out, value);
-        };
-        if shape.reasoning_effort {
-            field(",\"reasoning_effort\":", self.effort);
-        }
-        if shape.service_tier {
-            field(",\"service_tier\":", "auto");
-        }
-        if shape.request_tier {
-            field(",\"request_service_tier\":", "auto");
-        }
-        if shape.response_tier && !self.tier.is_empty() {
-            field(",\"response_service_tier\":", self.tier);
-        }
-        if shape.v8 && self.fault.is_none() {
-            field(",\"response_model\":", &self.model.name);
+            padding: self.style.size.saturating_sub(BARE + headers),
+            prng: self.prng,
         }
     }
 }
 
 impl RequestId {
-    fn write(self, out: &mut Vec<u8>, shape: RecordShape) {
-        if shape.long_request_id {
+    fn text(self, version: CpaVersion) -> String {
+        if version.has(8, 0, 10) {
             // UUIDv7: 48 bits of time, the rest at random.
-            uuid(
-                out,
-                self.started_ms << 16 | self.random >> 48,
-                self.random,
-                7,
-            );
+            let high = self.started_ms << 16 | self.random >> 48;
+            uuid(high, self.random, 7)
         } else {
-            hex(out, self.random, 8);
+            format!("{:08x}", self.random & 0xffff_ffff)
         }
     }
 }
 
-fn uuid(out: &mut Vec<u8>, high: u64, low: u64, version: u64) {
-    hex(out, high >> 32, 8);
-    out.push(b'-');
-    hex(out, high >> 16, 4);
-    out.push(b'-');
-    hex(out, version << 12 | high & 0xfff, 4);
-    out.push(b'-');
-    hex(out, 0x8000 | low >> 48 & 0x3fff, 4);
-    out.push(b'-');
-    hex(out, low, 12);
+fn uuid(high: u64, low: u64, version: u64) -> String {
+    let (time, middle) = (high >> 32, high >> 16 & 0xffff);
+    let (variant, node) = (0x8000 | low >> 48 & 0x3fff, low & 0xffff_ffff_ffff);
+    let version = version << 12 | high & 0xfff;
+    format!("{time:08x}-{middle:04x}-{version:04x}-{variant:04x}-{node:012x}")
 }
 
-fn write_flat(out: &mut Vec<u8>, flat: &Flat, shape: RecordShape) {
-    count(out, "\"input_tokens\":", flat.input);
-    count(out, ",\"output_tokens\":", flat.output);
-    count(out, ",\"reasoning_tokens\":", flat.reasoning);
-    count(out, ",\"cached_tokens\":", flat.cached);
-    if shape.cache_split {
-        count(out, ",\"cache_read_tokens\":", flat.cache_read);
+/// The flat counts as a version names them.
+struct FlatOf<'a>(&'a Flat, CpaVersion);
+
+impl Serialize for FlatOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (flat, version) = (self.0, self.1);
+        let map = serializer.serialize_map(None)?;
+        let mut keys = Keys { map, version };
+        keys.put("input_tokens", &flat.input)?;
+        keys.put("output_tokens", &flat.output)?;
+        keys.put("reasoning_tokens", &flat.reasoning)?;
+        keys.put("cached_tokens", &flat.cached)?;
+        keys.since((7, 0, 3), "cache_read_tokens", &flat.cache_read)?;
+        keys.since((7, 2, 74), "cache_read_tokens_present", &true)?;
+        keys.since((7, 0, 3), "cache_creation_tokens", &flat.cache_creation)?;
+        keys.put("total_tokens", &flat.total)?;
+        keys.map.end()
     }
-    if shape.cache_read_present {
-        text(out, ",\"cache_read_tokens_present\":true");
-    }
-    if shape.cache_split {
-        count(out, ",\"cache_creation_tokens\":", flat.cache_creation);
-    }
-    count(out, ",\"total_tokens\":", flat.total);
 }
 
-fn write_breakdown(out: &mut Vec<u8>, usage: &Usage) {
-    let all = usage.tokens;
-    // Contradicting numbers leave CPA's buckets empty and put the whole total aside.
-    let kinds = if usage.quality == TokenQuality::Inconsistent {
-        Tokens {
-            unclassified: all.total(),
-            ..Tokens::default()
+#[derive(Serialize)]
+struct Breakdown {
+    schema_version: u8,
+    quality: &'static str,
+    total_tokens: u64,
+    input: Input,
+    output: Output,
+    unclassified_tokens: u64,
+}
+
+#[expect(clippy::struct_field_names, reason = "the names of CPA's keys")]
+#[derive(Serialize)]
+struct Input {
+    total_tokens: u64,
+    uncached_tokens: u64,
+    cache_read_tokens: u64,
+    cache_write_tokens: u64,
+}
+
+#[expect(clippy::struct_field_names, reason = "the names of CPA's keys")]
+#[derive(Serialize)]
+struct Output {
+    total_tokens: u64,
+    non_reasoning_tokens: u64,
+    reasoning_tokens: u64,
+}
+
+impl Breakdown {
+    fn of(usage: &Usage) -> Self {
+        let all = usage.tokens;
+        // Contradicting numbers leave CPA's buckets empty and put the whole total aside.
+        let kinds = if usage.quality == TokenQuality::Inconsistent {
+            Tokens {
+                unclassified: all.total(),
+                ..Tokens::default()
+            }
+        } else {
+            all
+        };
+        Self {
+            schema_version: 2,
+            quality: usage.quality.as_str(),
+            total_tokens: all.total(),
+            input: Input {
+                total_tokens: kinds.input + kinds.cache_read + kinds.cache_write,
+                uncached_tokens: kinds.input,
+                cache_read_tokens: kinds.cache_read,
+                cache_write_tokens: kinds.cache_write,
+            },
+            output: Output {
+                total_tokens: kinds.generated(),
+                non_reasoning_tokens: kinds.output,
+                reasoning_tokens: kinds.reasoning,
+            },
+            unclassified_tokens: kinds.unclassified,
         }
-    } else {
-        all
-    };
-    count(out, "\"schema_version\":", 2);
-    text(out, ",\"quality\":");
-    string(out, usage.quality.as_str());
-    count(out, ",\"total_tokens\":", all.total());
-    let input = kinds.input + kinds.cache_read + kinds.cache_write;
-    count(out, ",\"input\":{\"total_tokens\":", input);
-    count(out, ",\"uncached_tokens\":", kinds.input);
-    count(out, ",\"cache_read_tokens\":", kinds.cache_read);
-    count(out, ",\"cache_write_tokens\":", kinds.cache_write);
-    count(out, "},\"output\":{\"total_tokens\":", kinds.generated());
-    count(out, ",\"non_reasoning_tokens\":", kinds.output);
-    count(out, ",\"reasoning_tokens\":", kinds.reasoning);
-    count(out, "},\"unclassified_tokens\":", kinds.unclassified);
-}
-
-fn count(out: &mut Vec<u8>, name: &str, value: u64) {
-    text(out, name);
-    number(out, value);
+    }
 }

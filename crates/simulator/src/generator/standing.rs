@@ -190,14 +190,3 @@ impl Standing {
 fn is_ahead(until: Option<UnixNanos>, now: UnixNanos) -> bool {
     until.is_some_and(|until| until > now)
 }
-
-/// How long CPA lets a credential rest after a failure, where the upstream names no time.
-pub(crate) fn built_in_rest(fault: Fault) -> Option<Duration> {
-    match fault {
-        // The upstream's `Retry-After`.
-        Fault::RateLimit => Some(Duration::from_secs(37)),
-        Fault::UsageLimit | Fault::Unauthorized => Some(Duration::from_mins(30)),
-        Fault::Server | Fault::BadGateway | Fault::Overloaded => Some(Duration::from_mins(1)),
-        Fault::Canceled | Fault::Cut => None,
-    }
-}

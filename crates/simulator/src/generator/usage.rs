@@ -2,7 +2,7 @@
 
 use super::kinds::{Counting, Kind, Login};
 use super::prng::Prng;
-use crate::version::RecordShape;
+use crate::version::CpaVersion;
 use cpa_exporter_core::model::{TokenQuality, Tokens};
 
 /// The flat `tokens` object of a record.
@@ -48,9 +48,9 @@ impl Usage {
         quality: TokenQuality::Complete,
     };
 
-    pub(crate) fn draw(kind: &Kind, shape: RecordShape, prng: &mut Prng) -> Self {
+    pub(crate) fn draw(kind: &Kind, version: CpaVersion, prng: &mut Prng) -> Self {
         // Upstreams behind OpenAI-compatible providers are where odd numbers come from.
-        if shape.breakdown && kind.headers == super::kinds::HeaderSet::RateLimit {
+        if version.has(7, 2, 97) && kind.headers == super::kinds::HeaderSet::RateLimit {
             match prng.below(200) {
                 0 => return Self::only_total(prng),
                 1 => return Self::reasoning_on_top(prng),
@@ -65,16 +65,16 @@ impl Usage {
         if prng.chance(600) {
             tokens.cache_read = prng.log_between(1_024, 131_071);
         }
-        let thinks = kind.counting != Counting::Independent || shape.claude_thinking;
+        let thinks = kind.counting != Counting::Independent || version.has(7, 2, 117);
         if thinks && prng.chance(350) {
             tokens.reasoning = prng.log_between(32, 4_095);
         }
-        let writes = kind.counting == Counting::Independent && shape.cache_split;
+        let writes = kind.counting == Counting::Independent && version.has(7, 0, 3);
         if writes && prng.chance(250) {
             tokens.cache_write = prng.log_between(256, 16_383);
         }
         Self {
-            flat: flat(kind, shape, &tokens),
+            flat: flat(kind, version, &tokens),
             tokens,
             quality: TokenQuality::Complete,
         }
@@ -121,7 +121,7 @@ impl Usage {
     }
 }
 
-fn flat(kind: &Kind, shape: RecordShape, tokens: &Tokens) -> Flat {
+fn flat(kind: &Kind, version: CpaVersion, tokens: &Tokens) -> Flat {
     let (read, write) = (tokens.cache_read, tokens.cache_write);
     let mut flat = Flat {
         reasoning: tokens.reasoning,
@@ -141,7 +141,8 @@ fn flat(kind: &Kind, shape: RecordShape, tokens: &Tokens) -> Flat {
             flat.output = tokens.output + tokens.reasoning;
             flat.cached = if read == 0 { write } else { read };
             flat.total = flat.input + flat.output;
-            if shape.claude_total_has_cache {
+            // Before, a Claude total was input plus output only.
+            if version.has(7, 1, 26) {
                 flat.total += read + write;
             }
         }
@@ -151,7 +152,8 @@ fn flat(kind: &Kind, shape: RecordShape, tokens: &Tokens) -> Flat {
             flat.total = flat.input + flat.output + flat.reasoning;
         }
     }
-    if !shape.cache_read_everywhere && kind.counting != Counting::Independent {
+    // OpenAI-style and Gemini records fill it since then.
+    if !version.has(7, 2, 56) && kind.counting != Counting::Independent {
         flat.cache_read = 0;
     }
     flat

@@ -237,7 +237,10 @@ fn file_name(kind: &Kind, number: usize, email: &str, plan: &str) -> String {
 
 fn model_list(kind: &Kind, wanted: usize, plan: &Plan) -> Vec<Model> {
     let (count, more) = if wanted == 0 {
-        (kind.models.len() + plan.models.len(), plan.models)
+        (
+            kind.models.len() + plan.models.len(),
+            plan.models.as_slice(),
+        )
     } else {
         (wanted, &[][..])
     };

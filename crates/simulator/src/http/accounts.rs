@@ -75,7 +75,7 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
         if core.config.version.has(7, 3, 0)
             && let Some((at, signals)) = core.generator().signals(number)
         {
-            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(&signals) });
+            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(signals) });
             map.insert("quota".to_owned(), quota);
         }
         if let Some(retry) = standing.retry_after(now) {
@@ -95,8 +95,8 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
     entry
 }
 
-fn quota_headers(signals: &[u8]) -> BTreeMap<String, String> {
-    let all: BTreeMap<String, Vec<String>> = serde_json::from_slice(signals).unwrap_or_default();
+fn quota_headers(signals: Value) -> BTreeMap<String, String> {
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_value(signals).unwrap_or_default();
     let wanted = ["Anthropic-Ratelimit-Unified-", "X-Codex-", "Retry-After"];
     all.into_iter()
         .filter(|(name, _)| wanted.iter().any(|prefix| name.starts_with(prefix)))

@@ -10,6 +10,8 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::generator::json::bytes;
+
 /// Longer bodies go out chunked, as Go's server does when a handler sets no length.
 const BUFFERED: usize = 2048;
 
@@ -72,14 +74,7 @@ impl Answer {
     }
 
     pub(crate) fn json(status: u16, value: &impl Serialize) -> Self {
-        // Values here are plain data, which serde_json can always write.
-        let plain = serde_json::to_string(value).unwrap_or_default();
-        // Go escapes these three; outside of strings JSON has none of them.
-        let escaped = plain
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026");
-        Self::raw_json(status, escaped)
+        Self::raw_json(status, bytes(value))
     }
 
     pub(crate) fn error(status: u16, text: &str) -> Self {

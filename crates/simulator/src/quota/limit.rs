@@ -5,15 +5,17 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 
 use super::Capacity;
 use crate::generator::prng::Prng;
 use cpa_exporter_core::model::UnixNanos;
 
 /// What the provider counts in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
+    #[default]
     Percent,
     Tokens,
     Requests,
@@ -23,14 +25,17 @@ pub enum Unit {
 }
 
 /// What of the traffic fills the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Counts {
+    #[default]
     Tokens,
     Requests,
 }
 
 /// How long a window is and when the next one begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Length {
     /// So many seconds, one window right after the other.
     Fixed(u64),
@@ -40,21 +45,35 @@ pub(crate) enum Length {
     Month,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LimitKind {
     pub(crate) name: &'static str,
     pub(crate) window: &'static str,
     pub(crate) length: Length,
+    #[serde(default)]
     pub(crate) unit: Unit,
+    #[serde(default)]
     pub(crate) counts: Counts,
     /// Parts of model names, one of which must occur; empty for all models.
-    pub(crate) models: &'static [&'static str],
+    #[serde(default)]
+    pub(crate) models: Vec<&'static str>,
     /// What the provider calls 100 %, in its unit.
+    #[serde(default = "hundred")]
     pub(crate) nominal: u64,
     /// How many tenths of five hours' capacity it holds.
     pub(crate) tenths: u64,
     /// Whether requests are refused once it is used up.
+    #[serde(default = "yes")]
     pub(crate) binds: bool,
+}
+
+fn hundred() -> u64 {
+    100
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Clone, Debug)]
@@ -144,7 +163,7 @@ impl Limit {
     }
 
     pub(super) fn covers(&self, model: &str) -> bool {
-        let parts = self.kind.models;
+        let parts = &self.kind.models;
         parts.is_empty() || parts.iter().any(|part| model.contains(part))
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Reply, Subject, seconds};
+use crate::generator::headers::dollars;
 use crate::quota::{Limit, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
@@ -83,8 +84,4 @@ fn spend_control(limit: &Limit, now: UnixNanos) -> Value {
             "reset_at": seconds(limit.reset_from(now)),
         },
     })
-}
-
-fn dollars(cents: u64) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
 }

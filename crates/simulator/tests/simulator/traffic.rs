@@ -249,8 +249,11 @@ async fn keys_come_with_their_versions() {
         added(&after, &before),
         ["accounting_version", "token_breakdown"]
     );
-    let tiers = keys(7, 2, 65).await;
-    assert!(tiers.contains("request_service_tier") && !before.contains("request_service_tier"));
+    let older = keys(7, 2, 73).await;
+    assert_eq!(
+        added(&before, &older),
+        ["generate", "tokens.cache_read_tokens_present"]
+    );
     let (newest, v8) = (keys(7, 2, 140).await, keys(8, 0, 10).await);
     assert_eq!(
         added(&v8, &newest),
