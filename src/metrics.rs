@@ -22,7 +22,7 @@ mod table;
 mod tests;
 
 pub use encode::Dialect;
-pub use exposition::{Exposition, NoPage, Page};
+pub use exposition::{Exposition, Form, NoPage, Page};
 pub use handles::{
     AccountErrors, Board, BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, PollMetrics,
     Sheet, SourceMetrics, StoreMetrics, StoreSizes,
@@ -31,3 +31,4 @@ pub use labels::{Aliases, Caps};
 pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use names::{AccountLabel, AccountNames};
 pub use past::{PastPage, PastSeries, PastTimes, past_bounds};
+pub use snapshot::Audience;

@@ -24,6 +24,7 @@ const LIMIT: Duration = Duration::from_mins(5);
 const LOOK: Duration = Duration::from_millis(2);
 
 const SCRAPER: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n\
+                       X-Prometheus-Scrape-Timeout-Seconds: 10\r\n\
                        Accept-Encoding: gzip\r\n";
 
 /// A full queue, made beforehand.

@@ -5,13 +5,17 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::{Router, routing::get};
 
 use super::page;
 use crate::clock::Clock;
-use crate::metrics::{Dialect, Exposition};
+use crate::metrics::{Audience, Dialect, Exposition, Form};
+
+/// Sent by everything that scrapes as Prometheus does: Prometheus, vmagent, Alloy, the
+/// OpenTelemetry collector. A person's browser or `curl` does not send it.
+const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 #[derive(Clone, Debug)]
 struct Scrape {
@@ -32,31 +36,35 @@ async fn scrape(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let dialect = dialect(text(&headers, &ACCEPT));
+    let form = Form {
+        dialect: dialect(text(&headers, &ACCEPT)),
+        audience: audience(&headers),
+        gzip: wants_gzip(text(&headers, &ACCEPT_ENCODING)),
+    };
     let names = names(query.as_deref().unwrap_or_default());
     let page = if names.is_empty() {
-        state
-            .exposition
-            .page(dialect, wants_gzip(text(&headers, &ACCEPT_ENCODING)))
-            .await
+        state.exposition.page(form).await
     } else {
-        state.exposition.filtered(dialect, &names).await
+        state.exposition.filtered(form, &names).await
     };
     let page = match page {
         Ok(page) => page,
         Err(reason) => return page::text(StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
     };
     // Only a scraper that got the whole page has seen the zeros of new series.
-    if names.is_empty() && method == Method::GET {
+    if form.audience == Audience::Scraper && names.is_empty() && method == Method::GET {
         state.exposition.mark_seen(page.version, state.clock.now());
     }
     let mut response = Response::new(Body::from(page.body));
     let out = response.headers_mut();
     out.insert(
         CONTENT_TYPE,
-        HeaderValue::from_static(dialect.content_type()),
+        HeaderValue::from_static(form.dialect.content_type()),
     );
-    out.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    out.insert(
+        VARY,
+        HeaderValue::from_static("Accept, Accept-Encoding, X-Prometheus-Scrape-Timeout-Seconds"),
+    );
     out.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if page.compressed {
         out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -64,7 +72,15 @@ async fn scrape(
     response
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &axum::http::HeaderName) -> &'a str {
+fn audience(headers: &HeaderMap) -> Audience {
+    if headers.contains_key(SCRAPE_TIMEOUT) {
+        Audience::Scraper
+    } else {
+        Audience::Reader
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     headers
         .get(name)
         .and_then(|v| v.to_str().ok())

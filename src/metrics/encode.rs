@@ -2,7 +2,7 @@
 
 use super::catalogue::{Buckets, Family, Kind};
 use super::restored::Cells;
-use super::snapshot::{Entry, Exemplar, FamilySnapshot, Gauges};
+use super::snapshot::{Audience, Entry, Exemplar, FamilySnapshot, Gauges};
 use crate::model::NANOS_PER_USD;
 
 /// The two ways to write a page.
@@ -92,11 +92,21 @@ impl Bounds {
 pub(super) struct Encoder<'a> {
     out: &'a mut String,
     dialect: Dialect,
+    audience: Audience,
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(out: &'a mut String, dialect: Dialect) -> Self {
-        Self { out, dialect }
+    pub(super) fn new(out: &'a mut String, dialect: Dialect, audience: Audience) -> Self {
+        Self {
+            out,
+            dialect,
+            audience,
+        }
+    }
+
+    /// Who will read the page.
+    pub(super) const fn audience(&self) -> Audience {
+        self.audience
     }
 
     /// HELP, TYPE and UNIT.
@@ -138,7 +148,8 @@ impl<'a> Encoder<'a> {
             Cells::Buckets(buckets) => {
                 let bounds = Bounds::new(buckets);
                 for Entry { labels, at } in &*snapshot.entries {
-                    let (cells, exemplars) = (snapshot.cells(*at), snapshot.exemplars(*at));
+                    let (cells, exemplars) =
+                        (snapshot.cells(*at, self.audience), snapshot.exemplars(*at));
                     self.histogram(family, labels, &bounds, cells, exemplars);
                 }
             }
@@ -150,7 +161,11 @@ impl<'a> Encoder<'a> {
     /// `scale` numbers of a cell make one of the page.
     fn counters(&mut self, snapshot: &FamilySnapshot, family: &Family, scale: u64) {
         for Entry { labels, at } in &*snapshot.entries {
-            let value = snapshot.cells(*at).first().copied().unwrap_or_default();
+            let value = snapshot
+                .cells(*at, self.audience)
+                .first()
+                .copied()
+                .unwrap_or_default();
             self.name(family.name, "", labels);
             self.decimal(value, scale, 0);
             self.out.push('\n');
@@ -164,7 +179,7 @@ impl<'a> Encoder<'a> {
             .map(|kind| format!("{label}=\"{kind}\"}} "))
             .collect();
         for Entry { labels, at } in &*snapshot.entries {
-            for (suffix, value) in suffixes.iter().zip(snapshot.cells(*at)) {
+            for (suffix, value) in suffixes.iter().zip(snapshot.cells(*at, self.audience)) {
                 let comma = if labels.is_empty() { "" } else { "," };
                 self.push(&[family.name, "{", labels, comma, suffix]);
                 self.decimal(*value, scale, 0);
@@ -217,7 +232,7 @@ impl<'a> Encoder<'a> {
 
     fn summaries(&mut self, snapshot: &FamilySnapshot, family: &Family) {
         for Entry { labels, at } in &*snapshot.entries {
-            let [sum, count] = snapshot.cells(*at) else {
+            let [sum, count] = snapshot.cells(*at, self.audience) else {
                 continue;
             };
             self.name(family.name, "_sum", labels);
@@ -230,7 +245,11 @@ impl<'a> Encoder<'a> {
 
     fn times(&mut self, snapshot: &FamilySnapshot, family: &Family) {
         for Entry { labels, at } in &*snapshot.entries {
-            let nanos = snapshot.cells(*at).first().copied().unwrap_or_default();
+            let nanos = snapshot
+                .cells(*at, self.audience)
+                .first()
+                .copied()
+                .unwrap_or_default();
             // A time that is not known yet is left out: 0 would be 1970.
             if nanos > 0 {
                 self.name(family.name, "", labels);

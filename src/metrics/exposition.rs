@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::encode::{Dialect, Encoder};
 use super::handles::Handles;
-use super::snapshot::Snapshot;
+use super::snapshot::{Audience, Snapshot};
 use crate::model::UnixNanos;
 
 /// How long the values that change all the time, like CPU seconds, may be old.
@@ -29,7 +29,7 @@ pub struct Exposition(Arc<Shared>);
 struct Shared {
     handles: Handles,
     snapshot: ArcSwap<Snapshot>,
-    /// Latest version that a full scrape has seen, and when that was.
+    /// Latest version that a scraper has got as a whole, and when that was.
     seen_version: AtomicU64,
     seen_at: AtomicI64,
     in_flight: Arc<Semaphore>,
@@ -39,8 +39,28 @@ struct Shared {
 
 #[derive(Default)]
 struct Rendered {
-    domain: HashMap<Dialect, (u64, Arc<String>)>,
-    pages: HashMap<(Dialect, bool), (Instant, Page)>,
+    domain: HashMap<(Dialect, Audience), (u64, Arc<String>)>,
+    pages: HashMap<Form, (Instant, Page)>,
+}
+
+/// One way to write a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Form {
+    pub dialect: Dialect,
+    pub audience: Audience,
+    /// Whether the client takes gzip.
+    pub gzip: bool,
+}
+
+impl Form {
+    /// What a scraper gets that takes no gzip.
+    pub const fn scraper(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            audience: Audience::Scraper,
+            gzip: false,
+        }
+    }
 }
 
 /// A rendered page.
@@ -53,7 +73,7 @@ pub struct Page {
     pub version: u64,
 }
 
-/// What a full scrape has seen last.
+/// What a scraper has got as a whole last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) version: u64,
@@ -101,12 +121,12 @@ impl Exposition {
     }
 
     /// The page, at most a quarter of a second old.
-    pub async fn page(&self, dialect: Dialect, gzip: bool) -> Result<Page, NoPage> {
+    pub async fn page(&self, form: Form) -> Result<Page, NoPage> {
         let place = Arc::clone(&self.0.in_flight).try_acquire_owned();
         let place = place.map_err(|_full| NoPage::Busy)?;
         let mut rendered = Arc::clone(&self.0.rendered).lock_owned().await;
         let snapshot = self.0.snapshot.load_full();
-        if let Some(page) = rendered.fresh(dialect, gzip, snapshot.version) {
+        if let Some(page) = rendered.fresh(form, snapshot.version) {
             return Ok(page);
         }
         let shared = Arc::clone(&self.0);
@@ -114,15 +134,21 @@ impl Exposition {
         // place go along: a client that hangs up must not make room for a second rendering.
         let work = move || {
             let _place = place;
-            shared.render(&mut rendered, &snapshot, dialect, gzip)
+            shared.render(&mut rendered, &snapshot, form)
         };
         let rendering = tokio::task::spawn_blocking(work).await;
         rendering.map_err(|_panic_is_in_the_log| NoPage::Broken)
     }
 
     /// Only the families whose samples have one of `names`. Never counts as seen.
-    pub async fn filtered(&self, dialect: Dialect, names: &[String]) -> Result<Page, NoPage> {
-        let page = self.page(dialect, false).await?;
+    /// It is not compressed.
+    pub async fn filtered(&self, form: Form, names: &[String]) -> Result<Page, NoPage> {
+        let page = self
+            .page(Form {
+                gzip: false,
+                ..form
+            })
+            .await?;
         let names = names.to_owned();
         let work = move || Page {
             body: families(&String::from_utf8_lossy(&page.body), &names).into(),
@@ -156,9 +182,13 @@ fn is_of(name: &str, family: &str) -> bool {
         .is_some_and(|suffix| ["", "_total", "_bucket", "_sum", "_count"].contains(&suffix))
 }
 
-fn render_domain(snapshot: &Snapshot, dialect: Dialect, room: usize) -> String {
+fn render_domain(
+    snapshot: &Snapshot,
+    (dialect, audience): (Dialect, Audience),
+    room: usize,
+) -> String {
     let mut text = String::with_capacity(room);
-    let mut encoder = Encoder::new(&mut text, dialect);
+    let mut encoder = Encoder::new(&mut text, dialect, audience);
     for family in &snapshot.families {
         encoder.snapshot(family);
     }
@@ -170,43 +200,42 @@ fn render_domain(snapshot: &Snapshot, dialect: Dialect, room: usize) -> String {
 
 impl Rendered {
     /// A page of this version that is not too old to be shown again.
-    fn fresh(&self, dialect: Dialect, gzip: bool, version: u64) -> Option<Page> {
-        let (at, page) = self.pages.get(&(dialect, gzip))?;
+    fn fresh(&self, form: Form, version: u64) -> Option<Page> {
+        let (at, page) = self.pages.get(&form)?;
         (page.version == version && at.elapsed() < SAMPLE_AGE).then(|| page.clone())
     }
 }
 
 impl Shared {
-    fn render(
-        &self,
-        rendered: &mut Rendered,
-        snapshot: &Snapshot,
-        dialect: Dialect,
-        gzip: bool,
-    ) -> Page {
+    fn render(&self, rendered: &mut Rendered, snapshot: &Snapshot, form: Form) -> Page {
         let began = Instant::now();
-        let last = rendered.domain.get(&dialect);
+        // Mostly nothing is held, and then scrapers and readers share the larger part.
+        let audience = if snapshot.has_held() {
+            form.audience
+        } else {
+            Audience::Scraper
+        };
+        let key = (form.dialect, audience);
+        let last = rendered.domain.get(&key);
         // Pages grow slowly: with a little more room than last time none is copied as it grows.
         let room = last.map_or(0, |(_, text)| text.len() + text.len() / 16);
         let known = last.filter(|(version, _)| *version == snapshot.version);
         let domain = match known {
             Some((_, text)) => Arc::clone(text),
-            None => Arc::new(render_domain(snapshot, dialect, room)),
+            None => Arc::new(render_domain(snapshot, key, room)),
         };
-        let page = self.assemble(&domain, snapshot, dialect, gzip);
+        let page = self.assemble(&domain, snapshot, form);
         self.handles.exporter.set_render_time(began.elapsed());
-        rendered.domain.insert(dialect, (page.version, domain));
-        rendered
-            .pages
-            .insert((dialect, gzip), (began, page.clone()));
+        rendered.domain.insert(key, (page.version, domain));
+        rendered.pages.insert(form, (began, page.clone()));
         page
     }
 
-    fn assemble(&self, domain: &str, snapshot: &Snapshot, dialect: Dialect, gzip: bool) -> Page {
+    fn assemble(&self, domain: &str, snapshot: &Snapshot, form: Form) -> Page {
         let mut own = String::with_capacity(16 * 1024);
-        self.handles
-            .encode(&mut Encoder::new(&mut own, dialect), snapshot);
-        if dialect == Dialect::OpenMetrics {
+        let mut encoder = Encoder::new(&mut own, form.dialect, form.audience);
+        self.handles.encode(&mut encoder, snapshot);
+        if form.dialect == Dialect::OpenMetrics {
             own.push_str("# EOF\n");
         }
         let plain = || Page {
@@ -214,7 +243,7 @@ impl Shared {
             compressed: false,
             version: snapshot.version,
         };
-        if !gzip || domain.len() + own.len() < MIN_GZIP {
+        if !form.gzip || domain.len() + own.len() < MIN_GZIP {
             return plain();
         }
         let mut encoder = GzBuilder::new().write(

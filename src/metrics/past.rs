@@ -12,6 +12,7 @@ use super::catalogue::{Buckets, Family};
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
 use super::restored::{Cells, RESTORED, Restored, at};
+use super::snapshot::Audience;
 use crate::model::{
     DimId, Dimension, NANOS_PER_USD, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow,
 };
@@ -143,7 +144,7 @@ impl<W: Write> PastSeries<'_, W> {
         };
         if !std::mem::replace(&mut self.started, true) {
             let mut head = String::new();
-            Encoder::new(&mut head, Dialect::OpenMetrics).head(self.def.family);
+            Encoder::new(&mut head, Dialect::OpenMetrics, Audience::Reader).head(self.def.family);
             self.page.out.write_all(head.as_bytes())?;
         }
         for metric in metrics(self.def, &self.labels(&first.key)) {

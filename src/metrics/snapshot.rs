@@ -65,6 +65,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) cells: Box<[u64]>,
+    /// For each series whether scrapers see zeros in place of its cells; empty when they do of none.
+    pub(super) held: Box<[bool]>,
     pub(super) exemplars: Box<[Option<Exemplar>]>,
 }
 
@@ -74,20 +76,25 @@ pub(super) struct FamilySnapshot {
     pub(super) def: &'static Restored,
     /// Numbers per series.
     pub(super) width: usize,
+    /// The cells of a held series, as scrapers see them.
+    pub(super) zeros: Arc<[u64]>,
     /// Sorted by labels.
     pub(super) entries: Arc<[Entry]>,
     pub(super) chunks: Vec<Arc<Chunk>>,
 }
 
 impl FamilySnapshot {
-    /// The cells of a series.
-    pub(super) fn cells(&self, at: u32) -> &[u64] {
-        let width = self.width;
-        let from = at as usize % CHUNK * width;
-        let chunk = self.chunks.get(at as usize / CHUNK);
-        chunk
-            .and_then(|c| c.cells.get(from..from + width))
-            .unwrap_or_default()
+    /// The cells of a series, as `audience` sees them.
+    pub(super) fn cells(&self, at: u32, audience: Audience) -> &[u64] {
+        let Some(chunk) = self.chunks.get(at as usize / CHUNK) else {
+            return &[];
+        };
+        let (width, at) = (self.width, at as usize % CHUNK);
+        if audience == Audience::Scraper && chunk.held.get(at) == Some(&true) {
+            return &self.zeros;
+        }
+        let cells = chunk.cells.get(at * width..(at + 1) * width);
+        cells.unwrap_or_default()
     }
 
     /// The exemplar of each bucket of a series.
@@ -99,6 +106,15 @@ impl FamilySnapshot {
             .and_then(|c| c.exemplars.get(from..from + width))
             .unwrap_or_default()
     }
+}
+
+/// Who reads a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Computes increases, so it must see the zero of a new series before its value.
+    Scraper,
+    /// Sees the committed values at once.
+    Reader,
 }
 
 /// Gauges that the ledger knows, ready to be written.
@@ -119,4 +135,12 @@ pub(super) struct Snapshot {
     pub(super) series: u64,
     pub(super) overflows: Vec<(&'static str, u64)>,
     pub(super) dropped: Vec<(&'static str, u64)>,
+}
+
+impl Snapshot {
+    /// Whether some series are at zero for scrapers, so that their page differs from the readers'.
+    pub(super) fn has_held(&self) -> bool {
+        let mut chunks = self.families.iter().flat_map(|family| &family.chunks);
+        chunks.any(|chunk| !chunk.held.is_empty())
+    }
 }

@@ -24,6 +24,7 @@ const DROPPED: u32 = u32::MAX;
 pub(super) struct Table {
     pub(super) def: &'static Restored,
     width: usize,
+    zeros: Arc<[u64]>,
     slots: HashMap<Key, u32>,
     keys: Vec<Key>,
     /// `width` numbers a slot: with the open transaction, and without.
@@ -86,6 +87,7 @@ impl Table {
         Self {
             def,
             width: def.width(),
+            zeros: vec![0; def.width()].into(),
             slots: HashMap::new(),
             keys: Vec::new(),
             staged: Vec::new(),

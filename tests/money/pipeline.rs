@@ -13,7 +13,7 @@ use cpa_exporter::ingest::{
     Ingest, LimitParts, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal,
 };
 use cpa_exporter::metrics::{
-    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
+    AccountNames, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
 };
 use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
@@ -105,7 +105,7 @@ fn settled(exposition: &Exposition) -> BTreeMap<String, String> {
         .unwrap();
     runtime.block_on(async {
         let scrape = async || {
-            let page = exposition.page(Dialect::Text, false).await.unwrap();
+            let page = exposition.page(Form::scraper(Dialect::Text)).await.unwrap();
             exposition.mark_seen(page.version, Clock::system().now());
             let text = String::from_utf8(page.body.to_vec()).unwrap();
             let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -6,9 +6,10 @@ use super::super::catalogue::accounts;
 use super::super::encode::{Encoder, push_label};
 use super::super::labels::OTHER_TEXT;
 use super::super::names::AccountLabel;
+use super::super::snapshot::Audience;
 use super::{as_f64, label};
 
-/// Failures that CPA's errors channel reported. A new series is shown at zero first, so that
+/// Failures that CPA's errors channel reported. A new series is at zero for scrapers first, so that
 /// Prometheus sees it grow.
 #[derive(Clone, Debug, Default)]
 pub struct AccountErrors(Arc<Mutex<Inner>>);
@@ -24,12 +25,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Series {
     count: u64,
-    /// When a page showed its zero.
+    /// When a scraper's page showed its zero.
     shown: Option<Instant>,
 }
 
 impl AccountErrors {
-    /// How long a new series stays at zero once it is on a page, and how many codes there may be.
+    /// How long a new series stays at zero once a scraper's page has it, and how many codes there may be.
     pub fn limit(&self, hold: Duration, max_codes: usize) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.hold = hold;
@@ -58,7 +59,11 @@ impl AccountErrors {
             let mut labels = label("provider", provider);
             push_label(&mut labels, "account", account);
             push_label(&mut labels, "code", code);
-            page.sample(&accounts::ERRORS, &labels, as_f64(series.value(hold)));
+            let value = match page.audience() {
+                Audience::Scraper => series.value(hold),
+                Audience::Reader => series.count,
+            };
+            page.sample(&accounts::ERRORS, &labels, as_f64(value));
         }
     }
 }
@@ -94,8 +99,12 @@ mod tests {
     use super::*;
 
     fn page(errors: &AccountErrors) -> String {
+        page_for(errors, Audience::Scraper)
+    }
+
+    fn page_for(errors: &AccountErrors, audience: Audience) -> String {
         let mut out = String::new();
-        errors.encode(&mut Encoder::new(&mut out, Dialect::Text));
+        errors.encode(&mut Encoder::new(&mut out, Dialect::Text, audience));
         let samples = out.lines().filter(|line| !line.starts_with('#'));
         samples.collect::<Vec<_>>().join("\n")
     }
@@ -114,10 +123,14 @@ mod tests {
         assert_eq!(page(&errors), zero);
         errors.count("codex", &named("a"), "429");
         assert_eq!(page(&errors), zero);
+        let two = zero.replace("} 0", "} 2");
+        assert_eq!(page_for(&errors, Audience::Reader), two);
         // A shorter hold is over as soon as the zero has been shown.
         errors.limit(Duration::from_nanos(1), 40);
-        assert_eq!(page(&errors), zero.replace("} 0", "} 2"));
+        assert_eq!(page(&errors), two);
         errors.count("codex", &named("a"), "500");
+        // A reader's page begins no hold.
+        assert!(page_for(&errors, Audience::Reader).ends_with("code=\"500\"} 1"));
         assert!(page(&errors).ends_with("code=\"500\"} 0"));
         assert!(page(&errors).ends_with("code=\"500\"} 1"));
     }

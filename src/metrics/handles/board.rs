@@ -84,9 +84,10 @@ impl Board {
     /// The samples as they stand on a page.
     #[cfg(test)]
     pub(crate) fn text(&self, order: &[&Family]) -> String {
+        use super::super::{Audience, Dialect};
         let mut out = String::new();
-        let dialect = super::super::Dialect::Text;
-        self.encode(&mut Encoder::new(&mut out, dialect), order);
+        let page = &mut Encoder::new(&mut out, Dialect::Text, Audience::Reader);
+        self.encode(page, order);
         out
     }
 
@@ -112,13 +113,16 @@ impl fmt::Debug for Samples {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Dialect;
     use super::super::super::catalogue::accounts;
+    use super::super::super::{Audience, Dialect};
     use super::*;
 
     fn page(board: &Board) -> String {
         let mut out = String::new();
-        board.encode(&mut Encoder::new(&mut out, Dialect::Text), accounts::ALL);
+        board.encode(
+            &mut Encoder::new(&mut out, Dialect::Text, Audience::Reader),
+            accounts::ALL,
+        );
         let samples = out.lines().filter(|line| !line.starts_with('#'));
         samples.collect::<Vec<_>>().join("\n")
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::snapshot::{CHUNK, Chunk, Entry, FamilySnapshot};
-use super::{Exposure, Table};
+use super::{Exposure, Series, Table};
 
 impl Table {
     /// True when something has changed since the last snapshot.
@@ -40,23 +40,20 @@ impl Table {
         let cells = self
             .values
             .get(range.start * self.width..range.end * self.width);
-        let mut cells: Box<[u64]> = cells.unwrap_or_default().into();
-        for (series, cells) in self
-            .series
-            .iter()
-            .skip(range.start)
-            .zip(cells.chunks_mut(self.width))
-        {
-            if series.exposure != Exposure::Open {
-                cells.fill(0);
-            }
-        }
+        let series = self.series.get(range.clone()).unwrap_or_default();
+        let held = |series: &Series| series.exposure != Exposure::Open;
+        let held = if series.iter().any(held) {
+            series.iter().map(held).collect()
+        } else {
+            Box::default()
+        };
         let per_series = self.width - 1;
         let exemplars = self
             .exemplars
             .get(range.start * per_series..range.end * per_series);
         Chunk {
-            cells,
+            cells: cells.unwrap_or_default().into(),
+            held,
             exemplars: exemplars.unwrap_or_default().into(),
         }
     }
@@ -65,6 +62,7 @@ impl Table {
         FamilySnapshot {
             def: self.def,
             width: self.width,
+            zeros: Arc::clone(&self.zeros),
             entries: Arc::clone(&self.entries),
             chunks: self.chunks.clone(),
         }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::super::encode::{Encoder, push_label};
-use super::super::{Dialect, catalogue::Kind};
+use super::super::{Audience, Dialect, catalogue::Kind};
 use super::support::{Bench, domain, failure, route, samples, success};
 use crate::model::{Dimension, Event, FailureReason, UnixNanos};
 
@@ -173,7 +173,7 @@ fn help_is_escaped_as_the_dialect_wants_it() {
     };
     let head = |dialect| {
         let mut out = String::new();
-        Encoder::new(&mut out, dialect).head(&family);
+        Encoder::new(&mut out, dialect, Audience::Reader).head(&family);
         out.lines().next().unwrap().to_owned()
     };
     assert_eq!(head(Dialect::Text), r#"# HELP x a \\ b \n c " d"#);
@@ -190,7 +190,7 @@ fn odd_numbers_have_names() {
         (1e21, "1000000000000000000000"),
     ] {
         let mut out = String::new();
-        Encoder::new(&mut out, Dialect::Text).sample(family, "", value);
+        Encoder::new(&mut out, Dialect::Text, Audience::Reader).sample(family, "", value);
         assert_eq!(out, format!("{} {text}\n", family.name));
     }
 }

@@ -30,11 +30,13 @@ changelog as `old -> new`.
 
 ## Zero first
 
-Prometheus cannot see an increase in the first value of a series. A new series of the sections *Traffic* and *Money* is therefore shown
-at 0 until `metrics.zero_hold` has passed after the first complete scrape that contained it; then it shows its value, and from
-then on it is fresh within a second. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
+Prometheus cannot see an increase in the first value of a series. A scraper therefore gets a new series of the sections *Traffic* and
+*Money* at 0 until `metrics.zero_hold` has passed after its first complete scrape that contained it; then the series has its value, and
+from then on it is fresh within a second. A scraper is a client that sends the header `X-Prometheus-Scrape-Timeout-Seconds`, as
+Prometheus, vmagent, Grafana Alloy and the OpenTelemetry collector do. Every other client, such as a browser or `curl`, gets the
+true values at once, and its requests never begin a hold. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
 `code` and `reason` is a series of its own. `cpa_account_last_request_timestamp_seconds` is a gauge and is shown at once.
-`cpa_account_errors_total` is new at 0 in the same way; any page that has shown the zero begins its hold.
+`cpa_account_errors_total` is new at 0 in the same way; any page of a scraper that has shown the zero begins its hold.
 
 ## Restarts
 

@@ -12,10 +12,17 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use super::super::snapshot::Snapshot;
-use super::super::{Dialect, Exposition, NoPage, Page};
+use super::super::{Dialect, Exposition, Form, NoPage, Page};
 use super::support::{Bench, block_on, handles, route, success, text};
 use crate::clock::Clock;
 use crate::http::scrape;
+
+fn gzip(dialect: Dialect) -> Form {
+    Form {
+        gzip: true,
+        ..Form::scraper(dialect)
+    }
+}
 
 fn is_shared(a: &Page, b: &Page) -> bool {
     a.body.as_ptr() == b.body.as_ptr()
@@ -25,7 +32,7 @@ fn is_shared(a: &Page, b: &Page) -> bool {
 fn scrapes_that_come_together_share_one_rendering() {
     let bench = Bench::without_hold();
     let pages = block_on(async {
-        join_all((0..8).map(|_| bench.exposition.page(Dialect::OpenMetrics, true))).await
+        join_all((0..8).map(|_| bench.exposition.page(gzip(Dialect::OpenMetrics)))).await
     });
     let pages: Vec<Page> = pages.into_iter().map(Result::unwrap).collect();
     assert!(
@@ -38,7 +45,8 @@ fn scrapes_that_come_together_share_one_rendering() {
 #[test]
 fn a_new_state_is_rendered_anew_and_an_old_page_is_renewed() {
     let mut bench = Bench::without_hold();
-    let page = |bench: &Bench| block_on(bench.exposition.page(Dialect::Text, false)).unwrap();
+    let page =
+        |bench: &Bench| block_on(bench.exposition.page(Form::scraper(Dialect::Text))).unwrap();
     let first = page(&bench);
     assert!(is_shared(&first, &page(&bench)));
     bench.ledger.received(1);
@@ -59,7 +67,7 @@ fn a_compressed_page_is_the_same_page() {
     bench.count(&success(), &route(1, 1, 1, 1));
     bench.settle();
     for dialect in [Dialect::Text, Dialect::OpenMetrics] {
-        let page = block_on(bench.exposition.page(dialect, true)).unwrap();
+        let page = block_on(bench.exposition.page(gzip(dialect))).unwrap();
         assert!(page.compressed);
         let mut plain = String::new();
         GzDecoder::new(&*page.body)
@@ -76,15 +84,16 @@ fn a_compressed_page_is_the_same_page() {
 fn more_scrapes_than_places_are_told_so() {
     let exposition = Exposition::new(handles(), 2);
     exposition.publish(Arc::new(Snapshot::default()));
-    let pages =
-        block_on(async { join_all((0..5).map(|_| exposition.page(Dialect::Text, false))).await });
+    let pages = block_on(async {
+        join_all((0..5).map(|_| exposition.page(Form::scraper(Dialect::Text)))).await
+    });
     let busy = pages
         .iter()
         .filter(|page| matches!(page, Err(NoPage::Busy)))
         .count();
     assert_eq!(busy, 3);
     assert!(
-        block_on(exposition.page(Dialect::Text, false)).is_ok(),
+        block_on(exposition.page(Form::scraper(Dialect::Text))).is_ok(),
         "places come back"
     );
 
@@ -116,5 +125,8 @@ fn an_answer_says_what_it_is() {
     );
     assert_eq!(header(header::CONTENT_ENCODING), "gzip");
     assert_eq!(header(header::CACHE_CONTROL), "no-store");
-    assert_eq!(header(header::VARY), "Accept, Accept-Encoding");
+    assert_eq!(
+        header(header::VARY),
+        "Accept, Accept-Encoding, X-Prometheus-Scrape-Timeout-Seconds"
+    );
 }

@@ -7,8 +7,8 @@ use axum::http::{Method, Request, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use super::super::{Aliases, Caps, LedgerConfig};
-use super::support::{Bench, block_on, failure, route, samples, success};
+use super::super::{Aliases, Caps, Dialect, LedgerConfig};
+use super::support::{Bench, block_on, domain, failure, route, samples, success};
 use crate::clock::Clock;
 use crate::http::scrape;
 use crate::model::{Dimension, FailureReason, UnixNanos};
@@ -186,15 +186,49 @@ fn a_clock_that_was_set_back_does_not_prolong_a_hold() {
     assert_eq!(requests(&bench), Some(1));
 }
 
-/// Asks as a client would; the answer's body.
-fn ask(bench: &Bench, method: &Method, uri: &str) -> String {
+#[test]
+fn readers_see_values_at_once_and_scrapers_their_zero_first() {
+    let mut bench = bench();
+    bench.count(&success(), &route(1, 1, 1, 0));
+    assert_eq!(reader_requests(&bench), None, "not committed");
+    bench.commit();
+    assert_eq!(reader_requests(&bench), Some(1));
+    assert_eq!(requests(&bench), Some(0));
+    for dialect in [Dialect::Text, Dialect::OpenMetrics] {
+        assert_ne!(bench.reader_page(dialect), bench.page(dialect));
+    }
+    // Values, histograms and kinds of one account beside a series that is shown already.
+    bench.settle();
+    bench.count(&failure(429, FailureReason::Quota), &route(1, 2, 1, 0));
+    bench.commit();
+    let page = samples(&domain(&bench.reader_page(Dialect::Text)));
+    let mini = REQUESTS.replace("gpt-5", "gpt-5-mini");
+    assert_eq!((&*page[REQUESTS], &*page[&mini]), ("1", "1"));
+    assert_eq!(
+        (requests(&bench), number(&bench, &mini)),
+        (Some(1), Some(0))
+    );
+    bench.settle();
+    assert_eq!(
+        samples(&domain(&bench.reader_page(Dialect::Text))),
+        bench.samples()
+    );
+}
+
+fn reader_requests(bench: &Bench) -> Option<u64> {
+    let page = samples(&domain(&bench.reader_page(Dialect::Text)));
+    page.get(REQUESTS).map(|value| value.parse().unwrap())
+}
+
+/// Asks as a scraper would, or as somebody else; the answer's body.
+fn ask(bench: &Bench, method: &Method, uri: &str, scrapes: bool) -> String {
     let (clock, _hand) = Clock::manual(bench.now);
     let router = scrape::router(bench.exposition.clone(), clock);
-    let request = Request::builder()
-        .method(method)
-        .uri(uri)
-        .body(Body::empty())
-        .unwrap();
+    let mut request = Request::builder().method(method).uri(uri);
+    if scrapes {
+        request = request.header("X-Prometheus-Scrape-Timeout-Seconds", "10");
+    }
+    let request = request.body(Body::empty()).unwrap();
     block_on(async {
         let response = TowerToHyperService::new(router)
             .call(request)
@@ -209,22 +243,26 @@ fn ask(bench: &Bench, method: &Method, uri: &str) -> String {
 }
 
 #[test]
-fn only_a_complete_page_counts_as_seen() {
+fn only_a_complete_page_of_a_scraper_counts_as_seen() {
     let mut bench = bench();
     bench.count(&success(), &route(1, 1, 1, 0));
     bench.commit();
     let part = "/?name[]=cpa_requests_total&name[]=cpa_up";
     let not_seen = [
-        (Method::HEAD, "/"),
-        (Method::GET, part),
-        (Method::HEAD, part),
+        (Method::HEAD, "/", true),
+        (Method::GET, part, true),
+        (Method::HEAD, part, true),
+        (Method::GET, "/", false),
     ];
-    for (method, uri) in not_seen {
-        ask(&bench, &method, uri);
+    for (method, uri, scrapes) in not_seen {
+        let page = ask(&bench, &method, uri, scrapes);
+        let value = page.lines().find_map(|line| line.strip_prefix(REQUESTS));
+        let shown = (method == Method::GET).then_some(if scrapes { " 0" } else { " 1" });
+        assert_eq!(value, shown, "{method} {uri}");
         bench.ledger.publish(bench.now);
         assert_eq!(bench.ledger.next_deadline(), None, "{method} {uri}");
     }
-    ask(&bench, &Method::GET, "/");
+    ask(&bench, &Method::GET, "/", true);
     bench.ledger.publish(bench.now);
     assert_eq!(
         bench.ledger.next_deadline(),
@@ -241,10 +279,11 @@ fn a_filtered_page_has_whole_families_and_nothing_else() {
         &bench,
         &Method::GET,
         "/?name[]=cpa_requests_total&name[]=cpa_request_duration_seconds_count",
+        true,
     );
     let names = samples(&part);
     assert_eq!(names.len(), 1 + 15 + 2);
     assert!(names.contains_key(REQUESTS));
     assert_eq!(part.matches("# TYPE ").count(), 2);
-    assert_eq!(ask(&bench, &Method::GET, "/?name[]=nothing"), "");
+    assert_eq!(ask(&bench, &Method::GET, "/?name[]=nothing", true), "");
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig, Page,
+    AccountNames, Audience, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
+    Page,
 };
 use crate::model::{
     AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, TokenQuality,
@@ -72,7 +73,7 @@ impl Bench {
 
     /// A complete scrape of what is public now.
     pub(super) fn see(&mut self) {
-        let version = block_on(self.exposition.page(Dialect::Text, false))
+        let version = block_on(self.exposition.page(Form::scraper(Dialect::Text)))
             .unwrap()
             .version;
         self.exposition.mark_seen(version, self.now);
@@ -114,10 +115,19 @@ impl Bench {
     }
 
     pub(super) fn page(&self, dialect: Dialect) -> String {
-        text(&block_on(self.exposition.page(dialect, false)).unwrap())
+        text(&block_on(self.exposition.page(Form::scraper(dialect))).unwrap())
     }
 
-    /// Value by `name{labels}` of the domain families.
+    /// The page of somebody who is no scraper.
+    pub(super) fn reader_page(&self, dialect: Dialect) -> String {
+        let form = Form {
+            audience: Audience::Reader,
+            ..Form::scraper(dialect)
+        };
+        text(&block_on(self.exposition.page(form)).unwrap())
+    }
+
+    /// Value by `name{labels}` of the domain families, as a scraper sees them.
     pub(super) fn samples(&self) -> BTreeMap<String, String> {
         samples(&domain(&self.page(Dialect::Text)))
     }

@@ -16,7 +16,7 @@ use cpa_exporter::ingest::{
     self, Ingest, LimitParts, Listener, MoneyParts, Notes, QuotaSign, Signal,
 };
 use cpa_exporter::metrics::{
-    AccountNames, BuildInfo, Dialect, Exposition, Handles, Ledger, LedgerConfig,
+    AccountNames, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
 };
 use cpa_exporter::model::{IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::poller::{self, History, Poller, Quotas, refresh_channel};
@@ -175,7 +175,11 @@ impl Fleet {
     }
 
     pub(super) async fn page(&self) -> Samples {
-        let page = self.exposition.page(Dialect::Text, false).await.unwrap();
+        let page = self
+            .exposition
+            .page(Form::scraper(Dialect::Text))
+            .await
+            .unwrap();
         self.exposition
             .mark_seen(page.version, Clock::system().now());
         samples(std::str::from_utf8(&page.body).unwrap())
