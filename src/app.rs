@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Env, Flags};
+use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests};
 use crate::ingest::{Notes, Signal as WakeUp};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
@@ -47,8 +48,17 @@ pub struct Setup {
     pub telemetry: Telemetry,
 }
 
+/// What a caller decides about a run.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The socket to serve on, if it is bound already.
+    pub listener: Option<TcpListener>,
+    /// Whether SIGHUP stops the process instead of reloading the configuration.
+    pub stop_on_hangup: bool,
+}
+
 /// Runs the exporter until it is asked to stop or an essential part fails.
-pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
+pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
     let storage = &setup.config.storage.path;
@@ -65,8 +75,13 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
     let life = Lifecycle::new();
     let (reload, requests) = http::reload_channel();
     let (refresh, refreshes) = refresh_channel();
+    let listener = match options.listener {
+        Some(listener) => listener,
+        None => bind(&setup.config.web.listen_address).await?,
+    };
     let readiness = build(
         setup,
+        listener,
         &life,
         &reload,
         requests,
@@ -81,7 +96,10 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
         readiness.set_waiting_for("the exporter is stopping");
         notifier.notify(State::Stopping);
     });
-    let next_signal = async || signals.next().await;
+    let next_signal = async || match signals.next().await {
+        Signal::Reload if options.stop_on_hangup => Signal::Stop,
+        signal => signal,
+    };
     let on_signal = |signal| match signal {
         Signal::Reload => reload.request(),
         Signal::Refresh => refresh.request(),
@@ -95,6 +113,7 @@ pub async fn run(setup: Setup) -> anyhow::Result<Ended> {
 /// Makes the parts and sets them going.
 async fn build(
     setup: Setup,
+    listener: TcpListener,
     life: &Lifecycle,
     reload: &ReloadHandle,
     requests: ReloadRequests,
@@ -110,7 +129,6 @@ async fn build(
     let readiness = Readiness::waiting_for("the counters are being restored");
 
     let quotas = Quotas::default();
-    // Bound before anything is taken from CPA: a taken port must cost no record.
     let router = http::router(Parts {
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
@@ -122,7 +140,7 @@ async fn build(
         },
         reload: config.web.enable_lifecycle.then(|| reload.clone()),
     });
-    serve(&config.web, router, life).await?;
+    serve(listener, &config.web, router, life)?;
 
     let ready = readiness.clone();
     let signal = WakeUp::default();
@@ -158,11 +176,18 @@ async fn build(
     Ok(readiness)
 }
 
-async fn serve(web: &config::Web, router: Router, life: &Lifecycle) -> anyhow::Result<()> {
-    let address = &web.listen_address;
-    let listener = http::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+/// Comes before anything is taken from CPA: a taken port must cost no record.
+async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
+    let listener = http::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn serve(
+    listener: TcpListener,
+    web: &config::Web,
+    router: Router,
+    life: &Lifecycle,
+) -> anyhow::Result<()> {
     tracing::info!(
         address = %listener.local_addr()?,
         metrics = web.telemetry_path.as_str(),

@@ -103,6 +103,11 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl DirLock {
+    /// Whether `dir` has ever been locked.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(LOCK_FILE).exists()
+    }
+
     /// Locks `dir`, which must exist.
     pub fn acquire(dir: &Path) -> Result<Self, LockError> {
         let path = dir.join(LOCK_FILE);

@@ -1,22 +1,29 @@
+mod directory;
+
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fs, io, process};
+use std::{env, fs};
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 use tokio::runtime;
 
 use super::money::{Priced, Setup as Money, now};
 use super::{Exit, complain, run};
 use crate::app::prices;
 use crate::app::storage::hash_key;
-use crate::app::{self, Setup};
-use crate::config::{self, Env, Flags};
+use crate::app::{self, Options, Setup};
+use crate::config::{self, Env, Flags, ListenAddress};
 use crate::decode::Decoder;
 use crate::history::Import;
+use crate::http;
 use crate::platform::create_private_dir;
 use crate::simulator::{Clock, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+use directory::TemporaryDirectory;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,8 +31,8 @@ pub(super) struct Args {
     #[arg(long, default_value_t = RATE, value_name = "N", value_parser = parse_rate)]
     rate: f64,
     /// Address that the exporter serves on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:10317", value_name = "ADDRESS")]
-    listen: String,
+    #[arg(long, default_value = "127.0.0.1:10317", value_name = "ADDRESS", value_parser = address)]
+    listen: ListenAddress,
     /// Store made-up records of so much past time first; the counters do not count them
     #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
     history: Option<Duration>,
@@ -49,10 +56,13 @@ const CONFIG: [(&str, &str); 3] = [
 
 /// A simulated CPA and the exporter in one process, on a temporary directory.
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let directory = TemporaryDirectory::create()?;
-    let data = directory.0.join("data");
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Before the history is made, which takes a while.
+    let listener = runtime.block_on(bind(&args.listen))?;
+    let directory = TemporaryDirectory::create(&env::temp_dir())?;
+    let data = directory.path().join("data");
     let mut flags = Flags::default();
-    flags.config_file = Some(write_config(&directory.0)?);
+    flags.config_file = Some(write_config(directory.path())?);
     flags.set("storage.path", data.display().to_string());
     let env = Env::from([]);
     if let Some(span) = args.history {
@@ -64,7 +74,6 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         };
         import_history(&money, span, args)?;
     }
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let simulator = Simulator::start(SimulatorConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -78,18 +87,18 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         })
         .await
         .context("cannot start the simulated CPA")?;
-        let key = directory.0.join("management.key");
+        let key = directory.path().join("management.key");
         fs::write(&key, simulator.management_key())?;
         flags.set("cpa.url", format!("http://{}", simulator.addr()));
         flags.set("cpa.management_key_file", key.display().to_string());
-        flags.set("web.listen_address", args.listen.clone());
+        flags.set("web.listen_address", args.listen.to_string());
         flags.set("metrics.zero_hold", "2s");
         let config = config::load(&flags, &env)?.value;
         let telemetry = Telemetry::init(config.log.level, config.log.format)?;
         complain(&format!(
             "demo with made-up traffic: look at http://{}/metrics; Ctrl-C ends it and removes its \
              data",
-            args.listen
+            listener.local_addr()?
         ));
         let setup = Setup {
             config,
@@ -97,7 +106,12 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
             env,
             telemetry,
         };
-        let ended = app::run(setup).await;
+        let options = Options {
+            listener: Some(listener),
+            // The end of the terminal is the end of the demo; there is nothing to reload.
+            stop_on_hangup: io::stdin().is_terminal() || io::stderr().is_terminal(),
+        };
+        let ended = app::run(setup, options).await;
         simulator.shutdown().await;
         ended
     });
@@ -119,6 +133,17 @@ fn traffic(args: &Args) -> TrafficConfig {
 fn backlog_span(rate: f64) -> Duration {
     let seconds = (f64::from(BACKLOG) / rate.max(0.001)).min(3600.0);
     Duration::from_secs_f64(seconds)
+}
+
+fn address(text: &str) -> Result<ListenAddress, &'static str> {
+    let expected = "expected an address with its port, such as 127.0.0.1:10317";
+    text.parse().map_err(|()| expected)
+}
+
+async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
+    http::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with --listen, such as --listen 127.0.0.1:0")
+    })
 }
 
 /// Writes the demo's own configuration and tells where it is.
@@ -154,37 +179,6 @@ fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<
     Ok(())
 }
 
-/// Removed at the end, with what is in it.
-struct TemporaryDirectory(PathBuf);
-
-impl TemporaryDirectory {
-    fn create() -> anyhow::Result<Self> {
-        let path = env::temp_dir().join(format!("cpa-exporter-demo-{}", process::id()));
-        remove(&path)?;
-        create_private_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for TemporaryDirectory {
-    fn drop(&mut self) {
-        if let Err(error) = remove(&self.0) {
-            complain(&format!(
-                "{} could not be removed: {error}",
-                self.0.display()
-            ));
-        }
-    }
-}
-
-/// A directory that is not there is as good as removed.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _removed => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -215,7 +209,7 @@ mod tests {
         // A tenth of a day's records is enough for its mean.
         let args = Args {
             rate: RATE / 10.0,
-            listen: String::new(),
+            listen: address("127.0.0.1:0").unwrap(),
             history: None,
             seed: 1,
         };
@@ -236,6 +230,19 @@ mod tests {
             let used = tenth * 10.0 * days / dollars;
             assert!((0.3..0.75).contains(&used), "{used} of {}", budget["name"]);
         }
+    }
+
+    #[test]
+    fn a_taken_port_names_the_option() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: ListenAddress = taken.local_addr().unwrap().to_string().parse().unwrap();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let error = runtime.unwrap().block_on(bind(&address)).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("--listen") && error.contains("in use"),
+            "{error}"
+        );
     }
 
     #[test]

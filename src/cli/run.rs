@@ -27,7 +27,7 @@ pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let ended = runtime.block_on(app::run(setup));
+    let ended = runtime.block_on(app::run(setup, app::Options::default()));
     // Whatever still runs has had its time; waiting for it is what was just given up.
     runtime.shutdown_background();
     Ok(exit(ended?))

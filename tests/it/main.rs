@@ -11,6 +11,7 @@
 mod accounts;
 mod caps;
 mod cpa;
+mod demo;
 mod disk;
 mod gate;
 mod harness;
