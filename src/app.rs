@@ -87,8 +87,7 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
         requests,
         (refresh.clone(), refreshes),
         &notifier,
-    )
-    .await?;
+    )?;
     notifier.notify(State::Ready);
     let soft = life.soft();
     life.spawn("stop notice", async move {
@@ -98,7 +97,7 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     });
     let next_signal = async || match signals.next().await {
         Signal::Reload if options.stop_on_hangup => Signal::Stop,
-        signal => signal,
+        signal @ (Signal::Stop | Signal::Reload | Signal::Refresh) => signal,
     };
     let on_signal = |signal| match signal {
         Signal::Reload => reload.request(),
@@ -111,7 +110,7 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
 }
 
 /// Makes the parts and sets them going.
-async fn build(
+fn build(
     setup: Setup,
     listener: TcpListener,
     life: &Lifecycle,

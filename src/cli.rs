@@ -85,7 +85,7 @@ enum Command {
     Alerts(Group<alerts::Action>),
     /// Take records of the past from a file, as history that no counter counts
     Import(import::Args),
-    /// Write the past of the counters for `promtool tsdb create-blocks-from openmetrics`
+    /// Write the past of the counters for Prometheus: blocks of its database, or OpenMetrics
     Backfill(backfill::Args),
     /// Set a damaged database aside
     Storage(Group<storage::Action>),

@@ -30,5 +30,5 @@ pub use handles::{
 pub use labels::{Aliases, Caps};
 pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use names::{AccountLabel, AccountNames};
-pub use past::{PastPage, PastSeries, PastTimes, past_bounds};
+pub use past::{BlockWriter, PastOutput, PastPage, PastSeries, PastTimes, past_bounds};
 pub use snapshot::Audience;

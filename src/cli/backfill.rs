@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,6 +10,7 @@ use crate::app::labels;
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::history::{Backfill, Range};
+use crate::metrics::{BlockWriter, PastOutput};
 use crate::model::UnixNanos;
 use crate::store::Reader;
 
@@ -27,8 +28,11 @@ pub(super) struct Args {
     /// Time between two samples, as in the scrape configuration
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     step: Duration,
-    /// File to write [default: stdout]
-    #[arg(long, value_name = "FILE")]
+    /// Directory to write blocks of Prometheus' database into, such as its data directory
+    #[arg(long, value_name = "DIR")]
+    blocks: Option<PathBuf>,
+    /// File to write OpenMetrics into, for `promtool tsdb create-blocks-from` [default: stdout]
+    #[arg(long, value_name = "FILE", conflicts_with = "blocks")]
     out: Option<PathBuf>,
     /// A label that Prometheus adds when it scrapes, such as job=cpa; give job and instance
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
@@ -42,22 +46,18 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let (storage, metrics, aliases) = config::load_labels(&args.flags.into_flags(), env)?.value;
     let reader = Reader::open(&storage.path)
         .with_context(|| format!("cannot read the database in {}", storage.path.display()))?;
-    let out: Box<dyn Write> = match &args.out {
-        None => Box::new(io::stdout().lock()),
-        Some(path) => Box::new(
-            File::create(path).with_context(|| format!("cannot create {}", path.display()))?,
-        ),
-    };
+    let out = output(args.blocks.as_deref(), args.out.as_deref())?;
     let range = Range {
         from: args.from,
         to: args.to,
         step: args.step,
     };
+    let now = Clock::system().now();
     let done = Backfill::write(
         &reader,
-        BufWriter::with_capacity(BUFFER, out),
+        out,
         range,
-        Clock::system().now(),
+        now,
         labels(&metrics.caps, &aliases),
         &args.labels,
     )?;
@@ -75,7 +75,36 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
             done.left_out
         ));
     }
+    let free = done.to.saturating_add(HEAD);
+    if args.blocks.is_some() && free > now {
+        complain(&format!(
+            "Prometheus keeps the last three hours in memory and forgets what is older than the \
+             newest block when it starts: do not restart it before {}",
+            text(free)?
+        ));
+    }
     Ok(Exit::Success)
+}
+
+/// Time that Prometheus holds in memory and in its write-ahead log.
+const HEAD: Duration = Duration::from_hours(3);
+
+fn output(
+    blocks: Option<&Path>,
+    file: Option<&Path>,
+) -> anyhow::Result<PastOutput<BufWriter<Box<dyn Write>>>> {
+    if let Some(directory) = blocks {
+        let blocks = BlockWriter::new(directory)
+            .with_context(|| format!("cannot write into {}", directory.display()))?;
+        return Ok(PastOutput::Blocks(blocks));
+    }
+    let out: Box<dyn Write> = match file {
+        None => Box::new(io::stdout().lock()),
+        Some(path) => Box::new(
+            File::create(path).with_context(|| format!("cannot create {}", path.display()))?,
+        ),
+    };
+    Ok(PastOutput::Text(BufWriter::with_capacity(BUFFER, out)))
 }
 
 fn time(text: &str) -> Result<UnixNanos, String> {

@@ -1,4 +1,4 @@
-//! Stored events as the counters' past, for `promtool tsdb create-blocks-from openmetrics`.
+//! Stored events as the counters' past, as blocks of Prometheus' database or as OpenMetrics.
 //!
 //! The past ends where the live counters began: they started at zero there, and so does the last
 //! sample of each series. A later end makes sense for a Prometheus that came later than the
@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::metrics::{Aliases, Caps, PastPage, PastTimes, past_bounds};
+use crate::metrics::{Aliases, Caps, PastOutput, PastPage, PastTimes, past_bounds};
 use crate::model::{DimId, Dimension, FailureReason, PastFamily, PastKey, UnixNanos};
 use crate::store::{Extent, NewName, PastRange, Reader, StoreError};
 
@@ -55,7 +55,7 @@ impl Backfill {
     /// Writes the past. `target` are the labels that a scrape would add.
     pub fn write(
         reader: &Reader,
-        out: impl Write,
+        out: PastOutput<impl Write>,
         range: Range,
         now: UnixNanos,
         (caps, aliases): (Caps, Aliases),

@@ -83,8 +83,10 @@ impl Bounds {
         }
     }
 
-    pub(super) fn suffixes(&self) -> impl Iterator<Item = &str> {
-        self.suffixes.iter().map(String::as_str)
+    /// The values of `le`.
+    pub(super) fn limits(&self) -> impl Iterator<Item = &str> {
+        let suffixes = self.suffixes.iter();
+        suffixes.filter_map(|suffix| suffix.split('"').nth(1))
     }
 }
 

@@ -1,14 +1,18 @@
-//! The past of the counters, as OpenMetrics with timestamps: with the names and labels of the page,
-//! from zero on.
+//! The past of the counters, with the names and labels of the page, from zero on: as blocks of
+//! Prometheus' database, or as OpenMetrics with timestamps.
 //!
-//! A series is written as scrapes would have seen it, without the scrapes that saw nothing new: a
-//! sample before and after each change, and one now and then, so that it never looks gone.
+//! In blocks a series has every sample that scrapes would have seen. In the text it lacks those that
+//! saw nothing new: there is one before and after each change, and one now and then, so that the
+//! series never looks gone.
 
+mod blocks;
 mod walk;
+
+pub use blocks::BlockWriter;
 
 use std::io::{self, Write};
 
-use super::catalogue::{Buckets, Family};
+use super::catalogue::Buckets;
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
 use super::restored::{Cells, RESTORED, Restored, at};
@@ -17,7 +21,8 @@ use crate::model::{
     DimId, Dimension, NANOS_PER_USD, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow,
 };
 
-use walk::walk;
+use blocks::Series;
+use walk::{changes, scrapes};
 
 /// Times of the past in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +34,21 @@ pub struct PastTimes {
     pub step: i64,
 }
 
+/// Where the past goes.
+#[derive(Debug)]
+pub enum PastOutput<W> {
+    /// OpenMetrics, for `promtool tsdb create-blocks-from openmetrics`.
+    Text(W),
+    Blocks(BlockWriter),
+}
+
 /// Writes families one after the other.
 #[derive(Debug)]
 pub struct PastPage<W> {
-    out: W,
+    out: PastOutput<W>,
     texts: LabelTexts,
-    /// Labels that a scrape would add, rendered.
-    target: String,
+    /// Labels that a scrape would add.
+    target: Vec<(String, String)>,
     times: PastTimes,
     series: u64,
     samples: u64,
@@ -73,7 +86,7 @@ impl<W: Write> PastPage<W> {
     /// `names` are the interned values and `totals` the live counters, whose labels come first
     /// where a cap does not let all in.
     pub fn new(
-        out: W,
+        out: PastOutput<W>,
         caps: Caps,
         aliases: Aliases,
         names: &[(Dimension, DimId, &str, &str)],
@@ -86,14 +99,10 @@ impl<W: Write> PastPage<W> {
             texts.name(*dimension, *id, value, label);
         }
         texts.admit(totals);
-        let mut labels = String::new();
-        for (name, value) in target {
-            push_label(&mut labels, name, value);
-        }
         Self {
             out,
             texts,
-            target: labels,
+            target: target.to_vec(),
             times,
             series: 0,
             samples: 0,
@@ -116,11 +125,43 @@ impl<W: Write> PastPage<W> {
         })
     }
 
-    /// The end of the text, and how many series and samples it holds.
+    /// Completes the output; gives how many series and samples it holds.
     pub fn finish(mut self) -> io::Result<(u64, u64)> {
-        self.out.write_all(b"# EOF\n")?;
-        self.out.flush()?;
+        match &mut self.out {
+            PastOutput::Text(out) => {
+                out.write_all(b"# EOF\n")?;
+                out.flush()?;
+            }
+            PastOutput::Blocks(blocks) => blocks.finish()?,
+        }
         Ok((self.series, self.samples))
+    }
+
+    /// Writes one metric over all of its time.
+    fn metric(&mut self, metric: &Metric, rows: &[PastRow]) -> io::Result<()> {
+        let lines = metric.lines.len() as u64;
+        self.series += lines;
+        let samples = &mut self.samples;
+        match &mut self.out {
+            PastOutput::Text(out) => {
+                let heads: Vec<String> = metric.lines.iter().map(Line::head).collect();
+                changes(rows, self.times, |time, cells| {
+                    *samples += lines;
+                    metric.write(out, &heads, time, cells)
+                })
+            }
+            PastOutput::Blocks(blocks) => {
+                let mut series: Vec<Series> = metric.lines.iter().map(Line::series).collect();
+                scrapes(rows, self.times, |time, cells| {
+                    *samples += lines;
+                    for (line, series) in metric.lines.iter().zip(&mut series) {
+                        blocks.push(series, time, line.value.double(cells))?;
+                    }
+                    Ok(())
+                })?;
+                series.iter_mut().try_for_each(|series| blocks.end(series))
+            }
+        }
     }
 }
 
@@ -142,28 +183,25 @@ impl<W: Write> PastSeries<'_, W> {
         let Some(first) = rows.first() else {
             return Ok(());
         };
-        if !std::mem::replace(&mut self.started, true) {
+        if !std::mem::replace(&mut self.started, true)
+            && let PastOutput::Text(out) = &mut self.page.out
+        {
             let mut head = String::new();
             Encoder::new(&mut head, Dialect::OpenMetrics, Audience::Reader).head(self.def.family);
-            self.page.out.write_all(head.as_bytes())?;
+            out.write_all(head.as_bytes())?;
         }
         for metric in metrics(self.def, &self.labels(&first.key)) {
-            self.page.series += metric.lines.len() as u64;
-            let times = self.page.times;
-            walk(&rows, times, |time, cells| {
-                self.page.samples += metric.lines.len() as u64;
-                metric.write(&mut self.page.out, time, cells)
-            })?;
+            self.page.metric(&metric, &rows)?;
         }
         Ok(())
     }
 
-    fn labels(&self, key: &[u32; TOTAL_KEY_LEN]) -> String {
+    fn labels(&self, key: &[u32; TOTAL_KEY_LEN]) -> Vec<(String, String)> {
         let mut labels = self.page.target.clone();
         let parts = self.def.family.labels.iter().zip(self.key.key());
         for ((name, part), id) in parts.zip(key) {
             let text = label_kind(*part).map_or("", |kind| self.page.texts.text(kind, *id));
-            push_label(&mut labels, name, text);
+            labels.push(((*name).to_owned(), text.to_owned()));
         }
         labels
     }
@@ -175,8 +213,9 @@ struct Metric {
 }
 
 struct Line {
-    /// Name and labels.
-    head: String,
+    name: String,
+    /// In the order of the page.
+    labels: Vec<(String, String)>,
     value: Value,
 }
 
@@ -189,23 +228,61 @@ enum Value {
     Scaled(usize, u64),
 }
 
+impl Value {
+    /// The value times a power of ten, and that power.
+    fn scaled(&self, cells: &[u64]) -> (u64, u64) {
+        let cell = |at: usize| cells.get(at).copied().unwrap_or(0);
+        match *self {
+            Self::Cell(at) => (cell(at), 1),
+            Self::UpTo(at) => (cells.iter().take(at + 1).sum(), 1),
+            Self::Scaled(at, scale) => (cell(at), scale),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
+    fn double(&self, cells: &[u64]) -> f64 {
+        let (value, scale) = self.scaled(cells);
+        value as f64 / scale as f64
+    }
+}
+
+impl Line {
+    /// Name and labels, and a space.
+    fn head(&self) -> String {
+        let mut labels = String::new();
+        for (name, value) in &self.labels {
+            push_label(&mut labels, name, value);
+        }
+        format!("{}{{{labels}}} ", self.name)
+    }
+
+    fn series(&self) -> Series {
+        let mut labels = self.labels.clone();
+        labels.push(("__name__".to_owned(), self.name.clone()));
+        // A label without a value is a label that is not there.
+        labels.retain(|(_, value)| !value.is_empty());
+        labels.sort_unstable();
+        Series::new(labels)
+    }
+}
+
 impl Metric {
-    fn write(&self, out: &mut impl Write, time: i64, cells: &[u64]) -> io::Result<()> {
+    fn write(
+        &self,
+        out: &mut impl Write,
+        heads: &[String],
+        time: i64,
+        cells: &[u64],
+    ) -> io::Result<()> {
         let mut end = " ".to_owned();
         push_decimal(&mut end, u64::try_from(time).unwrap_or(0), 1000, 0);
         end.push('\n');
-        let cell = |at: usize| cells.get(at).copied().unwrap_or(0);
-        let mut value = String::new();
-        for line in &self.lines {
-            value.clear();
-            match line.value {
-                Value::Cell(at) => push_decimal(&mut value, cell(at), 1, 0),
-                Value::UpTo(at) => {
-                    push_decimal(&mut value, cells.iter().take(at + 1).sum(), 1, 0);
-                }
-                Value::Scaled(at, scale) => push_decimal(&mut value, cell(at), scale, 0),
-            }
-            for part in [&line.head, &value, &end] {
+        let mut text = String::new();
+        for (line, head) in self.lines.iter().zip(heads) {
+            text.clear();
+            let (value, scale) = line.value.scaled(cells);
+            push_decimal(&mut text, value, scale, 0);
+            for part in [head, &text, &end] {
                 out.write_all(part.as_bytes())?;
             }
         }
@@ -213,18 +290,11 @@ impl Metric {
     }
 }
 
-fn metrics(def: &Restored, labels: &str) -> Vec<Metric> {
+fn metrics(def: &Restored, labels: &[(String, String)]) -> Vec<Metric> {
     let family = def.family;
-    let with = |more: &str| {
-        let comma = if labels.is_empty() || more.is_empty() {
-            ""
-        } else {
-            ","
-        };
-        format!("{{{labels}{comma}{more}}} ")
-    };
     let one = |suffix: &str, value| Line {
-        head: format!("{}{suffix}{}", family.name, with("")),
+        name: format!("{}{suffix}", family.name),
+        labels: labels.to_vec(),
         value,
     };
     match def.cells {
@@ -240,17 +310,13 @@ fn metrics(def: &Restored, labels: &str) -> Vec<Metric> {
             .into_iter()
             .enumerate()
             .map(|(at, kind)| {
-                let mut more = String::new();
-                push_label(&mut more, family.labels.last().copied().unwrap_or(""), kind);
-                Metric {
-                    lines: vec![Line {
-                        head: format!("{}{}", family.name, with(&more)),
-                        value: Value::Cell(at),
-                    }],
-                }
+                let name = family.labels.last().copied().unwrap_or("");
+                let mut line = one("", Value::Cell(at));
+                line.labels.push((name.to_owned(), kind.to_owned()));
+                Metric { lines: vec![line] }
             })
             .collect(),
-        Cells::Buckets(buckets) => vec![histogram(family, buckets, labels, &one)],
+        Cells::Buckets(buckets) => vec![histogram(buckets, &one)],
         Cells::Summary => vec![Metric {
             lines: vec![
                 one("_sum", Value::Scaled(0, 1000)),
@@ -260,20 +326,15 @@ fn metrics(def: &Restored, labels: &str) -> Vec<Metric> {
     }
 }
 
-fn histogram(
-    family: &Family,
-    buckets: Buckets,
-    labels: &str,
-    one: &dyn Fn(&str, Value) -> Line,
-) -> Metric {
-    let comma = if labels.is_empty() { "" } else { "," };
+fn histogram(buckets: Buckets, one: &dyn Fn(&str, Value) -> Line) -> Metric {
     let bounds = Bounds::new(buckets);
     let mut lines: Vec<Line> = bounds
-        .suffixes()
+        .limits()
         .enumerate()
-        .map(|(at, suffix)| Line {
-            head: format!("{}_bucket{{{labels}{comma}{suffix}", family.name),
-            value: Value::UpTo(at),
+        .map(|(at, limit)| {
+            let mut line = one("_bucket", Value::UpTo(at));
+            line.labels.push(("le".to_owned(), limit.to_owned()));
+            line
         })
         .collect();
     let (counts, sum) = (buckets.bounds.len(), buckets.bounds.len() + 1);

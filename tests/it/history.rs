@@ -15,14 +15,18 @@ use crate::harness::{
 use crate::prometheus::{Process, free_port, program, query};
 
 /// A midnight, weeks ago, so that Prometheus takes no part of it for the present.
-const END: UnixNanos = UnixNanos::from_millis(1_794_960_000_000);
-const DAY: std::time::Duration = std::time::Duration::from_hours(24);
+pub(crate) const END: UnixNanos = UnixNanos::from_millis(1_794_960_000_000);
+pub(crate) const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
 fn records(records: u64, span: std::time::Duration) -> Vec<bytes::Bytes> {
     records_of(16, records, span)
 }
 
-fn records_of(accounts: usize, records: u64, span: std::time::Duration) -> Vec<bytes::Bytes> {
+pub(crate) fn records_of(
+    accounts: usize,
+    records: u64,
+    span: std::time::Duration,
+) -> Vec<bytes::Bytes> {
     let mut config = SimulatorConfig {
         clock: Clock::new(|| END),
         ..SimulatorConfig::default()
@@ -32,7 +36,7 @@ fn records_of(accounts: usize, records: u64, span: std::time::Duration) -> Vec<b
     History::new(config, span).collect()
 }
 
-fn run(directory: &Path, arguments: &[&str], input: &[bytes::Bytes]) -> Output {
+pub(crate) fn run(directory: &Path, arguments: &[&str], input: &[bytes::Bytes]) -> Output {
     let mut child = command(directory)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -54,7 +58,7 @@ fn run(directory: &Path, arguments: &[&str], input: &[bytes::Bytes]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn import(directory: &Path, input: &[bytes::Bytes]) -> String {
+pub(crate) fn import(directory: &Path, input: &[bytes::Bytes]) -> String {
     let output = run(directory, &["import", "-"], input);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -300,7 +304,7 @@ async fn increase_over_a_day_of_history_equals_the_sum() {
 }
 
 /// A Prometheus that scrapes nothing, on the blocks in `tsdb`.
-fn start_on(dir: &Path) -> (Process, String) {
+pub(crate) fn start_on(dir: &Path) -> (Process, String) {
     let config = dir.join("prometheus.yml");
     std::fs::write(&config, "global: {}\n").unwrap();
     let address = format!("127.0.0.1:{}", free_port());

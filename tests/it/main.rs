@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod backfill;
 mod caps;
 mod cpa;
 mod demo;

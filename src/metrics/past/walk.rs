@@ -8,8 +8,65 @@ use crate::model::PastRow;
 /// Prometheus takes a series without a sample in five minutes for gone.
 const KEEP_ALIVE_MS: i64 = 240_000;
 
-/// Gives each sample of a series: its time, and its cells by then.
-pub(super) fn walk(
+/// Gives a sample at each step from a series' birth on, as scrapes would have seen it: its time, and
+/// its cells by then.
+pub(super) fn scrapes(
+    rows: &[PastRow],
+    times: PastTimes,
+    mut emit: impl FnMut(i64, &[u64]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut sums = vec![0; rows.first().map_or(0, |row| row.cells.len())];
+    let next = |time: i64| (time.div_euclid(times.step) + 1) * times.step;
+    let mut last = None;
+    let mut rows = rows.iter().peekable();
+    while let Some(first) = rows.peek().copied() {
+        let (earliest, end) = bounds(first, times);
+        let mut time = last.map_or((first.step * times.step).max(earliest), next);
+        loop {
+            time = time.min(end);
+            let over = |row: &&PastRow| {
+                row.live == first.live && ((row.step + 1) * times.step).min(end) <= time
+            };
+            while let Some(row) = rows.next_if(over) {
+                add(&mut sums, row);
+            }
+            if last.is_none_or(|last| last < time) {
+                emit(time, &sums)?;
+                last = Some(time);
+            }
+            if time >= end {
+                break;
+            }
+            time = next(time);
+        }
+        if !first.live {
+            sums.fill(0);
+            let zero = end.max(last.unwrap_or(end)) + 1;
+            emit(zero, &sums)?;
+            last = Some(zero);
+        }
+    }
+    Ok(())
+}
+
+/// Between which times a row counts.
+fn bounds(row: &PastRow, times: PastTimes) -> (i64, i64) {
+    // What came before live counting must be over when it begins.
+    if row.live {
+        (times.live.max(times.from), times.to)
+    } else {
+        (times.from, times.to.min(times.live))
+    }
+}
+
+fn add(sums: &mut [u64], row: &PastRow) {
+    for (sum, cell) in sums.iter_mut().zip(&row.cells) {
+        *sum = sum.saturating_add(*cell);
+    }
+}
+
+/// Gives the samples around each change of a series, and some between them.
+pub(super) fn changes(
     rows: &[PastRow],
     times: PastTimes,
     mut emit: impl FnMut(i64, &[u64]) -> io::Result<()>,
@@ -18,12 +75,7 @@ pub(super) fn walk(
     let mut last = i64::MIN;
     let mut rows = rows.iter().peekable();
     while let Some(row) = rows.next() {
-        // What came before live counting must be over when it begins.
-        let (earliest, end) = if row.live {
-            (times.live.max(times.from), times.to)
-        } else {
-            (times.from, times.to.min(times.live))
-        };
+        let (earliest, end) = bounds(row, times);
         let began = (row.step * times.step).max(earliest);
         if last == i64::MIN {
             last = began;
@@ -35,9 +87,7 @@ pub(super) fn walk(
                 emit(last, &sums)?;
             }
         }
-        for (sum, cell) in sums.iter_mut().zip(&row.cells) {
-            *sum = sum.saturating_add(*cell);
-        }
+        add(&mut sums, row);
         last = ((row.step + 1) * times.step).min(end).max(last + 1);
         emit(last, &sums)?;
         if rows.peek().is_none_or(|next| next.live != row.live) {
@@ -85,12 +135,72 @@ mod tests {
 
     fn samples(rows: &[PastRow], times: PastTimes) -> Vec<(i64, u64)> {
         let mut samples = Vec::new();
-        walk(rows, times, |time, cells| {
+        changes(rows, times, |time, cells| {
             samples.push((time, cells[0]));
             Ok(())
         })
         .unwrap();
         samples
+    }
+
+    fn scraped(rows: &[PastRow], times: PastTimes) -> Vec<(i64, u64)> {
+        let mut samples = Vec::new();
+        scrapes(rows, times, |time, cells| {
+            samples.push((time, cells[0]));
+            Ok(())
+        })
+        .unwrap();
+        samples
+    }
+
+    #[test]
+    fn scrapes_see_every_step_from_the_birth_to_the_end() {
+        let times = PastTimes {
+            from: 0,
+            to: 430_000,
+            live: 430_000,
+            step: 60_000,
+        };
+        let rows = [
+            row(false, 1, 3),
+            row(false, 2, 1),
+            row(false, 5, 5),
+            row(false, 7, 2),
+        ];
+        let expected = [
+            (60_000, 0),
+            (120_000, 3),
+            (180_000, 4),
+            (240_000, 4),
+            (300_000, 4),
+            (360_000, 9),
+            (420_000, 9),
+            (430_000, 11),
+            (430_001, 0),
+        ];
+        assert_eq!(scraped(&rows, times), expected);
+    }
+
+    #[test]
+    fn scrapes_see_the_seam_to_live_counting() {
+        let times = PastTimes {
+            from: 0,
+            to: 300_000,
+            live: 130_000,
+            step: 60_000,
+        };
+        let rows = [row(false, 2, 7), row(true, 2, 2), row(true, 4, 1)];
+        let expected = [
+            (120_000, 0),
+            (130_000, 7),
+            (130_001, 0),
+            (180_000, 2),
+            (240_000, 2),
+            (300_000, 3),
+        ];
+        assert_eq!(scraped(&rows, times), expected);
+        let expected = [(130_000, 0), (180_000, 2), (240_000, 2), (300_000, 3)];
+        assert_eq!(scraped(&rows[1..], times), expected);
     }
 
     #[test]
