@@ -16,11 +16,11 @@ pub(super) struct Drawn {
 
 /// Beyond the cap an account has no gauges of its own and is counted with the others of its
 /// provider all the same; the ledger counts it as an overflow of the label.
-pub(super) fn draw(accounts: &[Account], names: &AccountNames) -> Drawn {
+pub(super) fn draw(accounts: &[Account], names: &AccountNames, now: UnixNanos) -> Drawn {
     let mut drawn = Drawn::default();
     for account in accounts {
         match names.get(&account.auth_index) {
-            Some(AccountLabel::Named(name)) => gauges(&mut drawn.sheet, account, &name),
+            Some(AccountLabel::Named(name)) => gauges(&mut drawn.sheet, account, &name, now),
             Some(AccountLabel::BeyondCap) => {}
             None => drawn.unnamed = true,
         }
@@ -29,7 +29,7 @@ pub(super) fn draw(accounts: &[Account], names: &AccountNames) -> Drawn {
     drawn
 }
 
-fn gauges(sheet: &mut Sheet, account: &Account, name: &str) {
+fn gauges(sheet: &mut Sheet, account: &Account, name: &str, now: UnixNanos) {
     let labels = [&*account.provider, name];
     let email = account.email.as_ref().map_or("", |e| e.expose_secret());
     let plan = account.plan.as_deref().unwrap_or_default();
@@ -59,7 +59,9 @@ fn gauges(sheet: &mut Sheet, account: &Account, name: &str) {
         }
     };
     time(&catalogue::NEXT_RETRY, account.next_retry);
-    time(&catalogue::LAST_REFRESH, account.last_refresh);
+    // A latest time that is still to come is another clock's mistake.
+    let last_refresh = account.last_refresh.filter(|at| *at <= now);
+    time(&catalogue::LAST_REFRESH, last_refresh);
     time(&catalogue::SUBSCRIPTION_END, account.subscription_end);
 }
 

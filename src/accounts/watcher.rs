@@ -242,7 +242,7 @@ impl Watcher {
     }
 
     fn draw(&mut self) {
-        let drawn = board::draw(&self.directory.snapshot(), &self.names);
+        let drawn = board::draw(&self.directory.snapshot(), &self.names, self.clock.now());
         let waiting = drawn.unnamed | self.count_pending();
         if self.known.good.is_some() {
             self.board.publish(drawn.sheet);
@@ -260,7 +260,7 @@ impl Watcher {
     fn count_pending(&mut self) -> bool {
         let (names, errors, roster) = (&self.names, &self.errors, &self.roster);
         self.known.pending.retain(|event| {
-            let Some(name) = names.get(&event.auth_index) else {
+            let Some(name) = names.in_counters(&event.auth_index) else {
                 return true;
             };
             let provider = roster.provider(&event.auth_index);

@@ -84,9 +84,10 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<PriceFile> {
 
 /// Who pays per use, by what accounts are called without an alias.
 pub(crate) fn billing(cost: &Cost, aliases: &Aliases) -> Billing {
-    let accounts = cost.accounts.iter().map(|(name, billing)| {
+    let accounts = cost.accounts.iter().flat_map(|(name, billing)| {
         let per_use = *billing == config::Billing::PerUse;
-        (without_alias(name, aliases), per_use)
+        let names = without_alias(name, aliases).into_iter();
+        names.map(move |name| (name, per_use))
     });
     Billing {
         accounts: accounts.collect(),
@@ -95,11 +96,16 @@ pub(crate) fn billing(cost: &Cost, aliases: &Aliases) -> Billing {
 
 pub(crate) fn fees(cost: &Cost, aliases: &Aliases) -> HashMap<String, PlanFee> {
     let fee = |(name, fee): (&String, &config::Fee)| {
-        let plan = fee.plan.clone();
-        let nano_usd = fee.nano_usd;
-        (without_alias(name, aliases), PlanFee { plan, nano_usd })
+        let fee = PlanFee {
+            plan: fee.plan.clone(),
+            nano_usd: fee.nano_usd,
+        };
+        let names = without_alias(name, aliases).into_iter();
+        names
+            .map(|name| (name, fee.clone()))
+            .collect::<Vec<(String, PlanFee)>>()
     };
-    cost.fees.iter().map(fee).collect()
+    cost.fees.iter().flat_map(fee).collect()
 }
 
 /// Reference prices must exist: their counters would stay away without a word.
@@ -124,9 +130,12 @@ pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<
         .collect())
 }
 
-/// An account may be written by its alias, too.
-fn without_alias(name: &str, aliases: &Aliases) -> String {
-    let mut accounts = aliases.accounts.iter();
-    let found = accounts.find(|(_, alias)| *alias == name);
-    found.map_or(name, |(account, _)| account).to_owned()
+/// An account may be written by its alias, too, which several may have.
+fn without_alias(name: &str, aliases: &Aliases) -> Vec<String> {
+    let named = aliases.accounts.iter().filter(|(_, alias)| *alias == name);
+    let mut accounts: Vec<String> = named.map(|(account, _)| account.clone()).collect();
+    if accounts.is_empty() {
+        accounts.push(name.to_owned());
+    }
+    accounts
 }

@@ -8,6 +8,7 @@ use super::{
     raw::{Entry, Raw},
     resolve::Resolver,
 };
+use crate::model::is_invisible;
 
 /// Longest name an account or client may be given.
 const MAX_ALIAS: usize = 64;
@@ -34,19 +35,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// Names by what they stand for. The left side is not quoted: it may be a key by mistake.
-    pub(super) fn names(&mut self, key: &Key, shared: Shared) -> Option<BTreeMap<String, String>> {
+    /// Names by what they stand for; several may have one name. The left side is not quoted: it may be a key by mistake.
+    pub(super) fn names(&mut self, key: &Key) -> Option<BTreeMap<String, String>> {
         let entries = self.table(key)?;
         let before = self.problems.len();
         let mut names = BTreeMap::new();
         for entry in entries {
-            let taken = shared == Shared::No && names.values().any(|name| *name == alias(&entry));
-            let wrong = if taken {
-                Some("the name belongs to another entry already")
-            } else {
-                wrong_alias(&entry)
-            };
-            match wrong {
+            match wrong_alias(&entry) {
                 Some(text) => self.problem(entry.origin.clone(), key, text),
                 None => {
                     names.insert(entry.name.clone(), alias(&entry));
@@ -57,16 +52,13 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether several entries may carry one name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shared {
-    Yes,
-    No,
-}
-
 fn alias(entry: &Entry) -> String {
     match &entry.value {
-        Raw::Text(text) | Raw::Untyped(text) => text.clone(),
+        // Control characters are left in, to be refused.
+        Raw::Text(text) | Raw::Untyped(text) => text
+            .chars()
+            .filter(|c| c.is_control() || !is_invisible(*c))
+            .collect(),
         Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => String::new(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Accounts, Aliases, Caps, Cpa, Env, Limits, Log, Metrics, Quota, Secret, Storage, Web, keys,
-    names::Shared, resolve::Resolver,
+    resolve::Resolver,
 };
 
 pub(super) fn cpa(resolver: &mut Resolver<'_>) -> Option<Cpa> {
@@ -141,8 +141,8 @@ fn caps(resolver: &mut Resolver<'_>) -> Option<Caps> {
 }
 
 pub(super) fn aliases(resolver: &mut Resolver<'_>) -> Option<Aliases> {
-    let accounts = resolver.names(&keys::ALIASES_ACCOUNTS, Shared::No);
-    let clients = resolver.names(&keys::ALIASES_CLIENTS, Shared::Yes);
+    let accounts = resolver.names(&keys::ALIASES_ACCOUNTS);
+    let clients = resolver.names(&keys::ALIASES_CLIENTS);
     Some(Aliases {
         accounts: accounts?,
         clients: clients?,

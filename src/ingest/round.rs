@@ -198,7 +198,7 @@ impl Open<'_> {
                 self.names(ledger, parts.till, parts.tally);
                 let money = parts.till.money(&event, &route);
                 if self.store.event(&event, &route, &money)? {
-                    ledger.count(&event, &route);
+                    ledger.count(&event, &route, received);
                     ledger.charge(&event, &route, &money);
                     let combos = parts.tally.combos_of(&route);
                     ledger.count_combos(&event, &route, &money, combos);

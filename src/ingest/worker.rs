@@ -163,7 +163,8 @@ impl Worker {
         };
         self.parts.reader.release(position, store.commits())?;
         self.desk().names(store.take_new_names());
-        self.parts.ledger.restore(&store.load_totals()?);
+        let now = self.parts.clock.now();
+        self.parts.ledger.restore(&store.load_totals()?, now);
         self.tally.fill(&store, self.parts.clock.now())?;
         Ok(store)
     }

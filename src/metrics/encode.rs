@@ -3,7 +3,7 @@
 use super::catalogue::{Buckets, Family, Kind};
 use super::restored::Cells;
 use super::snapshot::{Audience, Entry, Exemplar, FamilySnapshot, Gauges};
-use crate::model::NANOS_PER_USD;
+use crate::model::{NANOS_PER_USD, is_invisible};
 
 /// The two ways to write a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +34,7 @@ pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
     }
     out.push_str(name);
     out.push_str("=\"");
-    for c in value.chars() {
+    for c in value.chars().filter(|c| *c == '\n' || !is_invisible(*c)) {
         match c {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),

@@ -1,9 +1,9 @@
 //! Label values: the texts of internal ids, aliases, and the caps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::restored::{RESTORED, failure_reason};
-use crate::model::{DimId, Dimension, TotalRow};
+use crate::model::{DimId, Dimension, TotalRow, visible};
 
 /// What a label of a restored family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,6 +159,8 @@ struct Values {
     owners: HashMap<Box<str>, u32>,
     /// What an id is shown as: its text's owner, or [`OTHER`].
     shown: HashMap<u32, u32>,
+    /// Accounts whose text is an alias: only these may share it.
+    aliased: HashSet<u32>,
     admitted: usize,
     overflows: u64,
 }
@@ -224,10 +226,13 @@ impl LabelTexts {
             .and_then(|a| a.get(value).or_else(|| a.get(label)))
             .map(|alias| clean(alias));
         let values = self.values_mut(kind);
-        let taken = |text: &str| values.owners.get(text).is_some_and(|owner| *owner != id.0);
+        let owner = |text: &str| values.owners.get(text).filter(|owner| **owner != id.0);
+        let taken = |text: &str| owner(text).is_some();
+        let is_default_name = |text| owner(text).is_some_and(|id| !values.aliased.contains(id));
+        let is_aliased = alias.is_some();
         let text = match alias {
-            // Clients may share a name, and then share their series; accounts may not.
-            Some(alias) if kind == LabelKind::Account && taken(&alias) => {
+            // Who share an alias share their series. Nobody gets into an account that has none.
+            Some(alias) if kind == LabelKind::Account && is_default_name(&alias) => {
                 tracing::warn!(alias, name = label, "alias is another one's name; not used");
                 clean(label)
             }
@@ -238,6 +243,9 @@ impl LabelTexts {
             }
             None => clean(label),
         };
+        if is_aliased && text != clean(label) {
+            values.aliased.insert(id.0);
+        }
         values.owners.entry(text.as_str().into()).or_insert(id.0);
         values.texts.insert(id.0, text.into());
     }
@@ -329,9 +337,9 @@ impl LabelTexts {
     }
 }
 
-/// Without control characters and not longer than a label value may be.
+/// Without invisible characters and not longer than a label value may be.
 fn clean(text: &str) -> String {
-    let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    let mut clean = visible(text);
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean
 }

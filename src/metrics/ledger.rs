@@ -82,13 +82,14 @@ impl Ledger {
     pub fn name(&mut self, dimension: Dimension, id: DimId, value: &str, label: &str) {
         self.texts.name(dimension, id, value, label);
         if dimension == Dimension::Account {
-            self.accounts.name(value, id);
+            self.accounts.name(value, label, id);
             self.note_fee(id, value, label);
         }
     }
 
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
-    pub fn restore(&mut self, rows: &[TotalRow]) {
+    /// Latest times are at most `now`.
+    pub fn restore(&mut self, rows: &[TotalRow], now: UnixNanos) {
         self.texts.admit(rows);
         // A series that has been seen stays seen when one that has not joins it under a new alias
         // or cap.
@@ -100,15 +101,17 @@ impl Ledger {
                 continue;
             };
             let slot = self.slot_with(table, row.key, row.shown);
-            self.tables_at(table).restore(slot, &row.cells);
+            self.tables_at(table).restore(slot, &row.cells, now);
         }
         self.commit();
     }
 
-    /// Counts a new event.
-    pub fn count(&mut self, event: &Event<'_>, route: &Route) {
+    /// Counts a new event. One from a clock that is ahead counts as one of the time when it was
+    /// received, lest it hide for as long that no other one comes.
+    pub fn count(&mut self, event: &Event<'_>, route: &Route, received: UnixNanos) {
         let mut slots = self.route_slots(route);
-        self.raise(at::LAST_EVENT, 0, event.timestamp);
+        let time = event.timestamp.min(received);
+        self.raise(at::LAST_EVENT, 0, time);
         self.add_tokens(event, &slots);
         if !event.generate {
             self.add(at::PREWARM, 0, 0, 1);
@@ -119,7 +122,7 @@ impl Ledger {
         self.add(at::TIER, slots.tier, 0, 1);
         self.add(at::CLIENT_REQUESTS, slots.client_requests, 0, 1);
         if slots.last_request != NO_SLOT {
-            self.raise(at::LAST_REQUEST, slots.last_request, event.timestamp);
+            self.raise(at::LAST_REQUEST, slots.last_request, time);
         }
         match &event.failure {
             Some(failure) => {

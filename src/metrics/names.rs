@@ -16,13 +16,29 @@ pub enum AccountLabel {
 
 /// The names of all accounts ever seen, by CPA's index of the credential. The ingest thread
 /// chooses them, everybody reads them.
+///
+/// Credentials that share an alias share their counters, which add up. Gauges of several would be one
+/// series with two values: the newest credential has the alias, the ones before it have the
+/// alias and the start of their index.
 #[derive(Clone, Debug, Default)]
-pub struct AccountNames(Arc<ArcSwap<HashMap<Box<str>, AccountLabel>>>);
+pub struct AccountNames(Arc<ArcSwap<HashMap<Box<str>, Names>>>);
+
+#[derive(Clone, Debug)]
+struct Names {
+    own: AccountLabel,
+    shared: AccountLabel,
+}
 
 impl AccountNames {
-    /// `None` for an account that has no name yet.
+    /// What the credential alone is called. `None` for an account that has no name yet.
     pub fn get(&self, auth_index: &str) -> Option<AccountLabel> {
-        self.0.load().get(auth_index).cloned()
+        self.0.load().get(auth_index).map(|names| names.own.clone())
+    }
+
+    /// What the credential's counters are called.
+    pub fn in_counters(&self, auth_index: &str) -> Option<AccountLabel> {
+        let names = self.0.load();
+        names.get(auth_index).map(|names| names.shared.clone())
     }
 
     /// The names of accounts that no ledger counts, by the same rules: each with CPA's index and
@@ -33,7 +49,7 @@ impl AccountNames {
         let mut named = NamedAccounts::new(shared.clone());
         for (id, (auth_index, label)) in (1..).map(DimId).zip(accounts) {
             texts.name(Dimension::Account, id, &auth_index, &label);
-            named.name(&auth_index, id);
+            named.name(&auth_index, &label, id);
         }
         named.publish(&mut texts);
         shared
@@ -43,10 +59,17 @@ impl AccountNames {
 /// The ledger's side: collects names, and publishes them when there are new ones.
 #[derive(Debug)]
 pub(super) struct NamedAccounts {
-    /// CPA's index and our id.
-    known: Vec<(Box<str>, DimId)>,
+    known: Vec<Account>,
     published: usize,
     names: AccountNames,
+}
+
+#[derive(Debug)]
+struct Account {
+    auth_index: Box<str>,
+    id: DimId,
+    /// Without an alias: its provider and the start of its index.
+    default_name: Box<str>,
 }
 
 impl NamedAccounts {
@@ -58,8 +81,12 @@ impl NamedAccounts {
         }
     }
 
-    pub(super) fn name(&mut self, auth_index: &str, id: DimId) {
-        self.known.push((auth_index.into(), id));
+    pub(super) fn name(&mut self, auth_index: &str, default_name: &str, id: DimId) {
+        self.known.push(Account {
+            auth_index: auth_index.into(),
+            id,
+            default_name: default_name.into(),
+        });
     }
 
     /// False when there is no new one.
@@ -68,15 +95,48 @@ impl NamedAccounts {
             return false;
         }
         self.published = self.known.len();
-        let mut label = |id: DimId| match texts.shown(LabelKind::Account, id.0) {
-            OTHER => AccountLabel::BeyondCap,
-            shown => AccountLabel::Named(texts.text(LabelKind::Account, shown).into()),
-        };
-        let known = self.known.iter();
-        let names = known.map(|(index, id)| (index.clone(), label(*id)));
+        // Ids grow with time, and gauges have the provider beside the account.
+        let mut newest: HashMap<(u32, &str), DimId> = HashMap::new();
+        let mut known = Vec::with_capacity(self.known.len());
+        for account in &self.known {
+            let shown = texts.shown(LabelKind::Account, account.id.0);
+            let (provider, start) = parts_of(&account.default_name);
+            known.push((account, shown, provider, start));
+        }
+        for (account, shown, provider, _) in &known {
+            let id = newest.entry((*shown, provider)).or_insert(account.id);
+            *id = account.id.max(*id);
+        }
+        let names = known.iter().map(|(account, shown, provider, start)| {
+            let names = if *shown == OTHER {
+                Names {
+                    own: AccountLabel::BeyondCap,
+                    shared: AccountLabel::BeyondCap,
+                }
+            } else {
+                let shared = texts.text(LabelKind::Account, *shown);
+                let is_newest = newest.get(&(*shown, provider)) == Some(&account.id);
+                let own = if is_newest {
+                    shared.into()
+                } else {
+                    format!("{shared}-{start}").into()
+                };
+                Names {
+                    own: AccountLabel::Named(own),
+                    shared: AccountLabel::Named(shared.into()),
+                }
+            };
+            (account.auth_index.clone(), names)
+        });
         self.names.0.store(Arc::new(names.collect()));
         true
     }
+}
+
+/// Provider and start of the index in a default name.
+fn parts_of(default_name: &str) -> (&str, &str) {
+    let parts = default_name.rsplit_once('-');
+    parts.unwrap_or((default_name, default_name))
 }
 
 #[cfg(test)]
@@ -101,5 +161,39 @@ mod tests {
         assert_eq!(names.get("cc33"), label("codex-cc33"));
         assert_eq!(names.get("dd44"), Some(AccountLabel::BeyondCap));
         assert_eq!(names.get("ee55"), None);
+    }
+
+    #[test]
+    fn who_shares_an_alias_has_gauges_of_its_own_and_shared_counters() {
+        let mut aliases = Aliases::default();
+        for (from, to) in [
+            ("0ld0", "work"),
+            ("e1e0", "work"),
+            ("cc33", "work"),
+            // The name of another account is none to share.
+            ("dd44", "codex-ff66"),
+        ] {
+            aliases.accounts.insert(from.to_owned(), to.to_owned());
+        }
+        let accounts = [
+            ("0ld0", "codex-0ld0"),
+            ("e1e0", "codex-e1e0"),
+            ("cc33", "claude-cc33"),
+            ("ff66", "codex-ff66"),
+            ("dd44", "codex-dd44"),
+        ]
+        .map(|(index, label)| (index.into(), label.to_owned()));
+        let names = AccountNames::of(Caps::default(), aliases, accounts.into());
+        let label = |text: &str| Some(AccountLabel::Named(text.into()));
+        for (index, own, counters) in [
+            ("0ld0", "work-0ld0", "work"),
+            ("e1e0", "work", "work"),
+            ("cc33", "work", "work"),
+            ("ff66", "codex-ff66", "codex-ff66"),
+            ("dd44", "codex-dd44", "codex-dd44"),
+        ] {
+            assert_eq!(names.get(index), label(own), "{index}");
+            assert_eq!(names.in_counters(index), label(counters), "{index}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::labels::{LabelTexts, OTHER};
 use super::restored::{Cells, Restored};
 use super::snapshot::{CHUNK, Chunk, Entry, Exemplar};
-use crate::model::{TOTAL_KEY_LEN, TotalRow};
+use crate::model::{TOTAL_KEY_LEN, TotalRow, UnixNanos};
 
 mod publication;
 
@@ -314,7 +314,7 @@ impl Table {
     }
 
     /// Takes over a total from the database.
-    pub(super) fn restore(&mut self, slot: u32, cells: &[u64]) {
+    pub(super) fn restore(&mut self, slot: u32, cells: &[u64], now: UnixNanos) {
         let at = slot as usize * self.width;
         // Other buckets than ours mean other numbers: from zero, which Prometheus understands.
         // A release that changes a family's cells gives it another id, so this is a safeguard.
@@ -322,6 +322,12 @@ impl Table {
             && staged.len() == cells.len()
         {
             staged.copy_from_slice(cells);
+            if matches!(self.def.cells, Cells::Time) {
+                let now = u64::try_from(now.get()).unwrap_or_default();
+                for time in staged {
+                    *time = now.min(*time);
+                }
+            }
         }
         self.touch(slot);
     }

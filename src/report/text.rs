@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::model::is_invisible;
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -14,7 +16,7 @@ pub(super) fn width(text: &str) -> usize {
 
 /// One line that a terminal takes for nothing but text.
 pub(super) fn line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let shown = |c: char| if is_invisible(c) { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
 }
 

@@ -314,3 +314,57 @@ async fn addresses_are_shown_if_configured() {
     }
     assert!(expected > 3);
 }
+
+/// One person with two credentials, after a change of plan for example.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_share_an_alias_keep_their_gauges_and_add_up_their_counters() {
+    let simulator = simulator(|config| {
+        config.traffic.accounts = 24;
+        config.traffic.backlog = 2000;
+    })
+    .await;
+    let files = Cpa::new(&simulator).files().await;
+    let codex = files.iter().filter(|f| f["provider"] == "codex");
+    let indexes: Vec<&str> = codex.map(|f| f["auth_index"].as_str().unwrap()).collect();
+    let [one, other] = indexes[..2] else {
+        panic!("{indexes:?}")
+    };
+    let names = format!("{one}=work,{other}=work");
+    let dir = tempdir().unwrap();
+    let flags = [&OFTEN[..], &["--aliases.accounts", &names]].concat();
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    let page = exporter
+        .when("everything", |s| {
+            labels(s).len() == 24 && s.get("cpa_store_events") == Some(&2000.0)
+        })
+        .await;
+    let own = [one, other].map(|index| labels(&page)[index].clone());
+    let is_alias = |labels: &&String| labels.contains("account=\"work\"");
+    assert_eq!(own.iter().filter(is_alias).count(), 1, "{own:?}");
+    for labels in &own {
+        assert!(labels.contains("account=\"work"), "{labels}");
+        assert!(page.contains_key(&format!("cpa_account_up{{{labels}}}")));
+    }
+    let up = page.keys().filter(|n| n.starts_with("cpa_account_up{"));
+    assert_eq!(up.count(), 24);
+
+    let sql = format!(
+        "SELECT count(*) FROM event JOIN dimension ON dimension = 5 AND id = account \
+         WHERE value IN ('{one}', '{other}') AND flags & 2 = 0"
+    );
+    let stored = count(dir.path(), &sql);
+    assert!(stored > 0);
+    let counted = |s: &Samples| -> f64 {
+        let of = |name: &str| name.starts_with("cpa_requests_total{");
+        let work = s
+            .iter()
+            .filter(|(n, _)| of(n) && n.contains("account=\"work\""));
+        work.map(|(_, value)| value).sum()
+    };
+    exporter
+        .when("sum of both", |s| {
+            counted(s) == f64::from(u32::try_from(stored).unwrap())
+        })
+        .await;
+    exporter.terminate().await;
+}

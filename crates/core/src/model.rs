@@ -10,6 +10,7 @@ mod money;
 mod outcome;
 mod past;
 mod quota;
+mod text;
 mod time;
 mod tokens;
 mod total;
@@ -26,6 +27,7 @@ pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
     QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole, is_plausible_time,
 };
+pub use text::{is_invisible, visible};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};

@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::super::catalogue::ingest;
 use super::super::encode::{Encoder, push_label};
 use super::{Known, Losses, as_f64, counter, counters, gauge, label, one_of};
-use crate::model::IngestMode;
+use crate::model::{IngestMode, visible};
 
 pub(in crate::metrics) const REFUSALS: [&str; 7] = [
     "wrong_key",
@@ -65,8 +65,8 @@ impl SourceMetrics {
     pub fn set_server(&self, version: &str, api: &'static str) {
         if let Ok(mut server) = self.0.server.write() {
             // The text is CPA's, and ends up in a label.
-            let clean = version.chars().filter(|c| !c.is_control());
-            *server = Some((clean.take(MAX_VERSION).collect(), api));
+            let clean = visible(version);
+            *server = Some((clean.chars().take(MAX_VERSION).collect(), api));
         }
     }
 

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use super::super::encode::{Encoder, push_label};
 use super::super::{Audience, Dialect, catalogue::Kind};
 use super::support::{Bench, domain, failure, route, samples, success};
-use crate::model::{Dimension, Event, FailureReason, UnixNanos};
+use crate::model::{Dimension, Event, FailureReason, UnixNanos, is_invisible, visible};
 
 const HOSTILE: [&str; 8] = [
     r#"quote " brace } comma , hash # {"#,
@@ -87,7 +87,7 @@ fn no_series_is_there_twice_and_no_value_breaks_a_line() {
                 || line.starts_with("process_")
                 || line == "# EOF";
             assert!(known, "{line:?}");
-            assert!(!line.contains(|c: char| c.is_control()), "{line:?}");
+            assert!(!line.contains(is_invisible), "{line:?}");
         }
     }
 }
@@ -230,9 +230,8 @@ impl Oracle {
     }
 
     fn count(&self, event: &Event<'_>, model: &str, account: &str) {
-        let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-        let account = ("account", clean(account));
-        let mut labels = vec![("provider", "codex".to_owned()), ("model", clean(model))];
+        let account = ("account", visible(account));
+        let mut labels = vec![("provider", "codex".to_owned()), ("model", visible(model))];
         let seconds = Duration::from_millis(event.latency_ms).as_secs_f64();
         self.durations.get_or_create(&labels).observe(seconds);
         let last = self
@@ -257,7 +256,7 @@ fn prometheus_client_writes_the_same_samples() {
             let event = Event {
                 // Eighths of a second add up exactly.
                 latency_ms: 125 << (n * 2 % 14),
-                timestamp: UnixNanos::from_millis(1_800_000_000_000 + i64::from(n) * 1000),
+                timestamp: UnixNanos::from_millis(1_799_999_000_000 + i64::from(n) * 1000),
                 stream: false,
                 request_id: "".into(),
                 ..success()

@@ -25,6 +25,8 @@ changelog as `old -> new`.
 * Durations are those of successful requests. Time to first token and time per output token are those of successful
   *streamed* answers whose time to first token is known. Time per output token is
   `(duration - time to first token) / (output and reasoning tokens - 1)`, so an answer of one token has none.
+* Latest times are never ahead of the exporter's clock: a record whose time is ahead counts as one of the time when it was received,
+  and a time of CPA's that is ahead is left out.
 * Kinds of tokens are disjoint: `sum without (kind)` is the total. `input` is what came from no cache, `output` is without
   reasoning, `unclassified` is the part of a known total that no other kind explains.
 
@@ -44,6 +46,12 @@ Families marked *restored* go on where they were when the exporter starts again;
 events from the database does not lower them. All other counters and histograms count since the start of the process.
 Gauges whose value is not known (yet) are absent.
 
+## Counters and SQL
+
+Counters equal the SQL sums exactly. `increase()` and `rate()` do not: Prometheus extrapolates from the first and last sample in a range
+to the ends of the range. Over a run of requests that does not begin and end on scrapes it was measured 1.8–3 % above SQL; the
+shorter the range, the more. For a bill, take the difference of two values of the counter, or SQL.
+
 ## Money
 
 Amounts are exact: each record is rounded once, to the nano-dollar, and everything after that is a sum of integers. *Value* is
@@ -58,8 +66,15 @@ Each label has a largest number of values: `account` 1000, `model` 200, `client`
 `executor`, `service_tier` and `reasoning_effort` 50 each. The values that came first keep their series; all others share the value
 `other` in counters, histograms and summaries, and are left out of gauges. Beyond 200,000 series no new ones are shown at all.
 `cpa_exporter_label_overflows_total` and `cpa_exporter_series_dropped_total` tell when that happens. No event is lost by it: the
-database keeps all values, and a larger cap shows them after the next start. Values are cut at 128 bytes, control characters
-are removed.
+database keeps all values, and a larger cap shows them after the next start. Values are cut at 128 bytes; control
+characters and invisible ones (zero width, direction) are removed.
+
+## Shared aliases
+
+Credentials that share a name in `aliases.accounts` share their counters, which add up, and
+`cpa_account_last_request_timestamp_seconds`, which is the latest of them. Other gauges are each credential's own: the newest
+credential (the last to be seen for the first time) of a provider has the alias, those before it have the alias and the start of
+their index, as in `work-3fa2c1`.
 
 ";
 

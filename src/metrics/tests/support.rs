@@ -110,7 +110,7 @@ impl Bench {
             self.ledger.name(*dimension, *id, text, text);
         }
         let rows: Vec<TotalRow> = self.rows.values().cloned().collect();
-        self.ledger.restore(&rows);
+        self.ledger.restore(&rows, self.now);
         self.ledger.publish(self.now);
     }
 
@@ -137,7 +137,7 @@ impl Bench {
     }
 
     pub(super) fn count(&mut self, event: &Event<'_>, route: &Route) {
-        self.ledger.count(event, route);
+        self.ledger.count(event, route, self.now);
     }
 }
 

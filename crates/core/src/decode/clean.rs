@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use foldhash::HashSet;
 
 use super::secrets::{Secrets, looks_secret};
+use crate::model::{is_invisible, visible};
 
 /// Longest label value in bytes.
 const MAX_LABEL: usize = 128;
@@ -62,6 +63,12 @@ impl<'s> Labels<'s> {
     }
 
     pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        // First, because a secret is one without the invisible characters in it, too.
+        let text = if text.contains(is_invisible) {
+            Cow::Owned(visible(&text))
+        } else {
+            text
+        };
         let needs_no_look = is_figure(&text) || self.clean.is_some_and(|clean| clean.has(&text));
         if needs_no_look && !self.knows(&text) && !self.holds_own_secret(&text) {
             return text;
@@ -72,15 +79,13 @@ impl<'s> Labels<'s> {
         if text.len() >= MIN_NEEDLE && self.holds_secret(&text) {
             return Cow::Owned(cut(&self.masked(&text), MAX_LABEL).to_owned());
         }
-        let printable = |b: &u8| !b.is_ascii_control();
-        if text.len() <= MAX_LABEL && (text.is_ascii() && text.as_bytes().iter().all(printable)) {
-            if let Some(clean) = self.clean {
-                clean.remember(&text);
-            }
-            return text;
+        if text.len() > MAX_LABEL {
+            return Cow::Owned(cut(&text, MAX_LABEL).to_owned());
         }
-        let clean: String = text.chars().filter(|c| !c.is_control()).collect();
-        Cow::Owned(cut(&clean, MAX_LABEL).to_owned())
+        if let Some(clean) = self.clean.filter(|_| text.is_ascii()) {
+            clean.remember(&text);
+        }
+        text
     }
 
     /// Like [`Self::label`]; an empty text is `unknown`, as CPA itself writes it.
@@ -115,12 +120,8 @@ impl<'s> Labels<'s> {
     pub(super) fn excerpt(&self, body: &str) -> String {
         let text = html_title(cut(body, MAX_BODY)).unwrap_or_else(|| whole_words(body, MAX_BODY));
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let clean: String = self
-            .masked(&line)
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
-        cut(&clean, MAX_EXCERPT).to_owned()
+        let masked = self.masked(&visible(&line));
+        cut(&masked, MAX_EXCERPT).to_owned()
     }
 
     /// `text` with every secret in it replaced by its mask, and what addresses carry besides
@@ -288,6 +289,9 @@ mod tests {
             assert_eq!(label("meta/llama-4-70b"), "meta/llama-4-70b");
             assert_eq!(label("router-café"), "router-café");
             assert_eq!(label("a\u{7}b\nc"), "abc");
+            assert_eq!(label("gpt\u{200b}-5\u{202e}\u{feff}"), "gpt-5");
+            assert_eq!(label("\u{2066}"), "");
+            assert!(label("ck-ali\u{200d}ce-01").starts_with("ck...01-"));
             assert_eq!(label(&"é".repeat(100)).len(), 128);
             assert!(label("ck-alice-01").starts_with("ck...01-"));
             assert!(label("vk-fix-aa").starts_with("...-"));
@@ -324,6 +328,8 @@ mod tests {
                 excerpt.starts_with("Post \"https://h/x?...\": bad key "),
                 "{excerpt}"
             );
+            let hidden = labels.excerpt("bad key ck-ali\u{2060}ce-01");
+            assert!(!hidden.contains("ck-alice-01"), "{hidden}");
             let page = "<html><head><TITLE>502 Bad gateway</title></head><body>…";
             assert_eq!(labels.excerpt(page), "502 Bad gateway");
             assert!(labels.excerpt(&"ü ".repeat(100_000)).len() <= MAX_EXCERPT);

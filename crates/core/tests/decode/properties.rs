@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use cpa_exporter_core::decode::{Decoded, split_array};
-use cpa_exporter_core::model::EventDigest;
+use cpa_exporter_core::model::{EventDigest, is_invisible};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -154,7 +154,7 @@ fn check(payload: &[u8]) {
             assert_eq!(sum, event.tokens.total());
             assert!(event.quota_headers.len() <= 64);
             for label in [&event.provider, &event.model, &event.alias, &event.endpoint] {
-                assert!(label.len() <= 128 && !label.contains(char::is_control));
+                assert!(label.len() <= 128 && !label.contains(is_invisible));
             }
         }
         Decoded::Control(_) => {}

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::super::is_invisible;
+
 /// Longest name in characters.
 const MAX_CHARS: usize = 64;
 /// A run of letters and digits of this length is nobody's word but an id.
@@ -55,6 +57,7 @@ impl Name {
             .chars()
             .take(4 * MAX_CHARS)
             .map(|c| if c.is_control() { ' ' } else { c })
+            .filter(|c| !is_invisible(*c))
             .collect();
         let words = printable.split_whitespace().collect::<Vec<_>>().join(" ");
         if is_personal(&words) {

@@ -1,0 +1,35 @@
+//! Characters that are not seen.
+
+/// Control characters, and those that take no room or turn the direction of what follows: they make
+/// two different labels look alike, and lines of a table or a log read as what they are not.
+/// Unicode's `Default_Ignorable_Code_Point`, plus separators of lines and annotations.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` without characters that are not seen.
+pub fn visible(text: &str) -> String {
+    text.chars().filter(|c| !is_invisible(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_goes_and_letters_of_all_scripts_stay() {
+        assert_eq!(
+            visible("a\u{200b}b\u{202e}c\u{feff}d\u{2066}e\u{7}\n"),
+            "abcde"
+        );
+        for text in ["café β", "người dùng", "工作", "حساب", "🤖 x"] {
+            assert_eq!(visible(text), text);
+        }
+    }
+}
