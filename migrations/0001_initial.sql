@@ -41,6 +41,7 @@ CREATE TABLE event (
     value_nano       INTEGER,          -- nano-dollars at list price; NULL = no price known
     cost_nano        INTEGER,          -- nano-dollars; 0 when a plan covers it
     price_version    INTEGER,
+    cache_write_1h   INTEGER,          -- part of cache_write that is kept for an hour; NULL = not told
     PRIMARY KEY (ts, digest)
 ) STRICT, WITHOUT ROWID;
 

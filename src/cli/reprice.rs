@@ -13,7 +13,7 @@ use super::{ConfigFlags, Exit, flags, print};
 use crate::app::prices;
 use crate::config::Env;
 use crate::model::{DimId, Dimension, UnixNanos};
-use crate::pricing::{Billing, PriceTable, Pricer, Subject};
+use crate::pricing::{Billing, PriceTable, Pricer, Subject, is_chatgpt_login};
 use crate::store::{Change, Cursor, PricedEvent, Range, Repricer};
 
 /// Events that are read, and written, at a time: a transaction takes some hundredths of a second.
@@ -72,6 +72,7 @@ enum Mode {
 struct Register {
     pricer: Pricer,
     billing: Billing,
+    providers: Texts,
     models: Texts,
     tiers: Texts,
     accounts: Texts,
@@ -82,6 +83,7 @@ impl Register {
         let mut this = Self {
             pricer: Pricer::new(table),
             billing,
+            providers: Texts::new(),
             models: Texts::new(),
             tiers: Texts::new(),
             accounts: Texts::new(),
@@ -91,6 +93,7 @@ impl Register {
     }
 
     fn read(&mut self, store: &Repricer) -> anyhow::Result<()> {
+        self.providers = store.texts(Dimension::Provider)?;
         self.models = store.texts(Dimension::Model)?;
         self.tiers = store.texts(Dimension::ServiceTier)?;
         self.accounts = store.texts(Dimension::Account)?;
@@ -102,7 +105,8 @@ impl Register {
     fn catch_up(&mut self, store: &Repricer, events: &[PricedEvent]) -> anyhow::Result<()> {
         let knows = |texts: &Texts, id| id == DimId::NONE || texts.contains_key(&id);
         let knows_all = events.iter().all(|event| {
-            knows(&self.models, event.model)
+            knows(&self.providers, event.provider)
+                && knows(&self.models, event.model)
                 && knows(&self.tiers, event.service_tier)
                 && knows(&self.tiers, event.response_service_tier)
                 && knows(&self.accounts, event.account)
@@ -126,6 +130,7 @@ impl Register {
         let Self {
             pricer,
             billing,
+            providers,
             models,
             tiers,
             accounts,
@@ -138,6 +143,7 @@ impl Register {
                 event.response_service_tier,
                 text(tiers, event.response_service_tier),
             ),
+            chatgpt_login: is_chatgpt_login(text(providers, event.provider), event.login),
         };
         let value = pricer.value(&subject, &event.tokens);
         let value = value.map(|value| i64::try_from(value.total()).unwrap_or(i64::MAX));

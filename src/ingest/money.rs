@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use crate::metrics::{PriceFacts, PriceOfModel};
 use crate::model::{DimId, Dimension, Event, Money, Route, TokenKind, UnixNanos};
-use crate::pricing::{Billing, PriceTable, Pricer, STANDARD, Subject};
+use crate::pricing::{Billing, PriceTable, Pricer, STANDARD, Subject, is_chatgpt_login};
 use crate::store::{Ingest, NewName, Store, StoreError};
 
 /// Models whose prices are shown; the label's own cap is far below.
@@ -138,6 +138,7 @@ impl Till {
             model: (route.model, &event.model),
             asked: (route.service_tier, &event.service_tier),
             served: (route.response_service_tier, &event.response_service_tier),
+            chatgpt_login: is_chatgpt_login(&event.provider, event.auth_type),
         };
         let said = self.said.get(&route.account).copied();
         Money {
@@ -157,6 +158,7 @@ impl Till {
                 model: (id, &reference.model),
                 asked: (DimId::NONE, ""),
                 served: (DimId::NONE, ""),
+                chatgpt_login: false,
             };
             let value = pricer.value(&subject, &event.tokens)?;
             Some((id, value.total()))
@@ -178,7 +180,7 @@ impl Till {
         Some(PriceFacts {
             version: version.name.clone(),
             source: version.source.clone(),
-            as_of: table.as_of(),
+            as_of: table.as_of().map(|day| day.min(now)),
             prices: self
                 .models
                 .iter()

@@ -25,9 +25,9 @@ const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event (\
     ts, digest, provider, executor, model, alias, endpoint, account, source, client, \
     service_tier, response_tier, reasoning_effort, flags, latency_ms, ttft_ms, input, cache_read, \
     cache_write, output, reasoning, unclassified, request_id, status, reason, excerpt, \
-    value_nano, cost_nano, price_version) VALUES (\
+    value_nano, cost_nano, price_version, cache_write_1h) VALUES (\
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
 
 /// An open transaction. Dropped without [`Ingest::commit`], it leaves no trace.
 pub struct Ingest<'s> {
@@ -160,6 +160,7 @@ impl Ingest<'_> {
             money.value.map(|value| value.total()),
             money.cost(),
             money.price_version,
+            event.tokens.cache_write_1h,
         ])?;
         let is_new = changed > 0;
         if is_new && self.state.forwarding {

@@ -134,8 +134,8 @@ impl Repricer {
         buffer.clear();
         let mut statement = self.conn.prepare_cached(
             "SELECT ts, digest, provider, model, account, service_tier, response_tier, flags, \
-             input, cache_read, cache_write, output, reasoning, unclassified, value_nano, cost_nano \
-             FROM event WHERE (ts, digest) > (?1, ?2) AND ts < ?3 AND (?4 IS NULL OR model = ?4) \
+             input, cache_read, cache_write, output, reasoning, unclassified, value_nano, cost_nano, \
+             cache_write_1h FROM event WHERE (ts, digest) > (?1, ?2) AND ts < ?3 AND (?4 IS NULL OR model = ?4) \
              ORDER BY ts, digest LIMIT ?5",
         )?;
         let model = range.model.map(|id| id.0);
@@ -235,6 +235,7 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
             input: row.get(8)?,
             cache_read: row.get(9)?,
             cache_write: row.get(10)?,
+            cache_write_1h: row.get(16)?,
             output: row.get(11)?,
             reasoning: row.get(12)?,
             unclassified: row.get(13)?,

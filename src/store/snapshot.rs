@@ -84,6 +84,8 @@ fn event(row: &Row<'_>) -> Result<PastEvent, StoreError> {
             input: row.get(7)?,
             cache_read: row.get(8)?,
             cache_write: row.get(9)?,
+            // Amounts are stored; nothing else depends on it.
+            cache_write_1h: None,
             output: row.get(10)?,
             reasoning: row.get(11)?,
             unclassified: row.get(12)?,

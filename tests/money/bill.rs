@@ -34,11 +34,7 @@ impl List {
         let day = |name: &str| price[name].as_str();
         let (from, to) = (day("valid_from"), day("valid_to"));
         assert!(from.is_none_or(|from| from <= DAY), "{price}");
-        if to.is_some_and(|to| to < DAY) {
-            // Retired, and no later price is listed.
-            assert!(price["other_dates"].is_null(), "{price}");
-            return None;
-        }
+        assert!(to.is_none_or(|to| to >= DAY), "{price}");
         assert!(
             price["peak"].is_null(),
             "the clock is not looked at here: {price}"
@@ -46,7 +42,10 @@ impl List {
         let counts = Counts::of(record);
         let served = record["response_service_tier"].as_str().unwrap_or_default();
         let asked = record["service_tier"].as_str().unwrap_or_default();
-        let tier = match if served.is_empty() { asked } else { served } {
+        // A ChatGPT login's answer is always `default`.
+        let is_login = record["provider"] == "codex" && record["auth_type"] == "oauth";
+        let says_nothing = served.is_empty() || is_login && served == "default";
+        let tier = match if says_nothing { asked } else { served } {
             "" | "auto" | "default" => None,
             tier => Some(&price["tiers"][tier]).filter(|rates| !rates.is_null()),
         };
@@ -106,6 +105,19 @@ impl Counts {
         let (read, write) = (count("cache_read_tokens"), count("cache_creation_tokens"));
         let provider = record["provider"].as_str().unwrap();
         match provider {
+            // The one upstream that counts its cache on top; reasoning on top is billed as output.
+            _ if read > input => Self {
+                uncached: input,
+                read,
+                write,
+                answer: output,
+            },
+            "openai-compatible-deepfake" if count("reasoning_tokens") > output => Self {
+                uncached: input - read - write,
+                read,
+                write,
+                answer: output + count("reasoning_tokens"),
+            },
             // Cache stands beside input.
             "claude" => Self {
                 uncached: input,

@@ -9,4 +9,5 @@
 
 mod bill;
 mod captured;
+mod cases;
 mod pipeline;

@@ -13,7 +13,7 @@ use cpa_exporter::ingest::{
     Ingest, LimitParts, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal,
 };
 use cpa_exporter::metrics::{
-    AccountNames, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
+    AccountNames, Aliases, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
 };
 use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
@@ -37,8 +37,21 @@ impl Listener for Deaf {
     fn accounts_changed(&self) {}
 }
 
+/// When the records come in, in Unix milliseconds.
+pub(crate) const RECEIVED: i64 = 1_795_323_690_000;
+
 /// Takes records to their end and gives back the page.
 pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMap<String, String> {
+    run_as(directory, records, money, Aliases::default())
+}
+
+/// The same with names for accounts and clients.
+pub(crate) fn run_as(
+    directory: &Path,
+    records: &[String],
+    money: Money,
+    aliases: Aliases,
+) -> BTreeMap<String, String> {
     let mut next = 0;
     let ids = Box::new(move || {
         next += 1;
@@ -49,7 +62,7 @@ pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMa
     writer
         .append(&Batch {
             mode: IngestMode::Pop,
-            received: UnixNanos::from_millis(1_795_323_690_000),
+            received: UnixNanos::from_millis(RECEIVED),
             body: BatchBody::Records(payloads),
         })
         .unwrap();
@@ -62,6 +75,7 @@ pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMa
     let exposition = Exposition::new(handles.clone(), 1);
     let config = LedgerConfig {
         zero_hold: Duration::ZERO,
+        aliases,
         ..LedgerConfig::default()
     };
     let (ready, is_ready) = mpsc::channel();

@@ -21,7 +21,7 @@ pub use file::{
 };
 pub use import::{Format, Imported, import};
 pub use plan::{Prices, STANDARD, tier_named};
-pub use pricer::{Pricer, Subject};
+pub use pricer::{Pricer, Subject, is_chatgpt_login};
 pub use rate::{CacheWrites, MAX_USD_PER_MTOK, Rate, Rates};
 pub use table::{Entry, Layer, Match, PriceProblem, PriceTable, PriceVersion, built_in};
 pub use when::{Span, end_of, start_of};

@@ -131,6 +131,11 @@ pub(super) struct FlatTokens {
     pub(super) cache_read_tokens_present: bool,
     #[serde(deserialize_with = "number::count")]
     pub(super) cache_creation_tokens: u64,
+    /// Parts of `cache_creation_tokens` by lifetime, which CPA does not send yet.
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cache_creation_5m_tokens: u64,
+    #[serde(deserialize_with = "number::count")]
+    pub(super) cache_creation_1h_tokens: u64,
     #[serde(deserialize_with = "number::count")]
     pub(super) total_tokens: u64,
 }

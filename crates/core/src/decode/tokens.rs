@@ -10,7 +10,23 @@ pub(super) struct Split {
 }
 
 pub(super) fn split(record: &Record<'_>) -> Split {
-    let flat = || from_flat(&record.tokens, Semantics::of(record));
+    let mut split = by_kind(record);
+    let flat = &record.tokens;
+    let lifetimes = flat.cache_creation_5m_tokens + flat.cache_creation_1h_tokens;
+    split.counts.cache_write_1h =
+        (lifetimes > 0).then(|| flat.cache_creation_1h_tokens.min(split.counts.cache_write));
+    split
+}
+
+fn by_kind(record: &Record<'_>) -> Split {
+    let flat = || {
+        let semantics = Semantics::of(record);
+        from_flat(
+            &record.tokens,
+            semantics,
+            total_has_cache(record, semantics),
+        )
+    };
     let Some(breakdown) = record.token_breakdown else {
         return Split {
             counts: flat(),
@@ -40,12 +56,20 @@ pub(super) fn split(record: &Record<'_>) -> Split {
     }
 }
 
+/// Before v7.1.26 CPA left Claude's cache out of the total, which then proves nothing about it. Those
+/// versions named neither tier (v7.1.27) nor executor (v7.1.38).
+fn total_has_cache(record: &Record<'_>, semantics: Semantics) -> bool {
+    let is_old = record.service_tier.is_empty() && record.executor_type.is_empty();
+    !(is_old && semantics == Semantics::Independent)
+}
+
 impl Breakdown {
     fn counts(&self) -> Tokens {
         Tokens {
             input: self.input.uncached_tokens,
             cache_read: self.input.cache_read_tokens,
             cache_write: self.input.cache_write_tokens,
+            cache_write_1h: None,
             output: self.output.non_reasoning_tokens,
             reasoning: self.output.reasoning_tokens,
             unclassified: self.unclassified_tokens,
@@ -110,8 +134,74 @@ impl Semantics {
     }
 }
 
-/// Parts never exceed their whole: cache ≤ input where it is inside, reasoning ≤ output likewise.
-fn from_flat(flat: &FlatTokens, semantics: Semantics) -> Tokens {
+impl FlatTokens {
+    /// Whatever stands in the parts stands in the whole.
+    fn cache_write(&self) -> u64 {
+        let parts = self.cache_creation_5m_tokens + self.cache_creation_1h_tokens;
+        self.cache_creation_tokens.max(parts)
+    }
+}
+
+/// Where counts that could be part of another one stand: `true` = beside it, on top of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Arrangement {
+    read_beside: bool,
+    write_beside: bool,
+    reasoning_beside: bool,
+}
+
+impl Arrangement {
+    fn all() -> impl Iterator<Item = Self> {
+        (0..8_u8).map(|bits| Self {
+            read_beside: bits & 1 != 0,
+            write_beside: bits & 2 != 0,
+            reasoning_beside: bits & 4 != 0,
+        })
+    }
+
+    /// The provider's, as far as it is possible: a part that exceeds its whole is no part of it.
+    /// A provider whose cache does not fit into the input counts reads and writes alike beside it.
+    fn usual(semantics: Semantics, flat: &FlatTokens, cache_read: u64) -> Self {
+        let cache_beside = semantics == Semantics::Independent
+            || cache_read + flat.cache_write() > flat.input_tokens;
+        Self {
+            read_beside: cache_beside,
+            write_beside: cache_beside,
+            reasoning_beside: semantics == Semantics::Separate
+                || flat.reasoning_tokens > flat.output_tokens,
+        }
+    }
+
+    /// `None` where a part would exceed its whole.
+    fn counts(self, flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
+        let inside = |beside: bool, count: u64| if beside { 0 } else { count };
+        let cache_write = flat.cache_write();
+        let cached = inside(self.read_beside, cache_read) + inside(self.write_beside, cache_write);
+        let thought = inside(self.reasoning_beside, flat.reasoning_tokens);
+        Some(Tokens {
+            input: flat.input_tokens.checked_sub(cached)?,
+            cache_read,
+            cache_write,
+            cache_write_1h: None,
+            output: flat.output_tokens.checked_sub(thought)?,
+            reasoning: flat.reasoning_tokens,
+            unclassified: 0,
+        })
+    }
+}
+
+/// The split that the total proves: the only one whose kinds add up to it.
+fn proven(flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
+    let mut fitting = Arrangement::all()
+        .filter_map(|arrangement| arrangement.counts(flat, cache_read))
+        .filter(|counts| counts.total() == flat.total_tokens);
+    let first = fitting.next()?;
+    fitting.all(|other| other == first).then_some(first)
+}
+
+/// Goes by arithmetic first, because compatible upstreams and relays count as they like; where the
+/// total decides nothing, by what the provider's counts usually mean.
+fn from_flat(flat: &FlatTokens, semantics: Semantics, total_has_cache: bool) -> Tokens {
     // Before v7.0.3 there was only `cached_tokens`; until v7.2.67 the newer key was there but 0 for
     // everybody except Claude, for whom `cached_tokens` can mean writes.
     let cache_read = match flat.cache_read_tokens {
@@ -121,158 +211,20 @@ fn from_flat(flat: &FlatTokens, semantics: Semantics) -> Tokens {
         }
         Some(read) => read,
     };
-    let mut counts = match semantics {
-        Semantics::Subset | Semantics::Separate => {
-            let cache_read = cache_read.min(flat.input_tokens);
-            let cache_write = flat
-                .cache_creation_tokens
-                .min(flat.input_tokens - cache_read);
-            Tokens {
-                input: flat.input_tokens - cache_read - cache_write,
-                cache_read,
-                cache_write,
-                ..Tokens::default()
-            }
-        }
-        Semantics::Independent => Tokens {
-            input: flat.input_tokens,
-            cache_read,
-            cache_write: flat.cache_creation_tokens,
+    if total_has_cache && let Some(counts) = proven(flat, cache_read) {
+        return counts;
+    }
+    let usual = Arrangement::usual(semantics, flat, cache_read);
+    let mut counts = usual.counts(flat, cache_read).unwrap_or_default();
+    if semantics == Semantics::Unknown {
+        return Tokens {
+            unclassified: counts.total().max(flat.total_tokens),
             ..Tokens::default()
-        },
-        Semantics::Unknown => {
-            return Tokens {
-                unclassified: match flat.total_tokens {
-                    0 => flat.input_tokens + flat.output_tokens,
-                    total => total,
-                },
-                ..Tokens::default()
-            };
-        }
-    };
-    counts.reasoning = flat.reasoning_tokens;
-    counts.output = flat.output_tokens;
-    if semantics != Semantics::Separate {
-        counts.reasoning = flat.reasoning_tokens.min(flat.output_tokens);
-        counts.output = flat.output_tokens - counts.reasoning;
+        };
     }
     counts.unclassified = flat.total_tokens.saturating_sub(counts.total());
     counts
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn record(provider: &'static str) -> Record<'static> {
-        Record {
-            provider: provider.into(),
-            executor_type: "SomeExecutor".into(),
-            ..Record::default()
-        }
-    }
-
-    fn flat(numbers: [u64; 7]) -> FlatTokens {
-        let [input, output, reasoning, cached, read, creation, total] = numbers;
-        FlatTokens {
-            input_tokens: input,
-            output_tokens: output,
-            reasoning_tokens: reasoning,
-            cached_tokens: cached,
-            cache_read_tokens: Some(read),
-            cache_read_tokens_present: true,
-            cache_creation_tokens: creation,
-            total_tokens: total,
-        }
-    }
-
-    fn kinds(provider: &'static str, numbers: [u64; 7]) -> [u64; 6] {
-        from_flat(&flat(numbers), Semantics::of(&record(provider))).by_kind()
-    }
-
-    #[test]
-    fn each_provider_has_its_own_meaning() {
-        // OpenAI: 1000 of the 1200 came from a cache, 120 of the 300 were reasoning.
-        assert_eq!(
-            kinds("codex", [1200, 300, 120, 1000, 1000, 0, 1500]),
-            [200, 1000, 0, 180, 120, 0]
-        );
-        // Claude: cache stands beside input; `cached_tokens` is not looked at.
-        assert_eq!(
-            kinds("claude", [100, 50, 20, 900, 900, 300, 1350]),
-            [100, 900, 300, 30, 20, 0]
-        );
-        // Gemini: thoughts come on top of output.
-        assert_eq!(
-            kinds("gemini", [1000, 200, 300, 400, 400, 0, 1500]),
-            [600, 400, 0, 200, 300, 0]
-        );
-        assert_eq!(
-            kinds("plugin-x", [10, 5, 0, 0, 0, 0, 15]),
-            [0, 0, 0, 0, 0, 15]
-        );
-        assert_eq!(
-            kinds("plugin-x", [10, 5, 0, 0, 0, 0, 0]),
-            [0, 0, 0, 0, 0, 15]
-        );
-    }
-
-    #[test]
-    fn parts_beyond_their_whole_are_clamped() {
-        // Reasoning counted on top of completion: the rest of the total is unclassified.
-        assert_eq!(
-            kinds("openai-compatible-x", [100, 50, 80, 0, 0, 0, 230]),
-            [100, 0, 0, 0, 50, 80]
-        );
-        assert_eq!(
-            kinds("xai", [100, 0, 0, 150, 150, 9, 100]),
-            [0, 100, 0, 0, 0, 0]
-        );
-    }
-
-    #[test]
-    fn before_cache_fields_existed_cached_tokens_were_reads() {
-        let old = FlatTokens {
-            cache_read_tokens: None,
-            ..flat([1000, 10, 0, 800, 0, 0, 1010])
-        };
-        assert_eq!(
-            from_flat(&old, Semantics::Subset).by_kind(),
-            [200, 800, 0, 10, 0, 0]
-        );
-    }
-
-    #[test]
-    fn before_executors_were_named_compatible_providers_had_bare_names() {
-        let numbers = flat([1200, 300, 120, 1000, 0, 0, 1500]);
-        let kinds = |provider: &'static str| {
-            let old = Record {
-                executor_type: "".into(),
-                ..record(provider)
-            };
-            from_flat(&numbers, Semantics::of(&old)).by_kind()
-        };
-        assert_eq!(kinds("fakeai"), [1200, 0, 0, 180, 120, 0]);
-        assert_eq!(kinds("unknown"), [0, 0, 0, 0, 0, 1500]);
-    }
-
-    proptest! {
-        #[test]
-        fn kinds_add_up_and_cover_the_total(
-            numbers in prop::array::uniform7(0_u64..1_000_000_000_000_000),
-            provider in prop::sample::select(vec!["codex", "claude", "vertex", "mystery"]),
-        ) {
-            let [input, output, _, _, _, _, total] = numbers;
-            let counts = from_flat(&flat(numbers), Semantics::of(&record(provider)));
-            let sum: u64 = counts.by_kind().iter().sum();
-            prop_assert_eq!(sum, counts.total());
-            prop_assert!(sum >= total);
-            if provider == "codex" {
-                prop_assert_eq!(counts.input + counts.cache_read + counts.cache_write, input);
-                prop_assert_eq!(counts.generated(), output);
-            }
-        }
-    }
-}
+mod tests;

@@ -42,6 +42,9 @@ pub struct Tokens {
     pub input: u64,
     pub cache_read: u64,
     pub cache_write: u64,
+    /// How much of `cache_write` is kept for an hour, the rest being kept for five minutes. `None` =
+    /// nothing says how long.
+    pub cache_write_1h: Option<u64>,
     pub output: u64,
     pub reasoning: u64,
     pub unclassified: u64,

@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use super::plan::tier_named;
 use super::table::PriceTable;
-use crate::model::{DimId, Tokens, UnixNanos, Value};
+use crate::model::{AuthType, DimId, Tokens, UnixNanos, Value};
 
 /// Look-ups that are remembered; a hostile variety of models must not fill memory.
 const MAX_KNOWN: usize = 65_536;
@@ -20,13 +20,21 @@ pub struct Subject<'a> {
     pub asked: (DimId, &'a str),
     /// Tier that the upstream says it served; a wish for `priority` can end as `default`.
     pub served: (DimId, &'a str),
+    /// The account is a ChatGPT login; see [`is_chatgpt_login`].
+    pub chatgpt_login: bool,
+}
+
+/// Codex with an OAuth login. `ChatGPT`'s answers name the tier `default` whatever was served, so
+/// that the word says nothing; answers to API keys name the tier that is billed.
+pub fn is_chatgpt_login(provider: &str, login: AuthType) -> bool {
+    provider == "codex" && login == AuthType::Oauth
 }
 
 /// Prices records by one table.
 #[derive(Debug)]
 pub struct Pricer {
     table: Arc<PriceTable>,
-    known: HashMap<[DimId; 3], Option<Known>>,
+    known: HashMap<([DimId; 3], bool), Option<Known>>,
 }
 
 /// A model's place in the table and its tier.
@@ -50,7 +58,8 @@ impl Pricer {
 
     /// What the tokens are worth; `None` when the model has no price at that moment.
     pub fn value(&mut self, subject: &Subject<'_>, tokens: &Tokens) -> Option<Value> {
-        let id = [subject.model.0, subject.asked.0, subject.served.0];
+        let names = [subject.model.0, subject.asked.0, subject.served.0];
+        let id = (names, subject.chatgpt_login);
         if let Some(known) = self.known.get(&id) {
             return self.worth(known.as_ref()?, subject.at, tokens);
         }
@@ -73,10 +82,12 @@ impl Pricer {
 
     fn look_up(&self, subject: &Subject<'_>) -> Option<Known> {
         let entry = self.table.position(subject.model.1)?;
-        let tier = if subject.served.1.is_empty() {
-            subject.asked.1
+        let (asked, served) = (subject.asked.1, subject.served.1);
+        let says_nothing = subject.chatgpt_login && tier_named(served).is_none();
+        let tier = if served.is_empty() || says_nothing {
+            asked
         } else {
-            subject.served.1
+            served
         };
         let tier = tier_named(tier).map(Into::into);
         Some(Known { entry, tier })

@@ -108,15 +108,27 @@ impl Rates {
         let mut shares = [0; TokenKind::ALL.len()];
         let (mut exact, mut rounded) = (0_u128, 0_u64);
         let rates = self.by_kind(writes);
-        for ((share, count), rate) in shares.iter_mut().zip(tokens.by_kind()).zip(rates) {
-            let femtos = rate.unwrap_or_default().femtos();
-            exact += u128::from(count) * u128::from(femtos);
+        // Writes of a known lifetime have the price of that lifetime, whatever `writes` says.
+        let known = tokens.cache_write_1h.map(|hour| {
+            let short = tokens.cache_write.saturating_sub(hour);
+            product(short, self.cache_write) + product(hour, self.cache_write_1h)
+        });
+        let amounts = tokens.by_kind().into_iter().zip(rates).zip(TokenKind::ALL);
+        for (share, ((count, rate), kind)) in shares.iter_mut().zip(amounts) {
+            exact += match (kind, known) {
+                (TokenKind::CacheWrite, Some(known)) => known,
+                _ => product(count, rate.unwrap_or_default()),
+            };
             let sum = to_nanos(exact);
             *share = sum - rounded;
             rounded = sum;
         }
         Value::new(shares)
     }
+}
+
+fn product(count: u64, rate: Rate) -> u128 {
+    u128::from(count) * u128::from(rate.0)
 }
 
 /// Half up. Beyond nine billion dollars for one record it stays there.
@@ -194,6 +206,7 @@ mod tests {
                 input,
                 cache_read,
                 cache_write,
+                cache_write_1h: None,
                 output,
                 reasoning,
                 unclassified,

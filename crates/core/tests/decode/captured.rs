@@ -128,7 +128,7 @@ fn sums_are_those_of_the_records() {
         );
         for (cell, sums) in ours {
             let (requests, mut tokens) = theirs[&cell];
-            clamped(file, &cell, &mut tokens);
+            beside(file, &cell, &mut tokens);
             assert_eq!([sums.requests, sums.failures], requests, "{file} {cell:?}");
             assert_eq!(flat(&cell.0, sums.tokens), tokens, "{file} {cell:?}");
         }
@@ -139,23 +139,25 @@ fn sums_are_those_of_the_records() {
             let failures = events.iter().filter(|e| !e.is_success()).count();
             assert_eq!(number(totals, "failed"), failures as u64);
             let total: u64 = events.iter().map(|e| e.tokens.total()).sum();
-            assert_eq!(total, number(totals, "total_tokens"), "{file}");
+            // The total of one record leaves out its cache of 500 tokens.
+            let left_out = if file == "compat" { 500 } else { 0 };
+            assert_eq!(total, number(totals, "total_tokens") + left_out, "{file}");
         }
     }
 }
 
-/// The two records whose numbers contradict each other lose what exceeds its whole: reasoning of
-/// 50 with 20 tokens of output, 500 cached tokens with an input of 10.
-fn clamped(file: &str, cell: &Cell, flat: &mut [u64; 5]) {
+/// Two records of compatible upstreams count a part beside its whole: reasoning of 50 with 20 tokens
+/// of output, 500 cached tokens with an input of 10. The flat counts of others include the part.
+fn beside(file: &str, cell: &Cell, flat: &mut [u64; 5]) {
     let key = |key: &str| secrets().masked(key).to_string();
     if file != "compat" || cell.1 != "deep-chat-v3" {
         return;
     }
     if cell.2 == "630a6a994884f777" && cell.3 == key("ck-ci-β-03") {
-        flat[4] -= 30;
+        flat[3] += 50;
     }
     if cell.2 == "61f7261ab7d6200f" && cell.3 == key("ck-dashboard-04") {
-        flat[1] -= 490;
+        flat[0] += 500;
     }
 }
 

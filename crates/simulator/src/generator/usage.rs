@@ -41,6 +41,7 @@ impl Usage {
             input: 0,
             cache_read: 0,
             cache_write: 0,
+            cache_write_1h: None,
             output: 0,
             reasoning: 0,
             unclassified: 0,
@@ -95,8 +96,8 @@ impl Usage {
         }
     }
 
-    /// An upstream that counts reasoning beside the completion, which CPA calls inconsistent.
-    /// By the flat counts' usual meaning the surplus of the total has no kind.
+    /// An upstream that counts reasoning beside the completion, which CPA calls inconsistent and
+    /// the total proves.
     fn reasoning_on_top(prng: &mut Prng) -> Self {
         let input = prng.log_between(64, 4_095);
         let output = prng.log_between(256, 2_047);
@@ -111,9 +112,8 @@ impl Usage {
             },
             tokens: Tokens {
                 input,
-                output: output - reasoning,
+                output,
                 reasoning,
-                unclassified: reasoning,
                 ..Tokens::default()
             },
             quality: TokenQuality::Inconsistent,

@@ -69,6 +69,7 @@ fn read(record: &Value) -> Tokens {
             output: count(&split["output"]["non_reasoning_tokens"]),
             reasoning: count(&split["output"]["reasoning_tokens"]),
             unclassified: count(&split["unclassified_tokens"]),
+            cache_write_1h: None,
         };
     }
     let flat = &record["tokens"];
@@ -100,7 +101,12 @@ fn read(record: &Value) -> Tokens {
         _ => Tokens {
             input: input - count(&flat["cached_tokens"]),
             cache_read: count(&flat["cached_tokens"]),
-            output: output.saturating_sub(reasoning),
+            // The total proves that reasoning is counted on top.
+            output: if count(&flat["total_tokens"]) == input + output + reasoning {
+                output
+            } else {
+                output - reasoning
+            },
             ..Tokens::default()
         },
     };

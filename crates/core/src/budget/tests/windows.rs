@@ -27,6 +27,7 @@ fn measures_count_what_they_say() {
         input: 1,
         cache_read: 10,
         cache_write: 100,
+        cache_write_1h: None,
         output: 1000,
         reasoning: 10_000,
         unclassified: 100_000,

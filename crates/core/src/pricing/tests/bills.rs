@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::*;
-use crate::model::{DimId, Tokens, Value};
+use crate::model::{AuthType, DimId, Tokens, Value};
 
 fn table() -> PriceTable {
     PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short).unwrap()
@@ -31,6 +31,7 @@ fn kinds(flat: Flat, [input, read, write, output, thinking]: [u64; 5]) -> Tokens
         input,
         cache_read: read,
         cache_write: write,
+        cache_write_1h: None,
         output,
         reasoning: thinking,
         unclassified: 0,
@@ -50,6 +51,7 @@ fn bill(
         model: (DimId(1), model),
         asked: (DimId(1), "auto"),
         served: (DimId(2), served),
+        chatgpt_login: false,
     };
     pricer.value(&subject, tokens)
 }
@@ -132,18 +134,31 @@ fn hour_long_writes_cost_more() {
         [6_000_000, 45_000_000, 40_000_000, 22_500_000, 15_000_000, 0]
     );
     assert_ne!(long.version().name, table().version().name);
+
+    // What a record says goes before the setting: 1000*10 + 3000*6.25, or all of it at 6.25.
+    for (hour, write) in [(1_000, 28_750_000), (0, 25_000_000), (4_000, 40_000_000)] {
+        let told = Tokens {
+            cache_write_1h: Some(hour),
+            ..tokens
+        };
+        for table in [&long, &table()] {
+            let value = bill(table, "claude-opus-4-8", "2026-11-22", "", &told).unwrap();
+            assert_eq!(value.by_kind()[2], write);
+        }
+    }
 }
 
 #[test]
 fn a_promised_tier_that_was_not_served_is_not_billed() {
     let table = Arc::new(table());
     let tokens = kinds(Flat::OpenAi, [10_000, 4_000, 0, 500, 0]);
-    let value = |asked: &str, served: &str| {
+    let value = |asked: &str, served: &str, chatgpt_login: bool| {
         let subject = Subject {
             at: start_of("2026-11-22").unwrap(),
             model: (DimId(1), "gpt-5.5"),
             asked: (DimId(1), asked),
             served: (DimId(2), served),
+            chatgpt_login,
         };
         Pricer::new(Arc::clone(&table))
             .value(&subject, &tokens)
@@ -152,13 +167,46 @@ fn a_promised_tier_that_was_not_served_is_not_billed() {
     };
     // 6000*5 + 4000*0.5 + 500*30.
     let standard = 47_000_000;
-    assert_eq!(value("priority", "default"), standard);
-    assert_eq!(value("priority", ""), 117_500_000);
-    assert_eq!(value("auto", "priority"), 117_500_000);
-    assert_eq!(value("default", "fast"), 117_500_000);
-    assert_eq!(value("auto", "Flex"), 23_500_000);
-    // A tier without a price of its own costs the standard rates.
-    assert_eq!(value("", "on_demand"), standard);
+    for login in [false, true] {
+        assert_eq!(value("priority", "", login), 117_500_000);
+        assert_eq!(value("auto", "priority", login), 117_500_000);
+        assert_eq!(value("default", "fast", login), 117_500_000);
+        assert_eq!(value("auto", "Flex", login), 23_500_000);
+        assert_eq!(value("auto", "default", login), standard);
+        // A tier without a price of its own costs the standard rates.
+        assert_eq!(value("", "on_demand", login), standard);
+    }
+    assert_eq!(value("priority", "default", false), standard);
+    // Every answer to a ChatGPT login says `default`.
+    assert_eq!(value("priority", "default", true), 117_500_000);
+}
+
+#[test]
+fn codex_with_an_oauth_login_is_a_chatgpt_login() {
+    assert!(is_chatgpt_login("codex", AuthType::Oauth));
+    assert!(!is_chatgpt_login("codex", AuthType::ApiKey));
+    assert!(!is_chatgpt_login("claude", AuthType::Oauth));
+}
+
+/// No date after which nothing applies: a request that names a retired model still has its price.
+#[test]
+fn the_last_price_of_a_retired_model_stays() {
+    let later = start_of("2100-01-01").unwrap();
+    for entry in table().entries() {
+        let model = &entry.listed.model;
+        assert!(entry.prices.rates(later, None, 0).is_some(), "{model}");
+    }
+    let tokens = kinds(Flat::OpenAi, [1_000_000, 0, 0, 0, 0]);
+    for (model, day, nanos) in [
+        ("grok-code-fast-1", "2026-05-15", 200_000_000),
+        ("grok-code-fast-1", "2026-11-22", 200_000_000),
+        ("deepseek-reasoner", "2026-07-01", 140_000_000),
+        ("deepseek-chat", "2026-11-22", 140_000_000),
+        ("kimi-k2-thinking", "2026-05-01", 600_000_000),
+    ] {
+        let value = bill(&table(), model, day, "", &tokens).unwrap();
+        assert_eq!(value.total(), nanos, "{model} {day}");
+    }
 }
 
 #[test]

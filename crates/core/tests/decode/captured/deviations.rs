@@ -11,7 +11,7 @@ pub(super) type Deviation = (
     &'static str,
 );
 
-pub(super) const DEVIATIONS: [Deviation; 11] = [
+pub(super) const DEVIATIONS: [Deviation; 10] = [
     (
         "claude",
         "claude-sonnet-4-5-20250929",
@@ -55,18 +55,10 @@ pub(super) const DEVIATIONS: [Deviation; 11] = [
     (
         "compat",
         "deep-chat-v3",
-        "630a6a994884f777",
-        "ck-ci-β-03",
-        [0, 0, 0, -20, -30, 50],
-        "reasoning on top of completion: clamped, the rest of the total is unclassified",
-    ),
-    (
-        "compat",
-        "deep-chat-v3",
         "61f7261ab7d6200f",
         "ck-dashboard-04",
-        [64, -64 - 490, 0, 0, 0, 0],
-        "cached tokens under a name that CPA does not read; 500 cached with an input of 10",
+        [64 + 10, -64, 0, 0, 0, 0],
+        "cached tokens under a name that CPA does not read; 500 cached beside an input of 10",
     ),
     (
         "compat",
