@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::faults::QuotaFault;
 use super::gate::Management;
-use super::upstream::QuotaFault;
 use super::version::CpaVersion;
 
 /// The made-up key that opens a simulator when nothing else is said.

@@ -1,13 +1,13 @@
 //! What can be made to go wrong on demand, while the simulator runs.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Notify;
-
-use super::upstream::QuotaFault;
 
 /// Switches that take effect with the next reply, record or connection.
 #[derive(Debug, Default)]
@@ -156,4 +156,63 @@ pub struct FaultChange {
     pub refresh: bool,
     /// Produce so many records now.
     pub generate: usize,
+}
+
+/// How a quota answer goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaFaultMode {
+    Unauthorized,
+    PaymentRequired,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    ServerError,
+    /// 200 with a page for people.
+    Html,
+    /// 200 with 10 MiB of JSON.
+    Huge,
+    /// Every number is the text `NaN`.
+    Nan,
+    /// Every number is the bare word `NaN`, which is no JSON.
+    BareNan,
+    /// Every number is below zero.
+    Negative,
+    /// Every time is at the end of the year 9999.
+    FarFuture,
+    /// 200 with an error in the body, in the provider's own way.
+    ErrorInside,
+    /// No answer, ever. CPA itself gives up after a minute.
+    Hang,
+}
+
+/// A fault of a provider's quota answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaFault {
+    pub mode: QuotaFaultMode,
+    /// Ends after so many answers; without it only when it is taken away.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// Seconds that [`QuotaFaultMode::RateLimited`] asks to wait.
+    #[serde(default)]
+    pub retry_after: Option<u64>,
+}
+
+impl From<QuotaFaultMode> for QuotaFault {
+    fn from(mode: QuotaFaultMode) -> Self {
+        Self {
+            mode,
+            times: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl FromStr for QuotaFaultMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(Value::from(text)).map_err(|error| error.to_string())
+    }
 }

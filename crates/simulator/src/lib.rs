@@ -34,14 +34,13 @@ use tokio::net::TcpListener;
 
 pub use self::clock::Clock;
 pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig, parse_rate};
-pub use self::faults::{FaultChange, Faults};
+pub use self::faults::{FaultChange, Faults, QuotaFault, QuotaFaultMode};
 pub use self::gate::Management;
 pub use self::history::History;
 pub use self::options::SimulateArgs;
 pub use self::quota::Unit;
 pub use self::quota::truth::{AccountQuotas, Calls, LimitQuota, Quotas};
 pub use self::totals::{ClientTotal, Counts, Flow, SeriesTotal, Totals};
-pub use self::upstream::{QuotaFault, QuotaFaultMode};
 pub use self::version::{CpaVersion, ParseVersionError};
 
 use self::core::Core;

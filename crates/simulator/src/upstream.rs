@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::fault::{QuotaFault, QuotaFaultMode};
-
 pub(crate) use self::direct::answer as direct;
 pub(crate) use self::fault::QuotaFaults;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::request::Call;
 use crate::core::Core;
-use crate::generator::json::rfc3339;
+use crate::generator::json::{rfc3339, without_nulls};
 use crate::generator::kinds::Login;
 use crate::generator::standing::Standing;
 use crate::generator::world::Account;
@@ -59,38 +59,26 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
         "label": account.email.as_deref().unwrap_or(provider),
         "modtime": rfc3339(standing.last_refresh.unwrap_or(standing.created)),
         "name": account.file, "path": format!("auths/{}", account.file), "provider": provider,
-        "recent_requests": buckets(&results, core), "runtime_only": false, "size": 512,
+        "runtime_only": false, "size": 512,
         "source": "file", "status": standing.status(), "status_message": standing.message,
         "success": results.success, "type": provider,
         "unavailable": standing.is_unavailable(now), "updated_at": rfc3339(standing.updated),
     });
-    if let Value::Object(map) = &mut entry {
-        if !core.config.version.has(6, 9, 46) {
-            map.remove("recent_requests");
-        }
-        if let Some(email) = &account.email {
-            map.insert("account".to_owned(), email.as_str().into());
-            map.insert("email".to_owned(), email.as_str().into());
-        }
-        if core.config.version.has(7, 3, 0)
-            && let Some((at, signals)) = core.generator().signals(number)
-        {
-            let quota = json!({ "observed_at": rfc3339(at), "signals": quota_headers(signals) });
-            map.insert("quota".to_owned(), quota);
-        }
-        if let Some(retry) = standing.retry_after(now) {
-            map.insert("next_retry_after".to_owned(), rfc3339(retry).into());
-        }
-        if let Some(refreshed) = standing.last_refresh {
-            map.insert("last_refresh".to_owned(), rfc3339(refreshed).into());
-        }
-        if provider == "codex" {
-            let token = id_token(number, account, &standing);
-            map.insert("id_token".to_owned(), token);
-        }
-        if matches!(provider, "antigravity" | "vertex" | "gemini-cli") {
-            map.insert("project_id".to_owned(), "vproj-fake".into());
-        }
+    let quota = core.config.version.has(7, 3, 0).then(|| {
+        let (at, signals) = core.generator().signals(number)?;
+        Some(json!({ "observed_at": rfc3339(at), "signals": quota_headers(signals) }))
+    });
+    let has_project = matches!(provider, "antigravity" | "vertex" | "gemini-cli");
+    let more = without_nulls(json!({
+        "account": account.email, "email": account.email, "quota": quota.flatten(),
+        "last_refresh": standing.last_refresh.map(rfc3339),
+        "next_retry_after": standing.retry_after(now).map(rfc3339),
+        "id_token": (provider == "codex").then(|| id_token(number, account, &standing)),
+        "project_id": has_project.then_some("vproj-fake"),
+        "recent_requests": core.config.version.has(6, 9, 46).then(|| buckets(&results, core)),
+    }));
+    if let (Value::Object(map), Value::Object(more)) = (&mut entry, more) {
+        map.extend(more);
     }
     entry
 }

@@ -1,11 +1,12 @@
 //! Answers as Go's server frames them.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use futures_util::{StreamExt, stream};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -103,16 +104,7 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let (data, broken) = if self.cut {
-            (self.body.slice(..self.body.len() / 2), Broken::AfterPause)
-        } else {
-            (self.body, Broken::No)
-        };
-        let mut response = Response::new(Body {
-            chunked: self.cut || data.len() > BUFFERED,
-            data: Some(data).filter(|data| !data.is_empty()),
-            broken,
-        });
+        let mut response = Response::new(body(self.body, self.cut));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -129,59 +121,26 @@ impl Answer {
     }
 }
 
-/// One buffer, with or without a length told beforehand.
-#[derive(Debug)]
-pub(crate) struct Body {
-    data: Option<Bytes>,
-    chunked: bool,
-    broken: Broken,
-}
-
-/// Whether and when the body fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broken {
-    No,
-    AfterPause,
-    Now,
-}
+pub(crate) type Body = UnsyncBoxBody<Bytes, Cut>;
 
 /// The body of a reply that a fault cut.
 #[derive(Debug, thiserror::Error)]
 #[error("cut by a fault")]
 pub(crate) struct Cut;
 
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(data) = self.data.take() {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        match self.broken {
-            Broken::No => Poll::Ready(None),
-            // A pause lets hyper send what it has before it hears of the error.
-            Broken::AfterPause => {
-                self.broken = Broken::Now;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Broken::Now => Poll::Ready(Some(Err(Cut))),
-        }
+/// One buffer, with its length told beforehand or in chunks.
+fn body(data: Bytes, cut: bool) -> Body {
+    if !cut && data.len() <= BUFFERED {
+        return Full::new(data)
+            .map_err(|never| match never {})
+            .boxed_unsync();
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.data.is_none() && self.broken == Broken::No
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.chunked {
-            return SizeHint::new();
-        }
-        let length = self.data.as_ref().map_or(0, Bytes::len);
-        SizeHint::with_exact(length as u64)
-    }
+    let length = if cut { data.len() / 2 } else { data.len() };
+    let data = stream::iter([Ok(Frame::data(data.slice(..length)))]);
+    // A pause lets hyper send what it has before it hears of the error.
+    let end = stream::iter(cut.then_some(())).then(|()| async {
+        tokio::task::yield_now().await;
+        Err(Cut)
+    });
+    StreamBody::new(data.chain(end)).boxed_unsync()
 }

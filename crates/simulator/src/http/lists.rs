@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use crate::core::Core;
+use crate::generator::json::without_nulls;
 use crate::generator::kinds::Login;
 use crate::generator::world::{Account, World};
 
@@ -21,45 +21,6 @@ const LISTS: [&str; 7] = [
     "vertex-api-key",
     "openai-compatibility",
 ];
-
-#[derive(Serialize)]
-struct ModelEntry<'a> {
-    name: &'a str,
-    alias: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct KeyEntry<'a> {
-    api_key: &'a str,
-    base_url: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy_url: Option<&'a str>,
-    models: Vec<ModelEntry<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_index: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct CompatKey<'a> {
-    api_key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_index: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct CompatEntry<'a> {
-    name: &'a str,
-    disabled: bool,
-    base_url: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    api_key_entries: Vec<CompatKey<'a>>,
-    models: Vec<ModelEntry<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_index: Option<&'a str>,
-}
 
 pub(super) fn client_keys(world: &World) -> Vec<&str> {
     let clients = world.clients.iter();
@@ -85,12 +46,8 @@ pub(super) fn provider_list(list: &str, core: &Core) -> Answer {
     if !known {
         return Answer::empty(404);
     }
-    let index = version.has(6, 9, 29);
-    let mut body = Vec::with_capacity(4096);
-    body.extend_from_slice(format!("{{\"{list}\":").as_bytes());
-    body.extend_from_slice(&entries(list, &configured(core), index));
-    body.push(b'}');
-    Answer::raw_json(200, body)
+    let entries = entries(list, &configured(core), version.has(6, 9, 29));
+    Answer::json(200, &json!({ list: entries }))
 }
 
 /// `GET /config/api-keys/<provider>`: groups by base URL, without any index.
@@ -132,8 +89,7 @@ pub(super) fn config(core: &Core) -> Answer {
             );
         }
         for list in LISTS {
-            let entries: Value =
-                serde_json::from_slice(&entries(list, &world, false)).unwrap_or_default();
+            let entries = entries(list, &world, false);
             if entries
                 .as_array()
                 .is_some_and(|entries| !entries.is_empty())
@@ -178,67 +134,46 @@ fn configured(core: &Core) -> World {
     world
 }
 
-/// The JSON array behind a list; `index` is whether entries tell their `auth-index`.
-fn entries(list: &str, world: &World, index: bool) -> Vec<u8> {
-    let written = if list == "openai-compatibility" {
-        serde_json::to_vec(&compat(world, index))
-    } else {
-        let keys: Vec<_> = of_list(list, world)
-            .map(|account| KeyEntry {
-                api_key: &account.key,
-                base_url: account.kind.base_url,
-                proxy_url: WITH_PROXY.contains(&list).then_some(""),
-                models: models(account),
-                auth_index: index.then_some(&account.auth_index),
-            })
-            .collect();
-        serde_json::to_vec(&keys)
-    };
-    // Plain strings and lists, which can always be written.
-    written.unwrap_or_default()
+/// The array behind a list; `index` is whether entries tell their `auth-index`.
+fn entries(list: &str, world: &World, index: bool) -> Value {
+    if list == "openai-compatibility" {
+        return compat(world, index);
+    }
+    let keys = of_list(list, world).map(|account| {
+        without_nulls(json!({
+            "api-key": account.key, "base-url": account.kind.base_url,
+            "proxy-url": WITH_PROXY.contains(&list).then_some(""), "models": models(account),
+            "auth-index": index.then_some(&account.auth_index),
+        }))
+    });
+    keys.collect()
 }
 
-fn compat(world: &World, index: bool) -> Vec<CompatEntry<'_>> {
-    let mut entries: Vec<CompatEntry<'_>> = Vec::new();
+/// One entry for each provider with its keys, and one for each account without a key.
+fn compat(world: &World, index: bool) -> Value {
+    let mut entries: Vec<Value> = Vec::new();
     for account in of_list("openai-compatibility", world) {
         let name = account.kind.short_name();
-        let auth_index = index.then_some(account.auth_index.as_str());
-        if account.kind.login == Login::Keyless {
-            entries.push(compat_entry(account, auth_index));
-            continue;
-        }
-        let key = CompatKey {
-            api_key: &account.key,
-            auth_index,
-        };
-        match entries.iter_mut().find(|entry| entry.name == name) {
-            Some(entry) => entry.api_key_entries.push(key),
-            None => entries.push(CompatEntry {
-                api_key_entries: vec![key],
-                ..compat_entry(account, None)
-            }),
+        let auth_index = index.then_some(&account.auth_index);
+        let keyless = account.kind.login == Login::Keyless;
+        let key = without_nulls(json!({ "api-key": account.key, "auth-index": auth_index }));
+        let known = entries.iter_mut().find(|entry| entry["name"] == name);
+        let keys = known.and_then(|entry| entry.get_mut("api-key-entries"));
+        match keys.and_then(Value::as_array_mut) {
+            Some(keys) if !keyless => keys.push(key),
+            _ => entries.push(without_nulls(json!({
+                "name": name, "disabled": false, "base-url": account.kind.base_url,
+                "api-key-entries": (!keyless).then_some([key]), "models": models(account),
+                "auth-index": auth_index.filter(|_| keyless),
+            }))),
         }
     }
-    entries
+    entries.into()
 }
 
-fn compat_entry<'a>(account: &'a Account, auth_index: Option<&'a str>) -> CompatEntry<'a> {
-    CompatEntry {
-        name: account.kind.short_name(),
-        disabled: false,
-        base_url: account.kind.base_url,
-        api_key_entries: Vec::new(),
-        models: models(account),
-        auth_index,
-    }
-}
-
-fn models(account: &Account) -> Vec<ModelEntry<'_>> {
+fn models(account: &Account) -> Value {
     let models = account.models.iter();
     models
-        .map(|model| ModelEntry {
-            name: &model.name,
-            alias: &model.alias,
-        })
+        .map(|model| json!({ "name": model.name, "alias": model.alias }))
         .collect()
 }
