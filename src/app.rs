@@ -12,6 +12,7 @@ mod reload;
 pub(crate) mod storage;
 mod user_file;
 
+use std::io;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -177,8 +178,10 @@ fn build(
 
 /// Comes before anything is taken from CPA: a taken port must cost no record.
 async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
-    let listener = http::bind(address).await;
-    listener.with_context(|| format!("cannot listen on {address}"))
+    http::bind(address).await.map_err(|error| {
+        let remedy = bind_remedy(error.kind());
+        anyhow::Error::new(error).context(format!("cannot listen on {address}{remedy}"))
+    })
 }
 
 fn serve(
@@ -195,6 +198,26 @@ fn serve(
     let serving = http::serve(listener, router, web.max_connections, life.soft());
     life.spawn_essential("http", serving);
     Ok(())
+}
+
+/// What helps, in the words that follow the address.
+fn bind_remedy(kind: io::ErrorKind) -> &'static str {
+    const REMEDIES: [(io::ErrorKind, &str); 3] = [
+        (
+            io::ErrorKind::AddrInUse,
+            ", which another program uses: stop it, or choose another with --web.listen-address",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            ", which is no address of this machine: --web.listen-address chooses another",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            ": ports below 1024 are for root: choose another with --web.listen-address",
+        ),
+    ];
+    let found = REMEDIES.iter().find(|(of, _)| *of == kind);
+    found.map_or("", |(_, remedy)| remedy)
 }
 
 fn build_info() -> BuildInfo {

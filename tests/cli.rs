@@ -81,7 +81,7 @@ fn a_file_that_the_configuration_names_is_checked_with_it() {
     for (code, stdout, stderr) in [&checked, &started] {
         assert_eq!((*code, stdout.as_str()), (2, ""), "{stderr}");
         for part in [
-            "cpa.tls_ca_file: the CA file holds no certificate",
+            "ca.pem: the CA file holds no X.509 v3 certificate",
             "quota.toml",
             "prices.toml",
             "limits.toml",
@@ -102,6 +102,21 @@ fn a_storage_path_that_cannot_be_one_is_called_by_its_name() {
     let (code, _stdout, stderr) = output(&[&storage]);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.starts_with("storage.path: cannot read "), "{stderr}");
+}
+
+#[test]
+fn a_taken_port_is_said_with_the_flag_that_chooses_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let storage = format!("--storage.path={}", dir.path().display());
+    let (code, _stdout, stderr) = output(&[&storage, "--web.listen-address", &address]);
+    assert_eq!(code, 1, "{stderr}");
+    let wanted = format!("cannot listen on {address}, which another program uses: ");
+    assert!(
+        stderr.contains(&wanted) && stderr.contains("--web.listen-address"),
+        "{stderr}"
+    );
 }
 
 #[test]
