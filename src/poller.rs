@@ -46,7 +46,7 @@ pub use refresh::{
     COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
 };
 pub use targets::OwnAccount;
-pub use view::{AccountQuota, Credits, LimitView, Quotas, SpendView};
+pub use view::{AccountQuota, Credits, LimitView, NoReading, Quotas, SpendView};
 
 use caller::Caller;
 use targets::{Pace, Targets};

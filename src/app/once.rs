@@ -1,5 +1,6 @@
 //! Quotas without a running exporter: CPA's accounts are looked at and asked about once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -16,7 +17,31 @@ use crate::cpa::{Access, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, AccountQuota, OnceParts, OwnAccount, Summary, Wanted};
+use crate::quota::providers;
 use crate::store::account_names;
+
+/// No account is of the provider that was asked for, and none could be.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no provider {name:?}; known: {known}")]
+pub(crate) struct UnknownProvider {
+    name: String,
+    known: String,
+}
+
+impl UnknownProvider {
+    /// `there`: the providers of accounts that are there.
+    pub(crate) fn check(wanted: &Wanted, there: &[&str]) -> Result<(), Self> {
+        let built_in = providers::built_in().iter().map(|provider| provider.id());
+        let known: BTreeSet<&str> = there.iter().copied().chain(built_in).collect();
+        match &wanted.provider {
+            Some(name) if !known.contains(name.as_str()) => Err(Self {
+                name: name.clone(),
+                known: Vec::from_iter(known).join(", "),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Asks CPA for its accounts, and about each wanted one its provider. Touches no stored data: not
 /// even the names that a database gave are known.
@@ -30,6 +55,10 @@ pub(crate) async fn quotas(
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
     let listed = look(config, &server, &access, &clock).await?;
     let asking = asking(config, &server, access, clock)?;
+    let listed_providers = listed.iter().map(|account| &*account.provider);
+    let own_providers = asking.settings.own.iter().map(|own| own.provider.as_str());
+    let there: Vec<&str> = listed_providers.chain(own_providers).collect();
+    UnknownProvider::check(wanted, &there)?;
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
     let own: Vec<(String, &str)> = asking.settings.own.iter().map(pair).collect();
     let own = own.iter().map(|(index, provider)| (&**index, *provider));

@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime;
+use url::Url;
 
 use super::{ConfigFlags, Exit, complain, flags, print};
-use crate::app::once;
+use crate::app::once::{self, UnknownProvider};
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::poller::{AccountQuota, Refreshed, Wanted};
@@ -19,7 +20,7 @@ use exporter::{AskFailure, Exporter};
 const WIDTH: usize = 100;
 
 const AFTER_HELP: &str = "\
-Asks the exporter that runs on this machine. When none does, CPA is asked for its accounts and
+Asks the exporter that runs on this machine, or the one at --url. When none runs on this machine, CPA is asked for its accounts and
 each provider once, for which the configuration and the management key are needed; accounts are
 then called by their default names. With web.api_token_file set, its token is shown to the
 exporter; --refresh needs one there.
@@ -44,6 +45,9 @@ pub(super) struct Args {
     /// Only the account of this name
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
+    /// Ask the exporter at this address, and nobody else
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
     /// Have all providers asked now; at most once in 5 minutes
     #[arg(long)]
     refresh: bool,
@@ -83,7 +87,14 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let found = runtime.block_on(find(&flags, env, &wanted, refresh, &clock))?;
+    let url = args.url.as_ref();
+    let found = match runtime.block_on(find(&flags, env, &wanted, url, refresh, &clock)) {
+        Err(error) if error.is::<UnknownProvider>() => {
+            complain(&format!("error: {error}"));
+            return Ok(Exit::Usage);
+        }
+        found => found?,
+    };
     if refresh && found.round.is_none() {
         complain("not all have answered yet; the exporter goes on asking");
     }
@@ -114,14 +125,20 @@ async fn find(
     flags: &Flags,
     env: &Env,
     wanted: &Wanted,
+    url: Option<&Url>,
     refresh: bool,
     clock: &Clock,
 ) -> anyhow::Result<Found> {
     let web = config::load_web(flags, env)?.value;
-    let exporter = Exporter::new(&web)?;
-    match ask(&exporter, wanted, refresh).await {
-        Err(AskFailure::NobodyThere) => {}
-        answer => return Ok(answer?),
+    let exporter = Exporter::new(&web, url)?;
+    match exporter.quotas(&Wanted::default()).await {
+        Err(AskFailure::NobodyThere) if url.is_none() => {}
+        all => {
+            let all = all?;
+            let there: Vec<&str> = all.iter().map(|quota| quota.provider.as_str()).collect();
+            UnknownProvider::check(wanted, &there)?;
+            return Ok(ask(&exporter, wanted, refresh).await?);
+        }
     }
     complain(&format!(
         "no exporter runs at {}; asking CPA and the providers themselves",

@@ -1,5 +1,6 @@
 //! One round without the task: for a program that asks, shows and ends.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,7 @@ use super::board::{Board, Whose};
 use super::caller::{Caller, NoContact, Target};
 use super::local::Locals;
 use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
-use super::view::{AccountQuota, view};
+use super::view::{AccountQuota, NoReading, view};
 use super::{Asking, label};
 use crate::accounts::Account;
 use crate::clock::Clock;
@@ -52,6 +53,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     } else {
         targets.all().count()
     };
+    let mut failures = HashMap::new();
     let mut summary = Summary {
         not_asked: targets.left_out() + forbidden,
         ..Summary::default()
@@ -60,18 +62,33 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
         summary.asked += 1;
         match read(&mut board, target, polled, clock) {
             None => summary.answered += 1,
-            Some(reason) => summary.failed.push(Failed {
-                provider: target.asked.provider().id().to_owned(),
-                account: label(names, &target.account.auth_index),
-                reason: reason.into(),
-            }),
+            Some(reason) => {
+                let index = target.account.auth_index.as_str();
+                failures.insert(index, (reason, clock.now().as_seconds()));
+                summary.failed.push(Failed {
+                    provider: target.asked.provider().id().to_owned(),
+                    account: label(names, index),
+                    reason: reason.into(),
+                });
+            }
         }
     }
     board.expire(clock.now());
     summary
         .failed
         .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
-    let mut accounts = view(&board, &Locals::default(), &parts.listed, names);
+    let no_reading = |index: &str, quota: &AccountQuota| match failures.get(index) {
+        Some((reason, since)) => Some(NoReading {
+            since: Some(*since),
+            ..NoReading::of(reason)
+        }),
+        None if !quota.limits.is_empty() => None,
+        None if targets.get(index).is_none() => Some(NoReading::of("no_quota")),
+        None if !settings.enabled => Some(NoReading::of("polling_off")),
+        None => Some(NoReading::of("no_limits")),
+    };
+    let locals = Locals::default();
+    let mut accounts = view(&board, &locals, &parts.listed, names, no_reading);
     accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
     (accounts, summary)
 }

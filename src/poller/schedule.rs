@@ -119,6 +119,11 @@ impl Schedule {
         waiting.map(|entry| entry.due).min()
     }
 
+    /// When this account is due.
+    pub(super) fn due(&self, account: &str) -> Option<Instant> {
+        self.entries.get(account).map(|entry| entry.due)
+    }
+
     /// A poll begins. True when it shall ask for the plan, too.
     pub(super) fn started(&mut self, account: &str, now: Instant) -> bool {
         let plan_every = PLAN_EVERY / self.time_scale;

@@ -17,7 +17,7 @@ use super::row::Seen;
 use super::schedule::Schedule;
 use super::sheet;
 use super::targets::Targets;
-use super::view::view;
+use super::view::{AccountQuota, NoReading, view};
 use super::{Parts, label};
 use crate::ingest::{Note, QuotaSign};
 use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
@@ -41,6 +41,8 @@ pub(super) struct Task {
     running: JoinSet<Polled>,
     /// Whom a running poll asks about.
     about: HashMap<task::Id, Box<str>>,
+    /// Why the last polls failed, and since when.
+    failures: HashMap<Box<str>, (&'static str, UnixNanos)>,
     pause_until: Option<Instant>,
     dirty: bool,
     published: Instant,
@@ -58,6 +60,7 @@ impl Task {
             round: Round::default(),
             running: JoinSet::new(),
             about: HashMap::new(),
+            failures: HashMap::new(),
             pause_until: None,
             dirty: false,
             published: Instant::now(),
@@ -145,6 +148,8 @@ impl Task {
         let known = |index: &str| there.contains(index) || targets.get(index).is_some();
         self.schedule.keep(|index| targets.get(index).is_some());
         self.round.keep(|index| targets.get(index).is_some());
+        self.failures
+            .retain(|index, _| targets.get(index).is_some());
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
             self.board.keep(known);
@@ -245,6 +250,59 @@ impl Task {
         }
     }
 
+    /// Why there is no reading of an account, or no newer one.
+    fn no_reading(&self, auth_index: &str, quota: &AccountQuota) -> Option<NoReading> {
+        if let Some((reason, since)) = self.failures.get(auth_index) {
+            return Some(NoReading {
+                since: Some(since.as_seconds()),
+                next_try: self.next_try(auth_index),
+                ..NoReading::of(reason)
+            });
+        }
+        let reason = if !quota.limits.is_empty() {
+            return None;
+        } else if self.targets.get(auth_index).is_none() {
+            "no_quota"
+        } else if !self.parts.asking.settings.enabled {
+            "polling_off"
+        } else if quota.last_success.is_some() {
+            "no_limits"
+        } else {
+            "waiting"
+        };
+        Some(NoReading {
+            next_try: self.next_try(auth_index),
+            ..NoReading::of(reason)
+        })
+    }
+
+    fn next_try(&self, auth_index: &str) -> Option<f64> {
+        let wait = self
+            .schedule
+            .due(auth_index)?
+            .saturating_duration_since(Instant::now());
+        let wait = wait.saturating_mul(self.parts.asking.settings.time_scale.get());
+        Some(self.now().saturating_add(wait).as_seconds())
+    }
+
+    /// Remembers how a poll ended, and from when on polls end so.
+    fn remember(&mut self, auth_index: &str, failure: Option<&'static str>) {
+        let now = self.now();
+        self.dirty = true;
+        match failure {
+            None => drop(self.failures.remove(auth_index)),
+            Some(reason) => {
+                let known = self
+                    .failures
+                    .entry(auth_index.into())
+                    .or_insert((reason, now));
+                if known.0 != reason {
+                    *known = (reason, now);
+                }
+            }
+        }
+    }
+
     fn publish(&mut self) {
         if self.dirty && self.published.elapsed() >= PUBLISH_SPACING {
             self.publish_now();
@@ -261,7 +319,9 @@ impl Task {
         let provider = |index: &str| providers.get(index).map(|own| Box::from(*own));
         let sheet = sheet::sheet(&self.board, &self.locals, names, provider);
         self.parts.page.publish(sheet);
-        let view = view(&self.board, &self.locals, &listed, names);
+        let view = view(&self.board, &self.locals, &listed, names, |index, quota| {
+            self.no_reading(index, quota)
+        });
         self.parts.quotas.publish(view);
         // A name that is still to come comes with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();

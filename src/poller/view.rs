@@ -30,6 +30,32 @@ pub struct AccountQuota {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spend: Vec<SpendView>,
     pub limits: Vec<LimitView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_reading: Option<NoReading>,
+}
+
+/// Why an account has no reading, or, where it has limits, none newer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoReading {
+    /// A reason of `cpa_quota_poll_failures_total`, or `no_contact` (CPA cannot be asked),
+    /// `waiting` (not asked yet), `no_limits` (the provider names none), `disabled`, `no_quota`
+    /// (nobody can be asked about this kind of account), `polling_off`.
+    pub reason: String,
+    /// The first of the failures with this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<f64>,
+}
+
+impl NoReading {
+    pub(super) fn of(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            since: None,
+            next_try: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +126,7 @@ pub(super) fn view(
     locals: &Locals,
     listed: &[Account],
     names: &AccountNames,
+    no_reading: impl Fn(&str, &AccountQuota) -> Option<NoReading>,
 ) -> Vec<AccountQuota> {
     let mut all = Vec::new();
     for account in listed {
@@ -107,6 +134,10 @@ pub(super) fn view(
         if let Some(AccountLabel::Named(name)) = names.get(index) {
             let known = board.get(index);
             let mut quota = of_account(&account.provider, &name, known);
+            quota.no_reading = no_reading(index, &quota);
+            if account.disabled && quota.limits.is_empty() {
+                quota.no_reading = Some(NoReading::of("disabled"));
+            }
             quota.limits.extend(locals.of_account(board, index));
             account.status.as_str().clone_into(&mut quota.state);
             quota.plan = quota
@@ -118,7 +149,9 @@ pub(super) fn view(
     for (index, known) in board.accounts() {
         let is_listed = listed.iter().any(|account| &*account.auth_index == index);
         if !is_listed && let Some(AccountLabel::Named(name)) = names.get(index) {
-            all.push(of_account(&known.provider, &name, Some(known)));
+            let mut quota = of_account(&known.provider, &name, Some(known));
+            quota.no_reading = no_reading(index, &quota);
+            all.push(quota);
         }
     }
     all.sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
@@ -154,6 +187,7 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> Accou
             })
             .collect(),
         limits: known.map(limits).unwrap_or_default(),
+        no_reading: None,
     }
 }
 

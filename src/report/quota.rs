@@ -173,7 +173,7 @@ pub fn table(accounts: &[AccountQuota], here: &Here, style: &Style) -> String {
         lines.push(layout.line(&heads, style));
     }
     for (account, limits) in blocks {
-        lines.push(title(account, limits.is_empty(), style));
+        lines.push(title(account, here, limits.is_empty(), style));
         let rows = limits.into_iter().map(|limit| row(limit, here, bar));
         lines.extend(rows.map(|row| layout.line(&row, style)));
     }
@@ -181,7 +181,7 @@ pub fn table(accounts: &[AccountQuota], here: &Here, style: &Style) -> String {
 }
 
 /// Who it is, and what is known besides the limits.
-fn title(account: &AccountQuota, is_bare: bool, style: &Style) -> String {
+fn title(account: &AccountQuota, here: &Here, is_bare: bool, style: &Style) -> String {
     let name = line(&format!("{} {}", account.provider, account.account));
     let mut facts = vec![
         format!("plan {}", account.plan.as_deref().unwrap_or(MISSING)),
@@ -197,14 +197,30 @@ fn title(account: &AccountQuota, is_bare: bool, style: &Style) -> String {
         let most = most.unwrap_or_default();
         facts.push(format!("{} {used}{most} usd", spend.limit));
     }
-    if is_bare {
-        facts.push("no readings".to_owned());
-    }
+    facts.extend(no_reading(account, here, is_bare));
     let whole = cut(&line(&format!("{name}  {}", facts.join("  "))), style.width);
     match whole.strip_prefix(&name) {
         Some(rest) => format!("{}{rest}", Paint::Bold.on(&name, style)),
         None => Paint::Bold.on(&whole, style),
     }
+}
+
+/// `no readings: unauthorized since 2026-05-09 08:00, next try in 2h`.
+fn no_reading(account: &AccountQuota, here: &Here, is_bare: bool) -> Option<String> {
+    let head = if is_bare {
+        "no readings"
+    } else {
+        "no newer reading"
+    };
+    let Some(why) = &account.no_reading else {
+        return is_bare.then(|| head.to_owned());
+    };
+    let since = here.local(why.since);
+    let since = since.map(|at| format!(" since {}", at.strftime("%Y-%m-%d %H:%M")));
+    let next = here.until(why.next_try);
+    let next = next.map(|wait| format!(", next try in {}", span(wait)));
+    let (since, next) = (since.unwrap_or_default(), next.unwrap_or_default());
+    Some(line(&format!("{head}: {}{since}{next}", why.reason)))
 }
 
 fn row(limit: &LimitView, here: &Here, cells: usize) -> Vec<Cell> {

@@ -123,7 +123,7 @@ async fn a_running_exporter_shows_and_asks_again_but_not_at_once() {
         "{}",
         one.out
     );
-    let none = ask(&["--provider", "no such & one"]);
+    let none = ask(&["--account", "no such & one"]);
     assert_eq!((none.code, none.out.as_str()), (0, ""));
     assert_eq!(none.err, "no account matches\n");
 }
@@ -342,4 +342,54 @@ async fn without_exporter_and_cpa_nothing_is_shown() {
     for output in [&down.err, &wrong.err] {
         assert!(!output.contains("a-secret-key"), "{output}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exporter_says_why_there_is_no_reading() {
+    let fault = serde_json::json!({"mode": "rate_limited"});
+    let fault = serde_json::from_value(fault).unwrap();
+    let simulator = simulator(|config| {
+        config.quota_faults.insert("claude".to_owned(), fault);
+    })
+    .await;
+    let (dir, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    let url = format!("http://{}/", exporter.addr());
+    let ask = |arguments: &[&str]| {
+        let arguments = [&["--url", &url], arguments].concat();
+        quota(other.path(), &[], NOBODY, &arguments)
+    };
+    let why = eventually("the reason", async || {
+        let shown = ask(&["--provider", "claude", "--format", "json"]);
+        let mut all = accounts(&shown.out);
+        all.retain(|account| account["no_reading"]["reason"] == "throttled");
+        Some(all.first()?["no_reading"].clone())
+    })
+    .await;
+    let (since, next) = (
+        why["since"].as_f64().unwrap(),
+        why["next_try"].as_f64().unwrap(),
+    );
+    assert!(next - since > 60.0, "{why}");
+    let shown = ask(&["--provider", "claude"]);
+    assert!(
+        shown.out.contains("no readings: throttled since "),
+        "{}",
+        shown.out
+    );
+    for asked in [
+        ask(&["--provider", "codx"]),
+        alone(&simulator, other.path(), &["--provider", "codx"]),
+    ] {
+        assert_eq!(asked.code, 2, "{}", asked.err);
+        assert!(
+            asked.err.contains("there is no provider \"codx\""),
+            "{}",
+            asked.err
+        );
+        assert!(asked.err.contains("claude, codex"), "{}", asked.err);
+    }
+    let nobody = quota(other.path(), &[], NOBODY, &["--url", "http://127.0.0.1:9"]);
+    assert_eq!(nobody.code, 1, "{}", nobody.err);
+    assert!(!nobody.err.contains("CPA"), "{}", nobody.err);
 }

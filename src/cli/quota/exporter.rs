@@ -65,8 +65,13 @@ struct Problem {
 }
 
 impl Exporter {
-    pub(super) fn new(web: &Web) -> Result<Self, AskFailure> {
-        let base = format!("http://{}/api/v1/quota", web.listen_address.reach_at());
+    /// The exporter at this address, else the one of the configuration.
+    pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, AskFailure> {
+        let root = match url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", web.listen_address.reach_at()),
+        };
+        let base = format!("{root}/api/v1/quota");
         let token = web.api_token.as_ref().map(Secret::read);
         Ok(Self {
             client: http_client::build(LIMITS, Proxy::Never, None).map_err(AskFailure::Client)?,

@@ -73,6 +73,7 @@ impl Task {
             // Nobody was asked. The account keeps its place in the queue.
             self.pause_until = Some(now + NO_CONTACT_PAUSE);
             self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
+            self.remember(auth_index, Some(NO_CONTACT));
             let failed = self.failed(auth_index, &provider, NO_CONTACT);
             self.settle(auth_index, Some(failed));
             return;
@@ -95,6 +96,7 @@ impl Task {
             );
         }
         self.schedule.ended(auth_index, failure, now);
+        self.remember(auth_index, reason);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
         self.settle(auth_index, failed);
     }

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::poller::{Credits, SpendView};
+use crate::poller::{Credits, NoReading, SpendView};
 use crate::report::text::width;
 
 /// 2026-11-24 12:00 UTC.
@@ -53,6 +53,7 @@ fn account(provider: &str, name: &str, limits: Vec<LimitView>) -> AccountQuota {
         reset_credits: None,
         spend: Vec::new(),
         limits,
+        no_reading: None,
     }
 }
 
@@ -243,4 +244,27 @@ fn hostile_figures_do_no_harm() {
         write!(text, "{}", csv(&accounts, &here())).unwrap();
     }
     assert!(text.lines().count() > 8);
+}
+
+#[test]
+fn an_account_without_reading_says_why() {
+    let mut bare = account("claude", "claude-1a2b3c", Vec::new());
+    bare.no_reading = Some(NoReading {
+        reason: "unauthorized".to_owned(),
+        since: Some(NOW - HOUR),
+        next_try: Some(NOW + 2.0 * HOUR),
+    });
+    let wide = plain(200);
+    let shown = table(std::slice::from_ref(&bare), &here(), &wide);
+    assert!(
+        shown.contains("  no readings: unauthorized since "),
+        "{shown}"
+    );
+    assert!(shown.ends_with(", next try in 2h\n"), "{shown}");
+    bare.limits = vec![limit("main", "weekly", Some(0.7))];
+    let shown = table(&[bare], &here(), &wide);
+    assert!(
+        shown.contains("  no newer reading: unauthorized since "),
+        "{shown}"
+    );
 }
