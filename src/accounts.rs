@@ -8,7 +8,6 @@
 
 mod account;
 mod board;
-mod class;
 mod decode_v0;
 mod decode_v8;
 mod directory;
@@ -16,6 +15,7 @@ mod error_event;
 mod errors_channel;
 mod inquiry;
 mod key_lists;
+mod last_failure;
 mod lenient;
 mod once;
 mod quota_signals;

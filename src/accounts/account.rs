@@ -2,16 +2,19 @@
 
 use secrecy::SecretString;
 
+use super::last_failure::LastFailure;
 use crate::model::{AuthType, FailureReason, UnixNanos};
 
 /// Whether CPA uses the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Also when the last failure concerns one model only, which CPA leaves alone for a while.
+    /// Also when CPA leaves one model alone for a while, or the upstream is in trouble: CPA gives
+    /// the account's other models requests all the same.
     Active,
-    /// CPA waits: a quota, a rate limit, or an upstream in trouble.
+    /// CPA waits for a quota or a rate limit.
     Cooling,
-    /// Somebody has to look: the login is refused, the plan unpaid, or CPA gives no reason.
+    /// Somebody has to look: the login is refused, the account banned, the plan unpaid, or CPA
+    /// gives no reason that is known.
     Error,
     Disabled,
     /// Not ready yet, or its token is being refreshed.
@@ -125,21 +128,19 @@ impl CooldownReason {
         Self::ALL.into_iter().find(same)
     }
 
-    /// What a class of failure leads to, where CPA itself gives no reason.
-    pub(super) const fn of_class(class: Option<FailureReason>) -> Self {
-        use FailureReason as Class;
-        match class {
-            Some(Class::Quota | Class::RateLimit) => Self::Quota,
-            Some(Class::Auth) => Self::Unauthorized,
-            Some(Class::Billing) => Self::PaymentRequired,
-            Some(
-                Class::Timeout
-                | Class::Overloaded
-                | Class::Upstream
-                | Class::Network
-                | Class::Interrupted,
-            ) => Self::TransientError,
-            Some(Class::Invalid | Class::Client | Class::Other) | None => Self::Unknown,
+    /// What a failure leads to, where CPA itself gives no reason.
+    pub(super) const fn of_failure(reason: FailureReason) -> Self {
+        use FailureReason as Reason;
+        match reason {
+            Reason::Quota | Reason::RateLimit => Self::Quota,
+            Reason::Auth => Self::Unauthorized,
+            Reason::Billing => Self::PaymentRequired,
+            Reason::Timeout
+            | Reason::Overloaded
+            | Reason::Upstream
+            | Reason::Network
+            | Reason::Interrupted => Self::TransientError,
+            Reason::Invalid | Reason::Client | Reason::Other => Self::Unknown,
         }
     }
 
@@ -193,6 +194,10 @@ impl Reported {
 
 /// A credential that CPA lists.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "as CPA's list has them, in any combination"
+)]
 pub struct Account {
     /// CPA's index of the credential, the same as in records.
     pub auth_index: Box<str>,
@@ -205,8 +210,9 @@ pub struct Account {
     pub email: Option<SecretString>,
     pub plan: Option<Box<str>>,
     pub status: Status,
-    /// What the last failure was about.
-    pub message: Option<FailureReason>,
+    pub(super) last_failure: Option<LastFailure>,
+    /// CPA has served with the account since its last failure.
+    pub(super) served_since: bool,
     pub disabled: bool,
     pub unavailable: bool,
     /// Those that are not over.
@@ -242,7 +248,8 @@ impl Account {
             email: None,
             plan: None,
             status: Status::Unknown,
-            message: None,
+            last_failure: None,
+            served_since: false,
             disabled: false,
             unavailable: false,
             cooldowns: Vec::new(),
@@ -282,30 +289,52 @@ impl Account {
     }
 
     fn judge(&self) -> Status {
-        let class = CooldownReason::of_class(self.message);
-        let mut whole = self
-            .cooldowns
-            .iter()
-            .filter(|cooldown| cooldown.scope == Scope::Credential);
-        let cooling = whole.clone().next().is_some();
-        let needs_somebody =
-            class.needs_somebody() || whole.any(|cooldown| cooldown.reason.needs_somebody());
         match self.reported {
             _ if self.disabled => Status::Disabled,
             Reported::Disabled => Status::Disabled,
-            _ if self.unavailable || cooling => {
-                if needs_somebody {
-                    Status::Error
-                } else {
-                    Status::Cooling
-                }
-            }
+            _ if self.rests() && self.needs_somebody() => Status::Error,
+            _ if self.rests() && !self.is_transient() => Status::Cooling,
             Reported::Pending => Status::Pending,
             // One model failed and CPA goes on with the others, unless the whole is in doubt.
-            Reported::Error if needs_somebody || class == CooldownReason::Unknown => Status::Error,
+            Reported::Error if self.needs_somebody() || self.is_in_doubt() => Status::Error,
             Reported::Error | Reported::Active => Status::Active,
             Reported::Unknown => Status::Unknown,
         }
+    }
+
+    /// Reasons of the cool-downs of the whole.
+    fn whole(&self) -> impl Iterator<Item = CooldownReason> {
+        let whole = |cooldown: &&Cooldown| cooldown.scope == Scope::Credential;
+        let cooldowns = self.cooldowns.iter().filter(whole);
+        cooldowns.map(|cooldown| cooldown.reason)
+    }
+
+    /// CPA calls the whole unavailable.
+    fn rests(&self) -> bool {
+        self.unavailable || self.whole().next().is_some()
+    }
+
+    fn needs_somebody(&self) -> bool {
+        let last = self.last_failure.map(|failure| failure.cooldown);
+        last.into_iter()
+            .chain(self.whole())
+            .any(CooldownReason::needs_somebody)
+    }
+
+    /// An upstream in trouble keeps CPA from the models that failed, not from the account.
+    fn is_transient(&self) -> bool {
+        let transient = CooldownReason::TransientError;
+        match self.last_failure {
+            _ if self.whole().next().is_some() => self.whole().all(|reason| reason == transient),
+            Some(failure) => failure.cooldown == transient,
+            None => false,
+        }
+    }
+
+    /// Nothing tells what the last failure was about, and CPA has not served since.
+    fn is_in_doubt(&self) -> bool {
+        let reason = self.last_failure.map(|failure| failure.reason);
+        matches!(reason, None | Some(FailureReason::Other)) && !self.served_since
     }
 
     /// The next time at which [`Self::settle`] has something to do.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
-use super::class;
+use super::last_failure::LastFailure;
 use super::lenient::{flag, lenient, text, time};
 use super::{Decoding, NotAList, quota_signals};
 use crate::model::{AuthType, UnixNanos};
@@ -111,6 +111,7 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
     let some = |text: &str| (!text.is_empty()).then(|| secrets.shown(text));
     let own = [&entry.provider, &entry.r#type];
     let provider = own.into_iter().find(|name| !name.is_empty());
+    let provider = provider.map_or("unknown", |name| name);
     let token = entry.id_token.as_ref();
     let id = token.map_or("", |token| &token.chatgpt_account_id);
     let secret = |text: &str| (!text.is_empty()).then(|| SecretString::from(text));
@@ -118,7 +119,7 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
         name_masked: secrets.shown(&entry.name),
         email: secret(&entry.email).filter(|_| with.keep_email),
         plan: token.and_then(|token| some(&token.plan_type)),
-        message: class::of_message(&entry.status_message),
+        last_failure: LastFailure::listed(provider, &entry.status_message),
         disabled: entry.disabled,
         unavailable: entry.unavailable,
         next_retry: entry.next_retry_after,
@@ -132,7 +133,7 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
         reported: Reported::from_text(&entry.status),
         ..Account::new(
             secrets.id(&entry.auth_index),
-            secrets.shown(provider.map_or("unknown", |name| name)),
+            secrets.shown(provider),
             auth_type(&entry.account_type),
         )
     })
@@ -141,9 +142,10 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
 /// v0 tells the end of a cool-down of the whole and no reason.
 fn with_cooldown(mut account: Account) -> Account {
     if let Some(until) = account.next_retry.filter(|_| account.unavailable) {
+        let reason = account.last_failure.map(|failure| failure.cooldown);
         account.cool(Cooldown {
             scope: Scope::Credential,
-            reason: CooldownReason::of_class(account.message),
+            reason: reason.unwrap_or(CooldownReason::Unknown),
             until,
         });
     }

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 
 use super::account::{Account, Cooldown, CooldownReason, Scope};
 use super::decode_v0::{Entry, Listed, account};
-use super::lenient::{flag, list, text, time};
+use super::lenient::{flag, lenient, list, text, time};
 use super::{Decoding, NotAList, quota_signals};
+use crate::decode::failure_reason;
 use crate::model::UnixNanos;
 
 /// One page, and whether there is another.
@@ -48,6 +49,8 @@ struct Cooling<'a> {
     reason: Cow<'a, str>,
     #[serde(deserialize_with = "time")]
     retry_at: Option<UnixNanos>,
+    #[serde(deserialize_with = "lenient")]
+    http_status: Option<u16>,
 }
 
 pub(super) fn page(body: &[u8], with: &Decoding) -> Result<Page, NotAList> {
@@ -86,7 +89,18 @@ fn cooldown(cooling: &Cooling<'_>, with: &Decoding) -> Option<Cooldown> {
     };
     Some(Cooldown {
         scope,
-        reason: CooldownReason::from_text(&cooling.reason).unwrap_or(CooldownReason::Unknown),
+        reason: reason(cooling),
         until: cooling.retry_at?,
     })
+}
+
+/// CPA's word; the status where it has none.
+fn reason(cooling: &Cooling<'_>) -> CooldownReason {
+    let said = CooldownReason::from_text(&cooling.reason);
+    match said.filter(|reason| *reason != CooldownReason::Unknown) {
+        Some(reason) => reason,
+        None => {
+            CooldownReason::of_failure(failure_reason("", cooling.http_status.unwrap_or(0), ""))
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Account;
 
@@ -16,6 +16,7 @@ struct Inner {
     /// What the providers themselves call the plans.
     plans: Mutex<HashMap<Box<str>, Box<str>>>,
     changes: watch::Sender<u64>,
+    plan_told: Notify,
 }
 
 impl Default for Directory {
@@ -24,6 +25,7 @@ impl Default for Directory {
             accounts: ArcSwap::default(),
             plans: Mutex::default(),
             changes: watch::Sender::new(0),
+            plan_told: Notify::new(),
         }))
     }
 }
@@ -46,7 +48,22 @@ impl Directory {
     /// The provider has named an account's plan, which CPA's list may not know.
     pub fn tell_plan(&self, auth_index: &str, plan: &str) {
         let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.insert(auth_index.into(), plan.into());
+        let known = plans.insert(auth_index.into(), plan.into());
+        if known.is_some_and(|known| *known == *plan) {
+            return;
+        }
+        let mut accounts = self.snapshot().to_vec();
+        let named = accounts.iter_mut().find(|a| *a.auth_index == *auth_index);
+        if let Some(account) = named.filter(|account| account.plan.as_deref() != Some(plan)) {
+            account.plan = Some(plan.into());
+            self.replace(accounts);
+            self.0.plan_told.notify_one();
+        }
+    }
+
+    /// Waits until an account of the list has another plan than it had.
+    pub(super) async fn plan_told(&self) {
+        self.0.plan_told.notified().await;
     }
 
     /// Takes over a list that is sorted by index.
@@ -60,8 +77,54 @@ impl Directory {
                 account.plan = Some(plan.clone());
             }
         }
-        drop(plans);
+        self.replace(accounts);
+    }
+
+    /// Whoever calls it holds the lock of the plans, so that no plan is lost between two lists.
+    fn replace(&self, accounts: Vec<Account>) {
         self.0.accounts.store(Arc::new(accounts));
         self.0.changes.send_modify(|count| *count += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::model::AuthType;
+
+    fn account(index: &str, plan: Option<&str>) -> Account {
+        Account {
+            plan: plan.map(Into::into),
+            ..Account::new(index.into(), "claude".into(), AuthType::Oauth)
+        }
+    }
+
+    fn plans(directory: &Directory) -> Vec<Option<Box<str>>> {
+        let accounts = directory.snapshot();
+        accounts
+            .iter()
+            .map(|account| account.plan.clone())
+            .collect()
+    }
+
+    #[test]
+    fn a_plan_that_is_told_is_in_the_list_at_once() {
+        let directory = Directory::new();
+        directory.publish(vec![account("aa", None), account("bb", Some("free"))]);
+        assert_eq!(directory.plan_told().now_or_never(), None);
+        directory.tell_plan("bb", "max");
+        assert_eq!(plans(&directory), [None, Some("max".into())]);
+        assert_eq!(directory.plan_told().now_or_never(), Some(()));
+        assert_eq!(*directory.changes().borrow(), 2);
+        // Nothing new, and nobody listed.
+        directory.tell_plan("bb", "max");
+        directory.tell_plan("cc", "max");
+        assert_eq!(directory.plan_told().now_or_never(), None);
+        assert_eq!(*directory.changes().borrow(), 2);
+        // The list's own word does not come back.
+        directory.publish(vec![account("aa", None), account("bb", Some("free"))]);
+        assert_eq!(plans(&directory), [None, Some("max".into())]);
     }
 }

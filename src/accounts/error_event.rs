@@ -6,9 +6,12 @@ use serde::Deserialize;
 
 use super::Decoding;
 use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
-use super::class;
+use super::last_failure::{Heard, LastFailure};
 use super::lenient::{flag, lenient, text, time};
-use crate::model::{FailureReason, UnixNanos};
+use crate::model::UnixNanos;
+
+/// Failures that a client or a connection caused; CPA leaves the account's state as it was.
+const NO_FAULT_OF_ACCOUNT: [&str; 2] = ["request_scoped", "connection_lifecycle"];
 
 /// A failure as CPA reported it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +27,7 @@ pub(crate) struct ErrorEvent {
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     reported: Reported,
-    message: Option<FailureReason>,
+    last_failure: Option<LastFailure>,
     disabled: bool,
     unavailable: bool,
     next_retry: Option<UnixNanos>,
@@ -40,6 +43,10 @@ struct Raw<'a> {
     provider: Cow<'a, str>,
     #[serde(deserialize_with = "lenient")]
     status_code: Option<u16>,
+    #[serde(borrow, deserialize_with = "text")]
+    body: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text")]
+    code: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "lenient")]
     auth_status: Option<RawState<'a>>,
 }
@@ -79,6 +86,13 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
         return None;
     }
     let status = raw.status_code.unwrap_or(0);
+    let heard = Heard {
+        provider: &raw.provider,
+        status,
+        body: &raw.body,
+        changed_state: !NO_FAULT_OF_ACCOUNT.contains(&&*raw.code),
+    };
+    let state = raw.auth_status.as_ref();
     Some(ErrorEvent {
         auth_index: with.secrets.id(&raw.auth_index),
         provider: match &*raw.provider {
@@ -86,20 +100,20 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
             provider => with.secrets.shown(provider),
         },
         status,
-        state: raw.auth_status.map(|state| judge(&state, status, with)),
+        state: state.map(|state| judge(state, heard, with)),
     })
 }
 
-fn judge(state: &RawState<'_>, status: u16, with: &Decoding) -> State {
+fn judge(state: &RawState<'_>, heard: Heard<'_>, with: &Decoding) -> State {
     let mut cooldowns = Vec::new();
-    cooldowns.extend(cooldown(Scope::Credential, state, status));
+    cooldowns.extend(cooldown(Scope::Credential, state, heard));
     if let Some(model) = &state.model {
         let scope = Scope::Model(with.secrets.shown(&model.name));
-        cooldowns.extend(cooldown(scope, model, status));
+        cooldowns.extend(cooldown(scope, model, heard));
     }
     State {
         reported: Reported::from_text(&state.status),
-        message: class::of_message(&state.status_message),
+        last_failure: LastFailure::heard(heard, &state.status_message),
         disabled: state.disabled,
         unavailable: state.unavailable,
         next_retry: state.next_retry_after,
@@ -107,16 +121,15 @@ fn judge(state: &RawState<'_>, status: u16, with: &Decoding) -> State {
     }
 }
 
-fn cooldown(scope: Scope, state: &RawState<'_>, status: u16) -> Option<Cooldown> {
+fn cooldown(scope: Scope, state: &RawState<'_>, heard: Heard<'_>) -> Option<Cooldown> {
     let until = state.next_retry_after.filter(|_| state.unavailable)?;
     let said = state.quota.as_ref().map_or("", |quota| &quota.reason);
-    let reason = CooldownReason::from_text(said).unwrap_or_else(|| match status {
-        404 => CooldownReason::NotFound,
-        _ => CooldownReason::of_class(Some(class::classify(status, &state.status_message))),
+    let reason = CooldownReason::from_text(said).or_else(|| {
+        LastFailure::heard(heard, &state.status_message).map(|failure| failure.cooldown)
     });
     Some(Cooldown {
         scope,
-        reason,
+        reason: reason.unwrap_or(CooldownReason::Unknown),
         until,
     })
 }
@@ -128,7 +141,8 @@ impl ErrorEvent {
             return;
         };
         account.reported = state.reported;
-        account.message = state.message;
+        account.last_failure = state.last_failure;
+        account.served_since = false;
         account.disabled = state.disabled;
         account.unavailable = state.unavailable;
         account.next_retry = state.next_retry;

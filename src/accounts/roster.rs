@@ -1,11 +1,16 @@
 //! The accounts between two looks: what CPA listed last, and what has been heard since.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use super::account::{Account, Reported, Scope};
+use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
 use super::error_event::ErrorEvent;
 use super::key_lists::{KeyAccount, KeyList, Usage};
+use super::last_failure::LastFailure;
 use crate::model::UnixNanos;
+
+/// CPA may round the end of a cool-down in one place and not in another.
+const SAME_END: Duration = Duration::from_secs(1);
 
 /// What one look at CPA brought. A part that could not be had is `None`: the last one stays.
 #[derive(Debug, Default)]
@@ -21,7 +26,7 @@ pub(super) struct Look {
 pub(super) struct Roster {
     files: Vec<Account>,
     keys: Vec<(KeyList, Vec<KeyAccount>)>,
-    /// Keys of which a failure was heard since the last look, and from a CPA that may run still.
+    /// Accounts of which a failure was heard since the last look, and from a CPA that may run still.
     heard: HashSet<Box<str>>,
 }
 
@@ -41,11 +46,15 @@ impl Roster {
                 self.keys.push((list, keys));
             }
         }
-        if !look.tells_cooldowns {
-            for account in &mut self.files {
-                if let Some(old) = before.get(&account.auth_index) {
+        for account in &mut self.files {
+            if let Some(old) = before.get(&account.auth_index) {
+                // What was heard since the last look can be newer than what the counts tell.
+                let serves = account.success > old.success && !self.heard.contains(&old.auth_index);
+                keep_failure(account, old, look.tells_cooldowns, serves);
+                if !look.tells_cooldowns {
                     keep_model_cooldowns(account, old);
                 }
+                keep_reasons(account, old);
             }
         }
         self.count_keys(look.usage.as_ref(), &before);
@@ -59,6 +68,7 @@ impl Roster {
         if let Some(file) = self.files.iter_mut().find(is_it) {
             event.apply(file);
             file.settle(now);
+            self.heard.insert(event.auth_index.clone());
             return true;
         }
         let Some(key) = self.key_accounts_mut().find(is_it) else {
@@ -155,6 +165,36 @@ impl Roster {
     }
 }
 
+/// A list tells no status: a failure that was heard with one is better known than by its message.
+fn keep_failure(account: &mut Account, old: &Account, tells_cooldowns: bool, serves: bool) {
+    let failing = account.reported == Reported::Error || account.unavailable;
+    if !failing || !LastFailure::is_same(account.last_failure, old.last_failure) {
+        return;
+    }
+    account.last_failure = old.last_failure;
+    account.served_since = old.served_since || serves;
+    let Some(failure) = old.last_failure.filter(|_| !tells_cooldowns) else {
+        return;
+    };
+    for cooldown in &mut account.cooldowns {
+        cooldown.reason = failure.cooldown;
+    }
+}
+
+/// A cool-down that lasts as long as before is the same and keeps its reason, which the list does
+/// not tell or calls by another word.
+fn keep_reasons(account: &mut Account, old: &Account) {
+    for cooldown in &mut account.cooldowns {
+        let same = |known: &&Cooldown| {
+            let apart = known.until.since(cooldown.until) + cooldown.until.since(known.until);
+            known.scope == cooldown.scope && apart < SAME_END
+        };
+        let known = old.cooldowns.iter().find(same).map(|known| known.reason);
+        let known = known.filter(|reason| *reason != CooldownReason::Unknown);
+        cooldown.reason = known.unwrap_or(cooldown.reason);
+    }
+}
+
 /// v0 lists no cool-downs of models; those heard of last until CPA calls the account well again.
 fn keep_model_cooldowns(account: &mut Account, old: &Account) {
     if account.reported != Reported::Error {
@@ -170,7 +210,7 @@ fn keep_state(account: &mut Account, old: &Account) {
     account.unavailable = old.unavailable;
     account.next_retry = old.next_retry;
     account.cooldowns.clone_from(&old.cooldowns);
-    account.message = old.message;
+    account.last_failure = old.last_failure;
 }
 
 /// With a success CPA takes back what it had against the whole. Which model it was, and so whether
@@ -178,7 +218,7 @@ fn keep_state(account: &mut Account, old: &Account) {
 fn serves_again(account: &mut Account) {
     account.unavailable = false;
     account.next_retry = None;
-    account.message = None;
+    account.last_failure = None;
     account
         .cooldowns
         .retain(|cooldown| cooldown.scope != Scope::Credential);

@@ -1,5 +1,6 @@
 //! Answers of a real CPA, and of servers that are none.
 
+mod failures;
 mod hostile;
 mod inquiry;
 mod lists;

@@ -1,6 +1,7 @@
 //! Looks at CPA's accounts now and then, and publishes what is there.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ const NAME_LOOK_MAX: Duration = Duration::from_secs(5);
 const INTERVALS_BORNE: u32 = 3;
 /// The database wants to know that an account is still listed once in this time.
 const NOTE_AGAIN: Duration = Duration::from_hours(1);
-/// Failures that wait for their account's name.
+/// Failures that wait for their account's name, or are kept for the end of a look.
 const MAX_PENDING: usize = 1024;
 
 /// From the configuration.
@@ -72,8 +73,14 @@ pub struct WatcherParts {
 /// The watching task, ready to run.
 #[derive(Debug)]
 pub struct Watcher {
-    interval: Duration,
     inquiry: Inquiry,
+    state: State,
+}
+
+/// What changes while a look is under way, too.
+#[derive(Debug)]
+struct State {
+    interval: Duration,
     access: Arc<Access>,
     clock: Clock,
     directory: Directory,
@@ -104,77 +111,111 @@ struct Known {
     noted: HashMap<Box<str>, UnixNanos>,
     /// Failures of accounts without a name.
     pending: VecDeque<ErrorEvent>,
+    /// Failures since the latest look began: its list may be older than they are.
+    since_look: VecDeque<ErrorEvent>,
 }
 
 impl Watcher {
     pub fn new(parts: WatcherParts) -> Self {
         let settings = parts.settings;
+        let management = Management::new(parts.client, settings.url, parts.clock.clone());
+        let decoding = Decoding {
+            secrets: parts.secrets,
+            keep_email: settings.show_email,
+        };
         Self {
-            interval: settings.interval,
-            inquiry: Inquiry::new(
-                Management::new(parts.client, settings.url, parts.clock.clone()),
-                Decoding {
-                    secrets: parts.secrets,
-                    keep_email: settings.show_email,
-                },
-                parts.tally,
-            ),
-            access: parts.access,
-            clock: parts.clock,
-            directory: parts.directory,
-            names: parts.names,
-            notes: parts.notes,
-            board: parts.board,
-            errors: parts.errors,
-            changed: parts.changed,
-            events: parts.events.0,
-            stop: parts.stop,
-            roster: Roster::default(),
-            known: Known::default(),
-            next_look: Instant::now(),
-            redraw: None,
-            name_look: NAME_LOOK,
+            inquiry: Inquiry::new(management, decoding, parts.tally),
+            state: State {
+                interval: settings.interval,
+                access: parts.access,
+                clock: parts.clock,
+                directory: parts.directory,
+                names: parts.names,
+                notes: parts.notes,
+                board: parts.board,
+                errors: parts.errors,
+                changed: parts.changed,
+                events: parts.events.0,
+                stop: parts.stop,
+                roster: Roster::default(),
+                known: Known::default(),
+                next_look: Instant::now(),
+                redraw: None,
+                name_look: NAME_LOOK,
+            },
         }
     }
 
     /// Runs until the program stops. Holds nothing that could be lost.
-    pub async fn run(mut self) {
-        let stop = self.stop.clone();
-        stop.run_until_cancelled(self.watch()).await;
+    pub async fn run(self) {
+        let Self { inquiry, mut state } = self;
+        let stop = state.stop.clone();
+        stop.run_until_cancelled(state.watch(inquiry)).await;
+    }
+}
+
+impl State {
+    async fn watch(&mut self, mut inquiry: Inquiry) {
+        loop {
+            self.wait_for_look().await;
+            self.look(&mut inquiry).await;
+        }
     }
 
-    async fn watch(&mut self) {
+    /// Until the next look is due, which CPA can bring forward.
+    async fn wait_for_look(&mut self) {
         let changed = Arc::clone(&self.changed);
-        loop {
-            let redraw = self.redraw.unwrap_or(self.next_look);
-            tokio::select! {
-                () = sleep_until(self.next_look) => self.look().await,
-                () = changed.notified() => {
-                    self.next_look = self.next_look.min(Instant::now() + DEBOUNCE);
+        while self.next_look > Instant::now() {
+            let due = sleep_until(self.next_look);
+            let is_due = async {
+                tokio::select! {
+                    () = due => true,
+                    () = changed.notified() => false,
                 }
-                Some(heard) = self.events.recv() => match heard {
-                    Heard::Failure(event) => self.hear(event),
-                    Heard::End => self.roster.nothing_new(),
-                },
-                () = sleep_until(redraw) => self.draw_again(),
+            };
+            if !self.serve_until(is_due).await {
+                self.next_look = self.next_look.min(Instant::now() + DEBOUNCE);
+            }
+        }
+    }
+
+    /// Takes events and keeps the page up to date until `done` is. A look takes ten calls, each of
+    /// which costs CPA 62 ms and more: nothing waits for it.
+    async fn serve_until<T>(&mut self, done: impl Future<Output = T>) -> T {
+        let mut done = pin!(done);
+        let directory = self.directory.clone();
+        loop {
+            let redraw = self.redraw;
+            tokio::select! {
+                done = &mut done => return done,
+                Some(heard) = self.events.recv() => self.take_events(heard),
+                () = directory.plan_told() => self.draw(),
+                () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
+                    self.draw_again();
+                }
             }
         }
     }
 
     /// Asks CPA once.
-    async fn look(&mut self) {
+    async fn look(&mut self, inquiry: &mut Inquiry) {
         let Some(key) = self.access.admitted_now() else {
             self.next_look = Instant::now() + KEY_LOOK.min(self.interval);
             self.grow_old();
             return;
         };
-        let looked = self.inquiry.look(&key).await;
+        self.known.since_look.clear();
+        let looked = self.serve_until(inquiry.look(&key)).await;
         self.next_look = Instant::now() + self.interval;
         match looked {
             Ok(look) => {
                 self.known.failing = false;
                 self.known.good = Some(Instant::now());
-                self.roster.take(look, self.clock.now());
+                let now = self.clock.now();
+                self.roster.take(look, now);
+                for event in &self.known.since_look {
+                    self.roster.hear(event, now);
+                }
                 self.publish();
             }
             Err(failure) => self.failed(&failure),
@@ -203,16 +244,33 @@ impl Watcher {
         }
     }
 
-    fn hear(&mut self, event: ErrorEvent) {
+    /// Takes what waits on the channel, and shows it once.
+    fn take_events(&mut self, first: Heard) {
+        let mut next = Some(first);
+        while let Some(heard) = next {
+            match heard {
+                Heard::Failure(event) => self.hear(&event),
+                Heard::End => {
+                    self.roster.nothing_new();
+                    self.known.since_look.clear();
+                }
+            }
+            next = self.events.try_recv().ok();
+        }
+        self.publish();
+    }
+
+    fn hear(&mut self, event: &ErrorEvent) {
         let now = self.clock.now();
-        if !self.roster.hear(&event, now) {
+        if !self.roster.hear(event, now) {
             // Not listed, or not yet. It needs its name all the same.
             self.note(&event.auth_index, &event.provider, now);
         }
-        self.known.pending.push_back(event);
-        let excess = self.known.pending.len().saturating_sub(MAX_PENDING);
-        self.known.pending.drain(..excess);
-        self.publish();
+        for queue in [&mut self.known.pending, &mut self.known.since_look] {
+            queue.push_back(event.clone());
+            let excess = queue.len().saturating_sub(MAX_PENDING);
+            queue.drain(..excess);
+        }
     }
 
     /// A cool-down may be over, a name may have come.

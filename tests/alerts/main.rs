@@ -14,6 +14,7 @@ mod generated;
 mod inhibition;
 mod messages;
 mod promql;
+mod reasons;
 mod rules;
 mod runbook;
 mod script;

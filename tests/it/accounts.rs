@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use cpa_exporter::simulator::CpaVersion;
 use serde_json::Value;
@@ -83,9 +84,10 @@ async fn shows_every_state(version: CpaVersion) {
     let up = keys.len() + files.iter().filter(|f| f["status"] == "active").count();
     assert_eq!(sum(&page, "cpa_account_up"), up as f64);
     let codex = files.iter().filter(|f| f["provider"] == "codex");
-    let plans = page
-        .keys()
-        .filter(|name| name.starts_with("cpa_account_info{") && name.contains("plan="));
+    // The list tells no other plans; quota pages do.
+    let plans = page.keys().filter(|name| {
+        name.starts_with("cpa_account_info{provider=\"codex\",") && name.contains("plan=")
+    });
     assert_eq!(plans.count(), codex.clone().count());
     let ends = page
         .keys()
@@ -207,6 +209,58 @@ async fn a_failure_shows_at_once_and_is_counted() {
     assert_eq!(page[&until], 7_226_582_400.0);
     let retry = format!("cpa_account_next_retry_timestamp_seconds{{{labels}}}");
     assert_eq!(page[&retry], 7_226_582_400.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_does_not_wait_for_a_look_and_outlives_it() {
+    // A login costs CPA so much, and a look is ten calls and more.
+    let simulator = simulator(|config| config.management_delay = Duration::from_millis(400)).await;
+    let cpa = Cpa::new(&simulator);
+    let files = cpa.files().await;
+    let active = files.iter().find(|f| f["status"] == "active").unwrap();
+    let index = active["auth_index"].as_str().unwrap();
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &SELDOM).await;
+    eventually("listening", async || {
+        (simulator.error_subscribers() > 0).then_some(())
+    })
+    .await;
+    simulator.push_error(
+        serde_json::json!({
+            "provider": active["provider"], "auth_index": index, "status_code": 429, "body": "{}",
+            "auth_status": {
+                "status": "error", "status_message": "quota exhausted", "unavailable": true,
+                "next_retry_after": "2199-01-01T00:00:00Z",
+            },
+        })
+        .to_string(),
+    );
+    let page = exporter
+        .when("counted", |s| sum(s, "cpa_account_errors_total") == 1.0)
+        .await;
+    assert_eq!(sum(&page, "cpa_accounts"), 0.0, "the look was over before");
+    // The list says that the account is well, but it is older than the failure.
+    let page = all_named(&exporter, 16).await;
+    assert_eq!(status(&page, index).as_deref(), Some("cooling"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_a_quota_page_tells_shows_at_once() {
+    let simulator = simulator(|_| {}).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &SELDOM).await;
+    let claude = "cpa_account_info{provider=\"claude\",";
+    let logins = |page: &Samples| -> Vec<String> {
+        let infos = page.keys().filter(|name| name.starts_with(claude));
+        let logins = infos.filter(|name| name.contains("auth_type=\"oauth\""));
+        logins.cloned().collect()
+    };
+    exporter
+        .when("the plan of every login", |page| {
+            let logins = logins(page);
+            !logins.is_empty() && logins.iter().all(|name| name.contains("plan=\""))
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,11 +56,11 @@ const CORE: &str = "crates/core/src";
 const PURE_FILES: &[&str] = &[
     "accounts/account.rs",
     "accounts/board.rs",
-    "accounts/class.rs",
     "accounts/decode_v0.rs",
     "accounts/decode_v8.rs",
     "accounts/error_event.rs",
     "accounts/key_lists.rs",
+    "accounts/last_failure.rs",
     "accounts/lenient.rs",
     "accounts/roster.rs",
 ];

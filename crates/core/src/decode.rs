@@ -20,6 +20,7 @@ mod tokens;
 use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason};
 
 pub use exhaustion::exhaustion;
+pub use failure::failure_reason;
 pub use secrets::{HashKey, Secrets};
 pub use split::split_array;
 pub use timestamp::parse as timestamp;
@@ -97,7 +98,7 @@ impl Decoder {
             let body = record.fail.body.as_ref();
             Failure {
                 status,
-                reason: failure::reason(status, body),
+                reason: failure_reason(&record.provider, status, body),
                 excerpt: clean.excerpt(body).into(),
             }
         });

@@ -49,6 +49,13 @@ fn words_and_flags_make_the_status() {
             r#""status":"error","status_message":"what is this""#.to_owned(),
             Status::Error,
         ),
+        // The same, but CPA waits and says until when.
+        (
+            format!(
+                r#""status":"error","unavailable":true,"status_message":"what is this",{later}"#
+            ),
+            Status::Cooling,
+        ),
     ];
     for (fields, status) in table {
         let account = account(&fields, NOW);

@@ -211,10 +211,10 @@ const CLIENT: &str =
 const CODE: &str =
     "HTTP status as CPA reports it; 200 when the answer broke off after it had begun";
 
-const STATUS: &str = "`active`: CPA uses the account, though it may leave one of its models alone for a while; \
-    `cooling`: it waits for a quota, a rate limit or an upstream in trouble; `error`: somebody has to look, because the \
-    login is refused, the plan unpaid, or CPA gives no reason; `disabled`; `pending`: not ready, or its token is being \
-    refreshed; `unknown`: CPA does not tell, as for the keys of its configuration";
+const STATUS: &str = "`active`: CPA uses the account, though it may leave some of its models alone for a while, as after \
+    an upstream's error; `cooling`: it waits for a quota or a rate limit; `error`: somebody has to look, because the login is \
+    refused, the account banned, the plan unpaid, or CPA gives no reason that is known; `disabled`; `pending`: not ready, or \
+    its token is being refreshed; `unknown`: CPA does not tell, as for the keys of its configuration";
 const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `unauthorized`, `payment_required`, \
     `not_found`, `model_not_supported`, `invalid_grant`, `transient_error`, `unknown`";
 

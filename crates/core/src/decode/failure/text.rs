@@ -1,0 +1,183 @@
+//! What an error text says in a form of its own: codes, statuses, and who is disabled.
+
+/// Keys whose values name the kind of an error. Providers use them at any depth.
+const KEYS: [&str; 6] = ["code", "type", "status", "reason", "error", "status_code"];
+/// What stands before a status in a text.
+const BEFORE_STATUS: [&str; 9] = [
+    "status ",
+    "status: ",
+    "status code ",
+    "status code: ",
+    "http ",
+    "http/1.1 ",
+    "<title>",
+    "<h1>",
+    "error code ",
+];
+/// Who can be disabled.
+const SUBJECTS: [&str; 8] = [
+    "account",
+    "organization",
+    "organisation",
+    "workspace",
+    "team",
+    "project",
+    "subscription",
+    "token",
+];
+const LINKS: [&str; 10] = [
+    " has been temporarily ",
+    " has been permanently ",
+    " is temporarily ",
+    " is currently ",
+    " has been ",
+    " have been ",
+    " was ",
+    " is ",
+    " been ",
+    " ",
+];
+const DEAD: [&str; 7] = [
+    "disabled",
+    "suspended",
+    "banned",
+    "deactivated",
+    "terminated",
+    "revoked",
+    "locked",
+];
+
+/// Values of [`KEYS`] in a text in lower case. The text need not be JSON as a whole: it may be cut,
+/// have words in front, or hold escaped JSON.
+pub(super) fn codes(text: &str) -> Vec<&str> {
+    let bare = |part: &str| part.trim_end_matches('\\').len();
+    let parts: Vec<&str> = text
+        .split('"')
+        .map(|part| part.get(..bare(part)).unwrap_or_default())
+        .collect();
+    let mut codes = Vec::new();
+    for (at, key) in parts.iter().enumerate() {
+        let Some(after) = parts.get(at + 1).map(|part| part.trim()) else {
+            break;
+        };
+        let Some(value) = after.strip_prefix(':').filter(|_| KEYS.contains(key)) else {
+            continue;
+        };
+        let value = value.trim();
+        if value.is_empty() {
+            codes.extend(parts.get(at + 2).map(|part| part.trim()));
+        } else {
+            let end = value.find(|c: char| !c.is_ascii_digit());
+            let number = value.get(..end.unwrap_or(value.len()));
+            codes.extend(number.filter(|number| !number.is_empty()));
+        }
+    }
+    codes
+}
+
+/// The HTTP status of a failure that a text in lower case names.
+pub(super) fn status_in(text: &str, codes: &[&str]) -> Option<u16> {
+    let failure = |number: &str| number.parse().ok().filter(|s| (400..=599).contains(s));
+    let of_codes = codes.iter().find_map(|code| failure(code));
+    let at_start = || leading_number(text.trim_start()).and_then(failure);
+    let within = || {
+        BEFORE_STATUS.iter().find_map(|before| {
+            let mut rests = text.split(before).skip(1);
+            rests.find_map(|rest| leading_number(rest).and_then(failure))
+        })
+    };
+    of_codes.or_else(at_start).or_else(within)
+}
+
+fn leading_number(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    text.get(..end.unwrap_or(text.len()))
+        .filter(|number| number.len() == 3)
+}
+
+/// "This organization has been disabled" and the like; not "your organization has disabled it".
+pub(super) fn says_dead(text: &str) -> bool {
+    let dead = |word: &str| {
+        text.match_indices(word).any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            let link = LINKS.iter().find_map(|link| before.strip_suffix(link));
+            link.is_some_and(|before| SUBJECTS.iter().any(|subject| before.ends_with(subject)))
+        })
+    };
+    DEAD.iter().any(|word| dead(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_found_in_whatever_form_they_come() {
+        let table: [(&str, &[&str]); 8] = [
+            (
+                r#"{"error":{"code":"1113","message":"no"}}"#,
+                &["1113"] as &[&str],
+            ),
+            (
+                r#"{"type":"error","error":{"type":"api_error"}}"#,
+                &["error", "api_error"],
+            ),
+            (
+                r#"{"error": {"code": 429, "status" : "x y"}}"#,
+                &["429", "x y"],
+            ),
+            (r#"failed: {"error":"invalid_grant"}"#, &["invalid_grant"]),
+            (
+                r#"{"message":"{\"error\":{\"code\":500,\"status\":\"internal\"}}"}"#,
+                &["500", "internal"],
+            ),
+            (r#"{"error":{"code":"half"#, &["half"]),
+            (r#"{"code":null,"type":{"a":1},"status":[]}"#, &[]),
+            (r#""code""#, &[]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(codes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_found_where_texts_name_it() {
+        let table = [
+            ("status 500", Some(500)),
+            ("token refresh failed with status 401: x", Some(401)),
+            ("unexpected status code: 503", Some(503)),
+            ("504 gateway time-out", Some(504)),
+            ("<html><head><title>502 bad gateway</title>", Some(502)),
+            (r#"{"error":{"code":"529"}}"#, Some(529)),
+            (r#"{"error":{"code":1113}}"#, None),
+            (r#"{"status":"200"}"#, None),
+            ("status 5000", None),
+            ("status", None),
+            ("é", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(status_in(text, &codes(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_accounts_and_their_like_are_dead() {
+        for text in [
+            "this organization has been disabled.",
+            "your account was suspended",
+            "account is temporarily locked",
+            "workspace deactivated",
+            "oauth token has been revoked",
+        ] {
+            assert!(says_dead(text), "{text}");
+        }
+        for text in [
+            "your organization has disabled this model",
+            "thinking has been disabled",
+            "the feature is disabled for your account",
+            "",
+        ] {
+            assert!(!says_dead(text), "{text}");
+        }
+    }
+}
