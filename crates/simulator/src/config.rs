@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
+
 use super::clock::Clock;
 use super::faults::QuotaFault;
 use super::gate::Management;
@@ -68,31 +70,52 @@ impl Default for SimulatorConfig {
     }
 }
 
-/// The made-up traffic behind the records.
-#[derive(Clone, Debug, PartialEq)]
+/// The made-up traffic behind the records, as the command line says it.
+#[derive(Args, Clone, Debug, PartialEq)]
 pub struct TrafficConfig {
+    /// Equal seeds give equal traffic
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
-    /// Mean records per second; `None` for none of its own accord.
+    /// Mean records per second, such as 0.3; 0 for none [default: 5]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
     pub rate: Option<f64>,
-    /// Let the rate follow the time of day.
+    /// Let the rate follow the time of day
+    #[arg(long)]
     pub rhythm: bool,
-    /// Stop after so many records.
+    /// Stop making records after so many
+    #[arg(long, value_name = "N")]
     pub records: Option<u64>,
-    /// Records that wait in the queue from the start.
+    /// Records that wait in the queue from the start
+    #[arg(long, default_value_t = 0, value_name = "N")]
     pub backlog: usize,
-    /// Time over which the backlog was made; zero puts all of it into one instant.
+    /// Time over which those records were made; 0s puts all of them into one instant
+    #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub backlog_span: Duration,
-    /// Make records as they are asked for, so that the queue is never empty. For benchmarks.
+    /// Never run dry: make records as they are popped
+    #[arg(long)]
     pub endless: bool,
-    /// Pad records to about so many bytes; 0 for none.
+    /// Pad records to about so many bytes
+    #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub size: usize,
+    /// Number of accounts in the pool
+    #[arg(long, default_value_t = 16, value_name = "N")]
     pub accounts: usize,
-    /// Only accounts of these providers, such as `codex`; empty for all. Unknown names match none.
+    /// Only accounts of these providers, such as codex,gemini; unknown names match none
+    #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
     pub providers: Vec<String>,
-    /// Models per account; 0 keeps each provider's own list.
+    /// Models per account; 0 for each provider's own
+    #[arg(long, default_value_t = 0, value_name = "N")]
     pub models: usize,
+    /// Number of client keys
+    #[arg(long, default_value_t = 4, value_name = "N")]
     pub clients: usize,
-    /// The server's zone, seen in the records' timestamps.
+    /// Minutes by which the server's zone is ahead of UTC
+    #[arg(
+        long = "utc-offset",
+        default_value_t = 0,
+        value_name = "MINUTES",
+        allow_negative_numbers = true
+    )]
     pub utc_offset_minutes: i16,
 }
 

@@ -8,16 +8,11 @@ use clap::Args;
 
 use super::{
     Clock, CpaVersion, DEFAULT_KEY, Management, QuotaFaultMode, SimulatorConfig, TrafficConfig,
-    parse_rate,
 };
 
 /// Records per second of a server where nothing else is said.
 const USUAL_RATE: f64 = 5.0;
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 /// Play a CLIProxyAPI with made-up traffic.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
@@ -49,33 +44,8 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub bcrypt_delay: Duration,
 
-    /// Mean records per second, such as 0.3; 0 for none [default: 5]
-    #[arg(long, value_name = "N", value_parser = parse_rate)]
-    pub rate: Option<f64>,
-
-    /// Let the rate follow the time of day
-    #[arg(long)]
-    pub rhythm: bool,
-
-    /// Stop making records after so many
-    #[arg(long, value_name = "N")]
-    pub records: Option<u64>,
-
-    /// Records that wait in the queue from the start
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub backlog: usize,
-
-    /// Time over which those records were made
-    #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
-    pub backlog_span: Duration,
-
-    /// Never run dry: make records as they are popped
-    #[arg(long)]
-    pub endless: bool,
-
-    /// Pad records to about so many bytes
-    #[arg(long, default_value_t = 0, value_name = "BYTES")]
-    pub size: usize,
+    #[command(flatten)]
+    pub traffic: TrafficConfig,
 
     /// Write the records of so much past time, made by day more than by night, and serve nothing;
     /// as many as --records or --rate says, else 10000 a day
@@ -85,10 +55,6 @@ pub struct SimulateArgs {
     /// File for the records of --history, one a line; - for stdout
     #[arg(long, value_name = "FILE", requires = "history", default_value = "-")]
     pub out: PathBuf,
-
-    /// Number of accounts in the pool
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    pub accounts: usize,
 
     /// Put accounts beyond the sixteenth into every state: disabled, expired, pending and so on
     #[arg(long)]
@@ -105,36 +71,13 @@ pub struct SimulateArgs {
         help = "Let quota answers go wrong, such as claude=rate_limited; * for all providers; may be repeated"
     )]
     pub quota_fault: Vec<(String, QuotaFaultMode)>,
-
-    /// Only accounts of these providers, such as codex,gemini
-    #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
-    pub providers: Vec<String>,
-
-    /// Models per account; 0 for each provider's own
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub models: usize,
-
-    /// Number of client keys
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    pub clients: usize,
-
-    /// Equal seeds give equal traffic
-    #[arg(long, default_value_t = 1, value_name = "SEED")]
-    pub seed: u64,
-
-    /// Minutes by which the server's zone is ahead of UTC
-    #[arg(
-        long,
-        default_value_t = 0,
-        value_name = "MINUTES",
-        allow_negative_numbers = true
-    )]
-    pub utc_offset: i16,
 }
 
 impl SimulateArgs {
     pub fn into_config(self, clock: Clock) -> SimulatorConfig {
         let usual = Some(USUAL_RATE).filter(|_| self.history.is_none());
+        let mut traffic = self.traffic;
+        traffic.rate = traffic.rate.or(usual).filter(|&rate| rate > 0.0);
         SimulatorConfig {
             listen: self.listen,
             management_key: self.management_key,
@@ -144,21 +87,7 @@ impl SimulateArgs {
             usage_statistics: !self.statistics_off,
             retention: self.retention,
             management_delay: self.bcrypt_delay,
-            traffic: TrafficConfig {
-                seed: self.seed,
-                rate: self.rate.or(usual).filter(|&rate| rate > 0.0),
-                rhythm: self.rhythm,
-                records: self.records,
-                backlog: self.backlog,
-                backlog_span: self.backlog_span,
-                endless: self.endless,
-                size: self.size,
-                accounts: self.accounts,
-                providers: self.providers,
-                models: self.models,
-                clients: self.clients,
-                utc_offset_minutes: self.utc_offset,
-            },
+            traffic,
             clock,
             time_scale: self.time_scale,
             states: self.states,
