@@ -10,7 +10,6 @@
 mod command;
 mod delivery;
 mod end_to_end;
-mod generated;
 mod inhibition;
 mod messages;
 mod promql;

@@ -20,6 +20,7 @@ pub(crate) struct Plan {
     pub(crate) annotations: &'static [Annotation],
     /// Panels that show nothing on a good day, each with the reason; a query may be narrowed down
     /// by its letter.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the checks read it"))]
     pub(crate) may_be_empty: &'static [(&'static str, &'static str)],
 }
 
@@ -78,8 +79,11 @@ pub(crate) struct Board {
     pub(crate) title: String,
     pub(crate) question: String,
     pub(crate) json: Value,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the checks read it"))]
     pub(crate) keys: Vec<String>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the checks read it"))]
     pub(crate) unused_texts: Vec<String>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the checks read it"))]
     pub(crate) used_texts: Vec<String>,
 }
 

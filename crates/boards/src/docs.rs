@@ -10,7 +10,7 @@ use crate::files::panels;
 const HEAD: &str = "\
 # Dashboards
 
-<!-- Made from tests/boards by UPDATE_DASHBOARDS=1 cargo test --test boards; do not edit. -->
+<!-- Made from crates/boards by cargo run -p cpa-exporter-boards; do not edit. -->
 
 Six boards for Grafana 11 to 13 in English, Vietnamese and Chinese: the same panels, numbers and
 queries, other words. They link to each other and keep time and variables.

@@ -98,8 +98,8 @@ fn every_family_is_on_a_board() {
         .collect();
     assert!(
         forgotten.is_empty(),
-        "no board shows {forgotten:?}: add a panel in tests/boards/boards/, or the reason to NOT_SHOWN in \
-         tests/boards/names.rs"
+        "no board shows {forgotten:?}: add a panel in crates/boards/src/boards/, or the reason to NOT_SHOWN in \
+         crates/boards/src/names.rs"
     );
     let shown_after_all: Vec<&str> = on_a_board
         .into_iter()
@@ -107,6 +107,6 @@ fn every_family_is_on_a_board() {
         .collect();
     assert!(
         shown_after_all.is_empty(),
-        "boards show {shown_after_all:?}: take them out of NOT_SHOWN in tests/boards/names.rs"
+        "boards show {shown_after_all:?}: take them out of NOT_SHOWN in crates/boards/src/names.rs"
     );
 }

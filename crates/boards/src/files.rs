@@ -1,10 +1,10 @@
 //! The files that are checked in.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::alerts;
 use crate::board::{Board, build};
 use crate::boards;
 use crate::text::Lang;
@@ -17,8 +17,9 @@ pub(crate) fn all_boards() -> Vec<Board> {
         .collect()
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// Of the repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn pretty(json: &Value) -> String {
@@ -63,7 +64,8 @@ pub(crate) fn panels(board: &Value) -> Vec<&Value> {
     .collect()
 }
 
-fn wanted() -> Vec<(PathBuf, String)> {
+/// Every generated file with its text.
+pub fn files() -> Vec<(PathBuf, String)> {
     let boards = all_boards();
     let mut files = Vec::new();
     for board in &boards {
@@ -78,31 +80,36 @@ fn wanted() -> Vec<(PathBuf, String)> {
         root().join("docs/dashboards.md"),
         crate::docs::page(&english.collect::<Vec<_>>()),
     ));
+    for (path, text) in [alerts::grafana(), alerts::kubernetes()] {
+        files.push((root().join(path), text));
+    }
     files
 }
 
-#[test]
-fn files_are_what_the_generator_makes() {
-    let update = std::env::var_os("UPDATE_DASHBOARDS").is_some();
-    let wanted = wanted();
-    for (path, text) in &wanted {
-        if update {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_are_what_the_generator_makes() {
+        let wanted = files();
+        for (path, text) in &wanted {
+            let is = fs::read_to_string(path).unwrap_or_default();
+            assert!(
+                is == *text,
+                "{} differs; run cargo run -p cpa-exporter-boards",
+                path.display()
+            );
         }
-        let is = fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            is == *text,
-            "{} differs; run UPDATE_DASHBOARDS=1 cargo test --test boards",
-            path.display()
-        );
-    }
-    // A board that was renamed must not leave its old file behind.
-    for folder in ["grafana/dashboards", "grafana/import"] {
-        for lang in Lang::ALL {
-            for entry in fs::read_dir(root().join(folder).join(lang.code())).unwrap() {
-                let path = entry.unwrap().path();
-                assert!(wanted.iter().any(|(p, _)| *p == path), "{}", path.display());
+        // A board that was renamed must not leave its old file behind.
+        for folder in ["grafana/dashboards", "grafana/import"] {
+            for lang in Lang::ALL {
+                for entry in fs::read_dir(root().join(folder).join(lang.code())).unwrap() {
+                    let path = entry.unwrap().path();
+                    assert!(wanted.iter().any(|(p, _)| *p == path), "{}", path.display());
+                }
             }
         }
     }

@@ -123,6 +123,7 @@ fn add(all: &mut BTreeMap<&'static str, Family>, family: Family) {
     assert!(all.insert(name, family).is_none(), "{name} twice");
 }
 
+#[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = &'static Family> {
     FAMILIES.values()
 }

@@ -127,6 +127,7 @@ impl Texts {
     }
 
     /// Every text of the board's file, with its key.
+    #[cfg(test)]
     pub(crate) fn every(&self) -> Vec<(String, &[String; 3])> {
         let mut all = Vec::new();
         all.extend(self.board.title.as_ref().map(|t| ("title".to_owned(), t)));

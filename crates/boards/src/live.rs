@@ -27,7 +27,7 @@ const SPAN: Span = Span {
 };
 
 /// The program is there, or a loud word; in CI a missing one is a failure.
-fn present(program: &str) -> bool {
+pub(crate) fn present(program: &str) -> bool {
     let mut asked = Command::new(program);
     asked
         .arg("--version")
