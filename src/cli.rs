@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the program, and what it answers to the shell.
+//! The command line: commands, flags and exit codes.
 //!
 //! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
 //! what it does; nothing outside this module depends on it.
@@ -35,18 +35,18 @@ Every flag is also a key of the configuration file and an environment variable:
   CPA_EXPORTER_CPA_POLL_INTERVAL=1s  in the environment, which wins over
   [cpa] poll_interval = \"1s\" in the file. An empty variable counts as not set.
 
-The management key is given by file or environment, never on the command line:
+Set the management key by file or environment; no flag accepts it:
   CPA_MANAGEMENT_KEY, CPA_MANAGEMENT_KEY_FILE or --cpa.management-key-file.
 
 Exit codes:
-  0  done; the exporter was asked to stop and finished what was in hand
-  1  failed
-  2  wrong command line or configuration
-  3  stopped before everything in hand was finished; the next start resumes it";
+  0  success; after SIGTERM: all received records are committed
+  1  failure
+  2  invalid command line or configuration
+  3  stopped before all received records were committed; the next start commits them";
 
 /// A Prometheus exporter for CLIProxyAPI (CPA).
 ///
-/// Takes every usage record from the CPA's queue, keeps it in SQLite and serves counters,
+/// Collects every usage record from CPA's queue, stores it in SQLite and serves counters,
 /// histograms and gauges per account and model.
 #[derive(Debug, Parser)]
 #[command(
@@ -66,32 +66,32 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check the configuration and report everything that is wrong with it
+    /// Check the configuration and report all its errors
     CheckConfig(check_config::Args),
-    /// Ask a running exporter whether it is alive, for container health checks
+    /// Check that an exporter is running, for container health checks
     Healthcheck(healthcheck::Args),
-    /// Show how much of each account's quota is left
+    /// Show the remaining quota of each account
     Quota(quota::Args),
-    /// Look at records that could not be decoded, or decode them again
+    /// List or replay records that could not be decoded
     Rejects(Group<rejects::Action>),
-    /// Look at the price list, or change it
+    /// Show or change the price list
     Prices(Group<prices::Action>),
-    /// Compute the value of stored events again, by the prices of now
+    /// Recompute the cost of stored events with current prices
     ///
-    /// Works beside a running exporter. Counters never change: what repricing adds or takes away is
-    /// shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
+    /// Works while the exporter runs. Counters do not change: the difference is exposed as
+    /// `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`.
     Reprice(reprice::Args),
-    /// Try out alerting
+    /// Test alerting
     Alerts(Group<alerts::Action>),
-    /// Take records of the past from a file, as history that no counter counts
+    /// Import usage records from a file (counters do not change)
     Import(import::Args),
-    /// Write the past of the counters for Prometheus: blocks of its database, or OpenMetrics
+    /// Export the history of the counters for Prometheus, as TSDB blocks or OpenMetrics
     Backfill(backfill::Args),
-    /// Set a damaged database aside
+    /// Move a damaged database out of the way
     Storage(Group<storage::Action>),
-    /// Show it all with made-up traffic, without a CPA
+    /// Run the exporter with a simulated CPA and simulated traffic
     Demo(demo::Args),
-    /// Play a CLIProxyAPI with made-up traffic, for trying things out
+    /// Simulate a CLIProxyAPI
     Simulate(SimulateArgs),
     /// Print a completion script for a shell
     Completions(completions::Args),

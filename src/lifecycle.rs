@@ -131,14 +131,14 @@ impl Lifecycle {
             }
         };
         match cause {
-            Cause::Asked => tracing::info!("stopping: finishing what is in hand"),
+            Cause::Asked => tracing::info!("stopping: committing received records"),
             Cause::TaskDied(task) => tracing::error!(task, "stopping: an essential task ended"),
         }
         self.soft.cancel();
         self.tasks.close();
         let drain = self.drain(&mut next_signal, grace).await;
         match drain {
-            Drain::Complete => tracing::info!("stopped: everything in hand is finished"),
+            Drain::Complete => tracing::info!("stopped: all received records are committed"),
             Drain::TimedOut => tracing::warn!(?grace, "stopped: the grace period is over"),
             Drain::Hurried => tracing::warn!("stopped at once: second signal"),
         }

@@ -256,7 +256,7 @@ impl Supervisor {
             tracing::info!(
                 mode = choice.mode.as_str(),
                 why = choice.why,
-                "taking records"
+                "ingest mode selected"
             );
             self.said = Some(choice.clone());
         }

@@ -233,7 +233,7 @@ fn sigterm_ends_a_running_exporter_with_code_0() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
     assert!(
         rest.iter()
-            .any(|line| line.contains("everything in hand is finished")),
+            .any(|line| line.contains("all received records are committed")),
         "{rest:?}"
     );
 }

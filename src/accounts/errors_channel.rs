@@ -120,7 +120,7 @@ impl ErrorsChannel {
         let mut connection = Connection::open(&self.endpoint, key.expose_secret()).await?;
         connection.subscribe(CHANNEL).await?;
         self.said = false;
-        tracing::info!("CPA tells failures as they happen");
+        tracing::info!("subscribed to CPA's errors channel");
         loop {
             if let Message::Payload(payload) = next(&mut connection).await? {
                 self.hand_on(&payload).await;

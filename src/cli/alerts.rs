@@ -11,16 +11,15 @@ use super::{Exit, Group};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Send a test alert through Alertmanager and say how far it came
+    /// Send a test alert through Alertmanager and report its delivery
     ///
-    /// Says which receivers it is routed to and, from Alertmanager's own counters, through which
-    /// channels it was sent. Whether somebody read it is for you to see. The test ends by itself
-    /// after a minute, which receivers may be told as well.
+    /// Prints the receivers of the alert and, from Alertmanager's own counters, the channels that
+    /// sent it. Check the receiver's inbox yourself. The alert resolves after a minute; receivers
+    /// with `send_resolved` get a second message then.
     Test(test::Args),
-    /// Print the alerts that Alertmanager sends to a webhook here, until Ctrl-C
+    /// Run a webhook receiver that prints the alerts it gets, until Ctrl-C
     ///
-    /// For trying out: give Alertmanager a receiver with `webhook_configs` and the URL that is
-    /// printed first.
+    /// Add the URL that it prints first to the `webhook_configs` of a receiver in Alertmanager.
     Receive(receive::Args),
 }
 

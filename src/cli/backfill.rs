@@ -18,23 +18,23 @@ const BUFFER: usize = 256 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Begin here, as 2026-11-01 or 2026-11-01T06:00:00Z [default: the first event]
+    /// Start, such as 2026-11-01 or 2026-11-01T06:00:00Z [default: the first event]
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<UnixNanos>,
-    /// End here, before Prometheus has samples of its own [default: the first event that was not
-    /// imported, where the live counters began]
+    /// End; must be before Prometheus' own first sample [default: the first event that was not
+    /// imported, where the live counters start]
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<UnixNanos>,
-    /// Time between two samples, as in the scrape configuration
+    /// Time between two samples; set it to the scrape interval
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     step: Duration,
-    /// Directory to write blocks of Prometheus' database into, such as its data directory
+    /// Write TSDB blocks to this directory, for example Prometheus' data directory
     #[arg(long, value_name = "DIR")]
     blocks: Option<PathBuf>,
-    /// File to write OpenMetrics into, for `promtool tsdb create-blocks-from` [default: stdout]
+    /// Write OpenMetrics to this file, for `promtool tsdb create-blocks-from` [default: stdout]
     #[arg(long, value_name = "FILE", conflicts_with = "blocks")]
     out: Option<PathBuf>,
-    /// A label that Prometheus adds when it scrapes, such as job=cpa; give job and instance
+    /// Target label that Prometheus adds, such as job=cpa; set at least job and instance
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     #[command(flatten)]
@@ -78,8 +78,8 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let free = done.to.saturating_add(HEAD);
     if args.blocks.is_some() && free > now {
         complain(&format!(
-            "Prometheus keeps the last three hours in memory and forgets what is older than the \
-             newest block when it starts: do not restart it before {}",
+            "the blocks reach into the last three hours, which Prometheus holds in memory; a restart \
+             would drop samples older than the newest block: do not restart it before {}",
             text(free)?
         ));
     }

@@ -27,16 +27,16 @@ use directory::TemporaryDirectory;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Mean requests per second of the made-up traffic, past and present; more by day than by night
+    /// Mean requests per second, past and present; the rate follows the time of day
     #[arg(long, default_value_t = RATE, value_name = "N", value_parser = parse_rate)]
     rate: f64,
-    /// Address that the exporter serves on; port 0 takes a free one
+    /// Address to listen on; port 0 takes a free port
     #[arg(long, default_value = "127.0.0.1:10317", value_name = "ADDRESS", value_parser = address)]
     listen: ListenAddress,
-    /// Store made-up records of so much past time first; the counters do not count them
+    /// Import simulated records of this time span first; counters do not include them
     #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
     history: Option<Duration>,
-    /// Equal seeds give equal traffic
+    /// Seed of the simulated traffic; equal seeds give equal traffic
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
 }
@@ -96,7 +96,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         let config = config::load(&flags, &env)?.value;
         let telemetry = Telemetry::init(config.log.level, config.log.format)?;
         complain(&format!(
-            "demo with made-up traffic: look at http://{}/metrics; Ctrl-C ends it and removes its \
+            "demo: simulated traffic, metrics at http://{}/metrics; Ctrl-C stops it and deletes its \
              data",
             listener.local_addr()?
         ));

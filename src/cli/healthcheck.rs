@@ -11,10 +11,10 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How long to wait for the answer
+    /// Timeout
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Ask this address instead of the exporter's, for example that of a simulated CPA
+    /// Check this URL instead of the exporter's, for example a simulated CPA's
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]

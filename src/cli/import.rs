@@ -23,7 +23,7 @@ const LOOK_FOR_EXPORTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// CPA's usage records, one JSON object a line; - for stdin
+    /// CPA's usage records, one JSON object per line; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

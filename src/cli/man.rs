@@ -7,7 +7,7 @@ use super::{Cli, Exit, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Write the pages of all commands into this directory instead
+    /// Write the pages of all commands to this directory [default: one page to stdout]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

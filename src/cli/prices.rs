@@ -16,30 +16,30 @@ use crate::model::UnixNanos;
 pub(super) enum Action {
     /// List the prices in force, in dollars per million tokens
     List(List),
-    /// Show one model's price: how it was found, all its dates and tiers, where it comes from
+    /// Show a model's price: how it was matched, its dates, tiers and sources
     Show(Show),
-    /// Give a model a price of your own
+    /// Set the price of a model
     ///
-    /// Changes no history: events keep the value they had when they came, until `reprice`. A running
-    /// exporter takes the price over with the next reload (SIGHUP). Service tiers, long prompts and
-    /// peak hours keep the prices that they have; the file of `cost.price_file` changes them.
+    /// Stored events keep their value until `reprice`. A running exporter uses the price after the
+    /// next reload (SIGHUP). Prices of service tiers, long prompts and peak hours stay as they are;
+    /// change them in `cost.price_file`.
     Set(Set),
-    /// Take back what `set` or `import` gave a model
+    /// Remove the price that `set` or `import` added
     Remove(Remove),
-    /// Take prices from a downloaded list: that of `LiteLLM` or models.dev, or an export
+    /// Import prices from a downloaded list of `LiteLLM` or models.dev, or from an export
     ///
-    /// `LiteLLM`'s is `model_prices_and_context_window.json`, that of models.dev `api.json`; an export
-    /// is what `prices export` wrote. Prices that are known already stay, unless told otherwise.
+    /// The file is `model_prices_and_context_window.json` of `LiteLLM`, `api.json` of models.dev, or
+    /// the output of `prices export`. Known prices stay unless --overwrite is set.
     Import(Import),
     /// Print all prices in force as JSON, with their sources
     Export(Export),
-    /// List models whose stored traffic has no value because they had no price
+    /// List models with stored traffic and no price
     Missing(Missing),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// Only models whose name contains this
+    /// List only models whose name contains this text
     #[arg(value_name = "TEXT")]
     text: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -50,10 +50,10 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Show {
-    /// As CPA's records name it
+    /// Model, as CPA's records name it
     #[arg(value_name = "MODEL")]
     model: String,
-    /// The price of another day or moment, in UTC [default: now]
+    /// Show the price at this day or time, in UTC [default: now]
     #[arg(long, value_name = "DAY", value_parser = parse_start)]
     at: Option<UnixNanos>,
     #[command(flatten)]
@@ -62,31 +62,31 @@ pub(super) struct Show {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Set {
-    /// As CPA's records name it
+    /// Model, as CPA's records name it
     #[arg(value_name = "MODEL")]
     model: String,
-    /// Dollars per million tokens that come from no cache
+    /// US dollars per million uncached input tokens
     #[arg(long, value_name = "USD")]
     input: f64,
-    /// Dollars per million tokens of the answer
+    /// US dollars per million output tokens
     #[arg(long, value_name = "USD")]
     output: f64,
-    /// [default: as input]
+    /// Cache reads [default: as --input]
     #[arg(long, value_name = "USD")]
     cache_read: Option<f64>,
-    /// [default: as input]
+    /// Cache writes [default: as --input]
     #[arg(long, value_name = "USD")]
     cache_write: Option<f64>,
-    /// [default: as the other cache write]
+    /// Cache writes that last an hour [default: as --cache-write]
     #[arg(long, value_name = "USD")]
     cache_write_1h: Option<f64>,
-    /// [default: as output]
+    /// Reasoning tokens [default: as --output]
     #[arg(long, value_name = "USD")]
     reasoning: Option<f64>,
-    /// First day of the price in UTC; what applied before is kept for the days before
+    /// First day of the price, in UTC; earlier days keep the current price
     #[arg(long, value_name = "DAY")]
     from: Option<String>,
-    /// Where you have it from
+    /// Source of the price
     #[arg(long, value_name = "TEXT", default_value = "set by command")]
     source: String,
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub(super) struct Set {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Remove {
-    /// As `prices list` names it
+    /// Model, as `prices list` names it
     #[arg(value_name = "MODEL")]
     model: String,
     #[command(flatten)]
@@ -104,16 +104,16 @@ pub(super) struct Remove {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Import {
-    /// The list, as JSON
+    /// Price list, JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace prices that are known already, too
+    /// Replace known prices
     #[arg(long)]
     overwrite: bool,
-    /// Providers of models.dev to take [default: the makers of the models]
+    /// Providers of models.dev to import [default: the makers of the models]
     #[arg(long = "provider", value_name = "ID")]
     providers: Vec<String>,
-    /// Only say what would happen
+    /// Print the changes and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -20,35 +20,35 @@ use exporter::{AskFailure, Exporter};
 const WIDTH: usize = 100;
 
 const AFTER_HELP: &str = "\
-Asks the exporter that runs on this machine, or the one at --url. When none runs on this machine, CPA is asked for its accounts and
-each provider once, for which the configuration and the management key are needed; accounts are
-then called by their default names. With web.api_token_file set, its token is shown to the
-exporter; --refresh needs one there.
+The command reads the exporter on this machine or at --url. If no exporter runs on this machine, the
+command polls CPA and each provider once; this needs the configuration and the management key, and
+accounts have their default names. With web.api_token_file set, the command sends its token;
+--refresh on a running exporter requires a token.
 
-The table shows local time (TZ). Green: more than 30 % remain, yellow: 30 % or less, red: 10 % or
-less; only on a terminal, and not with NO_COLOR. What a round of questions did is said on stderr.
+The table shows local time (TZ). Green: more than 30 % left; yellow: 30 % or less; red: 10 % or less.
+Colours appear only on a terminal and without NO_COLOR. The result of a refresh goes to stderr.
 
 Exit codes:
-  0  shown; also when some accounts gave no answer, or when all were asked a moment ago
-  1  neither an exporter nor CPA could be asked, or the answer was a refusal
-  2  wrong command line or configuration";
+  0  success, even if some accounts have no reading or the last refresh was too recent
+  1  neither an exporter nor CPA is reachable, or the request was refused
+  2  invalid command line or configuration";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
-    /// `quota refresh` is another way to say `quota --refresh`
+    /// Same as --refresh
     #[arg(value_enum, value_name = "refresh", hide_possible_values = true)]
     action: Option<Action>,
-    /// Only accounts of this provider
+    /// Show only accounts of this provider
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Only the account of this name
+    /// Show only this account
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// Ask the exporter at this address, and nobody else
+    /// Read the exporter at this URL; no fallback to CPA
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// Have all providers asked now; at most once in 5 minutes
+    /// Poll all providers now; at most once in 5 minutes
     #[arg(long)]
     refresh: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -141,7 +141,7 @@ async fn find(
         }
     }
     complain(&format!(
-        "no exporter runs at {}; asking CPA and the providers themselves",
+        "no exporter runs at {}; polling CPA and the providers directly",
         web.listen_address.reach_at()
     ));
     let config = config::load(flags, env)?.value;

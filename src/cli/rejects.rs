@@ -17,15 +17,15 @@ const PAYLOAD_SHOWN: usize = 160;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// List what could not be decoded, newest first
+    /// List rejected records, newest first
     List(List),
-    /// Decode again: what now decodes becomes events at the next start, the rest stays
+    /// Decode rejected records again; decoded ones become events at the next start, the rest stay
     Replay(Replay),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// Most rejects to list
+    /// Maximum number of rejects to list
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u32,
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -36,10 +36,10 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
-    /// Numbers from `rejects list` [default: all]
+    /// Ids from `rejects list` [default: all]
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
-    /// Only say what would happen
+    /// Print the result and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

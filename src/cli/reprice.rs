@@ -23,16 +23,16 @@ const MODELS_SHOWN: usize = 40;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// First day in UTC, or a moment
+    /// First day in UTC, or a time
     #[arg(long, value_name = "DAY", value_parser = parse_start)]
     from: UnixNanos,
-    /// Last day in UTC, or a moment that is not included
+    /// Last day in UTC, or a time (exclusive)
     #[arg(long, value_name = "DAY", value_parser = parse_end)]
     to: UnixNanos,
-    /// Only this model, as the records name it
+    /// Reprice only this model, as CPA's records name it
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Only say what would change
+    /// Print the changes and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -273,7 +273,7 @@ impl Report {
         writeln!(out, "price list {}", self.version)?;
         writeln!(
             out,
-            "events     {} looked at, {} with another value",
+            "events     {} read, {} with another value",
             all.events, all.changed
         )?;
         writeln!(out, "unpriced   {} -> {}", all.unpriced[0], all.unpriced[1])?;

@@ -22,7 +22,7 @@ pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
         let simulator = Simulator::start(args.into_config(Clock::system())).await?;
         let address = simulator.addr();
         complain(&format!(
-            "simulated CPA on http://{address}, management key {}; what it handed out: \
+            "simulated CPA on http://{address}, management key {}; totals: \
              http://{address}/simulator/totals; true quotas: http://{address}/simulator/quotas; \
              Ctrl-C stops it",
             simulator.management_key()

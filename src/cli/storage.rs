@@ -17,17 +17,17 @@ const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Rename a damaged database, so that the next start begins an empty one
+    /// Rename a damaged database; the next start creates an empty one
     ///
-    /// Nothing is deleted: the files stay beside it under a name with the time. What waits in the
-    /// spool goes into the new database. Counters begin again at zero. The database is checked
-    /// first; one that is not damaged is set aside only after a question, or with --force.
+    /// The command deletes nothing: it adds the time to the names of the files. Records in the spool go
+    /// into the new database. Counters restart at zero. The command checks the database first and
+    /// renames an intact one only after a prompt, or with --force.
     SetAside(SetAside),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SetAside {
-    /// Set a database aside that is not damaged, without asking
+    /// Rename an intact database without a prompt
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(super) struct SetAside {
 pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     let Action::SetAside(SetAside { force, flags }) = args.action;
     let storage = config::load_storage(&flags.into_flags(), env)?.value.path;
-    let _lock = DirLock::acquire(&storage).context("the exporter must be stopped first")?;
+    let _lock = DirLock::acquire(&storage).context("stop the exporter first")?;
     let database = storage.join(DATABASE_FILE);
     if !database.exists() {
         bail!("there is no database in {}", storage.display());
@@ -93,7 +93,6 @@ fn set_aside(storage: &Path, ending: &str) -> anyhow::Result<String> {
         }
     }
     Ok(format!(
-        "{moved}the way back: stop the exporter, set the database that it has begun aside (--force), \
-         then\n{back}"
+        "{moved}to undo: stop the exporter, set the new database aside (--force), then\n{back}"
     ))
 }

@@ -37,7 +37,7 @@ fn help_reads_well() {
     insta::assert_snapshot!("help_rejects_list", help(&["rejects", "list"]));
     insta::assert_snapshot!("help_rejects_replay", help(&["rejects", "replay"]));
     let quota = help(&["quota"]);
-    assert!(quota.contains("\nExit codes:\n  0  shown"), "{quota}");
+    assert!(quota.contains("\nExit codes:\n  0  success"), "{quota}");
     insta::assert_snapshot!("help_quota", quota);
     insta::assert_snapshot!("help_prices", help(&["prices"]));
     insta::assert_snapshot!("help_prices_set", help(&["prices", "set"]));

@@ -92,19 +92,17 @@ pub static CPA_URL: Key = Key::new("cpa.url", "cpa.url", "URL")
     .default("http://127.0.0.1:8317")
     .help(
         CPA,
-        "Base URL of the CLIProxyAPI; https means TLS for RESP, too",
+        "Base URL of CLIProxyAPI; https also enables TLS for RESP",
     );
 pub static CPA_MANAGEMENT_KEY: Key = Key::new("cpa.management_key", "", "KEY")
     .secret()
-    .help(CPA, "Management key of the CPA");
+    .help(CPA, "Management key of CPA");
 pub static CPA_MANAGEMENT_KEY_FILE: Key =
-    Key::new("cpa.management_key_file", "cpa.management-key-file", "FILE").help(
-        CPA,
-        "File that holds the management key; read again on reload",
-    );
+    Key::new("cpa.management_key_file", "cpa.management-key-file", "FILE")
+        .help(CPA, "File with the management key; read again on reload");
 pub static CPA_MODE: Key = Key::new("cpa.mode", "cpa.mode", "MODE")
     .default("auto")
-    .help(CPA, "How records are taken: auto, pop, subscribe or http");
+    .help(CPA, "Collection mode: auto, pop, subscribe or http");
 pub static CPA_POLL_INTERVAL: Key = Key::new("cpa.poll_interval", "cpa.poll-interval", "DURATION")
     .default("250ms")
     .bounds("10ms", "30s")
@@ -126,63 +124,55 @@ pub static CPA_MANAGE_USAGE_STATISTICS: Key = Key::new(
     "BOOL",
 )
 .default("false")
-.help(
-    CPA,
-    "Switch the CPA's usage statistics on when they are off",
-);
+.help(CPA, "Switch on CPA's usage statistics when they are off");
 pub static CPA_CHECK_INTERVAL: Key =
     Key::new("cpa.check_interval", "cpa.check-interval", "DURATION")
         .default("60s")
         .bounds("5s", "1h")
         .help(
             CPA,
-            "How often the CPA's own counters and settings are looked at",
+            "Interval between checks of CPA's counters and settings",
         );
 pub static CPA_POP_BYTES: Key = Key::new("cpa.pop_bytes", "cpa.pop-bytes", "SIZE")
     .default("256KiB")
     .bounds("4KiB", "64MiB")
-    .help(CPA, "About how much one pop may bring");
+    .help(CPA, "Approximate maximum size of one pop reply");
 pub static CPA_TLS_CA_FILE: Key = Key::new("cpa.tls_ca_file", "cpa.tls-ca-file", "FILE")
-    .help(CPA, "PEM file of the authorities trusted for an https URL");
+    .help(CPA, "PEM file of certificates trusted for an https URL");
 
 pub static ACCOUNTS_INTERVAL: Key = Key::new("accounts.interval", "accounts.interval", "DURATION")
     .default("1m")
     .bounds("1s", "1h")
-    .help(ACCOUNTS, "How often the CPA's accounts are looked at");
+    .help(ACCOUNTS, "Interval between reads of CPA's accounts");
 pub static ACCOUNTS_SHOW_EMAIL: Key =
     Key::new("accounts.show_email", "accounts.show-email", "BOOL")
         .default("false")
-        .help(
-            ACCOUNTS,
-            "Show the accounts' e-mail addresses on cpa_account_info",
-        );
+        .help(ACCOUNTS, "Add the label email to cpa_account_info");
 
 pub static QUOTA_ENABLED: Key = Key::new("quota.enabled", "quota.enabled", "BOOL")
     .default("true")
     .help(
         QUOTA,
-        "Ask providers for quotas; headers are read in any case",
+        "Poll providers for quotas; quota headers are always read",
     );
 pub static QUOTA_INTERVAL: Key = Key::new("quota.interval", "quota.interval", "DURATION")
     .default("5m")
     .bounds("1s", "1d")
-    .help(QUOTA, "Least time between two polls of an account");
+    .help(QUOTA, "Minimum time between two polls of an account");
 pub static QUOTA_CONCURRENCY: Key = Key::new("quota.concurrency", "quota.concurrency", "COUNT")
     .default("2")
     .bounds("1", "32")
-    .help(QUOTA, "Polls at the same time");
+    .help(QUOTA, "Maximum number of concurrent polls");
 pub static QUOTA_TIMEOUT: Key = Key::new("quota.timeout", "quota.timeout", "DURATION")
     .default("20s")
     .bounds("1s", "55s")
-    .help(QUOTA, "Time for one call to a provider");
-pub static QUOTA_FILE: Key = Key::new("quota.file", "quota.file", "FILE").help(
-    QUOTA,
-    "File with accounts of your own and providers that are not built in",
-);
+    .help(QUOTA, "Timeout of one call to a provider");
+pub static QUOTA_FILE: Key = Key::new("quota.file", "quota.file", "FILE")
+    .help(QUOTA, "File with additional accounts and providers");
 
 pub static STORAGE_PATH: Key = Key::new("storage.path", "storage.path", "DIR").help(
     STORAGE,
-    "Directory of database and spool [default: $STATE_DIRECTORY, else the user's data directory]",
+    "Directory of the database and the spool [default: $STATE_DIRECTORY, else the user's data directory]",
 );
 pub static STORAGE_SPOOL_LIMIT: Key =
     Key::new("storage.spool_limit", "storage.spool-limit", "SIZE")
@@ -190,7 +180,7 @@ pub static STORAGE_SPOOL_LIMIT: Key =
         .bounds("1MiB", "1024GiB")
         .help(
             STORAGE,
-            "Size of the spool at which no more is taken from the CPA",
+            "Maximum size of the spool; a full spool stops collection",
         );
 pub static STORAGE_COMMIT_INTERVAL: Key = Key::new(
     "storage.commit_interval",
@@ -199,47 +189,47 @@ pub static STORAGE_COMMIT_INTERVAL: Key = Key::new(
 )
 .default("250ms")
 .bounds("10ms", "10s")
-.help(STORAGE, "Longest time a record waits for its commit");
+.help(STORAGE, "Maximum time before a record is committed");
 
 pub static WEB_LISTEN_ADDRESS: Key =
     Key::new("web.listen_address", "web.listen-address", "ADDRESS")
         .default("127.0.0.1:10317")
-        .help(WEB, "Address to serve on; `:10317` is every interface");
+        .help(WEB, "Address to listen on; `:10317` is every interface");
 pub static WEB_TELEMETRY_PATH: Key = Key::new("web.telemetry_path", "web.telemetry-path", "PATH")
     .default("/metrics")
-    .help(WEB, "Path of the metrics");
+    .help(WEB, "Path of the metrics endpoint");
 pub static WEB_ENABLE_LIFECYCLE: Key =
     Key::new("web.enable_lifecycle", "web.enable-lifecycle", "BOOL")
         .default("false")
-        .help(WEB, "Let POST /-/reload reload the configuration");
+        .help(WEB, "Enable POST /-/reload");
 pub static WEB_API_TOKEN_FILE: Key = Key::new("web.api_token_file", "web.api-token-file", "FILE")
     .help(
         WEB,
-        "File with the bearer token of /api/v1; without it the API changes nothing",
+        "File with the bearer token of /api/v1; without it the API is read-only",
     );
 pub static WEB_MAX_CONNECTIONS: Key =
     Key::new("web.max_connections", "web.max-connections", "NUMBER")
         .default("256")
         .bounds("1", "65536")
-        .help(WEB, "Connections open at the same time; more of them wait");
+        .help(WEB, "Maximum number of open connections; more wait");
 pub static WEB_SCRAPE_IN_FLIGHT: Key =
     Key::new("web.scrape_in_flight", "web.scrape-in-flight", "NUMBER")
         .default("8")
         .bounds("1", "1024")
-        .help(WEB, "Scrapes answered at the same time; more get 503");
+        .help(WEB, "Maximum number of concurrent scrapes; more get 503");
 
 pub static METRICS_ZERO_HOLD: Key = Key::new("metrics.zero_hold", "metrics.zero-hold", "DURATION")
     .default("15s")
     .bounds("0s", "10m")
     .help(
         METRICS,
-        "How long a new series stays 0 after a scrape showed it; a scrape interval",
+        "Time for which scrapers see a new series at 0; set it to the scrape interval",
     );
 pub static METRICS_EXEMPLARS: Key = Key::new("metrics.exemplars", "metrics.exemplars", "BOOL")
     .default("true")
     .help(
         METRICS,
-        "Request ids as exemplars on the histograms, in OpenMetrics",
+        "Expose request ids as exemplars of histograms (OpenMetrics)",
     );
 
 const fn cap(path: &'static str, flag: &'static str, default: &'static str) -> Key {
@@ -250,33 +240,33 @@ const fn cap(path: &'static str, flag: &'static str, default: &'static str) -> K
 
 pub static CAPS_ACCOUNT: Key = cap("metrics.caps.account", "metrics.caps.account", "1000").help(
     METRICS,
-    "Most values of the label account; the rest is `other`",
+    "Maximum number of values of the label account; the rest become `other`",
 );
 pub static CAPS_MODEL: Key = cap("metrics.caps.model", "metrics.caps.model", "200")
-    .help(METRICS, "Most values of the label model");
+    .help(METRICS, "Maximum number of values of the label model");
 pub static CAPS_CLIENT: Key = cap("metrics.caps.client", "metrics.caps.client", "200")
-    .help(METRICS, "Most values of the label client");
+    .help(METRICS, "Maximum number of values of the label client");
 pub static CAPS_ENDPOINT: Key = cap("metrics.caps.endpoint", "metrics.caps.endpoint", "20")
-    .help(METRICS, "Most values of the label endpoint");
+    .help(METRICS, "Maximum number of values of the label endpoint");
 pub static CAPS_CODE: Key = cap("metrics.caps.code", "metrics.caps.code", "40")
-    .help(METRICS, "Most values of the label code");
+    .help(METRICS, "Maximum number of values of the label code");
 pub static CAPS_LIMIT: Key = cap("metrics.caps.limit", "metrics.caps.limit", "50")
-    .help(METRICS, "Most values of the label limit");
+    .help(METRICS, "Maximum number of values of the label limit");
 pub static CAPS_SERIES: Key = cap("metrics.caps.series", "metrics.caps.series", "200000")
     .bounds("1000", "10000000")
-    .help(METRICS, "Most series in all");
+    .help(METRICS, "Maximum number of series in total");
 
 pub static ALIASES_ACCOUNTS: Key = Key::new("aliases.accounts", "aliases.accounts", "ID=NAME,...")
     .table()
     .help(
         METRICS,
-        "Names for accounts, by auth_index or default label",
+        "Aliases of accounts, by auth_index or default label",
     );
 pub static ALIASES_CLIENTS: Key = Key::new("aliases.clients", "aliases.clients", "LABEL=NAME,...")
     .table()
     .help(
         METRICS,
-        "Names for clients, by the masked label on the metrics page",
+        "Aliases of clients, by their masked label in /metrics",
     );
 
 /// In the order of `--help` and of `config.example.toml`.

@@ -150,7 +150,7 @@ impl<'a> Resolver<'a> {
             // It may well be in the file.
             None if self.layers.iter().any(|layer| layer.unread) => None,
             None => {
-                let text = "no management key: give cpa.management_key_file in the file, \
+                let text = "no management key: set cpa.management_key_file in the file, \
                             --cpa.management-key-file, CPA_MANAGEMENT_KEY_FILE or \
                             CPA_MANAGEMENT_KEY";
                 self.problem(Origin::Default, value, text);

@@ -151,7 +151,7 @@ impl Inbox {
             Ok(file) => {
                 let lines = Lines::new(BufReader::with_capacity(BUFFER, file));
                 let chunk = Chunk::default();
-                tracing::info!("records of a file are imported");
+                tracing::info!("import started");
                 Some(Current { path, lines, chunk })
             }
             Err(error) => {

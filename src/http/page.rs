@@ -67,10 +67,9 @@ pub(super) fn landing(telemetry_path: &str) -> String {
          <h1>cpa-exporter</h1>\n\
          <p>Prometheus exporter for CLIProxyAPI, version {version}, revision {revision}</p>\n\
          <ul>\n\
-         <li><a href=\"{telemetry}\">Metrics</a> <span>what Prometheus scrapes</span></li>\n\
-         <li><a href=\"-/healthy\">Health</a> <span>whether the exporter is alive</span></li>\n\
-         <li><a href=\"-/ready\">Readiness</a> <span>whether its counters are restored and \
-         complete to look at</span></li>\n\
+         <li><a href=\"{telemetry}\">Metrics</a> <span>endpoint for Prometheus</span></li>\n\
+         <li><a href=\"-/healthy\">Health</a> <span>200 while the exporter runs</span></li>\n\
+         <li><a href=\"-/ready\">Readiness</a> <span>200 once all counters are restored</span></li>\n\
          </ul>\n</main>\n</body>\n</html>\n",
         version = version::VERSION,
         revision = version::REVISION,

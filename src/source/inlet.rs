@@ -70,7 +70,7 @@ impl Inlet {
             }
         }
         if std::mem::take(&mut self.said_full) {
-            tracing::info!("the spool has room again; taking records");
+            tracing::info!("the spool has room again; collection resumed");
         }
         true
     }

@@ -186,10 +186,10 @@ async fn prices_are_set_shown_imported_exported_and_removed() {
     let list = said(dir, &["prices", "list", "gpt-5.5"]);
     assert!(list.contains("set") && list.contains("built-in"), "{list}");
 
-    assert!(said(dir, &["prices", "remove", MODEL]).contains("had before"));
+    assert!(said(dir, &["prices", "remove", MODEL]).contains("removed"));
     let refused = run(dir, &["prices", "remove", "gpt-5.4"]);
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(text.contains("was not set by command"), "{text}");
+    assert!(text.contains("was not set by a command"), "{text}");
     let file = file.to_str().unwrap();
     let imported = said(dir, &["prices", "import", file]);
     assert!(
@@ -237,7 +237,7 @@ fn a_price_that_is_set_keeps_tiers_and_long_prompts() {
         "\n  priority: input 12.5, cache_read 1.25, ",
         // Scaled from the standard step of before: 10 * 12.5 / 5.
         "\n  priority, prompt above 272000 tokens: input 25, cache_read 2.5, ",
-        "tiers, long prompts and peak hours keep their prices",
+        "prices of tiers, long prompts and peak hours are unchanged",
     ] {
         assert!(printed.contains(line), "{line} is not in {printed}");
     }
@@ -266,7 +266,9 @@ fn a_price_that_is_set_says_what_it_replaces_and_what_goes_before_it() {
     let peak = set("deepseek-v4-pro", &[]);
     assert!(peak.contains("peak hours 01:00-04:00, 06:00-10:00 UTC: as before"));
     assert!(
-        peak.contains("warning: the new price is for all days; it replaces those of 2026-08-16"),
+        peak.contains(
+            "warning: the new price covers all days and replaces the prices of 2026-08-16"
+        ),
         "{peak}"
     );
     let dated = set("gpt-5.5", &["--from", "2026-12-01"]);
@@ -279,7 +281,7 @@ fn a_price_that_is_set_says_what_it_replaces_and_what_goes_before_it() {
     std::fs::write(&file, text).unwrap();
     let covered = set(MODEL, &["--cost.price-file", file.to_str().unwrap()]);
     assert!(
-        covered.contains("has a price of tiny-local too, which goes before this one"),
+        covered.contains("also has a price of tiny-local, which overrides this one"),
         "{covered}"
     );
 }

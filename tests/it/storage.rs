@@ -143,7 +143,7 @@ async fn a_sound_database_is_set_aside_only_by_force_and_can_be_put_back() {
     assert!(done.status.success(), "{done:?}");
     assert!(!dir.path().join("cpa-exporter.db").exists());
     let said = String::from_utf8(done.stdout).unwrap();
-    let (_, back) = said.split_once("the way back").unwrap();
+    let (_, back) = said.split_once("to undo").unwrap();
     for line in back.lines().filter(|line| line.starts_with("  mv ")) {
         let moved = std::process::Command::new("sh").args(["-c", line]).status();
         assert!(moved.unwrap().success(), "{line}");

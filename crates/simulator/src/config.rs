@@ -73,43 +73,43 @@ impl Default for SimulatorConfig {
 /// The made-up traffic behind the records, as the command line says it.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct TrafficConfig {
-    /// Equal seeds give equal traffic
+    /// Seed of the traffic; equal seeds give equal traffic
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
     /// Mean records per second, such as 0.3; 0 for none [default: 5]
     #[arg(long, value_name = "N", value_parser = parse_rate)]
     pub rate: Option<f64>,
-    /// Let the rate follow the time of day
+    /// Vary the rate by the time of day
     #[arg(long)]
     pub rhythm: bool,
-    /// Stop making records after so many
+    /// Stop after this number of records
     #[arg(long, value_name = "N")]
     pub records: Option<u64>,
-    /// Records that wait in the queue from the start
+    /// Number of records in the queue at the start
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub backlog: usize,
-    /// Time over which those records were made; 0s puts all of them into one instant
+    /// Time span of those records; 0s gives all the same time
     #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub backlog_span: Duration,
-    /// Never run dry: make records as they are popped
+    /// Produce records on demand, so that the queue is never empty
     #[arg(long)]
     pub endless: bool,
-    /// Pad records to about so many bytes
+    /// Pad records to about this size
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     pub size: usize,
-    /// Number of accounts in the pool
+    /// Number of accounts
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub accounts: usize,
-    /// Only accounts of these providers, such as codex,gemini; unknown names match none
+    /// Simulate only accounts of these providers, such as codex,gemini; unknown names match none
     #[arg(long, value_delimiter = ',', value_name = "PROVIDER")]
     pub providers: Vec<String>,
-    /// Models per account; 0 for each provider's own
+    /// Models per account; 0 for the provider's own list
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub models: usize,
     /// Number of client keys
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub clients: usize,
-    /// Minutes by which the server's zone is ahead of UTC
+    /// UTC offset of the server, in minutes
     #[arg(
         long = "utc-offset",
         default_value_t = 0,

@@ -13,22 +13,22 @@ use super::{
 /// Records per second of a server where nothing else is said.
 const USUAL_RATE: f64 = 5.0;
 
-/// Play a CLIProxyAPI with made-up traffic.
+/// Simulate a CLIProxyAPI.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Address of the one port that serves RESP and HTTP
+    /// Address to listen on, for RESP and HTTP
     #[arg(long, default_value = "127.0.0.1:8317", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
-    /// Management key that is accepted
+    /// Management key
     #[arg(long, default_value = DEFAULT_KEY, value_name = "KEY")]
     pub management_key: String,
 
-    /// CPA version to play; older ones lack routes and record keys
+    /// CPA version to simulate; older versions lack routes and record keys
     #[arg(long, default_value_t = CpaVersion::CAPTURED, value_name = "VERSION")]
     pub cpa_version: CpaVersion,
 
-    /// Let clients manage that do not come from this machine
+    /// Allow management requests from other machines
     #[arg(long)]
     pub allow_remote: bool,
 
@@ -36,31 +36,31 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub statistics_off: bool,
 
-    /// How long records wait in the queue
+    /// Retention of records in the queue
     #[arg(long, default_value = "60s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub retention: Duration,
 
-    /// What each HTTP management call costs; a real CPA needs about 62ms for its key hash
+    /// Delay of each HTTP management call; a real CPA hashes the key in about 62ms
     #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub bcrypt_delay: Duration,
 
     #[command(flatten)]
     pub traffic: TrafficConfig,
 
-    /// Write the records of so much past time, made by day more than by night, and serve nothing;
-    /// as many as --records or --rate says, else 10000 a day
+    /// Write records of this time span instead of serving; their number follows --records or
+    /// --rate, else 10000 per day
     #[arg(long, value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub history: Option<Duration>,
 
-    /// File for the records of --history, one a line; - for stdout
+    /// Output file of --history, one record per line; - for stdout
     #[arg(long, value_name = "FILE", requires = "history", default_value = "-")]
     pub out: PathBuf,
 
-    /// Put accounts beyond the sixteenth into every state: disabled, expired, pending and so on
+    /// Give accounts after the sixteenth all states in turn: disabled, expired, pending and so on
     #[arg(long)]
     pub states: bool,
 
-    /// How many times as fast as the clock the simulated time goes, quota windows included
+    /// Speed of the simulated time, quota windows included
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub time_scale: u32,
 
@@ -68,7 +68,7 @@ pub struct SimulateArgs {
         long,
         value_name = "PROVIDER=FAULT",
         value_parser = quota_fault,
-        help = "Let quota answers go wrong, such as claude=rate_limited; * for all providers; may be repeated"
+        help = "Fault of quota responses, such as claude=rate_limited; * for all providers; repeatable"
     )]
     pub quota_fault: Vec<(String, QuotaFaultMode)>,
 }

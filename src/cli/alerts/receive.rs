@@ -22,7 +22,7 @@ const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Address to receive on; port 0 takes a free one
+    /// Address to listen on; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9095")]
     listen: SocketAddr,
 }

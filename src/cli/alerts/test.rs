@@ -24,13 +24,13 @@ const LASTS: Duration = Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Where Alertmanager is; `http://user:password@host` if it wants a login
+    /// URL of Alertmanager; with basic authentication `http://user:password@host`
     #[arg(long = "alertmanager.url", value_name = "URL", default_value = "http://127.0.0.1:9093", value_parser = web_url)]
     url: Url,
-    /// Severity of the test alert, which routes may ask for
+    /// Severity of the test alert, for routes that match it
     #[arg(long, value_enum, default_value_t = Severity::Warning)]
     severity: Severity,
-    /// How long to wait for a channel to send it
+    /// Time to wait for a channel to send the alert
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = humantime::parse_duration)]
     wait: Duration,
 }

@@ -49,7 +49,7 @@ pub(super) fn set(setup: &Setup, set: &Set) -> anyhow::Result<Exit> {
     let (entry, _) = after.find(&set.model).context("the model has no price")?;
     print(change::text(known, entry, at)?.as_bytes())?;
     warn(set, known, entry);
-    print(format!("{} has its price; {AFTER}\n", set.model).as_bytes())?;
+    print(format!("price of {} set; {AFTER}\n", set.model).as_bytes())?;
     Ok(Exit::Success)
 }
 
@@ -68,7 +68,7 @@ fn rates(set: &Set) -> RateList {
 fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
     if after.layer == Layer::User {
         complain(&format!(
-            "warning: the file of cost.price_file has a price of {} too, which goes before this one",
+            "warning: cost.price_file also has a price of {}, which overrides this one",
             set.model
         ));
     }
@@ -76,8 +76,8 @@ fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
         let gone = change::replaced_dates(before);
         if !gone.is_empty() {
             complain(&format!(
-                "warning: the new price is for all days; it replaces those of {}; --from keeps \
-                 the prices of the days before",
+                "warning: the new price covers all days and replaces the prices of {}; to keep the \
+                 prices of earlier days, set --from",
                 gone.join(", ")
             ));
         }
@@ -85,15 +85,15 @@ fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
     let kept = !(after.listed.tiers.is_empty() && after.listed.long_context.is_empty());
     if kept || after.listed.peak.is_some() {
         complain(
-            "note: tiers, long prompts and peak hours keep their prices; the file of \
-             cost.price_file changes them",
+            "note: prices of tiers, long prompts and peak hours are unchanged; set them in \
+             cost.price_file",
         );
     }
 }
 
 /// What to do after a change.
-const AFTER: &str = "a running exporter takes it over with a reload (SIGHUP), and `reprice` \
-                     applies it to events that are stored already";
+const AFTER: &str =
+    "reload a running exporter (SIGHUP) to use it; `reprice` applies it to stored events";
 
 /// The prices of the days before `from`.
 fn until(dates: impl Iterator<Item = Dated>, from: &str) -> anyhow::Result<Vec<Dated>> {
@@ -122,14 +122,14 @@ pub(super) fn remove(setup: &Setup, model: &str) -> anyhow::Result<Exit> {
     if !take_out(&mut list, model) {
         match setup.table()?.find(model) {
             Some((entry, _)) => bail!(
-                "the price of {model} was not set by command; it stands in the list: {}",
+                "the price of {model} was not set by a command; its list is: {}",
                 entry.layer.as_str()
             ),
             None => bail!("{model} has no price"),
         }
     }
     save(setup, list)?;
-    print(format!("{model} has the price it had before, if any; {AFTER}\n").as_bytes())?;
+    print(format!("price of {model} removed; {AFTER}\n").as_bytes())?;
     Ok(Exit::Success)
 }
 

@@ -92,7 +92,7 @@ pub(super) fn show(setup: &Setup, model: &str, at: Option<UnixNanos>) -> anyhow:
     if !priced {
         out.push_str("  no price then\n");
     }
-    writeln!(out, "as listed:\n{}", serde_json::to_string_pretty(listed)?)?;
+    writeln!(out, "entry:\n{}", serde_json::to_string_pretty(listed)?)?;
     print(out.as_bytes())?;
     Ok(Exit::Success)
 }
@@ -169,12 +169,12 @@ pub(super) fn missing(setup: &Setup, format: Format) -> anyhow::Result<Exit> {
 fn note(table: &PriceTable, model: &UnpricedModel) -> String {
     match table.find(&model.model) {
         Some((entry, _)) if entry.prices.rates(model.last, None, 0).is_some() => {
-            "has a price by now: `reprice` these days".to_owned()
+            "has a price now: `reprice` these days".to_owned()
         }
-        Some(_) => "its price does not reach these days".to_owned(),
+        Some(_) => "its price has no dates that cover these days".to_owned(),
         None => match table.why_unpriced(&model.model) {
             Some(why) => why.to_owned(),
-            None => "`prices set` or `prices import` gives it a price".to_owned(),
+            None => "add a price with `prices set` or `prices import`".to_owned(),
         },
     }
 }

@@ -26,49 +26,49 @@ pub(in crate::metrics) static BUILD_INFO: Family = family(
     "cpa_exporter_build_info",
     Gauge,
     &["version", "revision", "rustc"],
-    "What this exporter was built from; always 1.",
+    "1, with the version, revision and compiler of this build.",
 );
 pub(in crate::metrics) static RELOAD_SUCCESSFUL: Family = family(
     "cpa_exporter_config_last_reload_successful",
     Gauge,
     &[],
-    "Whether the last reading of the configuration succeeded.",
+    "1 if the last load of the configuration succeeded, else 0.",
 );
 pub(in crate::metrics) static RELOAD_TIME: Family = family(
     "cpa_exporter_config_last_reload_success_timestamp_seconds",
     Gauge,
     &[],
-    "When the configuration was last read with success.",
+    "Time of the last successful load of the configuration, in Unix time.",
 );
 pub(in crate::metrics) static SERIES: Family = family(
     "cpa_exporter_series",
     Gauge,
     &[],
-    "Time series born from records that are exposed.",
+    "Exposed time series that were created from records.",
 );
 pub(in crate::metrics) static LABEL_OVERFLOWS: Family = family(
     "cpa_exporter_label_overflows_total",
     Counter,
     &["label"],
-    "Label values beyond their cap, which are shown as `other` or not at all.",
+    "Label values above their cap, exposed as `other` or dropped.",
 );
 pub(in crate::metrics) static SERIES_DROPPED: Family = family(
     "cpa_exporter_series_dropped_total",
     Counter,
     &["family"],
-    "Series that are not exposed because of a cap.",
+    "Series dropped because of a cap.",
 );
 pub(in crate::metrics) static RENDER_SECONDS: Family = family(
     "cpa_exporter_render_seconds",
     Gauge,
     &[],
-    "Time that the last rendering of this page took.",
+    "Duration of the last rendering of the metrics, in seconds.",
 );
 pub(in crate::metrics) static LOG_MESSAGES: Family = family(
     "cpa_exporter_log_messages_total",
     Counter,
     &["level"],
-    "Log messages, since the start of the exporter.",
+    "Log messages by level, since the start of the exporter.",
 );
 pub(in crate::metrics) static PROCESS_CPU: Family = family(
     "process_cpu_seconds_total",

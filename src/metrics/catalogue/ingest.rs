@@ -57,37 +57,37 @@ pub(in crate::metrics) static INGEST_RECORDS: Family = family(
     "cpa_ingest_records_total",
     Counter,
     &[],
-    "Payloads received from CPA, whatever became of them.",
+    "Payloads received from CPA, including duplicates and rejects.",
 );
 pub(in crate::metrics) static INGEST_BYTES: Family = family(
     "cpa_ingest_bytes_total",
     Counter,
     &[],
-    "Bytes of all payloads received from CPA.",
+    "Bytes of payloads received from CPA.",
 );
 pub(in crate::metrics) static INGEST_DUPLICATES: Family = family(
     "cpa_ingest_duplicates_total",
     Counter,
     &[],
-    "Records that were there already, identical in key and content; not counted again.",
+    "Records received again, with the same key and content; they do not count as requests.",
 );
 pub(in crate::metrics) static INGEST_PREWARM: Family = family(
     "cpa_ingest_prewarm_total",
     Counter,
     &[],
-    "Records of requests that generate nothing; not counted as requests.",
+    "Records of prewarm requests, which generate no output; they do not count as requests.",
 );
 pub(in crate::metrics) static INGEST_REJECTS: Family = family(
     "cpa_ingest_rejects_total",
     Counter,
     &["reason"],
-    "Payloads that are no records; they are kept and can be replayed.",
+    "Payloads that could not be decoded, by reason; they are stored and can be replayed.",
 );
 pub(in crate::metrics) static INGEST_CONTROL: Family = family(
     "cpa_ingest_control_messages_total",
     Counter,
     &["message"],
-    "Messages among the records of a subscription.",
+    "Control messages received in a subscription.",
 );
 pub(in crate::metrics) static INGEST_LAG: Family = family(
     "cpa_ingest_lag_seconds",
@@ -99,86 +99,86 @@ pub(in crate::metrics) static INGEST_LAST_EVENT: Family = family(
     "cpa_ingest_last_event_timestamp_seconds",
     Gauge,
     &[],
-    "Start of the latest request known.",
+    "Start of the latest request, in Unix time.",
 );
 
 pub(in crate::metrics) static UP: Family = family(
     "cpa_up",
     Gauge,
     &[],
-    "Whether the last contact with CPA succeeded.",
+    "1 if the last contact with CPA succeeded, else 0.",
 );
 pub(in crate::metrics) static INFO: Family = family(
     "cpa_info",
     Gauge,
     &["version", "api"],
-    "Version of CPA and generation of its management API; always 1.",
+    "1, with the version of CPA and the generation of its management API.",
 );
 pub(in crate::metrics) static ACCESS_REFUSED: Family = family(
     "cpa_access_refused",
     Gauge,
     &["reason"],
-    "Why CPA lets the exporter in no more: 1 for the reason that holds.",
+    "Reason CPA refuses access (1 = active).",
 );
 pub(in crate::metrics) static USAGE_STATISTICS_ENABLED: Family = family(
     "cpa_usage_statistics_enabled",
     Gauge,
     &[],
-    "Whether CPA builds usage records at all.",
+    "1 if usage statistics are enabled in CPA, else 0.",
 );
 pub(in crate::metrics) static CLOCK_SKEW: Family = family(
     "cpa_clock_skew_seconds",
     Gauge,
     &[],
-    "CPA's clock minus the exporter's, to half a second.",
+    "CPA's clock minus the exporter's clock, in seconds, accurate to half a second.",
 );
 pub(in crate::metrics) static INGEST_MODE: Family = family(
     "cpa_ingest_mode",
     Gauge,
     &["mode"],
-    "How records are taken: 1 for the mode in use.",
+    "Collection mode (1 = active).",
 );
 pub(in crate::metrics) static INGEST_BATCHES: Family = family(
     "cpa_ingest_batches_total",
     Counter,
     &["mode"],
-    "Replies and groups of messages that brought records, since the start of the exporter.",
+    "Batches of records received from CPA, by mode, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_FULL_POLLS: Family = family(
     "cpa_ingest_full_polls_total",
     Counter,
     &[],
-    "Polls that brought as many records as were asked for, since the start of the exporter.",
+    "Polls that returned as many records as requested, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_RECONNECTS: Family = family(
     "cpa_ingest_reconnects_total",
     Counter,
     &["reason"],
-    "Times that the taking of records was begun anew, since the start of the exporter.",
+    "Reconnects to CPA, by reason, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_CUTS: Family = family(
     "cpa_ingest_subscriber_cuts_total",
     Counter,
     &[],
-    "Subscriptions that CPA cut because they fell behind, since the start of the exporter.",
+    "Subscriptions that CPA closed because the subscriber was too slow, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_GAP: Family = family(
     "cpa_ingest_gap_seconds_total",
     Counter,
     &[],
-    "Time in which records can have expired in CPA unseen, since the start of the exporter.",
+    "Seconds during which records may have expired in CPA before collection, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_STARVED: Family = family(
     "cpa_ingest_starved",
     Gauge,
     &[],
-    "Whether CPA counts requests while none arrives here.",
+    "1 if CPA counts requests but the exporter receives no records, else 0.",
 );
 pub(in crate::metrics) static INGEST_COMPLETE: Family = family(
     "cpa_ingest_complete",
     Gauge,
     &[],
-    "Whether nothing is known to be missing from the last hour: no gap, cut, reject or starvation.",
+    "1 if no loss is known in the last hour: no gap, closed subscription, reject or starvation; else 0.",
 );
 pub(in crate::metrics) static STORE_EVENTS: Family =
     family("cpa_store_events", Gauge, &[], "Events in the database.");
@@ -188,19 +188,19 @@ pub(in crate::metrics) static STORE_FREE: Family = family(
     "cpa_store_free_bytes",
     Gauge,
     &[],
-    "Room left on the disk of the storage directory.",
+    "Free bytes on the file system of the storage directory.",
 );
 pub(in crate::metrics) static STORE_OLDEST: Family = family(
     "cpa_store_oldest_event_timestamp_seconds",
     Gauge,
     &[],
-    "Start of the oldest request in the database.",
+    "Start of the oldest request in the database, in Unix time.",
 );
 pub(in crate::metrics) static STORE_SIZE: Family = family(
     "cpa_store_size_bytes",
     Gauge,
     &["file"],
-    "Size of the exporter's files.",
+    "Size of the exporter's files, in bytes.",
 );
 pub(in crate::metrics) static STORE_COMMIT: Family = family(
     "cpa_store_commit_seconds",
@@ -212,17 +212,17 @@ pub(in crate::metrics) static STORE_COMMIT_FAILURES: Family = family(
     "cpa_store_commit_failures_total",
     Counter,
     &["reason"],
-    "Transactions that failed; their records wait in the spool. Since the start of the exporter.",
+    "Failed transactions, by reason; their records stay in the spool. Since the start of the exporter.",
 );
 pub(in crate::metrics) static SPOOL_PENDING: Family = family(
     "cpa_spool_pending_bytes",
     Gauge,
     &[],
-    "Bytes received and not yet committed.",
+    "Bytes received and not yet committed to the database.",
 );
 pub(in crate::metrics) static SPOOL_LIMIT: Family = family(
     "cpa_spool_limit_bytes",
     Gauge,
     &[],
-    "Pending bytes at which no more records are taken.",
+    "Limit of pending bytes; collection pauses above it.",
 );

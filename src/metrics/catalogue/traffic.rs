@@ -1,4 +1,4 @@
-//! Traffic: restored at start, born from records.
+//! Traffic: created from records, restored at the start.
 
 use super::Kind::{Counter, Gauge, Histogram, Summary};
 use super::{Buckets, Family, family};
@@ -49,83 +49,83 @@ pub(in crate::metrics) static REQUESTS: Family = family(
     "cpa_requests_total",
     Counter,
     &["provider", "model", "account"],
-    "Upstream attempts that CPA reported, failed ones included; prewarm requests are left out.",
+    "Upstream attempts reported by CPA, including failed ones, without prewarm requests.",
 );
 pub(in crate::metrics) static REQUEST_FAILURES: Family = family(
     "cpa_request_failures_total",
     Counter,
     &["provider", "model", "account", "code", "reason"],
-    "Failed attempts by HTTP status as CPA reports it and by class.",
+    "Failed attempts, by the HTTP status that CPA reports and by reason.",
 );
 pub(in crate::metrics) static TOKENS: Family = family(
     "cpa_tokens_total",
     Counter,
     &["provider", "model", "account", "kind"],
-    "Tokens; the kinds are disjoint and add up to the total.",
+    "Tokens, by disjoint kinds; the sum over kinds is the total.",
 );
 pub(in crate::metrics) static REQUEST_DURATION: Family = family(
     "cpa_request_duration_seconds",
     Histogram(DURATION),
     &["provider", "model"],
-    "Time from the start of a successful attempt to its record.",
+    "Duration of successful attempts, in seconds.",
 );
 pub(in crate::metrics) static TIME_TO_FIRST_TOKEN: Family = family(
     "cpa_request_time_to_first_token_seconds",
     Histogram(FIRST_TOKEN),
     &["provider", "model"],
-    "Time to the first byte of a successful streamed answer.",
+    "Time to the first byte of successful streamed responses, in seconds.",
 );
 pub(in crate::metrics) static TIME_PER_OUTPUT_TOKEN: Family = family(
     "cpa_request_time_per_output_token_seconds",
     Histogram(OUTPUT_TOKEN),
     &["provider", "model"],
-    "Time per token after the first of a successful streamed answer, reasoning included.",
+    "Time per output token after the first, including reasoning, of successful streamed responses, in seconds.",
 );
 pub(in crate::metrics) static REQUESTS_BY_ENDPOINT: Family = family(
     "cpa_requests_by_endpoint_total",
     Counter,
     &["provider", "endpoint", "executor"],
-    "Requests by CPA's route and the executor that served them.",
+    "Requests, by CPA's route and executor.",
 );
 pub(in crate::metrics) static REQUESTS_BY_TIER: Family = family(
     "cpa_requests_by_tier_total",
     Counter,
     &["provider", "service_tier", "reasoning_effort"],
-    "Requests by the service tier that the client asked for and the reasoning effort sent upstream.",
+    "Requests, by the service tier in the client's request and the reasoning effort sent upstream.",
 );
 pub(in crate::metrics) static CLIENT_REQUESTS: Family = family(
     "cpa_client_requests_total",
     Counter,
     &["client", "model"],
-    "Requests by client key.",
+    "Requests, by client key.",
 );
 pub(in crate::metrics) static CLIENT_FAILURES: Family = family(
     "cpa_client_request_failures_total",
     Counter,
     &["client", "model", "reason"],
-    "Failed requests by client key and class.",
+    "Failed requests, by client key and reason.",
 );
 pub(in crate::metrics) static CLIENT_TOKENS: Family = family(
     "cpa_client_tokens_total",
     Counter,
     &["client", "model", "kind"],
-    "Tokens by client key; the kinds are disjoint.",
+    "Tokens, by client key and disjoint kinds.",
 );
 pub(in crate::metrics) static TOKEN_QUALITY: Family = family(
     "cpa_token_quality_total",
     Counter,
     &["provider", "quality"],
-    "Records by how far CPA's own split of the tokens could be trusted.",
+    "Records, by the consistency of CPA's split of the tokens.",
 );
 pub(in crate::metrics) static ACCOUNT_DURATION: Family = family(
     "cpa_account_request_duration_seconds",
     Summary,
     &["provider", "account"],
-    "Time from the start of a successful attempt to its record, by account.",
+    "Duration of successful attempts, by account, in seconds.",
 );
 pub(in crate::metrics) static ACCOUNT_LAST_REQUEST: Family = family(
     "cpa_account_last_request_timestamp_seconds",
     Gauge,
     &["account"],
-    "Start of the account's latest request.",
+    "Start of the account's latest request, in Unix time.",
 );

@@ -13,68 +13,67 @@ const INTRODUCTION: &str = "\
 
 <!-- Written by `UPDATE_DOCS=1 cargo test --lib metrics`; do not edit. -->
 
-Every family that the telemetry path (`/metrics`) can show. Names, labels and buckets are promises: a change stands in the
-changelog as `old -> new`.
+All metric families of the telemetry path (`/metrics`). Names, labels and buckets are stable: the changelog lists each change as
+`old -> new`.
 
 ## What counts
 
-* A *request* is one upstream attempt as CPA records it. A retry is a request of its own. Failed requests count as requests
-  and as failures, and the tokens that they carry count.
-* Prewarm requests, which generate nothing, count in `cpa_ingest_prewarm_total` only; their tokens and their token quality
-  count like all others.
-* Durations are those of successful requests. Time to first token and time per output token are those of successful
-  *streamed* answers whose time to first token is known. Time per output token is
-  `(duration - time to first token) / (output and reasoning tokens - 1)`, so an answer of one token has none.
-* Latest times are never ahead of the exporter's clock: a record whose time is ahead counts as one of the time when it was received,
-  and a time of CPA's that is ahead is left out.
-* Kinds of tokens are disjoint: `sum without (kind)` is the total. `input` is what came from no cache, `output` is without
-  reasoning, `unclassified` is the part of a known total that no other kind explains.
+* A *request* is one upstream attempt in CPA's records; a retry is another request. A failed request counts as a request and as
+  a failure, and its tokens count.
+* Prewarm requests, which generate no output, count in `cpa_ingest_prewarm_total` only; their tokens and token quality count as
+  usual.
+* A duration runs from the start of a successful request to its record. Time to first token and time per output token cover
+  successful *streamed* responses with a known time to first token. Time per output token is
+  `(duration - time to first token) / (output and reasoning tokens - 1)`; a response of one token has no such time.
+* Timestamps are never ahead of the exporter's clock: a record with a later time gets the time of its receipt, and a later
+  timestamp in CPA's account list is dropped.
+* Kinds of tokens are disjoint: `sum without (kind)` is the total. `input` excludes cached tokens, `output` excludes reasoning,
+  `unclassified` is the rest of a known total that no other kind explains.
 
 ## Zero first
 
-Prometheus cannot see an increase in the first value of a series. A scraper therefore gets a new series of the sections *Traffic* and
-*Money* at 0 until `metrics.zero_hold` has passed after its first complete scrape that contained it; then the series has its value, and
-from then on it is fresh within a second. A scraper is a client that sends the header `X-Prometheus-Scrape-Timeout-Seconds`, as
-Prometheus, vmagent, Grafana Alloy and the OpenTelemetry collector do. Every other client, such as a browser or `curl`, gets the
-true values at once, and its requests never begin a hold. `HEAD` requests and requests with `name[]` are no complete scrapes. Each pair of
-`code` and `reason` is a series of its own. `cpa_account_last_request_timestamp_seconds` is a gauge and is shown at once.
-`cpa_account_errors_total` is new at 0 in the same way; any page of a scraper that has shown the zero begins its hold.
+`increase()` cannot see the first value of a series. Scrapers therefore get each new series of the sections *Traffic* and *Money* at
+0, until `metrics.zero_hold` has passed since the first complete scrape with this series. Then the series has its true value, updated
+within a second. A scraper is a client that sends the header `X-Prometheus-Scrape-Timeout-Seconds`: Prometheus, vmagent, Grafana
+Alloy, the OpenTelemetry collector. All other clients, such as a browser or `curl`, get true values at once and start no hold.
+`HEAD` requests and requests with `name[]` are not complete scrapes. Each pair of `code` and `reason` is a separate series.
+`cpa_account_last_request_timestamp_seconds` is a gauge without a hold. `cpa_account_errors_total` also starts at 0; any response to
+a scraper with that zero starts its hold.
 
 ## Restarts
 
-Families marked *restored* go on where they were when the exporter starts again; a scrape never sees them decrease, and pruning
-events from the database does not lower them. All other counters and histograms count since the start of the process.
-Gauges whose value is not known (yet) are absent.
+Families marked *restored* keep their values across restarts: a scrape never sees them decrease, and pruning events from the
+database does not lower them. All other counters and histograms count from the start of the process. Gauges with an unknown value
+are absent.
 
 ## Counters and SQL
 
-Counters equal the SQL sums exactly. `increase()` and `rate()` do not: Prometheus extrapolates from the first and last sample in a range
-to the ends of the range. Over a run of requests that does not begin and end on scrapes it was measured 1.8–3 % above SQL; the
-shorter the range, the more. For a bill, take the difference of two values of the counter, or SQL.
+Counters equal the SQL sums exactly. `increase()` and `rate()` do not, because Prometheus extrapolates from the first and last
+sample to the ends of the range: measured 1.8–3 % above SQL if the range does not start and end at scrapes, more for short ranges.
+For a bill, subtract two values of the counter, or use SQL.
 
 ## Money
 
-Amounts are exact: each record is rounded once, to the nano-dollar, and everything after that is a sum of integers. *Value* is
-what tokens cost at list price, whoever pays; *cost* is the part that is billed per use. A model without a price has no value
-and is counted in `cpa_unpriced_*_total`. `reprice` never touches a counter: what it changes in events that were counted before
-is shown by `cpa_list_value_correction_usd` and `cpa_cost_correction_usd`, so that counter plus correction is the value of these
-events by today's prices. More in `docs/cost.md`.
+Amounts are exact: each record is rounded once, to the nano-dollar; all sums are integers. *Value* is the list price of all tokens,
+including those of plans; *cost* is the part that is billed per use. A model without a price has no value and counts in
+`cpa_unpriced_*_total`. `reprice` changes no counter: `cpa_list_value_correction_usd` and `cpa_cost_correction_usd` expose its
+changes to counted events, so counter plus correction is the value at the new prices. See `docs/cost.md`.
 
 ## Caps
 
-Each label has a largest number of values: `account` 1000, `model` 200, `client` 200, `endpoint` 20, `code` 40, `provider`,
-`executor`, `service_tier` and `reasoning_effort` 50 each. The values that came first keep their series; all others share the value
-`other` in counters, histograms and summaries, and are left out of gauges. Beyond 200,000 series no new ones are shown at all.
-`cpa_exporter_label_overflows_total` and `cpa_exporter_series_dropped_total` tell when that happens. No event is lost by it: the
-database keeps all values, and a larger cap shows them after the next start. Values are cut at 128 bytes; control
-characters and invisible ones (zero width, direction) are removed.
+Each label has a maximum number of values: `account` 1000, `model` 200, `client` 200, `endpoint` 20, `code` 40, `provider`,
+`executor`, `service_tier` and `reasoning_effort` 50 each. The first values keep their series; all later ones share the value
+`other` in counters, histograms and summaries, and are absent from gauges. Above 200,000 series no new series are exposed.
+`cpa_exporter_label_overflows_total` and `cpa_exporter_series_dropped_total` count both cases. The database keeps all values; with a
+larger cap they are exposed after the next start. Values are truncated to 128 bytes; control characters and invisible characters
+(zero width, direction) are removed.
 
 ## Shared aliases
 
-Credentials that share a name in `aliases.accounts` share their counters, which add up, and
-`cpa_account_last_request_timestamp_seconds`, which is the latest of them. Other gauges are each credential's own: the newest
-credential (the last to be seen for the first time) of a provider has the alias, those before it have the alias and the start of
-their index, as in `work-3fa2c1`.
+Credentials with the same alias in `aliases.accounts` share their counters, which are sums, and
+`cpa_account_last_request_timestamp_seconds`, which is the latest time. Each credential has its own series of the other gauges: the
+credential of a provider that was added last has the alias as its label, the others the alias and the start of their index, such as
+`work-3fa2c1`.
 
 ";
 
@@ -102,7 +101,7 @@ fn document() -> String {
     for (label, values) in closed() {
         writeln!(out, "| `{label}` | {values} | |").unwrap();
     }
-    out.push_str("\n\"Absent\" is what the label says when the record has no such value.\n");
+    out.push_str("\nColumn *absent*: value of the label if the record has none.\n");
     for (section, families) in sections() {
         write!(out, "\n## {section}\n\n").unwrap();
         out.push_str("| metric | type | labels | restored | help |\n|---|---|---|---|---|\n");
@@ -159,12 +158,12 @@ pub(super) fn bounds(family: &Family) -> String {
 const OPEN: [(&str, &str, &str); 18] = [
     (
         "provider",
-        "executor's identity, as the record's `provider` says it",
+        "identity of the executor: field `provider` of the record",
         "`unknown`",
     ),
     (
         "model",
-        "upstream model, never the alias that the client asked for",
+        "upstream model, never the alias in the client's request",
         "`unknown`",
     ),
     ("account", ACCOUNT, "`none`"),
@@ -175,12 +174,8 @@ const OPEN: [(&str, &str, &str); 18] = [
         "`none`",
     ),
     ("executor", "CPA's executor", "`unknown`"),
-    ("service_tier", "tier that the client asked for", "`none`"),
-    (
-        "reasoning_effort",
-        "effort that was sent upstream",
-        "`none`",
-    ),
+    ("service_tier", "tier in the client's request", "`none`"),
+    ("reasoning_effort", "effort sent upstream", "`none`"),
     ("code", CODE, ""),
     ("api", "generation of the management API, `v8` or `v0`", ""),
     ("label", "name of a label with a cap", ""),
@@ -192,29 +187,28 @@ const OPEN: [(&str, &str, &str); 18] = [
     ("reference", "name of a price in `cost.references`", ""),
     (
         "tier",
-        "service tier with a price of its own, else `standard`",
+        "service tier with its own price, else `standard`",
         "",
     ),
     ("version", "day and hash of the price list, or release", ""),
     (
         "source",
-        "lists that the prices come from: `built-in`, `set` by command, `file` of the user",
+        "price lists in use: `built-in`, `set` (by command), `file` (`cost.price_file`)",
         "",
     ),
-    ("plan", "plan's name in `cost.fees`", ""),
+    ("plan", "name of the plan in `cost.fees`", ""),
     ("level", "level of a log message", ""),
 ];
-const ACCOUNT: &str = "alias from the configuration, else kind and start of the credential's index; \
+const ACCOUNT: &str = "alias from the configuration, else provider and start of the credential's index; \
     never an e-mail or a file name";
 const CLIENT: &str =
     "alias from the configuration, else the masked key and four digits of its keyed hash";
-const CODE: &str =
-    "HTTP status as CPA reports it; 200 when the answer broke off after it had begun";
+const CODE: &str = "HTTP status that CPA reports; 200 for a response that broke off";
 
-const STATUS: &str = "`active`: CPA uses the account, though it may leave some of its models alone for a while, as after \
-    an upstream's error; `cooling`: it waits for a quota or a rate limit; `error`: somebody has to look, because the login is \
-    refused, the account banned, the plan unpaid, or CPA gives no reason that is known; `disabled`; `pending`: not ready, or \
-    its token is being refreshed; `unknown`: CPA does not tell, as for the keys of its configuration";
+const STATUS: &str = "`active`: CPA uses the account, perhaps without some of its models after an upstream error; `cooling`: a quota or \
+    rate limit is exhausted; `error`: the login is refused, the account banned, the plan unpaid, or the reason unknown; \
+    `disabled`; `pending`: not ready, or a token refresh is running; `unknown`: CPA reports no status, as for keys in its \
+    configuration";
 const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `unauthorized`, `payment_required`, \
     `not_found`, `model_not_supported`, `invalid_grant`, `transient_error`, `unknown`";
 
@@ -252,12 +246,12 @@ fn closed() -> [(&'static str, String); 15] {
         ("file", list(&store::FILES)),
         (
             "auth_type",
-            "`oauth`, `api_key`; left out where CPA does not tell".to_owned(),
+            "`oauth`, `api_key`; absent if CPA reports none".to_owned(),
         ),
         ("status", STATUS.to_owned()),
         (
             "scope` of `cpa_account_cooldown_until_timestamp_seconds",
-            "`credential`, `model`: of several models the end that comes last".to_owned(),
+            "`credential`, `model` (the latest end of all models)".to_owned(),
         ),
         (
             "reason` of `cpa_account_cooldown_until_timestamp_seconds",
@@ -265,7 +259,7 @@ fn closed() -> [(&'static str, String); 15] {
         ),
         (
             "code` of `cpa_account_errors_total",
-            "HTTP status; `other` where CPA gives none, and beyond the cap".to_owned(),
+            "HTTP status; `other` without a status and above the cap".to_owned(),
         ),
     ]
 }

@@ -121,6 +121,11 @@ fn judge(ours: &mut Ours, call: &[&str]) -> Verdict {
         return ours.wrong_with(after(at)).into();
     }
     let find = |wanted: &str| call.iter().position(|word| *word == wanted);
+    if let (true, Some(at)) = (call.starts_with(&["cargo", "run"]), find("-p")) {
+        let name = after(at).first().copied().unwrap_or_default();
+        let problem = (!is_package(name)).then(|| format!("there is no package {name}"));
+        return problem.into();
+    }
     if call.starts_with(&["cargo", "run"]) {
         return find("--")
             .map_or_else(
@@ -143,6 +148,17 @@ fn judge(ours: &mut Ours, call: &[&str]) -> Verdict {
     let mut flags = call.iter().filter_map(|word| flag(word));
     let unknown = flags.find(|flag| !has(&text, flag));
     unknown.map(|flag| format!("has no option {flag}")).into()
+}
+
+/// A crate of the workspace.
+fn is_package(name: &str) -> bool {
+    let crates = std::fs::read_dir(root().join("crates")).unwrap();
+    let mut manifests = crates.map(|one| one.unwrap().path().join("Cargo.toml"));
+    let line = format!("name = \"{name}\"");
+    manifests.any(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().any(|one| one == line)
+    })
 }
 
 /// An option alone: of whatever of ours.
@@ -226,6 +242,8 @@ fn a_wrong_command_is_found() {
             true,
         ),
         ("cargo run --release -- demos", true, false),
+        ("cargo run -p cpa-exporter-boards", true, true),
+        ("cargo run -p cpa-exporter-bords", true, false),
         ("cargo test --test nothing", true, false),
         ("scripts/stack --ports 1,2,3,4", true, true),
         ("scripts/stack --sports 1", true, false),
