@@ -78,10 +78,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
         .failed
         .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
     let no_reading = |index: &str, quota: &AccountQuota| match failures.get(index) {
-        Some((reason, since)) => Some(NoReading {
-            since: Some(*since),
-            ..NoReading::of(reason)
-        }),
+        Some(failure) => Some(failed(*failure)),
         None if !quota.limits.is_empty() => None,
         None if targets.get(index).is_none() => Some(NoReading::of("no_quota")),
         None if !settings.enabled => Some(NoReading::of("polling_off")),
@@ -91,6 +88,14 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     let mut accounts = view(&board, &locals, &parts.listed, names, no_reading);
     accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
     (accounts, summary)
+}
+
+/// The reason, and the Unix time of the poll.
+fn failed((reason, since): (&str, f64)) -> NoReading {
+    NoReading {
+        since: Some(since),
+        ..NoReading::of(reason)
+    }
 }
 
 /// A CPA that could not be asked once is not asked for every account in turn.

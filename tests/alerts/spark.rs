@@ -28,6 +28,34 @@ fn record(line: &str, account: &str, change: impl FnOnce(&mut Value)) -> String 
     record.to_string()
 }
 
+/// A CPA with one Codex account, and no traffic of its own.
+async fn simulator() -> Simulator {
+    Simulator::start(SimulatorConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        retention: Duration::from_hours(1),
+        traffic: TrafficConfig {
+            providers: vec!["codex".to_owned()],
+            accounts: 1,
+            ..TrafficConfig::default()
+        },
+        ..SimulatorConfig::default()
+    })
+    .await
+    .unwrap()
+}
+
+fn exporter(simulator: &Simulator, dir: &std::path::Path, address: &str) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
+    command
+        .env_clear()
+        .env("CPA_MANAGEMENT_KEY", simulator.management_key())
+        .env("CPA_EXPORTER_STORAGE_PATH", dir.join("exporter"))
+        .args(["--cpa.url", &format!("http://{}", simulator.addr())])
+        .args(["--quota.enabled=false", "--accounts.interval", "1s"])
+        .args(["--web.listen-address", address]);
+    Process::start(&mut command)
+}
+
 /// Prometheus with the shipped rules of quotas, in a hurry.
 fn prometheus(dir: &std::path::Path, exporter: &str) -> (Process, String) {
     let config = format!(
@@ -82,30 +110,11 @@ async fn a_models_own_limit_sounds_no_alarm_about_the_plan() {
     if !have(&["prometheus"]) {
         return;
     }
-    let simulator = Simulator::start(SimulatorConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        retention: Duration::from_hours(1),
-        traffic: TrafficConfig {
-            providers: vec!["codex".to_owned()],
-            accounts: 1,
-            ..TrafficConfig::default()
-        },
-        ..SimulatorConfig::default()
-    })
-    .await
-    .unwrap();
+    let simulator = simulator().await;
     let account = simulator.quotas().accounts.remove(0).account;
     let dir = tempdir().unwrap();
     let address = format!("127.0.0.1:{}", free_port());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
-    command
-        .env_clear()
-        .env("CPA_MANAGEMENT_KEY", simulator.management_key())
-        .env("CPA_EXPORTER_STORAGE_PATH", dir.path().join("exporter"))
-        .args(["--cpa.url", &format!("http://{}", simulator.addr())])
-        .args(["--quota.enabled=false", "--accounts.interval", "1s"])
-        .args(["--web.listen-address", &address]);
-    let _exporter = Process::start(&mut command);
+    let _exporter = exporter(&simulator, dir.path(), &address);
     let (_prometheus, prometheus) = prometheus(dir.path(), &address);
 
     let fixture = read("tests/fixtures/cases/codex-active-limit.jsonl");

@@ -37,9 +37,12 @@ fn case(name: &str) -> String {
 
 fn observed(name: &str) -> Vec<Observed> {
     let decoder = Decoder::new(HashKey([7; 16]));
-    let read = |line: &str| match decoder.decode(line.as_bytes()) {
-        Decoded::Event(event) => passive::event(&event).unwrap(),
-        other => panic!("{other:?}"),
+    let read = |line: &str| {
+        let seen = decoder.decode(line.as_bytes());
+        let Decoded::Event(event) = seen else {
+            panic!("{seen:?}")
+        };
+        passive::event(&event).unwrap()
     };
     case(name).lines().map(read).collect()
 }
