@@ -7,29 +7,29 @@
 //! Raw keys end in the decoders here, as those of records end in [`decode`](crate::decode).
 
 mod account;
-mod board;
+mod account_set;
+mod accounts_client;
 mod decode_v0;
 mod decode_v8;
 mod directory;
 mod error_event;
 mod errors_channel;
-mod inquiry;
+mod gauges;
 mod key_lists;
 mod last_failure;
 mod lenient;
 mod once;
 mod quota_signals;
-mod roster;
 mod watcher;
 
 #[cfg(test)]
 mod tests;
 
 pub use account::{Account, Cooldown, CooldownReason, QuotaSignals, Scope, Status};
+pub(crate) use accounts_client::SnapshotFailure;
 pub use directory::Directory;
 pub use errors_channel::{ErrorsChannel, ErrorsParts, Events};
-pub(crate) use inquiry::LookFailure;
-pub(crate) use once::{LookParts, look_once};
+pub(crate) use once::{SnapshotParts, snapshot_once};
 pub use watcher::{Settings, Watcher, WatcherParts};
 
 use crate::decode::Secrets;

@@ -1,10 +1,10 @@
 //! The one place that sees every part: builds them, connects them, waits for the end.
 
+mod account_tasks;
 pub(crate) mod files;
 pub(crate) mod limits_file;
 mod listener;
 pub(crate) mod once;
-mod pool;
 pub(crate) mod prices;
 pub mod quota_file;
 mod records;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests};
-use crate::ingest::{Notes, Signal as WakeUp};
+use crate::ingest::{WakeUp, WriteQueue};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{
@@ -35,7 +35,7 @@ use crate::version;
 
 pub(crate) use records::labels;
 
-use pool::Pool;
+use account_tasks::AccountTasks;
 use records::{Records, Side};
 use reload::Reloader;
 
@@ -146,18 +146,18 @@ fn build(
     let signal = WakeUp::default();
     let restored = CancellationToken::new();
     let (wire, ends) = listener::wire();
-    let (names, notes) = (AccountNames::default(), Notes::new(signal.clone()));
+    let (names, writes) = (AccountNames::default(), WriteQueue::new(signal.clone()));
     let side = Side {
         signal,
         names: names.clone(),
-        notes: notes.clone(),
+        writes: writes.clone(),
         listener: Box::new(wire),
         restored: restored.clone(),
     };
     let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
-    let pool = Pool {
+    let account_tasks = AccountTasks {
         names,
-        notes,
+        writes,
         signs: ends.signs,
         local: ends.local,
         accounts_changed: ends.accounts_changed,
@@ -166,7 +166,7 @@ fn build(
         restored,
         clock: clock.clone(),
     };
-    pool.watch(config, &records, &handles, life)?;
+    account_tasks.watch(config, &records, &handles, life)?;
     let reloader = Reloader::new(setup, &records, &handles, clock, notifier.clone());
     life.spawn_essential("records", records.run());
     let soft = life.soft();

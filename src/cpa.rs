@@ -12,12 +12,12 @@ mod management;
 mod refusal;
 mod remedy;
 pub(crate) mod resp;
-mod tally;
+mod success_count;
 
 pub use access::{Access, KeyReader};
-pub(crate) use api_call::{ApiCall, Called, Upstream};
+pub(crate) use api_call::{ProviderResponse, ProxiedRequest, ProxyOutcome};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};
 pub(crate) use remedy::Remedy;
-pub(crate) use tally::Counted;
-pub use tally::Tally;
+pub(crate) use success_count::Counted;
+pub use success_count::SuccessCount;

@@ -20,14 +20,14 @@ pub(crate) use tls::lacks_issuer;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Timeouts {
     /// Until the connection stands.
     pub connect: Duration,
     /// Until the whole answer is there.
     pub total: Duration,
 }
 
-impl Default for Limits {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
@@ -71,7 +71,7 @@ pub enum ClientError {
 ///
 /// A system that trusts nobody, such as a container with nothing but our binary, still has `http`.
 pub fn build(
-    limits: Limits,
+    limits: Timeouts,
     proxy: Proxy,
     authorities: Option<&[u8]>,
 ) -> Result<Client, ClientError> {
@@ -102,7 +102,7 @@ fn say_once(error: &reqwest::Error) {
     }
 }
 
-fn builder(limits: Limits, proxy: Proxy) -> ClientBuilder {
+fn builder(limits: Timeouts, proxy: Proxy) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(limits.connect)
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn client() -> Client {
-        build(Limits::default(), Proxy::Never, None).unwrap()
+        build(Timeouts::default(), Proxy::Never, None).unwrap()
     }
 
     #[tokio::test]
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_ca_file_without_certificate_is_refused() {
-        let built = build(Limits::default(), Proxy::FromEnvironment, Some(b"no PEM"));
+        let built = build(Timeouts::default(), Proxy::FromEnvironment, Some(b"no PEM"));
         assert!(matches!(built, Err(ClientError::NoAuthority)), "{built:?}");
     }
 }

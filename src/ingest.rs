@@ -7,13 +7,13 @@
 
 mod figures;
 mod imports;
+mod limits;
 mod money;
-mod notes;
+mod observations;
 mod round;
-mod signal;
-mod signs;
-mod tally;
+mod wake_up;
 mod worker;
+mod write_queue;
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -23,18 +23,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::decode::Decoder;
-use crate::metrics::{Ledger, Losses, StoreMetrics};
+use crate::metrics::{Counters, Losses, StoreMetrics};
 use crate::model::LocalQuota;
 use crate::spool::Reader;
 use crate::store::StoreError;
 
-pub use money::{MoneyParts, SharedPrices, Till};
-pub use notes::{Note, Notes};
-pub use signal::Signal;
-pub use signs::QuotaSign;
-pub use tally::{LimitParts, SharedRules};
+pub use limits::{LimitParts, SharedRules};
+pub use money::{EventPricer, MoneyParts, SharedPrices};
+pub use observations::QuotaSign;
+pub use wake_up::WakeUp;
+pub use write_queue::{Write, WriteQueue};
 
-use tally::Tally;
+use limits::LimitTracker;
 use worker::Worker;
 
 /// What the thread works with.
@@ -43,7 +43,7 @@ pub struct Parts {
     pub directory: PathBuf,
     pub reader: Reader,
     pub decoder: Decoder,
-    pub ledger: Ledger,
+    pub counters: Counters,
     pub metrics: StoreMetrics,
     /// Told of payloads that are no records.
     pub losses: Losses,
@@ -53,14 +53,14 @@ pub struct Parts {
     /// Told when the database has been restored and the spool's rest replayed.
     pub ready: Box<dyn FnOnce() + Send>,
     /// What others want to be kept.
-    pub notes: Notes,
+    pub writes: WriteQueue,
     pub listener: Box<dyn Listener>,
 }
 
 /// Who wants to know what committed records say besides what is counted. Must not block.
 pub trait Listener: Send {
     /// What the records of a round say about quotas: the latest for each account and model.
-    fn quota_signs(&self, signs: Vec<QuotaSign>);
+    fn quota_signs(&self, observations: Vec<QuotaSign>);
 
     /// How the quotas stand that we count ourselves, about once a second.
     fn local_quotas(&self, quotas: Vec<LocalQuota>);
@@ -91,7 +91,7 @@ pub enum IngestError {
 /// Owner's side of the thread.
 #[derive(Debug)]
 pub struct Ingest {
-    signal: Signal,
+    wake_up: WakeUp,
     thread: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -101,25 +101,25 @@ impl Ingest {
         parts: Parts,
         money: MoneyParts,
         limits: LimitParts,
-        signal: Signal,
+        wake_up: WakeUp,
         ended: CancellationToken,
     ) -> Result<Self, IngestError> {
-        let worker_signal = signal.clone();
-        let till = Till::new(money);
-        let tally = Tally::new(limits, parts.clock.now(), signal.clone());
+        let worker_signal = wake_up.clone();
+        let pricer = EventPricer::new(money);
+        let limits = LimitTracker::new(limits, parts.clock.now(), wake_up.clone());
         let thread = std::thread::Builder::new()
             .name("ingest".to_owned())
             .spawn(move || {
                 let _tell = ended.drop_guard();
-                Worker::new(parts, till, tally, worker_signal).run()
+                Worker::new(parts, pricer, limits, worker_signal).run()
             })
             .map_err(IngestError::Spawn)?;
-        Ok(Self { signal, thread })
+        Ok(Self { wake_up, thread })
     }
 
     /// Lets the thread commit what the spool holds and waits for its end. Blocks.
     pub fn finish(self) -> Result<(), IngestError> {
-        self.signal.stop();
+        self.wake_up.stop();
         match self.thread.join() {
             Ok(result) => Ok(result?),
             Err(_panic) => Err(IngestError::Panicked),

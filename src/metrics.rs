@@ -1,17 +1,17 @@
 //! What Prometheus reads.
 //!
 //! * [`catalogue`] is the one table of families.
-//! * [`Ledger`] counts events into totals by internal ids. It belongs to the ingest thread; what it
+//! * [`Counters`] counts events into totals by internal ids. It belongs to the ingest thread; what it
 //!   has staged becomes public with the commit of the same transaction.
 //! * [`Exposition`] is what a scrape reads: an immutable snapshot, rendered once a version, and
 //!   the [`Handles`] through which the other parts tell facts about themselves.
 
 pub mod catalogue;
+mod counters;
 mod encode;
 mod exposition;
 mod handles;
 mod labels;
-mod ledger;
 mod names;
 mod past;
 mod restored;
@@ -21,14 +21,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use handles::{
-    AccountErrors, Board, BuildInfo, ExporterMetrics, Handles, LogCounts, Losses, PollMetrics,
-    Sheet, SourceMetrics, StoreMetrics, StoreSizes,
+    AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Losses, PollMetrics,
+    Samples, SourceMetrics, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
-pub use ledger::{Ledger, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
 pub use names::{AccountLabel, AccountNames};
 pub use past::{BlockWriter, PastOutput, PastPage, PastSeries, PastTimes, past_bounds};
 pub use snapshot::Audience;

@@ -3,21 +3,21 @@
 //!
 //! One task does all of it, beside the way of the records and never in it. [`quota`](crate::quota)
 //! knows what to ask and what the answers mean; here is when, through whom, and what becomes of it:
-//! [`board`] keeps the newest reading of each window, [`schedule`] plans the polls, [`caller`]
-//! makes them, [`sheet`] and [`view`] show the board on the page and to the API, and every change
+//! [`state`] keeps the newest reading of each window, [`schedule`] plans the polls, [`client`]
+//! makes them, [`samples`] and [`view`] show the board on the page and to the API, and every change
 //! of it is left to the ingest thread for the database. [`once()`] does one round alone.
 
-mod board;
-mod caller;
+mod gauges;
 mod local;
 mod once;
+mod quota_client;
 mod refresh;
-mod row;
 mod schedule;
-mod sheet;
+mod state;
 mod targets;
 mod task;
 mod view;
+mod window_state;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -34,21 +34,21 @@ use crate::accounts::Directory;
 use crate::clock::Clock;
 use crate::cpa::Access;
 use crate::errors::Chain;
-use crate::ingest::{Note, Notes, QuotaSign};
-use crate::metrics::{AccountLabel, AccountNames, Board as PageBoard, PollMetrics};
+use crate::ingest::{QuotaSign, Write, WriteQueue};
+use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
 use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
 use crate::quota::Provider;
 use crate::store::Reader;
 
-pub use caller::TokenReader;
 pub use once::{OnceParts, once};
+pub use quota_client::TokenReader;
 pub use refresh::{
-    COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, Wanted, refresh_channel,
+    AccountFilter, COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, refresh_channel,
 };
 pub use targets::OwnAccount;
 pub use view::{AccountQuota, Credits, LimitView, NoReading, Quotas, SpendView};
 
-use caller::Caller;
+use quota_client::QuotaClient;
 use targets::{Pace, Targets};
 use task::Task;
 
@@ -84,7 +84,7 @@ impl Settings {
 
 /// Who is asked, and through what.
 #[derive(Clone, Debug)]
-pub struct Asking {
+pub struct PollerConfig {
     pub settings: Settings,
     /// Providers that the user described.
     pub configured: Vec<Arc<dyn Provider>>,
@@ -95,9 +95,9 @@ pub struct Asking {
     pub clock: Clock,
 }
 
-impl Asking {
-    fn caller(&self, metrics: PollMetrics) -> Caller {
-        Caller {
+impl PollerConfig {
+    fn client(&self, metrics: PollMetrics) -> QuotaClient {
+        QuotaClient {
             url: self.settings.url.clone(),
             client: self.client.clone(),
             direct: self.direct.clone(),
@@ -117,15 +117,15 @@ impl Asking {
 
 /// What the poller is made of.
 pub struct Parts {
-    pub asking: Asking,
+    pub poller_config: PollerConfig,
     pub directory: Directory,
     pub names: AccountNames,
-    pub notes: Notes,
+    pub writes: WriteQueue,
     pub signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Limits that we count ourselves.
     pub local: watch::Receiver<Vec<LocalQuota>>,
     pub history: History,
-    pub page: PageBoard,
+    pub page: GaugeSet,
     pub polls: PollMetrics,
     pub quotas: Quotas,
     /// What others ask for.
@@ -136,7 +136,7 @@ pub struct Parts {
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
-            .field("settings", &self.asking.settings)
+            .field("settings", &self.poller_config.settings)
             .finish_non_exhaustive()
     }
 }
@@ -179,15 +179,15 @@ impl fmt::Debug for Poller {
 
 impl Poller {
     pub fn new(parts: Parts) -> Self {
-        let now = parts.asking.clock.now();
-        let own = parts.asking.settings.own.iter().map(|own| {
-            Note::Account(AccountSeen {
+        let now = parts.poller_config.clock.now();
+        let own = parts.poller_config.settings.own.iter().map(|own| {
+            Write::Account(AccountSeen {
                 auth_index: own.index().into(),
                 provider: own.provider.as_str().into(),
                 at: now,
             })
         });
-        parts.notes.leave(own.collect::<Vec<_>>());
+        parts.writes.leave(own.collect::<Vec<_>>());
         Self {
             task: Task::new(parts),
         }

@@ -29,13 +29,13 @@ use crate::model::IngestMode;
 
 pub use context::{Settings, Shared};
 pub use inlet::{Inlet, Wake};
-pub use plan::Wish;
+pub use plan::ModeSetting;
 
 use crate::cpa::{Access, HttpFailure, Management, Remedy};
 use crate::errors::{Chain, RepeatLimit};
 use checks::{Checks, Known};
-use context::{Contact, Context, End};
-use plan::{Choice, Plan};
+use context::{Context, LastContact, SessionEnd};
+use plan::{Decision, Plan};
 
 /// Pauses between attempts to reach a CPA that does not answer. The last stays well below the
 /// time that CPA keeps a record.
@@ -92,7 +92,7 @@ impl Source {
                 clock: parts.clock,
                 soft: parts.soft,
                 hard: parts.hard,
-                contact: Contact::default(),
+                contact: LastContact::default(),
                 perhaps_cut: false,
                 silent_since: None,
                 failures: RepeatLimit::default(),
@@ -109,7 +109,7 @@ impl Source {
     pub async fn run(self) {
         let checks = self.checks.run();
         let supervisor = Supervisor {
-            plan: Plan::new(self.context.settings.wish),
+            plan: Plan::new(self.context.settings.setting),
             context: self.context,
             management: self.management,
             said: None,
@@ -134,21 +134,21 @@ struct Supervisor {
     management: Management,
     plan: Plan,
     /// The last choice that the log has told.
-    said: Option<Choice>,
+    said: Option<Decision>,
     retry: Duration,
 }
 
 impl Supervisor {
     async fn run(mut self) {
         loop {
-            let choice = self.plan.next(Instant::now());
-            self.say(&choice);
+            let decision = self.plan.next(Instant::now());
+            self.say(&decision);
             let began = Instant::now();
-            let end = match choice.mode {
+            let end = match decision.mode {
                 IngestMode::Pop => resp_pop::run(&mut self.context).await,
                 IngestMode::Subscribe => resp_subscribe::run(&mut self.context).await,
                 IngestMode::Http => {
-                    let until = choice.until;
+                    let until = decision.until;
                     http_queue::run(&mut self.context, &mut self.management, until).await
                 }
             };
@@ -156,41 +156,41 @@ impl Supervisor {
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
             }
-            if !self.learn(choice.mode, end).await {
+            if !self.learn(decision.mode, end).await {
                 return;
             }
         }
     }
 
     /// False when the program stops.
-    async fn learn(&mut self, mode: IngestMode, end: End) -> bool {
+    async fn learn(&mut self, mode: IngestMode, end: SessionEnd) -> bool {
         let now = Instant::now();
         let over_resp = mode != IngestMode::Http;
-        if over_resp && !matches!(end, End::Unavailable(_) | End::Refused(_)) {
+        if over_resp && !matches!(end, SessionEnd::Unavailable(_) | SessionEnd::Refused(_)) {
             self.plan.resp_works();
         }
         match end {
-            End::Stopped => return false,
-            End::Again => {
+            SessionEnd::Stopped => return false,
+            SessionEnd::Again => {
                 self.context.metrics.reconnect("reprobe");
                 if self.context.shared.take_reload() {
                     self.plan.forget();
                 }
             }
-            End::Starved if over_resp => {
+            SessionEnd::Starved if over_resp => {
                 self.plan.starved(now);
                 self.context.metrics.reconnect("starved");
             }
             // A subscription needs RESP, which is not to be had.
-            End::Starved => {}
-            End::Refused(refusal) => {
+            SessionEnd::Starved => {}
+            SessionEnd::Refused(refusal) => {
                 self.lost_contact("refused");
                 self.context.access.refused(refusal);
             }
-            End::Unavailable(why) => {
+            SessionEnd::Unavailable(why) => {
                 self.lost_contact("unavailable");
                 self.plan.resp_unavailable(&why, now);
-                if matches!(self.context.settings.wish, Wish::Forced(_)) {
+                if matches!(self.context.settings.setting, ModeSetting::Forced(_)) {
                     if let Some(repeated) = self.context.failures.log(&why, now.into_std()) {
                         let mode = mode.as_str();
                         tracing::error!(why, mode, repeated, "CPA does not serve this mode");
@@ -199,7 +199,7 @@ impl Supervisor {
                     return self.pause_after_failure().await;
                 }
             }
-            End::Down { why, remedy } => {
+            SessionEnd::Down { why, remedy } => {
                 self.lost_contact("down");
                 self.say_down(&why, remedy.as_ref(), now);
                 return self.pause_after_failure().await;
@@ -250,15 +250,15 @@ impl Supervisor {
         self.context.pause(pause).await
     }
 
-    fn say(&mut self, choice: &Choice) {
+    fn say(&mut self, decision: &Decision) {
         let said = self.said.as_ref();
-        if said.is_none_or(|s| s.mode != choice.mode || s.why != choice.why) {
+        if said.is_none_or(|s| s.mode != decision.mode || s.why != decision.why) {
             tracing::info!(
-                mode = choice.mode.as_str(),
-                why = choice.why,
+                mode = decision.mode.as_str(),
+                why = decision.why,
                 "ingest mode selected"
             );
-            self.said = Some(choice.clone());
+            self.said = Some(decision.clone());
         }
     }
 }

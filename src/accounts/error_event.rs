@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Decoding;
 use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
-use super::last_failure::{Heard, LastFailure};
+use super::last_failure::{ChannelEvent, LastFailure};
 use super::lenient::{flag, lenient, text, time};
 use crate::model::UnixNanos;
 
@@ -86,7 +86,7 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
         return None;
     }
     let status = raw.status_code.unwrap_or(0);
-    let heard = Heard {
+    let heard = ChannelEvent {
         provider: &raw.provider,
         status,
         body: &raw.body,
@@ -104,7 +104,7 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
     })
 }
 
-fn judge(state: &RawState<'_>, heard: Heard<'_>, with: &Decoding) -> State {
+fn judge(state: &RawState<'_>, heard: ChannelEvent<'_>, with: &Decoding) -> State {
     let mut cooldowns = Vec::new();
     cooldowns.extend(cooldown(Scope::Credential, state, heard));
     if let Some(model) = &state.model {
@@ -121,7 +121,7 @@ fn judge(state: &RawState<'_>, heard: Heard<'_>, with: &Decoding) -> State {
     }
 }
 
-fn cooldown(scope: Scope, state: &RawState<'_>, heard: Heard<'_>) -> Option<Cooldown> {
+fn cooldown(scope: Scope, state: &RawState<'_>, heard: ChannelEvent<'_>) -> Option<Cooldown> {
     let until = state.next_retry_after.filter(|_| state.unavailable)?;
     let said = state.quota.as_ref().map_or("", |quota| &quota.reason);
     let reason = CooldownReason::from_text(said).or_else(|| {

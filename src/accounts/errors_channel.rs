@@ -50,7 +50,7 @@ pub struct ErrorsChannel {
     endpoint: Endpoint,
     access: Arc<Access>,
     decoding: Decoding,
-    events: mpsc::Sender<Heard>,
+    events: mpsc::Sender<ChannelEvent>,
     stop: CancellationToken,
     /// So that the log speaks of changes only.
     said: bool,
@@ -59,15 +59,15 @@ pub struct ErrorsChannel {
 
 /// What the channel tells the watcher.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum ChannelEvent {
     Failure(ErrorEvent),
     /// The connection ended, perhaps with CPA itself: all failures so far are older than that.
-    End,
+    SessionEnd,
 }
 
 /// The watcher's end.
 #[derive(Debug)]
-pub struct Events(pub(super) mpsc::Receiver<Heard>);
+pub struct Events(pub(super) mpsc::Receiver<ChannelEvent>);
 
 impl ErrorsChannel {
     pub fn new(parts: ErrorsParts) -> (Self, Events) {
@@ -107,7 +107,7 @@ impl ErrorsChannel {
             }
             self.ended(&failure);
             // The watcher ends with the program, and so do we.
-            drop(self.events.send(Heard::End).await);
+            drop(self.events.send(ChannelEvent::SessionEnd).await);
             if matches!(failure, RespFailure::Connect(_)) {
                 retry = retry.min(RETRY_MAX_DOWN);
             }
@@ -131,7 +131,7 @@ impl ErrorsChannel {
     async fn hand_on(&mut self, payload: &[u8]) {
         match error_event::decode(payload, &self.decoding) {
             // As above.
-            Some(event) => drop(self.events.send(Heard::Failure(event)).await),
+            Some(event) => drop(self.events.send(ChannelEvent::Failure(event)).await),
             None if !std::mem::replace(&mut self.garbled, true) => tracing::warn!(
                 bytes = payload.len(),
                 "a message on CPA's errors channel names no account; such messages are left out"

@@ -43,7 +43,7 @@ pub(super) struct LastFailure {
 
 /// A failure as CPA's errors channel describes it. Its texts may hold secrets, so that it has no `Debug`.
 #[derive(Clone, Copy)]
-pub(super) struct Heard<'a> {
+pub(super) struct ChannelEvent<'a> {
     pub(super) provider: &'a str,
     /// 0 where CPA gives none.
     pub(super) status: u16,
@@ -62,7 +62,7 @@ impl LastFailure {
     }
 
     /// From the errors channel, beside this status message of the account or of a model.
-    pub(super) fn heard(failure: Heard<'_>, message: &str) -> Option<Self> {
+    pub(super) fn heard(failure: ChannelEvent<'_>, message: &str) -> Option<Self> {
         let message = message.trim();
         if !failure.changed_state {
             return Self::listed(failure.provider, message);

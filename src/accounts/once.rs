@@ -6,16 +6,16 @@ use reqwest::Client;
 use secrecy::SecretString;
 use url::Url;
 
-use super::inquiry::{Inquiry, LookFailure};
-use super::roster::Roster;
+use super::account_set::AccountSet;
+use super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::{Account, Decoding};
 use crate::clock::Clock;
-use crate::cpa::{Management, Tally};
+use crate::cpa::{Management, SuccessCount};
 use crate::decode::Secrets;
 
 /// What a look is made of.
 #[derive(Debug)]
-pub(crate) struct LookParts {
+pub(crate) struct SnapshotParts {
     pub(crate) url: Url,
     pub(crate) client: Client,
     pub(crate) clock: Clock,
@@ -23,18 +23,18 @@ pub(crate) struct LookParts {
 }
 
 /// All accounts that CPA lists, sorted by index.
-pub(crate) async fn look_once(
-    parts: LookParts,
+pub(crate) async fn snapshot_once(
+    parts: SnapshotParts,
     key: &SecretString,
-) -> Result<Vec<Account>, LookFailure> {
+) -> Result<Vec<Account>, SnapshotFailure> {
     let management = Management::new(parts.client, parts.url, parts.clock.clone());
     let decoding = Decoding {
         secrets: parts.secrets,
         keep_email: false,
     };
-    let mut inquiry = Inquiry::new(management, decoding, Tally::new(Arc::default()));
-    let look = inquiry.look(key).await?;
-    let mut roster = Roster::default();
-    roster.take(look, parts.clock.now());
-    Ok(roster.list())
+    let mut client = AccountsClient::new(management, decoding, SuccessCount::new(Arc::default()));
+    let snapshot = client.snapshot(key).await?;
+    let mut set = AccountSet::default();
+    set.take(snapshot, parts.clock.now());
+    Ok(set.list())
 }

@@ -1,8 +1,8 @@
 //! Answers of a real CPA, and of servers that are none.
 
+mod accounts_client;
 mod failures;
 mod hostile;
-mod inquiry;
 mod lists;
 mod states;
 

@@ -11,18 +11,18 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::board;
+use super::account_set::AccountSet;
+use super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::error_event::ErrorEvent;
-use super::errors_channel::{Events, Heard};
-use super::inquiry::{Inquiry, LookFailure};
-use super::roster::Roster;
+use super::errors_channel::{ChannelEvent, Events};
+use super::gauges;
 use super::{Decoding, Directory};
 use crate::clock::Clock;
-use crate::cpa::{Access, HttpFailure, Management, Tally};
+use crate::cpa::{Access, HttpFailure, Management, SuccessCount};
 use crate::decode::Secrets;
 use crate::errors::Chain;
-use crate::ingest::{Note, Notes};
-use crate::metrics::{AccountErrors, AccountNames, Board, Sheet};
+use crate::ingest::{Write, WriteQueue};
+use crate::metrics::{AccountErrors, AccountNames, GaugeSet, Samples};
 use crate::model::{AccountSeen, UnixNanos};
 
 /// CPA tells of one change several times within a moment.
@@ -58,11 +58,11 @@ pub struct WatcherParts {
     pub clock: Clock,
     pub secrets: Secrets,
     /// Takes CPA's counts of the lists that are read here.
-    pub tally: Tally,
+    pub success_count: SuccessCount,
     pub directory: Directory,
     pub names: AccountNames,
-    pub notes: Notes,
-    pub board: Board,
+    pub writes: WriteQueue,
+    pub gauges: GaugeSet,
     pub errors: AccountErrors,
     /// Notified when CPA says that accounts or configuration changed.
     pub changed: Arc<Notify>,
@@ -73,7 +73,7 @@ pub struct WatcherParts {
 /// The watching task, ready to run.
 #[derive(Debug)]
 pub struct Watcher {
-    inquiry: Inquiry,
+    client: AccountsClient,
     state: State,
 }
 
@@ -85,13 +85,13 @@ struct State {
     clock: Clock,
     directory: Directory,
     names: AccountNames,
-    notes: Notes,
-    board: Board,
+    writes: WriteQueue,
+    gauges: GaugeSet,
     errors: AccountErrors,
     changed: Arc<Notify>,
-    events: mpsc::Receiver<Heard>,
+    events: mpsc::Receiver<ChannelEvent>,
     stop: CancellationToken,
-    roster: Roster,
+    set: AccountSet,
     known: Known,
     next_look: Instant,
     /// When something on the page changes by itself.
@@ -124,20 +124,20 @@ impl Watcher {
             keep_email: settings.show_email,
         };
         Self {
-            inquiry: Inquiry::new(management, decoding, parts.tally),
+            client: AccountsClient::new(management, decoding, parts.success_count),
             state: State {
                 interval: settings.interval,
                 access: parts.access,
                 clock: parts.clock,
                 directory: parts.directory,
                 names: parts.names,
-                notes: parts.notes,
-                board: parts.board,
+                writes: parts.writes,
+                gauges: parts.gauges,
                 errors: parts.errors,
                 changed: parts.changed,
                 events: parts.events.0,
                 stop: parts.stop,
-                roster: Roster::default(),
+                set: AccountSet::default(),
                 known: Known::default(),
                 next_look: Instant::now(),
                 redraw: None,
@@ -148,17 +148,17 @@ impl Watcher {
 
     /// Runs until the program stops. Holds nothing that could be lost.
     pub async fn run(self) {
-        let Self { inquiry, mut state } = self;
+        let Self { client, mut state } = self;
         let stop = state.stop.clone();
-        stop.run_until_cancelled(state.watch(inquiry)).await;
+        stop.run_until_cancelled(state.watch(client)).await;
     }
 }
 
 impl State {
-    async fn watch(&mut self, mut inquiry: Inquiry) {
+    async fn watch(&mut self, mut client: AccountsClient) {
         loop {
             self.wait_for_look().await;
-            self.look(&mut inquiry).await;
+            self.snapshot(&mut client).await;
         }
     }
 
@@ -188,7 +188,7 @@ impl State {
             let redraw = self.redraw;
             tokio::select! {
                 done = &mut done => return done,
-                Some(heard) = self.events.recv() => self.take_events(heard),
+                Some(event) = self.events.recv() => self.take_events(event),
                 () = directory.plan_told() => self.draw(),
                 () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
                     self.draw_again();
@@ -198,23 +198,23 @@ impl State {
     }
 
     /// Asks CPA once.
-    async fn look(&mut self, inquiry: &mut Inquiry) {
+    async fn snapshot(&mut self, client: &mut AccountsClient) {
         let Some(key) = self.access.admitted_now() else {
             self.next_look = Instant::now() + KEY_LOOK.min(self.interval);
-            self.grow_old();
+            self.expire_stale();
             return;
         };
         self.known.since_look.clear();
-        let looked = self.serve_until(inquiry.look(&key)).await;
+        let looked = self.serve_until(client.snapshot(&key)).await;
         self.next_look = Instant::now() + self.interval;
         match looked {
-            Ok(look) => {
+            Ok(snapshot) => {
                 self.known.failing = false;
                 self.known.good = Some(Instant::now());
                 let now = self.clock.now();
-                self.roster.take(look, now);
+                self.set.take(snapshot, now);
                 for event in &self.known.since_look {
-                    self.roster.hear(event, now);
+                    self.set.hear(event, now);
                 }
                 self.publish();
             }
@@ -222,9 +222,9 @@ impl State {
         }
     }
 
-    fn failed(&mut self, failure: &LookFailure) {
+    fn failed(&mut self, failure: &SnapshotFailure) {
         let first = !std::mem::replace(&mut self.known.failing, true);
-        if let LookFailure::Http(HttpFailure::Refused(refusal)) = failure {
+        if let SnapshotFailure::Http(HttpFailure::Refused(refusal)) = failure {
             self.access.refused(*refusal);
         } else if first {
             tracing::warn!(
@@ -232,26 +232,26 @@ impl State {
                 "CPA's accounts cannot be read; what was known of them stays for a while"
             );
         }
-        self.grow_old();
+        self.expire_stale();
     }
 
     /// Takes gauges off the page that nobody has confirmed for long.
-    fn grow_old(&mut self) {
+    fn expire_stale(&mut self) {
         let good = self.known.good;
         if good.is_some_and(|good| good.elapsed() > self.interval * INTERVALS_BORNE) {
             self.known.good = None;
-            self.board.publish(Sheet::default());
+            self.gauges.publish(Samples::default());
         }
     }
 
     /// Takes what waits on the channel, and shows it once.
-    fn take_events(&mut self, first: Heard) {
+    fn take_events(&mut self, first: ChannelEvent) {
         let mut next = Some(first);
-        while let Some(heard) = next {
-            match heard {
-                Heard::Failure(event) => self.hear(&event),
-                Heard::End => {
-                    self.roster.nothing_new();
+        while let Some(event) = next {
+            match event {
+                ChannelEvent::Failure(event) => self.hear(&event),
+                ChannelEvent::SessionEnd => {
+                    self.set.nothing_new();
                     self.known.since_look.clear();
                 }
             }
@@ -262,7 +262,7 @@ impl State {
 
     fn hear(&mut self, event: &ErrorEvent) {
         let now = self.clock.now();
-        if !self.roster.hear(event, now) {
+        if !self.set.hear(event, now) {
             // Not listed, or not yet. It needs its name all the same.
             self.note(&event.auth_index, &event.provider, now);
         }
@@ -275,7 +275,7 @@ impl State {
 
     /// A cool-down may be over, a name may have come.
     fn draw_again(&mut self) {
-        if self.roster.settle(self.clock.now()) {
+        if self.set.settle(self.clock.now()) {
             self.publish();
         } else {
             self.name_look = (self.name_look * 2).min(NAME_LOOK_MAX);
@@ -286,8 +286,8 @@ impl State {
     /// Puts the directory and the page into the state of now.
     fn publish(&mut self) {
         let now = self.clock.now();
-        self.roster.settle(now);
-        let accounts = self.roster.list();
+        self.set.settle(now);
+        let accounts = self.set.list();
         for account in &accounts {
             self.note(&account.auth_index, &account.provider, now);
         }
@@ -300,13 +300,13 @@ impl State {
     }
 
     fn draw(&mut self) {
-        let drawn = board::draw(&self.directory.snapshot(), &self.names, self.clock.now());
+        let drawn = gauges::draw(&self.directory.snapshot(), &self.names, self.clock.now());
         let waiting = drawn.unnamed | self.count_pending();
         if self.known.good.is_some() {
-            self.board.publish(drawn.sheet);
+            self.gauges.publish(drawn.samples);
         }
         let now = self.clock.now();
-        let change = self.roster.next_change().map(|at| at.since(now));
+        let change = self.set.next_change().map(|at| at.since(now));
         let name = waiting.then_some(self.name_look);
         self.redraw = change.into_iter().chain(name).min().map(|wait| {
             // Ends are told to the nanosecond; a little later they are over for certain.
@@ -316,12 +316,12 @@ impl State {
 
     /// Counts failures whose account has a name by now. True when some wait on.
     fn count_pending(&mut self) -> bool {
-        let (names, errors, roster) = (&self.names, &self.errors, &self.roster);
+        let (names, errors, set) = (&self.names, &self.errors, &self.set);
         self.known.pending.retain(|event| {
             let Some(name) = names.in_counters(&event.auth_index) else {
                 return true;
             };
-            let provider = roster.provider(&event.auth_index);
+            let provider = set.provider(&event.auth_index);
             errors.count(provider.unwrap_or(&event.provider), &name, &event.code());
             false
         });
@@ -335,7 +335,7 @@ impl State {
             return;
         }
         self.known.noted.insert(auth_index.into(), now);
-        self.notes.leave([Note::Account(AccountSeen {
+        self.writes.leave([Write::Account(AccountSeen {
             auth_index: auth_index.into(),
             provider: provider.into(),
             at: now,

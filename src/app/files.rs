@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{limits_file, pool, prices, records};
+use super::{account_tasks, limits_file, prices, records};
 use crate::config::{Config, Origin, Problem, Problems};
 
 /// All that is wrong with them.
@@ -16,7 +16,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
     if let Err(error) = records::Server::new(&config.cpa) {
         wrong("cpa.tls_ca_file", error);
     }
-    if let Err(error) = pool::quota_file(config) {
+    if let Err(error) = account_tasks::quota_file(config) {
         wrong("quota.file", error.into());
     }
     match prices::commands_file(&config.storage.path) {

@@ -12,7 +12,7 @@ const WAITING: usize = 64;
 
 /// The ingest thread's end.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct IngestEvents {
     signs: mpsc::Sender<Vec<QuotaSign>>,
     local: watch::Sender<Vec<LocalQuota>>,
     accounts_changed: Arc<Notify>,
@@ -20,22 +20,22 @@ pub(super) struct Wire {
 
 /// The watchers' end.
 #[derive(Debug)]
-pub(super) struct Ends {
+pub(super) struct IngestSubscribers {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
     pub(super) accounts_changed: Arc<Notify>,
 }
 
-pub(super) fn wire() -> (Wire, Ends) {
+pub(super) fn wire() -> (IngestEvents, IngestSubscribers) {
     let (sender, signs) = mpsc::channel(WAITING);
     let (local_sender, local) = watch::channel(Vec::new());
     let accounts_changed = Arc::new(Notify::new());
-    let wire = Wire {
+    let wire = IngestEvents {
         signs: sender,
         local: local_sender,
         accounts_changed: Arc::clone(&accounts_changed),
     };
-    let ends = Ends {
+    let ends = IngestSubscribers {
         signs,
         local,
         accounts_changed,
@@ -43,7 +43,7 @@ pub(super) fn wire() -> (Wire, Ends) {
     (wire, ends)
 }
 
-impl Listener for Wire {
+impl Listener for IngestEvents {
     fn quota_signs(&self, signs: Vec<QuotaSign>) {
         if !signs.is_empty()
             && let Err(mpsc::error::TrySendError::Full(_)) = self.signs.try_send(signs)

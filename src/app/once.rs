@@ -6,17 +6,17 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use tokio_util::sync::CancellationToken;
 
+use super::account_tasks::poller_config;
 use super::build_info;
-use super::pool::asking;
 use super::records::{KeyedAccess, Server, ledger_config};
 use super::storage::passing_hash_key;
-use crate::accounts::{Account, LookFailure, LookParts, look_once};
+use crate::accounts::{Account, SnapshotFailure, SnapshotParts, snapshot_once};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::{Access, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
-use crate::poller::{self, AccountQuota, OnceParts, OwnAccount, Summary, Wanted};
+use crate::poller::{self, AccountFilter, AccountQuota, OnceParts, OwnAccount, Summary};
 use crate::quota::providers;
 use crate::store::account_names;
 
@@ -30,7 +30,7 @@ pub(crate) struct UnknownProvider {
 
 impl UnknownProvider {
     /// `there`: the providers of accounts that are there.
-    pub(crate) fn check(wanted: &Wanted, there: &[&str]) -> Result<(), Self> {
+    pub(crate) fn check(wanted: &AccountFilter, there: &[&str]) -> Result<(), Self> {
         let built_in = providers::built_in().iter().map(|provider| provider.id());
         let known: BTreeSet<&str> = there.iter().copied().chain(built_in).collect();
         match &wanted.provider {
@@ -47,26 +47,30 @@ impl UnknownProvider {
 /// even the names that a database gave are known.
 pub(crate) async fn quotas(
     config: &Config,
-    wanted: &Wanted,
+    wanted: &AccountFilter,
     clock: Clock,
 ) -> anyhow::Result<(Vec<AccountQuota>, Summary)> {
     let handles = Handles::new(build_info(), Arc::new(Vec::new));
     let server = Server::new(&config.cpa)?;
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
     let listed = look(config, &server, &access, &clock).await?;
-    let asking = asking(config, &server, access, clock)?;
+    let poller_config = poller_config(config, &server, access, clock)?;
     let listed_providers = listed.iter().map(|account| &*account.provider);
-    let own_providers = asking.settings.own.iter().map(|own| own.provider.as_str());
+    let own_providers = poller_config
+        .settings
+        .own
+        .iter()
+        .map(|own| own.provider.as_str());
     let there: Vec<&str> = listed_providers.chain(own_providers).collect();
     UnknownProvider::check(wanted, &there)?;
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
-    let own: Vec<(String, &str)> = asking.settings.own.iter().map(pair).collect();
+    let own: Vec<(String, &str)> = poller_config.settings.own.iter().map(pair).collect();
     let own = own.iter().map(|(index, provider)| (&**index, *provider));
-    let ledger = ledger_config(config);
+    let counters = ledger_config(config);
     let named = account_names(listed_pairs.chain(own));
     let parts = OnceParts {
-        names: AccountNames::of(ledger.caps, ledger.aliases, named),
-        asking,
+        names: AccountNames::of(counters.caps, counters.aliases, named),
+        poller_config,
         listed: listed.into(),
     };
     Ok(poller::once(parts, wanted).await)
@@ -87,19 +91,19 @@ async fn look(
     config.cpa.management_key.read().context(UNREADABLE)?;
     let key = access.key(&CancellationToken::new()).await;
     let key = key.context(UNREADABLE)?;
-    let parts = LookParts {
+    let parts = SnapshotParts {
         url: server.url.clone(),
         client: server.client.clone(),
         clock: clock.clone(),
         secrets: Secrets::new(passing_hash_key()?),
     };
     let url = &config.cpa.url;
-    match look_once(parts, &key).await {
+    match snapshot_once(parts, &key).await {
         Ok(accounts) => {
             access.admitted();
             Ok(accounts)
         }
-        Err(LookFailure::Http(HttpFailure::Refused(refusal))) => {
+        Err(SnapshotFailure::Http(HttpFailure::Refused(refusal))) => {
             Err(anyhow!("{} ({url})", refusal.remedy()))
         }
         Err(failure) => {

@@ -20,26 +20,26 @@ use crate::cpa::Access;
 use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::http::Readiness;
-use crate::http_client::{self, Limits, Proxy};
+use crate::http_client::{self, Proxy, Timeouts};
 use crate::ingest::{
-    self, Ingest, LimitParts, Listener, MoneyParts, Notes, SharedPrices, SharedRules, Signal,
+    self, Ingest, LimitParts, Listener, MoneyParts, SharedPrices, SharedRules, WakeUp, WriteQueue,
 };
 use crate::lifecycle::Lifecycle;
-use crate::metrics::{AccountNames, Aliases, Caps, Exposition, Handles, Ledger, LedgerConfig};
+use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
 use crate::model::IngestMode;
-use crate::source::{self, Inlet, Settings, Shared, Source, Wish};
+use crate::source::{self, Inlet, ModeSetting, Settings, Shared, Source};
 
 /// A pop's answer may take its time; what CPA has taken out of its queue is lost when we hang up.
-const CPA_LIMITS: Limits = Limits {
+const CPA_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
     total: Duration::from_mins(1),
 };
 
 /// What others have to do with the ingest thread.
 pub(super) struct Side {
-    pub(super) signal: Signal,
+    pub(super) signal: WakeUp,
     pub(super) names: AccountNames,
-    pub(super) notes: Notes,
+    pub(super) writes: WriteQueue,
     pub(super) listener: Box<dyn Listener>,
     /// Cancelled once the database is open and the counters are restored.
     pub(super) restored: CancellationToken,
@@ -144,7 +144,7 @@ impl Records {
             directory: storage.path.clone(),
             reader,
             decoder: Decoder::new(hash_key(&storage.path)?),
-            ledger: Ledger::new(ledger_config(config), exposition, side.names),
+            counters: Counters::new(ledger_config(config), exposition, side.names),
             metrics: handles.store.clone(),
             losses: handles.losses.clone(),
             clock: clock.clone(),
@@ -154,7 +154,7 @@ impl Records {
                 restored.cancel();
                 tracing::info!("ready: counters are restored");
             }),
-            notes: side.notes,
+            writes: side.writes,
             listener: side.listener,
         };
         let (prices, money) = money(config)?;
@@ -253,11 +253,11 @@ impl Records {
 fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
     Settings {
         url: server.url.clone(),
-        wish: match cpa.mode {
-            config::Mode::Auto => Wish::Auto,
-            config::Mode::Pop => Wish::Forced(IngestMode::Pop),
-            config::Mode::Subscribe => Wish::Forced(IngestMode::Subscribe),
-            config::Mode::Http => Wish::Forced(IngestMode::Http),
+        setting: match cpa.mode {
+            config::Mode::Auto => ModeSetting::Auto,
+            config::Mode::Pop => ModeSetting::Forced(IngestMode::Pop),
+            config::Mode::Subscribe => ModeSetting::Forced(IngestMode::Subscribe),
+            config::Mode::Http => ModeSetting::Forced(IngestMode::Http),
         },
         poll_interval: cpa.poll_interval,
         http_poll_interval: cpa.http_poll_interval,
@@ -281,9 +281,9 @@ fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
     Ok((prices, money))
 }
 
-pub(super) fn ledger_config(config: &Config) -> LedgerConfig {
+pub(super) fn ledger_config(config: &Config) -> CountersConfig {
     let (caps, aliases) = labels(&config.metrics.caps, &config.aliases);
-    LedgerConfig {
+    CountersConfig {
         caps,
         aliases,
         zero_hold: config.metrics.zero_hold,

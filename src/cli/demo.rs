@@ -170,8 +170,8 @@ fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<
     let decoder = Decoder::new(hash_key(data)?);
     let mut store = Store::open(data)?;
     let billing = prices::billing(&money.cost, &money.aliases);
-    let mut desk = Priced::new(money.table()?, billing, &mut store)?;
-    let mut import = Import::new(&mut store, &decoder, &mut desk, now());
+    let mut sink = Priced::new(money.table()?, billing, &mut store)?;
+    let mut import = Import::new(&mut store, &decoder, &mut sink, now());
     for record in History::new(config, span) {
         import.take(&record)?;
     }

@@ -6,7 +6,7 @@ use tokio::runtime;
 use super::{ConfigFlags, Exit, flags, print};
 use crate::{
     config::{self, Env},
-    http_client::{self, Limits},
+    http_client::{self, Timeouts},
 };
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
 }
 
 async fn ask(url: &str, timeout: Duration) -> anyhow::Result<()> {
-    let limits = Limits {
+    let limits = Timeouts {
         connect: timeout,
         total: timeout,
     };

@@ -55,8 +55,8 @@ fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
     let decoder = Decoder::new(hash_key(path)?);
     let mut store = open_idle(path, setup.storage.spool_limit.get())?;
     let billing = prices::billing(&setup.cost, &setup.aliases);
-    let mut desk = Priced::new(setup.table()?, billing, &mut store)?;
-    let mut import = Import::new(&mut store, &decoder, &mut desk, now());
+    let mut sink = Priced::new(setup.table()?, billing, &mut store)?;
+    let mut import = Import::new(&mut store, &decoder, &mut sink, now());
     import.take_lines(Lines::new(input))?;
     let summary = import.finish()?;
     store.checkpoint()?;

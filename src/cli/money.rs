@@ -9,8 +9,8 @@ use super::ConfigFlags;
 use crate::app::prices;
 use crate::clock::Clock;
 use crate::config::{self, Aliases, Cost, Env, Storage};
-use crate::history::Desk;
-use crate::ingest::{MoneyParts, Till};
+use crate::history::ImportSink;
+use crate::ingest::{EventPricer, MoneyParts};
 use crate::model::{Event, Money, Route, UnixNanos};
 use crate::pricing::{Billing, PriceTable, end_of, start_of};
 use crate::store::{NewName, Store, StoreError};
@@ -38,7 +38,7 @@ impl Setup {
 }
 
 /// Tells what imported events are worth, by the prices of their days.
-pub(super) struct Priced(Till);
+pub(super) struct Priced(EventPricer);
 
 impl Priced {
     pub(super) fn new(
@@ -46,7 +46,7 @@ impl Priced {
         billing: Billing,
         store: &mut Store,
     ) -> Result<Self, StoreError> {
-        let mut this = Self(Till::new(MoneyParts {
+        let mut this = Self(EventPricer::new(MoneyParts {
             prices: Arc::new(ArcSwap::from_pointee(table)),
             billing,
             references: Vec::new(),
@@ -57,7 +57,7 @@ impl Priced {
     }
 }
 
-impl Desk for Priced {
+impl ImportSink for Priced {
     fn names(&mut self, names: Vec<NewName>) {
         for name in &names {
             self.0.name(name);

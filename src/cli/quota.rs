@@ -12,7 +12,7 @@ use super::{ConfigFlags, Exit, complain, flags, print};
 use crate::app::once::{self, UnknownProvider};
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
-use crate::poller::{AccountQuota, Refreshed, Wanted};
+use crate::poller::{AccountFilter, AccountQuota, Refreshed};
 use crate::report::{self, Style, quota::Here};
 use exporter::{AskFailure, Exporter};
 
@@ -78,7 +78,7 @@ struct Found {
 
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let refresh = args.refresh || args.action.is_some();
-    let wanted = Wanted {
+    let wanted = AccountFilter {
         provider: args.provider,
         account: args.account,
     };
@@ -102,7 +102,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
         complain(&line);
     }
     if found.accounts.is_empty() {
-        complain(if wanted == Wanted::default() {
+        complain(if wanted == AccountFilter::default() {
             "no accounts are known"
         } else {
             "no account matches"
@@ -124,14 +124,14 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
 async fn find(
     flags: &Flags,
     env: &Env,
-    wanted: &Wanted,
+    wanted: &AccountFilter,
     url: Option<&Url>,
     refresh: bool,
     clock: &Clock,
 ) -> anyhow::Result<Found> {
     let web = config::load_web(flags, env)?.value;
     let exporter = Exporter::new(&web, url)?;
-    match exporter.quotas(&Wanted::default()).await {
+    match exporter.quotas(&AccountFilter::default()).await {
         Err(AskFailure::NobodyThere) if url.is_none() => {}
         all => {
             let all = all?;
@@ -155,7 +155,11 @@ async fn find(
     })
 }
 
-async fn ask(exporter: &Exporter, wanted: &Wanted, refresh: bool) -> Result<Found, AskFailure> {
+async fn ask(
+    exporter: &Exporter,
+    wanted: &AccountFilter,
+    refresh: bool,
+) -> Result<Found, AskFailure> {
     let round = if refresh {
         exporter.refresh(wanted).await?
     } else {

@@ -166,9 +166,9 @@ fn import_again(
     decoder: &Decoder,
 ) -> anyhow::Result<()> {
     let mut store = open_idle(&storage.path, storage.spool_limit.get())?;
-    let mut desk = Unpriced;
+    let mut sink = Unpriced;
     for reject in rejects {
-        let mut import = Import::new(&mut store, decoder, &mut desk, reject.received);
+        let mut import = Import::new(&mut store, decoder, &mut sink, reject.received);
         import.take(&reject.payload)?;
         import.finish()?;
         store.delete_reject(reject.id)?;

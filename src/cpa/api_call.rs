@@ -14,7 +14,7 @@ const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// What CPA shall send, and with whose credential. `$TOKEN$` in a header becomes its token.
 #[derive(Debug, Serialize)]
-pub(crate) struct ApiCall<'a> {
+pub(crate) struct ProxiedRequest<'a> {
     pub(crate) auth_index: &'a str,
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
@@ -26,8 +26,8 @@ pub(crate) struct ApiCall<'a> {
 
 /// What came of a call.
 #[derive(Debug)]
-pub(crate) enum Called {
-    Answered(Upstream),
+pub(crate) enum ProxyOutcome {
+    Answered(ProviderResponse),
     /// CPA could not get an answer, or has no token for the account.
     NoAnswer,
     /// This server makes no calls for others.
@@ -36,7 +36,7 @@ pub(crate) enum Called {
 
 /// What the provider answered, whatever its status.
 #[derive(Debug)]
-pub(crate) struct Upstream {
+pub(crate) struct ProviderResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
@@ -56,8 +56,8 @@ impl Management {
         &mut self,
         api: Api,
         key: &SecretString,
-        call: &ApiCall<'_>,
-    ) -> Result<Called, HttpFailure> {
+        call: &ProxiedRequest<'_>,
+    ) -> Result<ProxyOutcome, HttpFailure> {
         let path = match api {
             Api::V0 => "v0/management/api-call",
             Api::V8 => "v8/management/requests/api-call",
@@ -67,11 +67,11 @@ impl Management {
             .call_within(MAX_BODY, Method::POST, path, key, Some(body))
             .await;
         match served(called) {
-            Ok(Some(body)) => Ok(Called::Answered(Upstream::read(&body)?)),
-            Ok(None) => Ok(Called::NotServed),
+            Ok(Some(body)) => Ok(ProxyOutcome::Answered(ProviderResponse::read(&body)?)),
+            Ok(None) => Ok(ProxyOutcome::NotServed),
             // 400: no token, 502: no answer from upstream.
             Err(HttpFailure::Status(StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY)) => {
-                Ok(Called::NoAnswer)
+                Ok(ProxyOutcome::NoAnswer)
             }
             Err(failure) => Err(failure),
         }
@@ -109,7 +109,7 @@ impl Management {
     }
 }
 
-impl Upstream {
+impl ProviderResponse {
     fn read(body: &[u8]) -> Result<Self, HttpFailure> {
         let envelope: Envelope =
             serde_json::from_slice(body).map_err(|_quotes_the_body| HttpFailure::Content)?;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_envelope_may_lack_all_but_the_status() {
-        let read = |text: &str| Upstream::read(text.as_bytes()).ok();
+        let read = |text: &str| ProviderResponse::read(text.as_bytes()).ok();
         let full = read(r#"{"status_code":429,"header":{"Retry-After":["5"]},"body":"{}"}"#);
         let full = full.unwrap();
         assert_eq!((full.status, &*full.body), (429, b"{}".as_slice()));

@@ -22,7 +22,7 @@ pub enum ImportError {
 }
 
 /// Who tells what events are worth, and wants to know of what is stored.
-pub trait Desk {
+pub trait ImportSink {
     /// Values that were never seen before, ahead of the event that brings them.
     fn names(&mut self, names: Vec<NewName>);
 
@@ -36,7 +36,7 @@ pub trait Desk {
 #[derive(Debug)]
 pub struct Unpriced;
 
-impl Desk for Unpriced {
+impl ImportSink for Unpriced {
     fn names(&mut self, _names: Vec<NewName>) {}
 
     fn money(&mut self, _event: &Event<'_>, _route: &Route) -> Money {
@@ -50,7 +50,7 @@ impl Desk for Unpriced {
 pub struct Import<'a> {
     store: &'a mut Store,
     decoder: &'a Decoder,
-    desk: &'a mut dyn Desk,
+    sink: &'a mut dyn ImportSink,
     now: UnixNanos,
     chunk: Chunk,
 }
@@ -80,13 +80,13 @@ impl<'a> Import<'a> {
     pub fn new(
         store: &'a mut Store,
         decoder: &'a Decoder,
-        desk: &'a mut dyn Desk,
+        sink: &'a mut dyn ImportSink,
         now: UnixNanos,
     ) -> Self {
         Self {
             store,
             decoder,
-            desk,
+            sink,
             now,
             chunk: Chunk::default(),
         }
@@ -119,11 +119,11 @@ impl<'a> Import<'a> {
         let Self {
             store,
             decoder,
-            desk,
+            sink,
             now,
             chunk,
         } = self;
-        Ok(chunk.commit(store, decoder, *desk, *now)?)
+        Ok(chunk.commit(store, decoder, *sink, *now)?)
     }
 }
 
@@ -143,7 +143,7 @@ impl Chunk {
         &mut self,
         store: &mut Store,
         decoder: &Decoder,
-        desk: &mut dyn Desk,
+        sink: &mut dyn ImportSink,
         now: UnixNanos,
     ) -> Result<(), StoreError> {
         if self.waiting.is_empty() {
@@ -157,11 +157,11 @@ impl Chunk {
                 Decoded::Event(event) => {
                     let route = open.intern(&event);
                     if open.has_new_names() {
-                        desk.names(open.take_new_names());
+                        sink.names(open.take_new_names());
                     }
-                    let money = desk.money(&event, &route);
+                    let money = sink.money(&event, &route);
                     if open.imported_event(&event, &route, &money)? {
-                        desk.entered(&event, &route, &money);
+                        sink.entered(&event, &route, &money);
                         summary.stored(event.timestamp);
                     } else {
                         summary.known += 1;
@@ -309,8 +309,8 @@ mod tests {
 
     fn import(store: &mut Store, text: &str) -> Summary {
         let decoder = Decoder::new(HashKey([7; 16]));
-        let mut desk = Unpriced;
-        let mut import = Import::new(store, &decoder, &mut desk, UnixNanos::from_millis(1));
+        let mut sink = Unpriced;
+        let mut import = Import::new(store, &decoder, &mut sink, UnixNanos::from_millis(1));
         import.take_lines(Lines::new(text.as_bytes())).unwrap();
         import.finish().unwrap()
     }

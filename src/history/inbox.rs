@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::import::{Chunk, Desk, Lines, Summary};
+use super::import::{Chunk, ImportSink, Lines, Summary};
 use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::model::UnixNanos;
@@ -111,7 +111,7 @@ impl Inbox {
         &mut self,
         store: &mut Store,
         decoder: &Decoder,
-        desk: &mut dyn Desk,
+        sink: &mut dyn ImportSink,
         now: UnixNanos,
     ) -> Result<bool, StoreError> {
         if self.current.is_none() {
@@ -122,7 +122,7 @@ impl Inbox {
             return Ok(false);
         };
         let read = current.fill();
-        current.chunk.commit(store, decoder, desk, now)?;
+        current.chunk.commit(store, decoder, sink, now)?;
         match read {
             Ok(true) => Ok(true),
             Ok(false) => {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::page;
 use crate::config::Secret;
-use crate::poller::{AccountQuota, Quotas, RefreshHandle, Refreshed, Wanted};
+use crate::poller::{AccountFilter, AccountQuota, Quotas, RefreshHandle, Refreshed};
 
 /// A round of polls may take longer than anybody wants to wait for an answer.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -136,7 +136,7 @@ async fn refresh(State(parts): State<ApiParts>, body: Bytes) -> Response {
             "the body is JSON with provider and account, both optional",
         );
     };
-    let asking = handle.refresh(Wanted { provider, account });
+    let asking = handle.refresh(AccountFilter { provider, account });
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Some(done @ Refreshed::Done(_))) => Json(done).into_response(),
         Ok(Some(Refreshed::CoolingDown {

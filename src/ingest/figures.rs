@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::budget::{Anomaly, Books, BudgetState, By, QuotaState, projection};
+use crate::budget::{Anomaly, BudgetState, By, QuotaState, UsageCounters, projection};
 use crate::metrics::catalogue::{Family, budgets as families};
-use crate::metrics::{Ledger, Sheet};
+use crate::metrics::{Counters, Samples};
 use crate::model::{Amounts, Dimension, LocalAccount, LocalQuota, Reading, Scope, UnixNanos};
 
 /// Nano-dollars in a dollar.
 const NANOS: f64 = 1e9;
 
 /// How all quotas stand that we count ourselves.
-pub(super) fn quotas(books: &mut Books, now: UnixNanos) -> Vec<LocalQuota> {
-    let states: Vec<_> = books
+pub(super) fn quotas(usage: &mut UsageCounters, now: UnixNanos) -> Vec<LocalQuota> {
+    let states: Vec<_> = usage
         .quotas(now)
         .map(|state| (reading(&state), state.whose, state.count))
         .collect();
     let all = states.into_iter().map(|(reading, whose, count)| {
         let whose = whose.map(|account| LocalAccount {
-            auth_index: books.text(Dimension::Account, account.id).into(),
-            provider: books.text(Dimension::Provider, account.provider).into(),
+            auth_index: usage.text(Dimension::Account, account.id).into(),
+            provider: usage.text(Dimension::Provider, account.provider).into(),
         });
         LocalQuota {
             whose,
@@ -46,14 +46,14 @@ fn reading(state: &QuotaState<'_>) -> Reading {
 }
 
 /// Everything about money that is no counter.
-pub(super) fn sheet(books: &mut Books, ledger: &mut Ledger, now: UnixNanos) -> Sheet {
-    let mut sheet = Sheet::default();
-    sheet.leave_out_many(books.left_out());
-    for state in books.budgets(now) {
+pub(super) fn sheet(usage: &mut UsageCounters, counters: &mut Counters, now: UnixNanos) -> Samples {
+    let mut sheet = Samples::default();
+    sheet.leave_out_many(usage.left_out());
+    for state in usage.budgets(now) {
         budget(&mut sheet, &state, now);
     }
-    let anomaly = books.rules().anomaly;
-    for ((by, name), day) in days(books, ledger, &mut sheet, now) {
+    let anomaly = usage.rules().anomaly;
+    for ((by, name), day) in days(usage, counters, &mut sheet, now) {
         if by == By::Provider {
             day.compare(&mut sheet, &name, anomaly);
         }
@@ -62,7 +62,7 @@ pub(super) fn sheet(books: &mut Books, ledger: &mut Ledger, now: UnixNanos) -> S
     sheet
 }
 
-fn budget(sheet: &mut Sheet, state: &BudgetState<'_>, now: UnixNanos) {
+fn budget(sheet: &mut Samples, state: &BudgetState<'_>, now: UnixNanos) {
     let BudgetState { rule, count, .. } = state;
     let name = rule.name.as_str();
     let (spent, limit) = (usd(count.used), usd(rule.limit));
@@ -105,18 +105,18 @@ struct Days {
 }
 
 fn days(
-    books: &mut Books,
-    ledger: &mut Ledger,
-    sheet: &mut Sheet,
+    usage: &mut UsageCounters,
+    counters: &mut Counters,
+    sheet: &mut Samples,
     now: UnixNanos,
 ) -> BTreeMap<(By, String), Days> {
     let mut all: BTreeMap<(By, String), Days> = BTreeMap::new();
-    for state in books.days(now) {
+    for state in usage.days(now) {
         let label = match state.by {
             By::Total => Some(""),
-            By::Provider => ledger.label(Dimension::Provider, state.id),
-            By::Account => ledger.label(Dimension::Account, state.id),
-            By::Client => ledger.label(Dimension::Client, state.id),
+            By::Provider => counters.label(Dimension::Provider, state.id),
+            By::Account => counters.label(Dimension::Account, state.id),
+            By::Client => counters.label(Dimension::Client, state.id),
         };
         let Some(label) = label else {
             sheet.leave_out();
@@ -143,7 +143,7 @@ fn days(
 }
 
 impl Days {
-    fn compare(&self, sheet: &mut Sheet, provider: &str, anomaly: Anomaly) {
+    fn compare(&self, sheet: &mut Samples, provider: &str, anomaly: Anomaly) {
         let labels = [provider];
         sheet.add(&families::TODAY_COST, &labels, usd(self.today_cost));
         sheet.add(&families::TODAY_TOKENS, &labels, number(self.today_tokens));
@@ -162,7 +162,7 @@ impl Days {
     }
 
     /// What a plan covers costs nothing: no line for it.
-    fn month(&self, sheet: &mut Sheet, by: By, name: &str) {
+    fn month(&self, sheet: &mut Samples, by: By, name: &str) {
         let average = self.mean.map(|(cost, _, _)| cost);
         if by != By::Total && self.month_cost == 0 && average.is_none_or(|cost| cost <= 0.0) {
             return;
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::budget::{BudgetRule, Calendar, Entry, Rules, Selector};
     use crate::metrics::{
-        AccountNames, Aliases, Board, BuildInfo, Exposition, Handles, LedgerConfig,
+        AccountNames, Aliases, BuildInfo, CountersConfig, Exposition, GaugeSet, Handles,
     };
     use crate::model::{DimId, Route, Tokens};
 
@@ -206,7 +206,7 @@ mod tests {
     const NOW: UnixNanos = UnixNanos::from_millis(1_795_521_600_000);
     const DAY: i64 = 86_400_000_000_000;
 
-    fn ledger() -> Ledger {
+    fn counters() -> Counters {
         let build = BuildInfo {
             version: "0",
             revision: "0",
@@ -214,27 +214,28 @@ mod tests {
         };
         let handles = Handles::new(build, Arc::new(Vec::new));
         let alias = |name: &str| (name.to_owned(), "team".to_owned());
-        let config = LedgerConfig {
+        let config = CountersConfig {
             aliases: Aliases {
                 clients: HashMap::from([alias("one"), alias("two")]),
                 ..Aliases::default()
             },
-            ..LedgerConfig::default()
+            ..CountersConfig::default()
         };
-        let mut ledger = Ledger::new(config, Exposition::new(handles, 1), AccountNames::default());
+        let mut counters =
+            Counters::new(config, Exposition::new(handles, 1), AccountNames::default());
         for (dimension, id, text) in [
             (Dimension::Provider, 1, "glm"),
             (Dimension::Client, 1, "one"),
             (Dimension::Client, 2, "two"),
         ] {
-            ledger.name(dimension, DimId(id), text, text);
+            counters.name(dimension, DimId(id), text, text);
         }
-        ledger
+        counters
     }
 
     /// Lines of the page after some dollars on days before today, by client.
     fn page(rules: Rules, spent: &[(i64, u64, u32)]) -> Vec<String> {
-        let mut books = Books::new(Arc::new(rules), NOW);
+        let mut usage = UsageCounters::new(Arc::new(rules), NOW);
         for (days_ago, cents, client) in spent {
             let route = Route {
                 provider: DimId(1),
@@ -251,10 +252,10 @@ mod tests {
                 cost: cents * 10_000_000,
                 ..Entry::default()
             };
-            books.post(&route, &entry);
+            usage.record(&route, &entry);
         }
-        let board = Board::default();
-        board.publish(sheet(&mut books, &mut ledger(), NOW));
+        let board = GaugeSet::default();
+        board.publish(sheet(&mut usage, &mut counters(), NOW));
         let text = board.text(families::ALL);
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(str::to_owned).collect()

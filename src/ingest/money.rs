@@ -30,7 +30,7 @@ pub struct MoneyParts {
 }
 
 /// Prices events as they pass.
-pub struct Till {
+pub struct EventPricer {
     prices: SharedPrices,
     billing: Billing,
     pricer: Pricer,
@@ -52,7 +52,7 @@ struct Reference {
     id: Option<DimId>,
 }
 
-impl std::fmt::Debug for Till {
+impl std::fmt::Debug for EventPricer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Till")
             .field("version", &self.version)
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Till {
     }
 }
 
-impl Till {
+impl EventPricer {
     pub fn new(parts: MoneyParts) -> Self {
         let table = parts.prices.load_full();
         let references = parts.references.into_iter().map(|(name, model)| Reference {

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Listener;
-use super::money::Till;
-use super::notes::{Note, Notes};
-use super::signs::Signs;
-use super::tally::{Posted, Tally, posted};
+use super::limits::{LimitTracker, Posted, posted};
+use super::money::EventPricer;
+use super::observations::QuotaObservations;
+use super::write_queue::{Write, WriteQueue};
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
-use crate::metrics::{Ledger, Losses};
+use crate::metrics::{Counters, Losses};
 use crate::model::{Control, UnixNanos};
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
 use crate::store::{Ingest, SpoolMark, Store, StoreError};
@@ -43,13 +43,13 @@ pub(super) enum Outcome {
 pub(super) struct Round<'a> {
     pub(super) reader: &'a mut Reader,
     pub(super) decoder: &'a Decoder,
-    pub(super) ledger: &'a mut Ledger,
-    pub(super) till: &'a mut Till,
-    pub(super) tally: &'a mut Tally,
+    pub(super) counters: &'a mut Counters,
+    pub(super) pricer: &'a mut EventPricer,
+    pub(super) limits: &'a mut LimitTracker,
     pub(super) losses: &'a Losses,
     pub(super) clock: &'a Clock,
     pub(super) limit: Duration,
-    pub(super) notes: &'a Notes,
+    pub(super) writes: &'a WriteQueue,
     pub(super) listener: &'a dyn Listener,
 }
 
@@ -58,13 +58,13 @@ impl Round<'_> {
     pub(super) fn run(mut self, store: &mut Store) -> Result<Outcome, RoundError> {
         // The end of a hold makes the ledger dirty by itself: it must be on disk before the value
         // behind it is shown.
-        if !self.reader.has_frame()? && !self.ledger.is_dirty() && self.notes.is_empty() {
+        if !self.reader.has_frame()? && !self.counters.is_dirty() && self.writes.is_empty() {
             return Ok(Outcome::Idle);
         }
-        let notes = self.notes.take();
-        let outcome = self.run_with(store, &notes);
+        let writes = self.writes.take();
+        let outcome = self.run_with(store, &writes);
         if outcome.is_err() {
-            self.notes.put_back(notes);
+            self.writes.put_back(writes);
         }
         outcome
     }
@@ -72,28 +72,28 @@ impl Round<'_> {
     fn run_with(
         &mut self,
         store: &mut Store,
-        notes: &VecDeque<Note>,
+        writes: &VecDeque<Write>,
     ) -> Result<Outcome, RoundError> {
         let began = Instant::now();
         let mut open = Open {
             store: store.begin()?,
             finished: Vec::new(),
             records: 0,
-            signs: Signs::default(),
+            observations: QuotaObservations::default(),
             posted: Vec::new(),
             refresh: false,
         };
-        self.till.begin(&mut open.store);
-        self.tally.begin(&mut open.store);
-        open.write(notes)?;
-        open.names(self.ledger, self.till, self.tally);
+        self.pricer.begin(&mut open.store);
+        self.limits.begin(&mut open.store);
+        open.write(writes)?;
+        open.names(self.counters, self.pricer, self.limits);
         let mut more = false;
         while !more && let Some(frame) = self.reader.next_frame()? {
             let mut parts = Counting {
                 decoder: self.decoder,
-                ledger: self.ledger,
-                till: self.till,
-                tally: self.tally,
+                counters: self.counters,
+                pricer: self.pricer,
+                limits: self.limits,
                 losses: self.losses,
             };
             open.take(&frame, &mut parts)?;
@@ -106,20 +106,20 @@ impl Round<'_> {
     fn commit(&mut self, round: Open<'_>) -> Result<(), RoundError> {
         let now = self.clock.now();
         for finished in &round.finished {
-            self.ledger.observe_lag(now.since(*finished));
+            self.counters.observe_lag(now.since(*finished));
         }
         let position = self.reader.position();
         let mark = SpoolMark {
             segment: position.segment.0,
             offset: position.offset,
         };
-        let committed = round.store.commit(self.ledger.staged_rows(), mark)?;
-        self.ledger.commit();
-        self.tally.post(&round.posted);
+        let committed = round.store.commit(self.counters.staged_rows(), mark)?;
+        self.counters.commit();
+        self.limits.record(&round.posted);
         if round.refresh {
             self.listener.accounts_changed();
         }
-        self.listener.quota_signs(round.signs.into_vec());
+        self.listener.quota_signs(round.observations.into_vec());
         if let Err(error) = self.reader.release(position, committed.number) {
             // The records are safe in the database; only their room in the spool is not free yet.
             tracing::warn!(
@@ -134,9 +134,9 @@ impl Round<'_> {
 /// What a record passes within a round.
 struct Counting<'a> {
     decoder: &'a Decoder,
-    ledger: &'a mut Ledger,
-    till: &'a mut Till,
-    tally: &'a mut Tally,
+    counters: &'a mut Counters,
+    pricer: &'a mut EventPricer,
+    limits: &'a mut LimitTracker,
     losses: &'a Losses,
 }
 
@@ -146,7 +146,7 @@ struct Open<'s> {
     /// When the new events were published, for their lag at the commit.
     finished: Vec<UnixNanos>,
     records: usize,
-    signs: Signs,
+    observations: QuotaObservations,
     /// For the books of limits.
     posted: Vec<Posted>,
     /// CPA says that its accounts have changed.
@@ -154,8 +154,8 @@ struct Open<'s> {
 }
 
 impl Open<'_> {
-    fn write(&mut self, notes: &VecDeque<Note>) -> Result<(), StoreError> {
-        notes
+    fn write(&mut self, writes: &VecDeque<Write>) -> Result<(), StoreError> {
+        writes
             .iter()
             .try_for_each(|note| note.write(&mut self.store))
     }
@@ -173,12 +173,17 @@ impl Open<'_> {
     }
 
     /// Tells everybody the names that were interned since the last time.
-    fn names(&mut self, ledger: &mut Ledger, till: &mut Till, tally: &mut Tally) {
+    fn names(
+        &mut self,
+        counters: &mut Counters,
+        pricer: &mut EventPricer,
+        limits: &mut LimitTracker,
+    ) {
         if self.store.has_new_names() {
             for name in self.store.take_new_names() {
-                ledger.name(name.dimension, name.id, &name.value, &name.label);
-                till.name(&name);
-                tally.name(&name, ledger.text(name.dimension, name.id));
+                counters.name(name.dimension, name.id, &name.value, &name.label);
+                pricer.name(&name);
+                limits.name(&name, counters.text(name.dimension, name.id));
             }
         }
     }
@@ -189,29 +194,29 @@ impl Open<'_> {
         received: UnixNanos,
         parts: &mut Counting<'_>,
     ) -> Result<(), StoreError> {
-        let ledger = &mut *parts.ledger;
+        let counters = &mut *parts.counters;
         self.records += 1;
-        ledger.received(payload.len());
+        counters.received(payload.len());
         match parts.decoder.decode(payload) {
             Decoded::Event(event) => {
                 let route = self.store.intern(&event);
-                self.names(ledger, parts.till, parts.tally);
-                let money = parts.till.money(&event, &route);
+                self.names(counters, parts.pricer, parts.limits);
+                let money = parts.pricer.money(&event, &route);
                 if self.store.event(&event, &route, &money)? {
-                    ledger.count(&event, &route, received);
-                    ledger.charge(&event, &route, &money);
-                    let combos = parts.tally.combos_of(&route);
-                    ledger.count_combos(&event, &route, &money, combos);
+                    counters.count(&event, &route, received);
+                    counters.charge(&event, &route, &money);
+                    let combos = parts.limits.combos_of(&route);
+                    counters.count_combos(&event, &route, &money, combos);
                     self.posted.push(posted(&event, &route, &money));
                     self.finished.push(event.finished());
-                    self.signs.note(*event, &route);
+                    self.observations.note(*event, &route);
                 } else {
-                    ledger.duplicate();
+                    counters.duplicate();
                 }
             }
             Decoded::Control(control) => {
                 self.refresh |= control == Control::Refresh;
-                ledger.control(control);
+                counters.control(control);
             }
             Decoded::Reject(Reject {
                 reason,
@@ -219,7 +224,7 @@ impl Open<'_> {
                 payload,
             }) => {
                 parts.losses.note();
-                ledger.reject(reason);
+                counters.reject(reason);
                 self.store.reject(received, reason, &detail, &payload)?;
             }
         }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::Parts;
 use super::imports::Counter;
-use super::money::Till;
+use super::limits::LimitTracker;
+use super::money::EventPricer;
 use super::round::{Outcome, Round, RoundError};
-use super::signal::Signal;
-use super::tally::Tally;
+use super::wake_up::WakeUp;
 use crate::errors::{Chain, RepeatLimit};
-use crate::history::{Desk as _, Inbox};
+use crate::history::{ImportSink as _, Inbox};
 use crate::spool::{Position, SegmentId};
 use crate::store::{FailureClass, Store, StoreError};
 
@@ -35,13 +35,13 @@ const LAST_ROUNDS: Duration = Duration::from_secs(8);
 
 pub(super) struct Worker {
     parts: Parts,
-    till: Till,
-    tally: Tally,
+    pricer: EventPricer,
+    limits: LimitTracker,
     /// Where files to import are left for us.
     inbox: Inbox,
     /// Chunks to import that could not be stored.
     import_failures: RepeatLimit,
-    signal: Signal,
+    wake_up: WakeUp,
     retry: Duration,
     /// The failure that the log has told.
     failing: Option<FailureClass>,
@@ -57,15 +57,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(mut parts: Parts, till: Till, tally: Tally, signal: Signal) -> Self {
+    pub(super) fn new(
+        mut parts: Parts,
+        pricer: EventPricer,
+        limits: LimitTracker,
+        wake_up: WakeUp,
+    ) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
             inbox: Inbox::new(&parts.directory, parts.clock.now()),
             import_failures: RepeatLimit::default(),
             parts,
-            till,
-            tally,
-            signal,
+            pricer,
+            limits,
+            wake_up,
             retry: RETRY_FIRST,
             failing: None,
             committed: None,
@@ -102,12 +107,12 @@ impl Worker {
                     true
                 }
             };
-            if !more && !self.signal.is_stopping() {
+            if !more && !self.wake_up.is_stopping() {
                 more = self.import(&mut store);
             }
             self.measure(&store);
             self.publish();
-            if self.signal.is_stopping() {
+            if self.wake_up.is_stopping() {
                 let began = *stopping.get_or_insert_with(Instant::now);
                 let done = !more && self.parts.reader.pending_bytes() == 0;
                 if done || self.gives_up(began) {
@@ -140,7 +145,7 @@ impl Worker {
                 Err(error) => self.failed(&error),
             }
             self.publish();
-            if self.signal.is_stopping() {
+            if self.wake_up.is_stopping() {
                 return Ok(None);
             }
         }
@@ -162,25 +167,25 @@ impl Worker {
             offset: mark.offset,
         };
         self.parts.reader.release(position, store.commits())?;
-        self.desk().names(store.take_new_names());
+        self.sink().names(store.take_new_names());
         let now = self.parts.clock.now();
-        self.parts.ledger.restore(&store.load_totals()?, now);
-        self.tally.fill(&store, self.parts.clock.now())?;
+        self.parts.counters.restore(&store.load_totals()?, now);
+        self.limits.fill(&store, self.parts.clock.now())?;
         Ok(store)
     }
 
     fn round(&mut self, store: &mut Store) -> Result<Outcome, RoundError> {
-        self.till.refresh(store, self.parts.clock.now())?;
+        self.pricer.refresh(store, self.parts.clock.now())?;
         let round = Round {
             reader: &mut self.parts.reader,
             decoder: &self.parts.decoder,
-            ledger: &mut self.parts.ledger,
-            till: &mut self.till,
-            tally: &mut self.tally,
+            counters: &mut self.parts.counters,
+            pricer: &mut self.pricer,
+            limits: &mut self.limits,
             losses: &self.parts.losses,
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
-            notes: &self.parts.notes,
+            writes: &self.parts.writes,
             listener: &*self.parts.listener,
         };
         let began = Instant::now();
@@ -219,34 +224,34 @@ impl Worker {
 
     fn import_chunk(&mut self, store: &mut Store) -> Result<bool, StoreError> {
         let now = self.parts.clock.now();
-        self.till.refresh(store, now)?;
+        self.pricer.refresh(store, now)?;
         let Parts {
-            ledger, decoder, ..
+            counters, decoder, ..
         } = &mut self.parts;
-        let mut desk = Counter {
-            ledger,
-            till: &mut self.till,
-            tally: &mut self.tally,
+        let mut sink = Counter {
+            counters,
+            pricer: &mut self.pricer,
+            limits: &mut self.limits,
             posted: Vec::new(),
         };
-        let more = self.inbox.step(store, decoder, &mut desk, now)?;
-        let posted = std::mem::take(&mut desk.posted);
-        self.tally.post(&posted);
+        let more = self.inbox.step(store, decoder, &mut sink, now)?;
+        let posted = std::mem::take(&mut sink.posted);
+        self.limits.record(&posted);
         Ok(more)
     }
 
-    fn desk(&mut self) -> Counter<'_> {
+    fn sink(&mut self) -> Counter<'_> {
         Counter {
-            ledger: &mut self.parts.ledger,
-            till: &mut self.till,
-            tally: &mut self.tally,
+            counters: &mut self.parts.counters,
+            pricer: &mut self.pricer,
+            limits: &mut self.limits,
             posted: Vec::new(),
         }
     }
 
     /// Takes everything back, says so once, and waits a little.
     fn failed(&mut self, failure: &RoundError) {
-        self.parts.ledger.rollback();
+        self.parts.counters.rollback();
         self.parts.reader.rewind();
         let class = match failure {
             RoundError::Store(error) => error.class(),
@@ -266,10 +271,10 @@ impl Worker {
                 class.remedy()
             );
         }
-        if self.signal.is_stopping() {
+        if self.wake_up.is_stopping() {
             std::thread::sleep(LAST_RETRY);
         } else {
-            self.signal.pause(self.retry);
+            self.wake_up.pause(self.retry);
         }
         self.retry = (self.retry * 2).min(RETRY_MAX);
     }
@@ -299,10 +304,10 @@ impl Worker {
 
     fn publish_now(&mut self) {
         self.unpublished = false;
-        if let Some(facts) = self.till.facts(self.parts.clock.now()) {
-            self.parts.ledger.set_prices(facts);
+        if let Some(facts) = self.pricer.facts(self.parts.clock.now()) {
+            self.parts.counters.set_prices(facts);
         }
-        if self.parts.ledger.publish(self.parts.clock.now()) {
+        if self.parts.counters.publish(self.parts.clock.now()) {
             self.published = Some(Instant::now());
         }
     }
@@ -311,19 +316,19 @@ impl Worker {
     fn wait(&self) {
         let spacing = left(self.committed, COMMIT_SPACING);
         if !spacing.is_zero() {
-            self.signal.pause(spacing);
+            self.wake_up.pause(spacing);
         }
         // A hold has ended: that wants a commit, and the value behind it a publication.
-        if self.parts.ledger.is_dirty() {
+        if self.parts.counters.is_dirty() {
             return;
         }
         let now = self.parts.clock.now();
-        let hold = self.parts.ledger.next_deadline().map(|at| at.since(now));
+        let hold = self.parts.counters.next_deadline().map(|at| at.since(now));
         let publication = left(self.published, PUBLISH_SPACING);
         let due = hold
             .into_iter()
             .chain(self.unpublished.then_some(publication));
-        self.signal.wait(due.fold(NAP, Duration::min));
+        self.wake_up.wait(due.fold(NAP, Duration::min));
     }
 
     fn close(&mut self, store: &Store) {

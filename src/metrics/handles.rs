@@ -1,8 +1,8 @@
 //! Facts about this process: handles that the parts hold and set, read when a page is rendered.
 
 mod account_errors;
-mod board;
 mod exporter;
+mod gauge_set;
 mod polls;
 mod process;
 pub(super) mod source;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 
 pub use account_errors::AccountErrors;
-pub use board::{Board, Sheet};
 pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
+pub use gauge_set::{GaugeSet, Samples};
 pub use polls::PollMetrics;
 pub use source::SourceMetrics;
 pub use store::{StoreMetrics, StoreSizes};
@@ -33,13 +33,13 @@ pub struct Handles {
     pub store: StoreMetrics,
     pub exporter: ExporterMetrics,
     /// The account directory's families.
-    pub accounts: Board,
+    pub accounts: GaugeSet,
     pub account_errors: AccountErrors,
     /// The quota readings' families.
-    pub quotas: Board,
+    pub quotas: GaugeSet,
     pub polls: PollMetrics,
     /// The families of budgets and comparisons.
-    pub budgets: Board,
+    pub budgets: GaugeSet,
 }
 
 impl Handles {
@@ -48,11 +48,11 @@ impl Handles {
         Self {
             source: SourceMetrics::new(losses.clone()),
             store: StoreMetrics::default(),
-            accounts: Board::default(),
+            accounts: GaugeSet::default(),
             account_errors: AccountErrors::default(),
-            quotas: Board::default(),
+            quotas: GaugeSet::default(),
             polls: PollMetrics::default(),
-            budgets: Board::default(),
+            budgets: GaugeSet::default(),
             exporter: ExporterMetrics::new(build, log_counts),
             losses,
         }

@@ -2,22 +2,22 @@
 
 use std::collections::HashMap;
 
-use super::board::Board;
-use super::row::{Figures, Row};
-use super::sheet::Samples;
+use super::gauges::AccountGauges;
+use super::state::QuotaState;
 use super::view::LimitView;
+use super::window_state::{WindowState, WindowStatus};
 use crate::metrics::catalogue::accounts as families;
-use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{LocalQuota, QuotaSource, UnixNanos};
 
 /// Account, limit and window.
-type Place = (Box<str>, Box<str>, Box<str>);
+type WindowKey = (Box<str>, Box<str>, Box<str>);
 
 /// The latest readings of our own, and how often their windows ended while we looked.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
     quotas: Vec<LocalQuota>,
-    resets: HashMap<Place, (UnixNanos, u64)>,
+    resets: HashMap<WindowKey, (UnixNanos, u64)>,
 }
 
 impl Locals {
@@ -35,23 +35,23 @@ impl Locals {
     }
 
     /// Those that no provider speaks of.
-    fn in_force(&self, board: &Board) -> impl Iterator<Item = &LocalQuota> {
+    fn in_force(&self, state: &QuotaState) -> impl Iterator<Item = &LocalQuota> {
         self.quotas.iter().filter(|quota| {
-            let known = quota.whose.as_ref().and_then(|w| board.get(&w.auth_index));
+            let known = quota.whose.as_ref().and_then(|w| state.get(&w.auth_index));
             let (_, limit, window) = place(quota);
-            let row = known.and_then(|account| account.rows.get(&(limit, window)));
-            !row.is_some_and(Row::is_current)
+            let row = known.and_then(|account| account.windows.get(&(limit, window)));
+            !row.is_some_and(WindowState::is_current)
         })
     }
 
     pub(super) fn write(
         &self,
-        sheet: &mut Sheet,
-        board: &Board,
+        samples: &mut Samples,
+        state: &QuotaState,
         names: &AccountNames,
         provider: impl Fn(&str) -> Option<Box<str>>,
     ) {
-        for quota in self.in_force(board) {
+        for quota in self.in_force(state) {
             let (provider, account) = match &quota.whose {
                 None => (Box::from(""), Box::from("")),
                 Some(whose) if whose.auth_index.is_empty() => {
@@ -63,19 +63,23 @@ impl Locals {
                         (own.unwrap_or_else(|| whose.provider.clone()), name)
                     }
                     Some(AccountLabel::BeyondCap) | None => {
-                        sheet.leave_out();
+                        samples.leave_out();
                         continue;
                     }
                 },
             };
             let resets = self.resets.get(&place(quota)).map(|(_, count)| *count);
-            write(&mut Samples::of(sheet, &provider, &account), quota, resets);
+            write(
+                &mut AccountGauges::of(samples, &provider, &account),
+                quota,
+                resets,
+            );
         }
     }
 
     /// Of one account, for the API.
-    pub(super) fn of_account(&self, board: &Board, auth_index: &str) -> Vec<LimitView> {
-        let own = self.in_force(board).filter(|quota| {
+    pub(super) fn of_account(&self, state: &QuotaState, auth_index: &str) -> Vec<LimitView> {
+        let own = self.in_force(state).filter(|quota| {
             let whose = quota.whose.as_ref();
             whose.is_some_and(|whose| &*whose.auth_index == auth_index)
         });
@@ -83,7 +87,7 @@ impl Locals {
     }
 }
 
-fn write(samples: &mut Samples<'_>, quota: &LocalQuota, resets: Option<u64>) {
+fn write(samples: &mut AccountGauges<'_>, quota: &LocalQuota, resets: Option<u64>) {
     let reading = &quota.reading;
     let window = reading.window().label();
     let place = [reading.limit().as_str(), &window];
@@ -95,9 +99,9 @@ fn write(samples: &mut Samples<'_>, quota: &LocalQuota, resets: Option<u64>) {
     samples.resets(&place, resets);
 }
 
-fn figures(quota: &LocalQuota) -> Figures<'_> {
+fn figures(quota: &LocalQuota) -> WindowStatus<'_> {
     let reading = &quota.reading;
-    Figures {
+    WindowStatus {
         reading,
         // Without limit there is nothing to exhaust.
         exhausted: reading.exhausted().filter(|_| !reading.unlimited()),
@@ -107,7 +111,7 @@ fn figures(quota: &LocalQuota) -> Figures<'_> {
     }
 }
 
-fn place(quota: &LocalQuota) -> Place {
+fn place(quota: &LocalQuota) -> WindowKey {
     let whose = quota.whose.as_ref().map(|whose| whose.auth_index.clone());
     let limit = quota.reading.limit().as_str().into();
     (
@@ -121,10 +125,10 @@ fn place(quota: &LocalQuota) -> Place {
 mod tests {
     use std::time::Duration;
 
-    use super::super::board::Whose;
-    use super::super::row::Seen;
+    use super::super::state::AccountKey;
+    use super::super::window_state::Observation;
     use super::*;
-    use crate::metrics::Board as Page;
+    use crate::metrics::GaugeSet;
     use crate::model::{Amounts, Limit, LocalAccount, Reading, Scope, Unit, Window};
 
     fn local(limit: &str, account: Option<&str>, reset_hours: i64) -> LocalQuota {
@@ -145,21 +149,26 @@ mod tests {
         }
     }
 
-    fn provider_says(ratio: f64) -> Board {
-        let mut board = Board::new(9);
+    fn provider_says(ratio: f64) -> QuotaState {
+        let mut state = QuotaState::new(9);
         let reading =
             Reading::new(Limit::main(), Window::hours(5), Scope::Account).with_ratio(Some(ratio));
         let at = local("main", None, 0).observed;
-        let whose = Whose {
+        let whose = AccountKey {
             auth_index: "a1",
             provider: "claude",
         };
-        board.read(whose, [reading], Seen::new(QuotaSource::Poll, at, at), at);
-        board
+        state.read(
+            whose,
+            [reading],
+            Observation::new(QuotaSource::Poll, at, at),
+            at,
+        );
+        state
     }
 
-    fn limits(locals: &Locals, board: &Board) -> Vec<String> {
-        let views = locals.of_account(board, "a1").into_iter();
+    fn limits(locals: &Locals, state: &QuotaState) -> Vec<String> {
+        let views = locals.of_account(state, "a1").into_iter();
         views.map(|view| view.limit).collect()
     }
 
@@ -171,11 +180,11 @@ mod tests {
             local("mine", Some("a1"), 1),
             local("all", None, 1),
         ]);
-        let mut board = provider_says(0.5);
-        assert_eq!(limits(&locals, &board), ["mine"]);
-        board.expire(local("main", None, 48).reading.reset_at().unwrap());
-        assert_eq!(limits(&locals, &board), ["main", "mine"]);
-        assert_eq!(limits(&locals, &Board::new(9)), ["main", "mine"]);
+        let mut state = provider_says(0.5);
+        assert_eq!(limits(&locals, &state), ["mine"]);
+        state.expire(local("main", None, 48).reading.reset_at().unwrap());
+        assert_eq!(limits(&locals, &state), ["main", "mine"]);
+        assert_eq!(limits(&locals, &QuotaState::new(9)), ["main", "mine"]);
     }
 
     #[test]
@@ -194,11 +203,11 @@ mod tests {
     fn what_counts_all_together_has_no_account() {
         let mut locals = Locals::default();
         locals.replace(vec![local("all", None, 1), local("keyless", Some(""), 1)]);
-        let mut sheet = Sheet::default();
+        let mut samples = Samples::default();
         let names = AccountNames::default();
-        locals.write(&mut sheet, &Board::new(9), &names, |_| None);
-        let page = Page::default();
-        page.publish(sheet);
+        locals.write(&mut samples, &QuotaState::new(9), &names, |_| None);
+        let page = GaugeSet::default();
+        page.publish(samples);
         let text = page.text(families::ALL);
         for line in [
             "cpa_quota_used{limit=\"all\",window=\"5h\",unit=\"tokens\"} 3",

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 
-use super::board::{Board, Whose};
-use super::caller::{Caller, NoContact, Target};
 use super::local::Locals;
-use super::refresh::{Failed, NO_CONTACT, Summary, Wanted};
+use super::quota_client::{CpaUnavailable, QuotaClient, Target};
+use super::refresh::{AccountFilter, Failed, NO_CONTACT, Summary};
+use super::state::{AccountKey, QuotaState};
 use super::view::{AccountQuota, NoReading, view};
-use super::{Asking, label};
+use super::{PollerConfig, label};
 use crate::accounts::Account;
 use crate::clock::Clock;
 use crate::metrics::{AccountNames, PollMetrics};
@@ -21,32 +21,32 @@ use crate::quota::Failure;
 /// What a round is made of.
 #[derive(Debug)]
 pub struct OnceParts {
-    pub asking: Asking,
+    pub poller_config: PollerConfig,
     pub names: AccountNames,
     /// As CPA has just listed them.
     pub listed: Arc<Vec<Account>>,
 }
 
-type Polled = Result<Result<QuotaAnswer, Failure>, NoContact>;
+type Polled = Result<Result<QuotaAnswer, Failure>, CpaUnavailable>;
 
 /// Asks about each wanted account once. Gives what is known of all wanted ones then.
-pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summary) {
-    let Asking {
+pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota>, Summary) {
+    let PollerConfig {
         settings, clock, ..
-    } = &parts.asking;
-    let mut targets = parts.asking.targets();
+    } = &parts.poller_config;
+    let mut targets = parts.poller_config.targets();
     targets.follow(&parts.listed);
-    let mut board = Board::new(settings.max_limits);
+    let mut state = QuotaState::new(settings.max_limits);
     for account in parts.listed.iter() {
-        board.listed(account, clock.now());
+        state.listed(account, clock.now());
     }
-    let caller = parts.asking.caller(PollMetrics::default());
+    let client = parts.poller_config.client(PollMetrics::default());
     let names = &parts.names;
     let asked = targets.all().filter(|(index, target, _)| {
         settings.enabled && wanted.admits(&target.account.provider, &label(names, index))
     });
     let lost = AtomicBool::new(false);
-    let polls = asked.map(|(_, target, _)| poll(&caller, target, &lost));
+    let polls = asked.map(|(_, target, _)| poll(&client, target, &lost));
     let mut polls = stream::iter(polls).buffer_unordered(settings.concurrency);
     let forbidden = if settings.enabled {
         0
@@ -60,7 +60,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
     };
     while let Some((target, polled)) = polls.next().await {
         summary.asked += 1;
-        match read(&mut board, target, polled, clock) {
+        match read(&mut state, target, polled, clock) {
             None => summary.answered += 1,
             Some(reason) => {
                 let index = target.account.auth_index.as_str();
@@ -73,7 +73,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
             }
         }
     }
-    board.expire(clock.now());
+    state.expire(clock.now());
     summary
         .failed
         .sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
@@ -85,7 +85,7 @@ pub async fn once(parts: OnceParts, wanted: &Wanted) -> (Vec<AccountQuota>, Summ
         None => Some(NoReading::of("no_limits")),
     };
     let locals = Locals::default();
-    let mut accounts = view(&board, &locals, &parts.listed, names, no_reading);
+    let mut accounts = view(&state, &locals, &parts.listed, names, no_reading);
     accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
     (accounts, summary)
 }
@@ -99,28 +99,37 @@ fn failed((reason, since): (&str, f64)) -> NoReading {
 }
 
 /// A CPA that could not be asked once is not asked for every account in turn.
-async fn poll<'a>(caller: &Caller, target: &'a Target, lost: &AtomicBool) -> (&'a Target, Polled) {
+async fn poll<'a>(
+    client: &QuotaClient,
+    target: &'a Target,
+    lost: &AtomicBool,
+) -> (&'a Target, Polled) {
     if lost.load(Ordering::Relaxed) {
-        return (target, Err(NoContact));
+        return (target, Err(CpaUnavailable));
     }
-    let polled = caller.poll(target, true).await;
+    let polled = client.poll(target, true).await;
     lost.fetch_or(polled.is_err(), Ordering::Relaxed);
     (target, polled)
 }
 
 /// Takes over an answer, or gives the reason why there is none.
-fn read(board: &mut Board, target: &Target, polled: Polled, clock: &Clock) -> Option<&'static str> {
+fn read(
+    state: &mut QuotaState,
+    target: &Target,
+    polled: Polled,
+    clock: &Clock,
+) -> Option<&'static str> {
     match polled {
         Ok(Ok(answer)) => {
             let account = &target.account;
-            let whose = Whose {
+            let whose = AccountKey {
                 auth_index: &account.auth_index,
                 provider: &account.provider,
             };
-            board.polled(whose, answer, clock.now());
+            state.polled(whose, answer, clock.now());
             None
         }
         Ok(Err(failure)) => Some(failure.as_str()),
-        Err(NoContact) => Some(NO_CONTACT),
+        Err(CpaUnavailable) => Some(NO_CONTACT),
     }
 }

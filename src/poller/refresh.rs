@@ -17,13 +17,13 @@ const WAITING: usize = 16;
 
 /// Which accounts shall be asked; nothing = all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct AccountFilter {
     pub provider: Option<String>,
     /// Name in labels.
     pub account: Option<String>,
 }
 
-impl Wanted {
+impl AccountFilter {
     pub(super) fn admits(&self, provider: &str, account: &str) -> bool {
         let is = |wanted: &Option<String>, it: &str| wanted.as_deref().is_none_or(|w| w == it);
         is(&self.provider, provider) && is(&self.account, account)
@@ -60,11 +60,11 @@ pub(super) type Reply = oneshot::Sender<Refreshed>;
 
 /// Asks the running poller. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct RefreshHandle(mpsc::Sender<(Wanted, Reply)>);
+pub struct RefreshHandle(mpsc::Sender<(AccountFilter, Reply)>);
 
 /// Where the wishes arrive.
 #[derive(Debug)]
-pub struct Refreshes(pub(super) mpsc::Receiver<(Wanted, Reply)>);
+pub struct Refreshes(pub(super) mpsc::Receiver<(AccountFilter, Reply)>);
 
 pub fn refresh_channel() -> (RefreshHandle, Refreshes) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -75,13 +75,13 @@ impl RefreshHandle {
     /// Asks without waiting; the log tells how it went.
     pub fn request(&self) {
         let (reply, _nobody_waits) = oneshot::channel();
-        if self.0.try_send((Wanted::default(), reply)).is_err() {
+        if self.0.try_send((AccountFilter::default(), reply)).is_err() {
             tracing::warn!("quotas are being asked for already");
         }
     }
 
     /// Waits until the round is over. `None` when the program stops before.
-    pub async fn refresh(&self, wanted: Wanted) -> Option<Refreshed> {
+    pub async fn refresh(&self, wanted: AccountFilter) -> Option<Refreshed> {
         let (reply, answer) = oneshot::channel();
         self.0.send((wanted, reply)).await.ok()?;
         answer.await.ok()
@@ -90,7 +90,7 @@ impl RefreshHandle {
 
 /// The round that is under way, if any, and when the last one began. Who asks meanwhile joins it.
 #[derive(Debug, Default)]
-pub(super) struct Round {
+pub(super) struct Refresh {
     /// All that it asks, and those of them that have not been asked yet.
     all: HashSet<Box<str>>,
     open: HashSet<Box<str>>,
@@ -99,7 +99,7 @@ pub(super) struct Round {
     began: Option<Instant>,
 }
 
-impl Round {
+impl Refresh {
     fn is_running(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_round_does_not_wait_for_an_account_that_is_gone() {
-        let mut round = Round::default();
+        let mut round = Refresh::default();
         let (reply, mut answer) = oneshot::channel();
         let both = ["a".into(), "b".into()].into();
         round.ask(both, 3, reply, Instant::now());
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn who_asks_for_others_meanwhile_waits_for_them_too() {
-        let mut round = Round::default();
+        let mut round = Refresh::default();
         let now = Instant::now();
         let (reply, mut first) = oneshot::channel();
         round.ask(["a".into()].into(), 0, reply, now);

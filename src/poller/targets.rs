@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::caller::{Asked, Target, TokenReader};
+use super::quota_client::{ProviderRef, Target, TokenReader};
 use super::schedule::Stamp;
 use crate::accounts::Account;
 use crate::model::{AuthType, Name, OWN_ACCOUNT};
@@ -140,11 +140,11 @@ impl Targets {
     }
 
     /// What the user configured comes first.
-    fn find(&self, account: &AccountRef) -> Option<Asked> {
+    fn find(&self, account: &AccountRef) -> Option<ProviderRef> {
         let configured = self.configured.iter().find(|p| p.serves(account));
         match configured {
-            Some(provider) => Some(Asked::Configured(provider.clone())),
-            None => providers::find(account).map(Asked::BuiltIn),
+            Some(provider) => Some(ProviderRef::Configured(provider.clone())),
+            None => providers::find(account).map(ProviderRef::BuiltIn),
         }
     }
 }

@@ -9,17 +9,17 @@ use std::time::Duration;
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::board::{Board, Whose};
-use super::caller::Caller;
+use super::gauges;
 use super::local::Locals;
-use super::refresh::{Refreshed, Reply, Round, Wanted};
-use super::row::Seen;
+use super::quota_client::QuotaClient;
+use super::refresh::{AccountFilter, Refresh, Refreshed, Reply};
 use super::schedule::Schedule;
-use super::sheet;
+use super::state::{AccountKey, QuotaState};
 use super::targets::Targets;
 use super::view::{AccountQuota, NoReading, view};
+use super::window_state::Observation;
 use super::{Parts, label};
-use crate::ingest::{Note, QuotaSign};
+use crate::ingest::{QuotaSign, Write};
 use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
 
@@ -32,12 +32,12 @@ const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
     parts: Parts,
-    caller: Caller,
-    board: Board,
+    client: QuotaClient,
+    state: QuotaState,
     locals: Locals,
     schedule: Schedule,
     targets: Targets,
-    round: Round,
+    round: Refresh,
     running: JoinSet<Polled>,
     /// Whom a running poll asks about.
     about: HashMap<task::Id, Box<str>>,
@@ -50,14 +50,14 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(parts: Parts) -> Self {
-        let settings = &parts.asking.settings;
+        let settings = &parts.poller_config.settings;
         Self {
-            board: Board::new(settings.max_limits),
+            state: QuotaState::new(settings.max_limits),
             locals: Locals::default(),
-            caller: parts.asking.caller(parts.polls.clone()),
+            client: parts.poller_config.client(parts.polls.clone()),
             schedule: Schedule::new(settings.time_scale.get()),
-            targets: parts.asking.targets(),
-            round: Round::default(),
+            targets: parts.poller_config.targets(),
+            round: Refresh::default(),
             running: JoinSet::new(),
             about: HashMap::new(),
             failures: HashMap::new(),
@@ -76,7 +76,7 @@ impl Task {
 
     async fn work(&mut self) {
         if let Some(points) = self.parts.history.load().await {
-            self.board.restore(points, self.now());
+            self.state.restore(points, self.now());
             self.dirty = true;
         }
         let mut directory = self.parts.directory.changes();
@@ -121,11 +121,11 @@ impl Task {
     }
 
     fn now(&self) -> UnixNanos {
-        self.parts.asking.clock.now()
+        self.parts.poller_config.clock.now()
     }
 
     fn has_room(&self) -> bool {
-        self.running.len() < self.parts.asking.settings.concurrency
+        self.running.len() < self.parts.poller_config.settings.concurrency
     }
 
     /// Takes over who is there now.
@@ -136,7 +136,7 @@ impl Task {
         let asked = self
             .targets
             .all()
-            .filter(|_| self.parts.asking.settings.enabled);
+            .filter(|_| self.parts.poller_config.settings.enabled);
         for (index, target, stamp) in asked {
             let interval = self.targets.interval(target);
             let provider = target.asked.provider().id();
@@ -152,10 +152,10 @@ impl Task {
             .retain(|index, _| targets.get(index).is_some());
         // Before the first look nothing is gone yet.
         if !listed.is_empty() {
-            self.board.keep(known);
+            self.state.keep(known);
         }
         for account in listed.iter() {
-            let news = self.board.listed(account, self.now());
+            let news = self.state.listed(account, self.now());
             self.keep(news);
         }
         self.dirty = true;
@@ -170,7 +170,7 @@ impl Task {
             } = sign;
             let provider = self.targets.provider(&auth_index).unwrap_or(&provider);
             let provider: Arc<str> = provider.into();
-            let whose = Whose {
+            let whose = AccountKey {
                 auth_index: &auth_index,
                 provider: &provider,
             };
@@ -178,12 +178,12 @@ impl Task {
             // What is said of one model's limit says nothing of the plan.
             let readings = &observed.headers.readings;
             let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
-            let news = self.board.overheard(whose, observed.headers, at, now);
+            let news = self.state.from_headers(whose, observed.headers, at, now);
             self.keep(news);
             if let Some(refusal) = observed.refusal {
-                let refusal = self.board.at_home(&auth_index, refusal);
-                let seen = Seen::new(QuotaSource::Error, at, now);
-                let news = self.board.read(whose, [refusal], seen, now);
+                let refusal = self.state.resolve_window(&auth_index, refusal);
+                let seen = Observation::new(QuotaSource::Error, at, now);
+                let news = self.state.read(whose, [refusal], seen, now);
                 self.keep(news);
             }
             if tells_plan {
@@ -195,7 +195,7 @@ impl Task {
 
     /// No call for an account whose headers have just told the same.
     fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
-        let age = now.since(observed) / self.parts.asking.settings.time_scale.get();
+        let age = now.since(observed) / self.parts.poller_config.settings.time_scale.get();
         let interval = self
             .targets
             .get(auth_index)
@@ -206,7 +206,7 @@ impl Task {
         }
     }
 
-    fn refresh(&mut self, wanted: &Wanted, reply: Reply) {
+    fn refresh(&mut self, wanted: &AccountFilter, reply: Reply) {
         let now = Instant::now();
         if let Some(rest) = self.round.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
@@ -238,7 +238,7 @@ impl Task {
 
     fn expire(&mut self) {
         let now = Instant::now();
-        for auth_index in self.board.expire(self.now()) {
+        for auth_index in self.state.expire(self.now()) {
             self.schedule.after_reset(&auth_index, now);
             self.dirty = true;
         }
@@ -246,7 +246,7 @@ impl Task {
 
     fn keep(&self, news: Vec<QuotaPoint>) {
         if !news.is_empty() {
-            self.parts.notes.leave(news.into_iter().map(Note::Quota));
+            self.parts.writes.leave(news.into_iter().map(Write::Quota));
         }
     }
 
@@ -263,7 +263,7 @@ impl Task {
             return None;
         } else if self.targets.get(auth_index).is_none() {
             "no_quota"
-        } else if !self.parts.asking.settings.enabled {
+        } else if !self.parts.poller_config.settings.enabled {
             "polling_off"
         } else if quota.last_success.is_some() {
             "no_limits"
@@ -281,7 +281,7 @@ impl Task {
             .schedule
             .due(auth_index)?
             .saturating_duration_since(Instant::now());
-        let wait = wait.saturating_mul(self.parts.asking.settings.time_scale.get());
+        let wait = wait.saturating_mul(self.parts.poller_config.settings.time_scale.get());
         Some(self.now().saturating_add(wait).as_seconds())
     }
 
@@ -317,14 +317,14 @@ impl Task {
         let pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
         let providers: HashMap<&str, &str> = pairs.collect();
         let provider = |index: &str| providers.get(index).map(|own| Box::from(*own));
-        let sheet = sheet::sheet(&self.board, &self.locals, names, provider);
-        self.parts.page.publish(sheet);
-        let view = view(&self.board, &self.locals, &listed, names, |index, quota| {
+        let samples = gauges::samples(&self.state, &self.locals, names, provider);
+        self.parts.page.publish(samples);
+        let view = view(&self.state, &self.locals, &listed, names, |index, quota| {
             self.no_reading(index, quota)
         });
         self.parts.quotas.publish(view);
         // A name that is still to come comes with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();
-        self.dirty = !self.board.accounts().all(has_name);
+        self.dirty = !self.state.accounts().all(has_name);
     }
 }

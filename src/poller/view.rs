@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::board::{AccountBoard, Board};
 use super::local::Locals;
-use super::row::{Figures, Row};
+use super::state::{AccountQuotas, QuotaState};
+use super::window_state::{WindowState, WindowStatus};
 use crate::accounts::Account;
 use crate::metrics::{AccountLabel, AccountNames};
 use crate::model::UnixNanos;
@@ -122,7 +122,7 @@ impl Quotas {
 
 /// All accounts that CPA lists, and those of our own, with what is known of their quotas.
 pub(super) fn view(
-    board: &Board,
+    state: &QuotaState,
     locals: &Locals,
     listed: &[Account],
     names: &AccountNames,
@@ -132,13 +132,13 @@ pub(super) fn view(
     for account in listed {
         let index = &*account.auth_index;
         if let Some(AccountLabel::Named(name)) = names.get(index) {
-            let known = board.get(index);
+            let known = state.get(index);
             let mut quota = of_account(&account.provider, &name, known);
             quota.no_reading = no_reading(index, &quota);
             if account.disabled && quota.limits.is_empty() {
                 quota.no_reading = Some(NoReading::of("disabled"));
             }
-            quota.limits.extend(locals.of_account(board, index));
+            quota.limits.extend(locals.of_account(state, index));
             account.status.as_str().clone_into(&mut quota.state);
             quota.plan = quota
                 .plan
@@ -146,7 +146,7 @@ pub(super) fn view(
             all.push(quota);
         }
     }
-    for (index, known) in board.accounts() {
+    for (index, known) in state.accounts() {
         let is_listed = listed.iter().any(|account| &*account.auth_index == index);
         if !is_listed && let Some(AccountLabel::Named(name)) = names.get(index) {
             let mut quota = of_account(&known.provider, &name, Some(known));
@@ -158,7 +158,7 @@ pub(super) fn view(
     all
 }
 
-fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> AccountQuota {
+fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> AccountQuota {
     let facts = known.map(|known| known.facts.clone()).unwrap_or_default();
     AccountQuota {
         provider: provider.to_owned(),
@@ -191,13 +191,13 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountBoard>) -> Accou
     }
 }
 
-fn limits(known: &AccountBoard) -> Vec<LimitView> {
-    let shown = known.rows.values().filter_map(Row::figures);
+fn limits(known: &AccountQuotas) -> Vec<LimitView> {
+    let shown = known.windows.values().filter_map(WindowState::figures);
     shown.map(|figures| LimitView::of(&figures)).collect()
 }
 
 impl LimitView {
-    pub(super) fn of(figures: &Figures<'_>) -> Self {
+    pub(super) fn of(figures: &WindowStatus<'_>) -> Self {
         let reading = figures.reading;
         let amounts = reading.amounts();
         Self {

@@ -179,10 +179,10 @@ impl Checks {
         };
         // A counter that went down has been reset by a restart of CPA.
         let grew = counted.successes > old.successes && statistics_on;
-        if grew && self.shared.tally.arrived() == old.arrived {
+        if grew && self.shared.success_count.arrived() == old.arrived {
             sleep(ARRIVAL_GRACE).await;
         }
-        if self.shared.tally.arrived() > old.arrived {
+        if self.shared.success_count.arrived() > old.arrived {
             self.metrics.set_starved(false);
         } else if grew {
             self.metrics.set_starved(true);
@@ -197,14 +197,14 @@ impl Checks {
 
     /// The account directory reads the same lists; what it found is as good.
     async fn count(&mut self, api: Api, key: &SecretString) -> Result<Counted, HttpFailure> {
-        let tally = &self.shared.tally;
-        let fresh = tally.fresh(self.known.counts, self.settings.check_interval);
+        let success_count = &self.shared.success_count;
+        let fresh = success_count.fresh(self.known.counts, self.settings.check_interval);
         if let Some(counted) = fresh {
             return Ok(counted);
         }
-        let arrived = tally.arrived();
+        let arrived = success_count.arrived();
         let successes = self.management.successes(api, key).await?;
-        Ok(tally.note(successes, arrived))
+        Ok(success_count.note(successes, arrived))
     }
 
     /// RESP may work all the same.

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::inlet::Inlet;
-use super::plan::Wish;
+use super::plan::ModeSetting;
 use crate::clock::Clock;
 use crate::cpa::resp::{Connection, Endpoint, RespFailure};
-use crate::cpa::{Access, Refusal, Remedy, RespError, Tally};
+use crate::cpa::{Access, Refusal, Remedy, RespError, SuccessCount};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
@@ -23,7 +23,7 @@ use crate::model::{Batch, BatchBody, IngestMode};
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub url: Url,
-    pub wish: Wish,
+    pub setting: ModeSetting,
     /// Pause between pops over RESP while little is queued.
     pub poll_interval: Duration,
     /// The same over HTTP, where a call costs CPA 62 ms of CPU.
@@ -48,7 +48,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Shared {
     /// Knows how many records were received; a whole HTTP answer counts as one.
-    pub(super) tally: Tally,
+    pub(super) success_count: SuccessCount,
     /// Set by the checks, taken by the mode that runs.
     pub(super) starved: AtomicBool,
     /// Grows with each reload.
@@ -60,7 +60,7 @@ pub struct Shared {
 impl Shared {
     pub(super) fn new(received: Arc<AtomicU64>) -> Self {
         Self {
-            tally: Tally::new(received),
+            success_count: SuccessCount::new(received),
             starved: AtomicBool::new(false),
             reloads: AtomicU64::new(0),
             reloaded: AtomicBool::new(false),
@@ -69,8 +69,8 @@ impl Shared {
     }
 
     /// Where CPA's own counts meet what has arrived.
-    pub fn tally(&self) -> Tally {
-        self.tally.clone()
+    pub fn success_count(&self) -> SuccessCount {
+        self.success_count.clone()
     }
 
     /// Makes the mode that runs end, so that everything is found out anew.
@@ -100,7 +100,7 @@ impl Shared {
 
 /// Why a mode ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum SessionEnd {
     /// The program stops.
     Stopped,
     Refused(Refusal),
@@ -128,7 +128,7 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) soft: CancellationToken,
     pub(super) hard: CancellationToken,
-    pub(super) contact: Contact,
+    pub(super) contact: LastContact,
     /// A live subscription ended; whether that was a cut shows at the next connect.
     pub(super) perhaps_cut: bool,
     /// Since when CPA has given no answer, if the log has said so.
@@ -142,11 +142,11 @@ const LAST_REPLY: Duration = Duration::from_secs(3);
 
 impl Context {
     /// A logged-in RESP connection, or why there is none.
-    pub(super) async fn connect(&mut self) -> Result<Connection, End> {
+    pub(super) async fn connect(&mut self) -> Result<Connection, SessionEnd> {
         let Some(key) = self.access.key(&self.soft).await else {
-            return Err(End::Stopped);
+            return Err(SessionEnd::Stopped);
         };
-        let connection = self.connect_with(&key).await.map_err(End::from)?;
+        let connection = self.connect_with(&key).await.map_err(SessionEnd::from)?;
         self.admitted();
         Ok(connection)
     }
@@ -186,7 +186,11 @@ impl Context {
     }
 
     /// Puts records into the spool. Not cancel-safe.
-    pub(super) async fn put(&mut self, mode: IngestMode, body: BatchBody) -> Result<(), End> {
+    pub(super) async fn put(
+        &mut self,
+        mode: IngestMode,
+        body: BatchBody,
+    ) -> Result<(), SessionEnd> {
         let batch = Batch {
             mode,
             received: self.clock.now(),
@@ -197,7 +201,7 @@ impl Context {
             Ok(()) => Ok(()),
             Err(lost) => {
                 tracing::error!(error = %Chain(&lost), "records lost");
-                Err(End::Stopped)
+                Err(SessionEnd::Stopped)
             }
         }
     }
@@ -229,9 +233,9 @@ impl Context {
 
 /// When the queue was last looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Contact(Option<Instant>);
+pub(super) struct LastContact(Option<Instant>);
 
-impl Contact {
+impl LastContact {
     /// Time in which records can have expired unseen since the last look.
     fn touch(&mut self, now: Instant, retention: Duration) -> Duration {
         let last = self.0.replace(now);
@@ -255,22 +259,22 @@ impl Interrupts {
         }
     }
 
-    pub(super) fn check(&self, context: &Context) -> Option<End> {
+    pub(super) fn check(&self, context: &Context) -> Option<SessionEnd> {
         if context.soft.is_cancelled() {
-            Some(End::Stopped)
+            Some(SessionEnd::Stopped)
         } else if context.shared.starved.swap(false, Ordering::Relaxed) {
-            Some(End::Starved)
+            Some(SessionEnd::Starved)
         } else if context.shared.reloads() != self.reloads
             || self.until.is_some_and(|until| Instant::now() >= until)
         {
-            Some(End::Again)
+            Some(SessionEnd::Again)
         } else {
             None
         }
     }
 }
 
-impl From<RespFailure> for End {
+impl From<RespFailure> for SessionEnd {
     fn from(failure: RespFailure) -> Self {
         match failure {
             RespFailure::Answer(RespError::Refused(refusal)) => Self::Refused(refusal),
@@ -286,7 +290,7 @@ impl From<RespFailure> for End {
     }
 }
 
-impl End {
+impl SessionEnd {
     pub(super) fn down(failure: &(dyn Error + 'static)) -> Self {
         Self::Down {
             why: Chain(failure).to_string(),
@@ -303,7 +307,7 @@ mod tests {
     fn only_silence_beyond_the_retention_is_a_gap() {
         let start = Instant::now();
         let minute = Duration::from_mins(1);
-        let mut contact = Contact::default();
+        let mut contact = LastContact::default();
         assert_eq!(contact.touch(start, minute), Duration::ZERO);
         assert_eq!(contact.touch(start + minute, minute), Duration::ZERO);
         assert_eq!(contact.touch(start + minute * 3, minute), minute);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::context::{Context, End, Interrupts};
+use super::context::{Context, Interrupts, SessionEnd};
 use super::sizing::Sizing;
 use crate::cpa::{Api, HttpFailure, Management};
 use crate::model::{BatchBody, IngestMode};
@@ -20,7 +20,7 @@ pub(super) async fn run(
     context: &mut Context,
     management: &mut Management,
     until: Option<Instant>,
-) -> End {
+) -> SessionEnd {
     match poll_on(context, management, until).await {
         Ok(never) => match never {},
         Err(end) => end,
@@ -31,9 +31,9 @@ async fn poll_on(
     context: &mut Context,
     management: &mut Management,
     until: Option<Instant>,
-) -> Result<std::convert::Infallible, End> {
+) -> Result<std::convert::Infallible, SessionEnd> {
     let Some(key) = context.access.key(&context.soft).await else {
-        return Err(End::Stopped);
+        return Err(SessionEnd::Stopped);
     };
     let detecting = management.detect(&key);
     let server = context.patiently(detecting).await??;
@@ -51,7 +51,7 @@ async fn poll_on(
         if poll_once(context, management, server.api, &mut sizing).await? {
             context.metrics.full_poll();
         } else if !context.pause(pause(context)).await {
-            return Err(End::Stopped);
+            return Err(SessionEnd::Stopped);
         }
     }
 }
@@ -71,16 +71,16 @@ async fn poll_once(
     management: &mut Management,
     api: Api,
     sizing: &mut Sizing,
-) -> Result<bool, End> {
+) -> Result<bool, SessionEnd> {
     if !context
         .inlet
         .wait_for_room(sizing.reserve(), &context.soft)
         .await
     {
-        return Err(End::Stopped);
+        return Err(SessionEnd::Stopped);
     }
     let Some(key) = context.access.key(&context.soft).await else {
-        return Err(End::Stopped);
+        return Err(SessionEnd::Stopped);
     };
     let count = sizing.count();
     let body = context
@@ -88,7 +88,7 @@ async fn poll_once(
         .await??;
     let Some(body) = body else {
         let why = "this CPA release serves the queue neither over RESP nor over HTTP";
-        return Err(End::Down {
+        return Err(SessionEnd::Down {
             why: why.to_owned(),
             remedy: None,
         });
@@ -106,7 +106,7 @@ async fn poll_once(
     Ok(records >= count)
 }
 
-impl From<HttpFailure> for End {
+impl From<HttpFailure> for SessionEnd {
     fn from(failure: HttpFailure) -> Self {
         match failure {
             HttpFailure::Refused(refusal) => Self::Refused(refusal),

@@ -8,7 +8,7 @@ use crate::model::IngestMode;
 
 /// What the configuration asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum ModeSetting {
     #[default]
     Auto,
     Forced(IngestMode),
@@ -23,7 +23,7 @@ const SUBSCRIBE_MAX: Duration = Duration::from_hours(24);
 
 /// The next mode and the reason that the log gives for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Choice {
+pub(super) struct Decision {
     pub mode: IngestMode,
     pub(super) why: String,
     /// When another mode should be tried, if this one is only a substitute.
@@ -36,37 +36,37 @@ pub(super) struct Choice {
 /// off when it is 256 records behind, and HTTP costs CPA 62 ms a call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
-    wish: Wish,
-    without_resp: Option<Held>,
-    starved: Option<Held>,
+    setting: ModeSetting,
+    without_resp: Option<Fallback>,
+    starved: Option<Fallback>,
 }
 
 #[derive(Clone, Debug)]
-struct Held {
+struct Fallback {
     why: String,
     until: Instant,
     pause: Duration,
 }
 
 impl Plan {
-    pub(super) fn new(wish: Wish) -> Self {
+    pub(super) fn new(setting: ModeSetting) -> Self {
         Self {
-            wish,
+            setting,
             ..Self::default()
         }
     }
 
-    pub(super) fn next(&self, now: Instant) -> Choice {
-        if let Wish::Forced(mode) = self.wish {
-            return Choice {
+    pub(super) fn next(&self, now: Instant) -> Decision {
+        if let ModeSetting::Forced(mode) = self.setting {
+            return Decision {
                 mode,
                 why: "the configuration asks for it".to_owned(),
                 until: None,
             };
         }
-        let active = |held: &Option<Held>| held.clone().filter(|h| now < h.until);
+        let active = |held: &Option<Fallback>| held.clone().filter(|h| now < h.until);
         if let Some(held) = active(&self.without_resp) {
-            return Choice {
+            return Decision {
                 mode: IngestMode::Http,
                 why: held.why,
                 until: Some(held.until),
@@ -75,13 +75,13 @@ impl Plan {
         if let Some(held) = active(&self.starved) {
             // A live subscription is never given up to try popping: that would lose what the
             // other subscriber takes meanwhile. Only a reconnect looks again.
-            return Choice {
+            return Decision {
                 mode: IngestMode::Subscribe,
                 why: held.why,
                 until: None,
             };
         }
-        Choice {
+        Decision {
             mode: IngestMode::Pop,
             why: "the queue over RESP holds records longest".to_owned(),
             until: None,
@@ -93,7 +93,7 @@ impl Plan {
         let pause = self.without_resp.as_ref().map_or(RESP_RETRY_FIRST, |held| {
             held.pause.saturating_mul(2).min(RESP_RETRY_MAX)
         });
-        self.without_resp = Some(Held {
+        self.without_resp = Some(Fallback {
             why: format!("RESP cannot be used: {why}"),
             until: now + pause,
             pause,
@@ -109,7 +109,7 @@ impl Plan {
         let pause = self.starved.as_ref().map_or(SUBSCRIBE_FIRST, |held| {
             held.pause.saturating_mul(2).min(SUBSCRIBE_MAX)
         });
-        self.starved = Some(Held {
+        self.starved = Some(Fallback {
             why: "another subscriber takes every record, so the queue stays empty; subscribers \
                   each get a copy"
                 .to_owned(),
@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn http_is_a_substitute_with_growing_pauses() {
-        let mut plan = Plan::new(Wish::Auto);
+        let mut plan = Plan::new(ModeSetting::Auto);
         let mut now = Instant::now();
         assert_eq!(plan.next(now).mode, IngestMode::Pop);
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             plan.resp_unavailable("removed", now);
-            let choice = plan.next(now);
-            assert_eq!(choice.mode, IngestMode::Http);
-            assert_eq!(choice.until, Some(now + Duration::from_mins(minutes)));
+            let decision = plan.next(now);
+            assert_eq!(decision.mode, IngestMode::Http);
+            assert_eq!(decision.until, Some(now + Duration::from_mins(minutes)));
             now += Duration::from_mins(minutes);
             assert_eq!(plan.next(now).mode, IngestMode::Pop);
         }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_starved_popper_subscribes_and_looks_again_later() {
-        let mut plan = Plan::new(Wish::Auto);
+        let mut plan = Plan::new(ModeSetting::Auto);
         let now = Instant::now();
         plan.starved(now);
         assert_eq!(plan.next(now).mode, IngestMode::Subscribe);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_forced_mode_stays() {
-        let mut plan = Plan::new(Wish::Forced(IngestMode::Subscribe));
+        let mut plan = Plan::new(ModeSetting::Forced(IngestMode::Subscribe));
         let now = Instant::now();
         plan.resp_unavailable("removed", now);
         plan.starved(now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::context::{Context, End, Interrupts};
+use super::context::{Context, Interrupts, SessionEnd};
 use super::sizing::Sizing;
 use crate::cpa::resp::{Connection, RespFailure};
 use crate::model::{BatchBody, IngestMode};
@@ -15,14 +15,14 @@ const REPLY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pops until something ends it. When CPA shuts down it goes on until the connection ends: the
 /// last records come then.
-pub(super) async fn run(context: &mut Context) -> End {
+pub(super) async fn run(context: &mut Context) -> SessionEnd {
     match pop_on(context).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
 }
 
-async fn pop_on(context: &mut Context) -> Result<std::convert::Infallible, End> {
+async fn pop_on(context: &mut Context) -> Result<std::convert::Infallible, SessionEnd> {
     let mut connection = context.connect().await?;
     context.metrics.set_mode(Some(IngestMode::Pop));
     let mut sizing = Sizing::new(context.settings.pop_bytes);
@@ -34,7 +34,7 @@ async fn pop_on(context: &mut Context) -> Result<std::convert::Infallible, End> 
         if pop_once(context, &mut connection, &mut sizing).await? {
             context.metrics.full_poll();
         } else if !context.pause(context.settings.poll_interval).await {
-            return Err(End::Stopped);
+            return Err(SessionEnd::Stopped);
         }
     }
 }
@@ -45,13 +45,13 @@ pub(super) async fn pop_once(
     context: &mut Context,
     connection: &mut Connection,
     sizing: &mut Sizing,
-) -> Result<bool, End> {
+) -> Result<bool, SessionEnd> {
     if !context
         .inlet
         .wait_for_room(sizing.reserve(), &context.soft)
         .await
     {
-        return Err(End::Stopped);
+        return Err(SessionEnd::Stopped);
     }
     let count = sizing.count();
     let mut records = Vec::new();

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::context::{Context, End, Interrupts};
+use super::context::{Context, Interrupts, SessionEnd};
 use super::resp_pop::pop_once;
 use super::sizing::Sizing;
 use crate::cpa::resp::{Commands, Connection, Message, Replies, RespFailure};
@@ -32,14 +32,14 @@ const WRITE_BYTES: usize = 256 * 1024;
 
 type Arrivals = mpsc::Receiver<Result<Message, RespFailure>>;
 
-pub(super) async fn run(context: &mut Context) -> End {
+pub(super) async fn run(context: &mut Context) -> SessionEnd {
     match subscribe(context).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
 }
 
-async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
+async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
     let perhaps_cut = std::mem::take(&mut context.perhaps_cut);
     let mut connection = context.connect().await?;
     connection.subscribe("usage").await?;
@@ -63,16 +63,16 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, End> {
     // missing or doubling anything.
     match drain_queue(context).await {
         // What the subscription has brought meanwhile is taken in any case.
-        Ok(()) | Err(End::Stopped) => {}
+        Ok(()) | Err(SessionEnd::Stopped) => {}
         Err(end) => tracing::warn!(?end, "what was queued before the subscription waits in CPA"),
     }
     let outcome = take_on(context, &mut commands, arrivals).await;
-    context.perhaps_cut = matches!(outcome, Err(End::Down { .. }));
+    context.perhaps_cut = matches!(outcome, Err(SessionEnd::Down { .. }));
     outcome
 }
 
 /// Takes what was queued before the subscription, on a connection of its own.
-async fn drain_queue(context: &mut Context) -> Result<(), End> {
+async fn drain_queue(context: &mut Context) -> Result<(), SessionEnd> {
     let mut connection = context.connect().await?;
     let mut sizing = Sizing::new(context.settings.pop_bytes);
     while pop_once(context, &mut connection, &mut sizing).await? {}
@@ -96,7 +96,7 @@ async fn take_on(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
-) -> Result<Infallible, End> {
+) -> Result<Infallible, SessionEnd> {
     let interrupts = Interrupts::new(context, None);
     let mut heard = Instant::now();
     let mut pinged = false;
@@ -148,7 +148,7 @@ async fn take(
     context: &mut Context,
     first: Option<Result<Message, RespFailure>>,
     arrivals: &mut Arrivals,
-) -> Result<Met, End> {
+) -> Result<Met, SessionEnd> {
     let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
     let mut records = Vec::new();
     let mut bytes = 0;
@@ -196,7 +196,7 @@ async fn leave(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
-) -> Result<(), End> {
+) -> Result<(), SessionEnd> {
     let end = Instant::now() + LAST_RECORDS;
     // One that reads nothing any more would take no command either.
     let mut why = match timeout_at(end, ask(commands, "UNSUBSCRIBE")).await {
@@ -207,7 +207,7 @@ async fn leave(
         match take(context, arrival, &mut arrivals).await {
             Ok(Met::Confirmation) => return Ok(()),
             Ok(Met::Messages) => why = "records kept coming",
-            Err(End::Down { .. }) => {
+            Err(SessionEnd::Down { .. }) => {
                 why = "the connection ended";
                 break;
             }

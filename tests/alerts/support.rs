@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use serde_json::Value;
 
 /// Longest wait for anything; these machines are shared and slow.
@@ -94,7 +94,7 @@ pub(crate) async fn eventually_or<T>(
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    http_client::build(Limits::default(), Proxy::Never, None).unwrap()
+    http_client::build(Timeouts::default(), Proxy::Never, None).unwrap()
 }
 
 pub(crate) async fn get(url: &str) -> Option<Value> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::simulator::Simulator;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(crate) struct Cpa<'a> {
 
 impl<'a> Cpa<'a> {
     pub(crate) fn new(simulator: &'a Simulator) -> Self {
-        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
         Self { simulator, client }
     }
 

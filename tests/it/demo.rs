@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use cpa_exporter::http_client::{Limits, Proxy, build};
+use cpa_exporter::http_client::{Proxy, Timeouts, build};
 use tempfile::tempdir;
 
 use crate::harness::{eventually, samples, sum};
@@ -45,7 +45,7 @@ async fn the_demo_shows_true_values_at_once_and_ends_with_its_terminal() {
     }
     let temporary = tempdir().unwrap();
     let (terminal, address) = on_a_terminal(temporary.path());
-    let client = build(Limits::default(), Proxy::Never, None).unwrap();
+    let client = build(Timeouts::default(), Proxy::Never, None).unwrap();
     let page = async |scrapes: bool| {
         let mut request = client.get(format!("http://{address}/metrics"));
         if scrapes {

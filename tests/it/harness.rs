@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::simulator::{Simulator, SimulatorConfig, TrafficConfig};
 use rusqlite::{Connection, OpenFlags};
 
@@ -79,7 +79,7 @@ impl Exporter {
             child,
             log,
             addr: ([127, 0, 0, 1], 0).into(),
-            client: http_client::build(Limits::default(), Proxy::Never, None).unwrap(),
+            client: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
         };
         let line = this.logged("\"message\":\"serving\"").await;
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();

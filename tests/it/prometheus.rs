@@ -71,8 +71,8 @@ fn start_prometheus(dir: &Path, target: &str) -> (Process, String) {
 }
 
 pub(crate) async fn query(base: &str, path: &str) -> Option<serde_json::Value> {
-    use cpa_exporter::http_client::{Limits, Proxy, build};
-    let client = build(Limits::default(), Proxy::Never, None).unwrap();
+    use cpa_exporter::http_client::{Proxy, Timeouts, build};
+    let client = build(Timeouts::default(), Proxy::Never, None).unwrap();
     let body = client
         .get(format!("{base}{path}"))
         .send()

@@ -123,8 +123,8 @@ async fn a_ban_is_asked_about_once_a_minute() {
 }
 
 fn reqwest_client() -> reqwest::Client {
-    use cpa_exporter::http_client::{Limits, Proxy, build};
-    build(Limits::default(), Proxy::Never, None).unwrap()
+    use cpa_exporter::http_client::{Proxy, Timeouts, build};
+    build(Timeouts::default(), Proxy::Never, None).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

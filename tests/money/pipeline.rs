@@ -10,10 +10,10 @@ use bytes::Bytes;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::decode::{Decoder, HashKey};
 use cpa_exporter::ingest::{
-    Ingest, LimitParts, Listener, MoneyParts, Notes, Parts, QuotaSign, Signal,
+    Ingest, LimitParts, Listener, MoneyParts, Parts, QuotaSign, WakeUp, WriteQueue,
 };
 use cpa_exporter::metrics::{
-    AccountNames, Aliases, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
+    AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
 use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
@@ -73,24 +73,24 @@ pub(crate) fn run_as(
     };
     let handles = Handles::new(build, Arc::new(Vec::new));
     let exposition = Exposition::new(handles.clone(), 1);
-    let config = LedgerConfig {
+    let config = CountersConfig {
         zero_hold: Duration::ZERO,
         aliases,
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     };
     let (ready, is_ready) = mpsc::channel();
-    let signal = Signal::default();
+    let signal = WakeUp::default();
     let parts = Parts {
         directory: directory.to_owned(),
         reader,
         decoder: Decoder::new(HashKey([7; 16])),
-        ledger: Ledger::new(config, exposition.clone(), AccountNames::default()),
+        counters: Counters::new(config, exposition.clone(), AccountNames::default()),
         metrics: handles.store.clone(),
         losses: handles.losses.clone(),
         clock: Clock::system(),
         commit_interval: Duration::from_millis(250),
         ready: Box::new(move || ready.send(()).unwrap()),
-        notes: Notes::new(signal.clone()),
+        writes: WriteQueue::new(signal.clone()),
         listener: Box::new(Deaf),
     };
     let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);

@@ -4,16 +4,16 @@
 //! messages, or a reject. It does no I/O, reads no clock, and no input can make it panic or use
 //! memory out of proportion to the input's length.
 
-mod clean;
 mod digest;
 mod exhaustion;
 mod failure;
 mod headers;
+mod json_array;
 mod number;
 mod record;
 mod reject;
+mod sanitize;
 mod secrets;
-mod split;
 mod timestamp;
 mod tokens;
 
@@ -21,11 +21,11 @@ use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason}
 
 pub use exhaustion::exhaustion;
 pub use failure::failure_reason;
+pub use json_array::split_array;
 pub use secrets::{HashKey, Secrets};
-pub use split::split_array;
 pub use timestamp::parse as timestamp;
 
-use clean::{KnownClean, Labels};
+use sanitize::{KnownClean, Labels};
 
 /// Longest payload that is looked at. The largest record seen has 230 KB.
 const MAX_PAYLOAD: usize = 8 * 1024 * 1024;

@@ -9,8 +9,8 @@ mod import;
 mod plan;
 mod pricer;
 mod rate;
+mod schedule;
 mod table;
-mod when;
 
 #[cfg(test)]
 mod tests;
@@ -23,5 +23,5 @@ pub use import::{Format, Imported, import};
 pub use plan::{Prices, STANDARD, tier_named};
 pub use pricer::{Pricer, Subject, is_chatgpt_login};
 pub use rate::{CacheWrites, MAX_USD_PER_MTOK, Rate, Rates};
+pub use schedule::{Span, end_of, start_of};
 pub use table::{Entry, Layer, Match, PriceProblem, PriceTable, PriceVersion, built_in};
-pub use when::{Span, end_of, start_of};

@@ -15,7 +15,7 @@ use super::generator::Generator;
 use super::generator::world::World;
 use super::queue::{Channel, Queue};
 use super::quota::truth::{Meter, Quotas};
-use super::totals::{Ledger, Totals};
+use super::totals::{Oracle, Totals};
 use super::upstream::{QuotaFaults, Reply};
 use cpa_exporter_core::model::UnixNanos;
 
@@ -44,14 +44,14 @@ impl Core {
         let clock = config.clock.scaled(config.time_scale.max(1));
         let now = clock.now();
         let generator = Generator::new(&config, now);
-        let ledger = Ledger::new(&generator.pool.world);
+        let oracle = Oracle::new(&generator.pool.world);
         let gate = Gate::new(
             config.management_key.clone(),
             config.management != Management::KeyNotSet,
             config.allow_remote,
         );
         Self {
-            queue: Mutex::new(Queue::new(config.retention, ledger)),
+            queue: Mutex::new(Queue::new(config.retention, oracle)),
             gate: Mutex::new(gate),
             generator: Mutex::new(generator),
             management: Mutex::new(config.management),
@@ -131,7 +131,7 @@ impl Core {
     /// Publishes a record as it is, if records are being kept at all.
     pub(crate) fn push(&self, payload: Bytes) {
         if !self.records_usage() {
-            self.queue().ledger.sums.unrecorded += 1;
+            self.queue().oracle.sums.unrecorded += 1;
             return;
         }
         let now = self.unscaled_now();
@@ -182,11 +182,11 @@ impl Core {
                 queue.publish_error(event);
             }
             for one in made {
-                queue.ledger.result(&one.mark, now);
+                queue.oracle.result(&one.mark, now);
                 if recorded {
                     queue.publish(one.payload, Some(one.mark), queued, &self.faults);
                 } else {
-                    queue.ledger.sums.unrecorded += 1;
+                    queue.oracle.sums.unrecorded += 1;
                 }
             }
         }
@@ -209,7 +209,7 @@ impl Core {
     pub(crate) fn totals(&self) -> Totals {
         let world = self.world();
         let queue = self.queue();
-        queue.ledger.totals(&world, queue.len())
+        queue.oracle.totals(&world, queue.len())
     }
 
     pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
@@ -251,7 +251,7 @@ impl Core {
         lock(&self.gate).forget();
         let mut queue = self.queue();
         queue.lose_all();
-        queue.ledger.forget_results();
+        queue.oracle.forget_results();
         drop(queue);
         self.generator().pool.forget(self.now());
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::faults::Faults;
 use super::generator::Mark;
-use super::totals::Ledger;
+use super::totals::Oracle;
 use cpa_exporter_core::model::UnixNanos;
 
 /// Messages a subscriber may be behind.
@@ -52,19 +52,19 @@ pub(crate) struct Queue {
     subscribers: Vec<Subscriber>,
     next_id: u64,
     pub(crate) retention: Duration,
-    pub(crate) ledger: Ledger,
+    pub(crate) oracle: Oracle,
     /// Percent points the competing popper has not yet taken.
     competing_debt: u32,
 }
 
 impl Queue {
-    pub(crate) fn new(retention: Duration, ledger: Ledger) -> Self {
+    pub(crate) fn new(retention: Duration, oracle: Oracle) -> Self {
         Self {
             items: VecDeque::new(),
             subscribers: Vec::new(),
             next_id: 0,
             retention,
-            ledger,
+            oracle,
             competing_debt: 0,
         }
     }
@@ -82,15 +82,15 @@ impl Queue {
         faults: &Faults,
     ) {
         if let Some(mark) = &mark {
-            self.ledger.produced(mark);
+            self.oracle.produced(mark);
         }
-        self.ledger.sums.produced.add(payload.len());
+        self.oracle.sums.produced.add(payload.len());
         if faults.take_garbage() {
-            self.ledger.sums.damaged += 1;
+            self.oracle.sums.damaged += 1;
             self.route(Bytes::from_static(GARBAGE), None, now, faults);
         }
         if faults.take_truncate() {
-            self.ledger.sums.damaged += 1;
+            self.oracle.sums.damaged += 1;
             let half = payload.slice(..payload.len() / 2);
             self.route(half, None, now, faults);
         } else {
@@ -104,9 +104,9 @@ impl Queue {
         let taken = self.items.drain(..count.min(self.items.len()));
         let mut payloads = Vec::with_capacity(taken.len());
         for item in taken {
-            self.ledger.sums.popped.add(item.payload.len());
+            self.oracle.sums.popped.add(item.payload.len());
             if let Some(mark) = &item.mark {
-                self.ledger.handed_out(mark);
+                self.oracle.handed_out(mark);
             }
             payloads.push(item.payload);
         }
@@ -153,13 +153,13 @@ impl Queue {
     }
 
     pub(crate) fn expire_all(&mut self) {
-        self.ledger.sums.expired += self.items.len() as u64;
+        self.oracle.sums.expired += self.items.len() as u64;
         self.items.clear();
     }
 
     /// Queue and subscribers go, as at a restart or when management is switched off.
     pub(crate) fn lose_all(&mut self) {
-        self.ledger.sums.lost_in_restart += self.items.len() as u64;
+        self.oracle.sums.lost_in_restart += self.items.len() as u64;
         self.items.clear();
         self.subscribers.clear();
     }
@@ -171,9 +171,9 @@ impl Queue {
             if reached > 0 {
                 self.count_published(payload.len(), reached, mark.as_ref());
             } else if rival {
-                self.ledger.sums.taken_by_competitor += 1;
+                self.oracle.sums.taken_by_competitor += 1;
             } else {
-                self.ledger.sums.cut += 1;
+                self.oracle.sums.cut += 1;
             }
             return;
         }
@@ -181,7 +181,7 @@ impl Queue {
         self.competing_debt += faults.competing_percent();
         if self.competing_debt >= 100 {
             self.competing_debt -= 100;
-            self.ledger.sums.taken_by_competitor += 1;
+            self.oracle.sums.taken_by_competitor += 1;
             return;
         }
         self.items.push_back(Item {
@@ -193,10 +193,10 @@ impl Queue {
 
     fn count_published(&mut self, bytes: usize, reached: usize, mark: Option<&Mark>) {
         for _ in 0..reached {
-            self.ledger.sums.published.add(bytes);
+            self.oracle.sums.published.add(bytes);
         }
         if let Some(mark) = mark {
-            self.ledger.handed_out(mark);
+            self.oracle.handed_out(mark);
         }
     }
 
@@ -220,7 +220,7 @@ impl Queue {
                 return;
             }
             self.items.pop_front();
-            self.ledger.sums.expired += 1;
+            self.oracle.sums.expired += 1;
         }
     }
 }

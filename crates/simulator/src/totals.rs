@@ -120,14 +120,14 @@ struct Pair {
 
 /// The counting side of [`Totals`], by dense numbers.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Oracle {
     pub(crate) sums: Totals,
     series: Vec<Pair>,
     clients: Vec<Pair>,
     results: Vec<Results>,
 }
 
-impl Ledger {
+impl Oracle {
     pub(crate) fn new(world: &World) -> Self {
         let series = usize::try_from(world.series).unwrap_or(0);
         Self {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::account::{Account, CooldownReason, Reported, Status};
+use super::super::account_set::{AccountSet, AccountsSnapshot};
 use super::super::decode_v8;
 use super::super::error_event;
-use super::super::roster::{Look, Roster};
 use super::{decoding, files, time};
 use crate::decode::failure_reason;
 
@@ -24,25 +24,25 @@ fn entry(fields: &Value) -> Value {
     entry
 }
 
-fn look(fields: &Value) -> Look {
+fn snapshot(fields: &Value) -> AccountsSnapshot {
     let body = json!({ "files": [entry(fields)] }).to_string();
-    Look {
+    AccountsSnapshot {
         files: files(body.as_bytes()).accounts,
-        ..Look::default()
+        ..AccountsSnapshot::default()
     }
 }
 
 /// A pool of one active account that then fails like this.
-fn after_event(event: &Value) -> Roster {
-    let mut roster = Roster::default();
-    roster.take(look(&json!({ "status": "active" })), time(NOW));
-    hear(&mut roster, event);
-    roster
+fn after_event(event: &Value) -> AccountSet {
+    let mut set = AccountSet::default();
+    set.take(snapshot(&json!({ "status": "active" })), time(NOW));
+    hear(&mut set, event);
+    set
 }
 
-fn hear(roster: &mut Roster, event: &Value) {
+fn hear(set: &mut AccountSet, event: &Value) {
     let heard = error_event::decode(event.to_string().as_bytes(), &decoding()).unwrap();
-    assert!(roster.hear(&heard, time(NOW)));
+    assert!(set.hear(&heard, time(NOW)));
 }
 
 /// As CPA sends it when `body` is the upstream's answer; `state` is the account's.
@@ -57,8 +57,8 @@ fn event(provider: &str, status: u16, body: &str, state: Value) -> Value {
             "auth_status": auth_status })
 }
 
-fn only(roster: &Roster) -> Account {
-    let mut list = roster.list();
+fn only(set: &AccountSet) -> Account {
+    let mut list = set.list();
     assert_eq!(list.len(), 1);
     list.remove(0)
 }
@@ -79,17 +79,17 @@ fn an_account_is_judged_by_the_table_of_records() {
             "auth" | "billing" | "other" => Status::Error,
             _ => Status::Active,
         };
-        let roster = after_event(&event(provider, status, body, json!({})));
-        let account = only(&roster);
+        let set = after_event(&event(provider, status, body, json!({})));
+        let account = only(&set);
         let reason = account.last_failure.unwrap().reason;
         assert_eq!(reason, failure_reason(provider, status, body), "{line}");
         assert_eq!(reason.as_str(), text("reason"), "{line}");
         assert_eq!(account.status, right, "{line}");
         // The list has the same message and no status.
-        let mut roster = roster;
+        let mut set = set;
         let listed = json!({ "provider": provider, "status_message": body });
-        roster.take(look(&listed), time(NOW));
-        assert_eq!(only(&roster).status, right, "listed: {line}");
+        set.take(snapshot(&listed), time(NOW));
+        assert_eq!(only(&set).status, right, "listed: {line}");
         tried += 1;
     }
     assert!(tried > 100);
@@ -129,9 +129,9 @@ fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
         .collect();
     all.extend(given);
     for case in all {
-        let mut roster = Roster::default();
-        roster.take(look(&case), time(NOW));
-        let account = only(&roster);
+        let mut set = AccountSet::default();
+        set.take(snapshot(&case), time(NOW));
+        let account = only(&set);
         assert_eq!(account.status.as_str(), case["right"], "{case}");
         assert_eq!(account.status.is_up(), case["right"] == "active", "{case}");
     }
@@ -140,19 +140,19 @@ fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
 #[test]
 fn an_upstream_in_trouble_cools_and_leaves_the_account_up() {
     let state = json!({ "unavailable": true, "next_retry_after": LATER });
-    let mut roster = after_event(&event("claude", 500, "what is this", state.clone()));
+    let mut set = after_event(&event("claude", 500, "what is this", state.clone()));
     for _ in 0..2 {
-        let account = only(&roster);
+        let account = only(&set);
         assert_eq!(account.status, Status::Active);
         assert_eq!(account.cooldowns[0].reason, CooldownReason::TransientError);
         assert_eq!(account.cooldowns[0].until, time(LATER));
         let mut listed = state.clone();
         listed["status_message"] = "what is this".into();
-        roster.take(look(&listed), time(NOW));
+        set.take(snapshot(&listed), time(NOW));
     }
-    roster.settle(time(LATER));
-    assert_eq!(only(&roster).status, Status::Active);
-    assert!(only(&roster).cooldowns.is_empty());
+    set.settle(time(LATER));
+    assert_eq!(only(&set).status, Status::Active);
+    assert!(only(&set).cooldowns.is_empty());
 }
 
 /// Without a status such a text tells nothing; with one it does, until CPA says something else.
@@ -165,16 +165,16 @@ fn a_status_that_was_heard_stays_with_its_message() {
         (message("something else"), Status::Error),
         (message(""), Status::Error),
     ] {
-        let mut roster = after_event(&event("claude", 502, "what is this", json!({})));
+        let mut set = after_event(&event("claude", 502, "what is this", json!({})));
         assert_eq!(only(&heard).status, Status::Active);
-        roster.take(look(&listed), time(NOW));
-        assert_eq!(only(&roster).status, right, "{listed}");
+        set.take(snapshot(&listed), time(NOW));
+        assert_eq!(only(&set).status, right, "{listed}");
     }
     // A body that is empty, as CPA tells it on either way.
-    let mut roster = after_event(&event("claude", 500, "", json!({})));
-    assert_eq!(only(&roster).status, Status::Active);
-    roster.take(look(&message("")), time(NOW));
-    assert_eq!(only(&roster).status, Status::Active);
+    let mut set = after_event(&event("claude", 500, "", json!({})));
+    assert_eq!(only(&set).status, Status::Active);
+    set.take(snapshot(&message("")), time(NOW));
+    assert_eq!(only(&set).status, Status::Active);
 }
 
 #[test]
@@ -207,14 +207,14 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
     for (status, body, mut state, reason) in table {
         state["unavailable"] = true.into();
         state["next_retry_after"] = "2026-11-22T05:00:00.123456789Z".into();
-        let mut roster = after_event(&event("codex", status, body, state));
-        assert_eq!(only(&roster).cooldowns[0].reason.as_str(), reason, "{body}");
+        let mut set = after_event(&event("codex", status, body, state));
+        assert_eq!(only(&set).cooldowns[0].reason.as_str(), reason, "{body}");
         // Also where the list rounds, and where another message came between.
         for (message, until) in [(body, LATER), ("other", "2026-11-22T05:00:00.5Z")] {
             let listed = json!({ "status_message": message, "unavailable": true, "next_retry_after": until });
-            roster.take(look(&listed), time(NOW));
+            set.take(snapshot(&listed), time(NOW));
             assert_eq!(
-                only(&roster).cooldowns[0].reason.as_str(),
+                only(&set).cooldowns[0].reason.as_str(),
                 reason,
                 "{body} {message}"
             );
@@ -222,9 +222,9 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
         // A later end is another cool-down.
         let listed = json!({ "status_message": "quota exhausted", "unavailable": true,
                              "next_retry_after": "2026-11-22T06:00:00Z" });
-        roster.take(look(&listed), time(NOW));
+        set.take(snapshot(&listed), time(NOW));
         assert_eq!(
-            only(&roster).cooldowns[0].reason,
+            only(&set).cooldowns[0].reason,
             CooldownReason::Quota,
             "{body}"
         );
@@ -234,8 +234,8 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
 #[test]
 fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
     let dead = "This organization has been disabled.";
-    let mut roster = after_event(&event("claude", 400, dead, json!({})));
-    assert_eq!(only(&roster).status, Status::Error);
+    let mut set = after_event(&event("claude", 400, dead, json!({})));
+    assert_eq!(only(&set).status, Status::Error);
     let mut later = event(
         "claude",
         500,
@@ -243,32 +243,32 @@ fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
         json!({ "status_message": dead }),
     );
     later["code"] = "request_scoped".into();
-    hear(&mut roster, &later);
-    assert_eq!(only(&roster).status, Status::Error);
+    hear(&mut set, &later);
+    assert_eq!(only(&set).status, Status::Error);
     later["auth_status"] = json!({ "status": "active", "unavailable": false });
-    hear(&mut roster, &later);
-    assert_eq!(only(&roster).status, Status::Active);
+    hear(&mut set, &later);
+    assert_eq!(only(&set).status, Status::Active);
 }
 
 #[test]
 fn an_account_that_serves_on_after_an_unknown_failure_is_no_error() {
     let listed =
-        |success: u64| look(&json!({ "status_message": "what is this", "success": success }));
-    let mut roster = Roster::default();
-    roster.take(listed(5), time(NOW));
-    roster.take(listed(5), time(NOW));
-    assert_eq!(only(&roster).status, Status::Error);
-    roster.take(listed(6), time(NOW));
-    roster.take(listed(6), time(NOW));
-    assert_eq!(only(&roster).status, Status::Active);
+        |success: u64| snapshot(&json!({ "status_message": "what is this", "success": success }));
+    let mut set = AccountSet::default();
+    set.take(listed(5), time(NOW));
+    set.take(listed(5), time(NOW));
+    assert_eq!(only(&set).status, Status::Error);
+    set.take(listed(6), time(NOW));
+    set.take(listed(6), time(NOW));
+    assert_eq!(only(&set).status, Status::Active);
     // A failure that came after these successes.
     let state = json!({ "status_message": "what is this" });
     let mut heard = event("codex", 302, "what is this", state);
     heard["status_code"] = 302.into();
-    hear(&mut roster, &heard);
-    assert_eq!(only(&roster).status, Status::Error);
-    roster.take(listed(7), time(NOW));
-    assert_eq!(only(&roster).status, Status::Error);
+    hear(&mut set, &heard);
+    assert_eq!(only(&set).status, Status::Error);
+    set.take(listed(7), time(NOW));
+    assert_eq!(only(&set).status, Status::Error);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a state means as time passes and failures are heard of.
 
 use super::super::account::{CooldownReason, Scope, Status};
+use super::super::account_set::{AccountSet, AccountsSnapshot};
 use super::super::error_event;
 use super::super::key_lists::{self, KeyList};
-use super::super::roster::{Look, Roster};
 use super::{account, decoding, files, time};
 
 const NOW: &str = "2026-11-22T04:37:00Z";
@@ -91,11 +91,11 @@ fn event(index: &str, status: u16, credential: &str, model: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn look(files_body: &str, tells_cooldowns: bool) -> Look {
-    Look {
+fn snapshot(files_body: &str, tells_cooldowns: bool) -> AccountsSnapshot {
+    AccountsSnapshot {
         files: files(files_body.as_bytes()).accounts,
         tells_cooldowns,
-        ..Look::default()
+        ..AccountsSnapshot::default()
     }
 }
 
@@ -107,20 +107,18 @@ const FAILING: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","stat
 
 #[test]
 fn a_failure_cools_at_once_and_the_next_look_corrects_it() {
-    let mut roster = Roster::default();
-    roster.take(look(ACTIVE, false), time(NOW));
+    let mut set = AccountSet::default();
+    set.take(snapshot(ACTIVE, false), time(NOW));
     let heard = event("00aa", 429, QUOTA, WELL);
     let heard = error_event::decode(&heard, &decoding()).unwrap();
-    assert!(roster.hear(&heard, time(NOW)));
-    let [account] = &roster.list()[..] else {
-        panic!()
-    };
+    assert!(set.hear(&heard, time(NOW)));
+    let [account] = &set.list()[..] else { panic!() };
     assert_eq!(account.status, Status::Cooling);
     assert_eq!(account.cooldowns[0].reason, CooldownReason::CredentialQuota);
-    assert_eq!(roster.next_change(), Some(time("2026-11-22T05:00:00Z")));
-    roster.take(look(ACTIVE, false), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Active);
-    assert!(roster.list()[0].cooldowns.is_empty());
+    assert_eq!(set.next_change(), Some(time("2026-11-22T05:00:00Z")));
+    set.take(snapshot(ACTIVE, false), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Active);
+    assert!(set.list()[0].cooldowns.is_empty());
 }
 
 #[test]
@@ -134,25 +132,21 @@ fn a_models_cooldown_stays_over_a_look_that_cannot_tell_it() {
         (ACTIVE, false, false),
         (FAILING, true, false),
     ] {
-        let mut roster = Roster::default();
-        roster.take(look(ACTIVE, tells), time(NOW));
-        assert!(roster.hear(&heard, time(NOW)));
-        let cooldowns = &roster.list()[0].cooldowns;
+        let mut set = AccountSet::default();
+        set.take(snapshot(ACTIVE, tells), time(NOW));
+        assert!(set.hear(&heard, time(NOW)));
+        let cooldowns = &set.list()[0].cooldowns;
         assert_eq!(cooldowns[0].scope, scope);
         assert_eq!(cooldowns[0].reason, CooldownReason::NotFound);
-        roster.take(look(next, tells), time(NOW));
-        assert_eq!(
-            !roster.list()[0].cooldowns.is_empty(),
-            stays,
-            "{next} {tells}"
-        );
-        roster.settle(time("2026-11-22T05:00:01Z"));
-        assert!(roster.list()[0].cooldowns.is_empty());
+        set.take(snapshot(next, tells), time(NOW));
+        assert_eq!(!set.list()[0].cooldowns.is_empty(), stays, "{next} {tells}");
+        set.settle(time("2026-11-22T05:00:01Z"));
+        assert!(set.list()[0].cooldowns.is_empty());
     }
 }
 
 /// A look at one configured key with these results; without any where CPA did not tell.
-fn key_look(counts: Option<(u64, u64)>) -> Look {
+fn key_look(counts: Option<(u64, u64)>) -> AccountsSnapshot {
     let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
     let listed = key_lists::entries(KeyList::Codex, body, &decoding()).unwrap();
     let usage = counts.map(|(success, failed)| {
@@ -161,34 +155,34 @@ fn key_look(counts: Option<(u64, u64)>) -> Look {
         );
         key_lists::usage(usage.as_bytes(), &decoding()).unwrap()
     });
-    Look {
+    AccountsSnapshot {
         keys: vec![(KeyList::Codex, Some(listed.keys))],
         usage,
-        ..Look::default()
+        ..AccountsSnapshot::default()
     }
 }
 
 /// A roster with one key that has just failed.
-fn with_failed_key(credential: &str) -> Roster {
-    let mut roster = Roster::default();
-    roster.take(key_look(Some((5, 2))), time(NOW));
+fn with_failed_key(credential: &str) -> AccountSet {
+    let mut set = AccountSet::default();
+    set.take(key_look(Some((5, 2))), time(NOW));
     let heard = event("00bb", 429, credential, WAITING);
     let heard = error_event::decode(&heard, &decoding()).unwrap();
-    assert!(roster.hear(&heard, time(NOW)));
-    roster
+    assert!(set.hear(&heard, time(NOW)));
+    set
 }
 
 #[test]
 fn a_configured_key_is_free_again_once_cpa_serves_with_it() {
-    let mut roster = with_failed_key(WAITING);
+    let mut set = with_failed_key(WAITING);
     // Its success may be older than the failure.
-    roster.take(key_look(Some((6, 3))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Cooling);
-    roster.take(key_look(None), time(NOW));
-    roster.take(key_look(Some((6, 4))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Cooling);
-    roster.take(key_look(Some((7, 4))), time(NOW));
-    let account = &roster.list()[0];
+    set.take(key_look(Some((6, 3))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Cooling);
+    set.take(key_look(None), time(NOW));
+    set.take(key_look(Some((6, 4))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Cooling);
+    set.take(key_look(Some((7, 4))), time(NOW));
+    let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!(account.next_retry, None);
     // Another model may be waiting still.
@@ -198,49 +192,49 @@ fn a_configured_key_is_free_again_once_cpa_serves_with_it() {
 
 #[test]
 fn a_restart_of_cpa_frees_configured_keys() {
-    let mut roster = with_failed_key(WAITING);
-    roster.take(key_look(Some((5, 3))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Cooling);
-    roster.take(key_look(Some((0, 0))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Unknown);
-    assert!(roster.list()[0].cooldowns.is_empty());
+    let mut set = with_failed_key(WAITING);
+    set.take(key_look(Some((5, 3))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Cooling);
+    set.take(key_look(Some((0, 0))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Unknown);
+    assert!(set.list()[0].cooldowns.is_empty());
     // Restarted before the first look.
-    let mut roster = with_failed_key(WAITING);
-    roster.nothing_new();
-    roster.take(key_look(Some((0, 0))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Unknown);
+    let mut set = with_failed_key(WAITING);
+    set.nothing_new();
+    set.take(key_look(Some((0, 0))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Unknown);
     // What fails after the restart and before the look counts.
-    let mut roster = with_failed_key(WAITING);
-    roster.take(key_look(Some((0, 1))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Cooling);
+    let mut set = with_failed_key(WAITING);
+    set.take(key_look(Some((0, 1))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Cooling);
 }
 
 #[test]
 fn a_failure_that_cools_nothing_leaves_a_configured_key_as_it_is() {
-    let mut roster = with_failed_key(WELL);
-    assert_eq!(roster.list()[0].status, Status::Unknown);
-    roster.take(key_look(Some((5, 3))), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Unknown);
+    let mut set = with_failed_key(WELL);
+    assert_eq!(set.list()[0].status, Status::Unknown);
+    set.take(key_look(Some((5, 3))), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
 #[test]
 fn a_configured_key_has_a_state_as_long_as_its_failure_says() {
-    let look = || key_look(Some((5, 2)));
-    let mut roster = Roster::default();
-    roster.take(look(), time(NOW));
-    let account = &roster.list()[0];
+    let snapshot = || key_look(Some((5, 2)));
+    let mut set = AccountSet::default();
+    set.take(snapshot(), time(NOW));
+    let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!((account.success, account.failed), (Some(5), Some(2)));
     let heard = event("00bb", 429, WAITING, WELL);
-    roster.hear(
+    set.hear(
         &error_event::decode(&heard, &decoding()).unwrap(),
         time(NOW),
     );
-    roster.take(look(), time(NOW));
-    assert_eq!(roster.list()[0].status, Status::Cooling);
-    assert_eq!(roster.list()[0].cooldowns[0].reason, CooldownReason::Quota);
-    roster.take(look(), time("2026-11-22T05:00:00Z"));
-    assert_eq!(roster.list()[0].status, Status::Unknown);
+    set.take(snapshot(), time(NOW));
+    assert_eq!(set.list()[0].status, Status::Cooling);
+    assert_eq!(set.list()[0].cooldowns[0].reason, CooldownReason::Quota);
+    set.take(snapshot(), time("2026-11-22T05:00:00Z"));
+    assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
 #[test]
@@ -249,34 +243,34 @@ fn a_list_that_could_not_be_read_keeps_its_keys_and_an_empty_one_does_not() {
     let keys = key_lists::entries(KeyList::Codex, body, &decoding())
         .unwrap()
         .keys;
-    let look = |keys| Look {
+    let snapshot = |keys| AccountsSnapshot {
         keys: vec![(KeyList::Codex, keys)],
-        ..Look::default()
+        ..AccountsSnapshot::default()
     };
-    let mut roster = Roster::default();
-    roster.take(look(Some(keys)), time(NOW));
+    let mut set = AccountSet::default();
+    set.take(snapshot(Some(keys)), time(NOW));
     // CPA gives equal keys one index.
-    assert_eq!(roster.list().len(), 1);
-    roster.take(look(None), time(NOW));
-    assert_eq!(roster.list().len(), 1);
-    roster.take(look(Some(Vec::new())), time(NOW));
-    assert!(roster.list().is_empty());
+    assert_eq!(set.list().len(), 1);
+    set.take(snapshot(None), time(NOW));
+    assert_eq!(set.list().len(), 1);
+    set.take(snapshot(Some(Vec::new())), time(NOW));
+    assert!(set.list().is_empty());
 }
 
 #[test]
 fn failures_of_strangers_and_nonsense_change_nothing() {
-    let mut roster = Roster::default();
-    roster.take(look(ACTIVE, false), time(NOW));
+    let mut set = AccountSet::default();
+    set.take(snapshot(ACTIVE, false), time(NOW));
     let heard = event("00cc", 429, QUOTA, WELL);
-    assert!(!roster.hear(
+    assert!(!set.hear(
         &error_event::decode(&heard, &decoding()).unwrap(),
         time(NOW)
     ));
     let bare = br#"{"auth_index":"00aa","status_code":70000,"auth_status":7}"#;
     let heard = error_event::decode(bare, &decoding()).unwrap();
     assert_eq!(heard.code(), "other");
-    assert!(roster.hear(&heard, time(NOW)));
-    assert_eq!(roster.list()[0].status, Status::Active);
+    assert!(set.hear(&heard, time(NOW)));
+    assert_eq!(set.list()[0].status, Status::Active);
     for nonsense in ["", "7", "[]", "{}", r#"{"auth_index":7}"#, "<html>"] {
         assert_eq!(
             error_event::decode(nonsense.as_bytes(), &decoding()),

@@ -13,7 +13,7 @@ use super::alertmanager::{Alertmanager, Held, NewAlert, shown};
 use super::notifications::Notifications;
 use crate::cli::{Exit, print};
 use crate::clock::Clock;
-use crate::http_client::{self, Limits, Proxy};
+use crate::http_client::{self, Proxy, Timeouts};
 
 /// Between two looks at Alertmanager.
 const LOOK: Duration = Duration::from_millis(200);
@@ -61,7 +61,7 @@ fn web_url(text: &str) -> Result<Url, String> {
 }
 
 pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
-    let client = http_client::build(Limits::default(), proxy(&args.url), None)?;
+    let client = http_client::build(Timeouts::default(), proxy(&args.url), None)?;
     let alertmanager = Alertmanager::new(client, args.url.clone());
     let version = alertmanager.version().await?;
     let before = alertmanager.notifications().await?;

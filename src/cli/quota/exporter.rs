@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::config::{Secret, SecretError, Web};
-use crate::http_client::{self, ClientError, Limits, Proxy};
-use crate::poller::{AccountQuota, Refreshed, Wanted};
+use crate::http_client::{self, ClientError, Proxy, Timeouts};
+use crate::poller::{AccountFilter, AccountQuota, Refreshed};
 
 /// An answer is there at once, but for that to a refresh: the exporter waits two minutes for it.
-const LIMITS: Limits = Limits {
+const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(150),
 };
@@ -81,7 +81,10 @@ impl Exporter {
     }
 
     /// What the exporter knows.
-    pub(super) async fn quotas(&self, wanted: &Wanted) -> Result<Vec<AccountQuota>, AskFailure> {
+    pub(super) async fn quotas(
+        &self,
+        wanted: &AccountFilter,
+    ) -> Result<Vec<AccountQuota>, AskFailure> {
         let mut url = self.base.clone();
         for (name, value) in filter(wanted) {
             url.query_pairs_mut().append_pair(name, value);
@@ -93,7 +96,10 @@ impl Exporter {
 
     /// Has the exporter ask all wanted accounts, unless it has just done so. `None` when that
     /// takes longer than anybody waits.
-    pub(super) async fn refresh(&self, wanted: &Wanted) -> Result<Option<Refreshed>, AskFailure> {
+    pub(super) async fn refresh(
+        &self,
+        wanted: &AccountFilter,
+    ) -> Result<Option<Refreshed>, AskFailure> {
         let url = format!("{}/refresh", self.base);
         let body: serde_json::Map<_, _> = filter(wanted)
             .map(|(name, value)| (name.to_owned(), value.into()))
@@ -144,7 +150,7 @@ impl Exporter {
     }
 }
 
-fn filter(wanted: &Wanted) -> impl Iterator<Item = (&'static str, &str)> {
+fn filter(wanted: &AccountFilter) -> impl Iterator<Item = (&'static str, &str)> {
     let provider = wanted.provider.as_deref().map(|name| ("provider", name));
     let account = wanted.account.as_deref().map(|name| ("account", name));
     provider.into_iter().chain(account)

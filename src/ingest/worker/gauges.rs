@@ -45,13 +45,13 @@ impl Worker {
 
     fn show_limits(&mut self, store: &Store) {
         let now = self.parts.clock.now();
-        self.tally.look(store, now);
+        self.limits.look(store, now);
         // Like the counters: not before what was shown earlier is there again.
         if self.ready.is_none() {
             let Parts {
-                ledger, listener, ..
+                counters, listener, ..
             } = &mut self.parts;
-            self.tally.publish(ledger, &**listener, now);
+            self.limits.publish(counters, &**listener, now);
         }
     }
 
@@ -61,10 +61,10 @@ impl Worker {
         if self.foreign != foreign {
             let corrections = store.corrections()?;
             if self.foreign.is_some() {
-                self.tally.amounts_changed();
+                self.limits.amounts_changed();
             }
             self.foreign = foreign;
-            self.parts.ledger.set_corrections(corrections);
+            self.parts.counters.set_corrections(corrections);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Labels have bounds, and no two series have the same ones.
 
-use super::super::{Aliases, Caps, Dialect, LedgerConfig};
+use super::super::{Aliases, Caps, CountersConfig, Dialect};
 use super::support::{Bench, failure, route, samples, success};
 use crate::model::{Dimension, FailureReason};
 
@@ -14,7 +14,7 @@ fn two_models() -> Caps {
 
 fn with(caps: Caps, aliases: Aliases) -> Bench {
     let mut bench = Bench::without_hold();
-    let config = LedgerConfig {
+    let config = CountersConfig {
         caps,
         aliases,
         ..bench.config.clone()
@@ -144,7 +144,7 @@ fn a_larger_cap_shows_what_was_hidden_from_zero_on() {
         bench.count(&success(), &route(1, id, id, 1));
     }
     bench.settle();
-    bench.restart_with(LedgerConfig {
+    bench.restart_with(CountersConfig {
         caps: Caps::default(),
         ..bench.config.clone()
     });
@@ -166,7 +166,7 @@ fn the_cap_of_all_series_drops_new_ones_only() {
         series: constant + 100,
         ..Caps::default()
     };
-    bench.restart_with(LedgerConfig {
+    bench.restart_with(CountersConfig {
         caps,
         ..bench.config.clone()
     });
@@ -191,7 +191,7 @@ fn the_cap_of_all_series_drops_new_ones_only() {
     bench.restart();
     assert_eq!(bench.samples().len(), before.len());
     // Once there is room, they begin at zero.
-    bench.restart_with(LedgerConfig {
+    bench.restart_with(CountersConfig {
         caps: Caps::default(),
         ..bench.config.clone()
     });

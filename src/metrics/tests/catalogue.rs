@@ -257,16 +257,18 @@ fn busy() -> Bench {
     };
     let combo = [DimId(1)];
     bench
-        .ledger
+        .counters
         .count_combos(&success(), &route(1, 1, 1, 1), &priced, combo);
     for money in [priced, Money::default()] {
-        bench.ledger.charge(&success(), &route(1, 1, 1, 1), &money);
+        bench
+            .counters
+            .charge(&success(), &route(1, 1, 1, 1), &money);
     }
     bench.count(&failure(429, FailureReason::RateLimit), &route(1, 1, 1, 1));
     bench.settle();
     // The first rendering tells how long it took, the next one shows it.
     bench.page(Dialect::Text);
-    bench.ledger.received(1);
+    bench.counters.received(1);
     bench.commit();
     bench
 }

@@ -126,14 +126,14 @@ fn a_value_on_a_bound_belongs_to_its_bucket() {
 #[test]
 fn what_is_no_event_counts_in_ingest() {
     let mut bench = Bench::without_hold();
-    bench.ledger.received(100);
-    bench.ledger.received(23);
-    bench.ledger.duplicate();
+    bench.counters.received(100);
+    bench.counters.received(23);
+    bench.counters.duplicate();
     for reason in RejectReason::ALL {
-        bench.ledger.reject(reason);
+        bench.counters.reject(reason);
     }
-    bench.ledger.control(Control::Refresh);
-    bench.ledger.observe_lag(Duration::from_millis(70));
+    bench.counters.control(Control::Refresh);
+    bench.counters.observe_lag(Duration::from_millis(70));
     bench.commit();
     for (sample, value) in [
         ("cpa_ingest_records_total", "2"),
@@ -179,9 +179,9 @@ fn what_is_rolled_back_was_never_counted() {
     let before = bench.samples();
     bench.count(&success(), &route(1, 1, 1, 1));
     bench.count(&failure(429, FailureReason::Quota), &route(1, 2, 1, 1));
-    bench.ledger.received(5);
-    bench.ledger.rollback();
-    bench.ledger.publish(bench.now);
+    bench.counters.received(5);
+    bench.counters.rollback();
+    bench.counters.publish(bench.now);
     let after = bench.samples();
     for (name, value) in &before {
         assert_eq!(after.get(name), Some(value), "{name}");

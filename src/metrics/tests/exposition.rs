@@ -49,7 +49,7 @@ fn a_new_state_is_rendered_anew_and_an_old_page_is_renewed() {
         |bench: &Bench| block_on(bench.exposition.page(Form::scraper(Dialect::Text))).unwrap();
     let first = page(&bench);
     assert!(is_shared(&first, &page(&bench)));
-    bench.ledger.received(1);
+    bench.counters.received(1);
     bench.commit();
     let second = page(&bench);
     assert!(second.version > first.version);

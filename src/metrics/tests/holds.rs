@@ -7,7 +7,7 @@ use axum::http::{Method, Request, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
-use super::super::{Aliases, Caps, Dialect, LedgerConfig};
+use super::super::{Aliases, Caps, CountersConfig, Dialect};
 use super::support::{Bench, block_on, domain, failure, route, samples, success};
 use crate::clock::Clock;
 use crate::http::scrape;
@@ -17,10 +17,10 @@ const REQUESTS: &str = r#"cpa_requests_total{provider="codex",model="gpt-5",acco
 const HOLD: Duration = Duration::from_secs(15);
 
 fn bench() -> Bench {
-    with(LedgerConfig::default())
+    with(CountersConfig::default())
 }
 
-fn with(config: LedgerConfig) -> Bench {
+fn with(config: CountersConfig) -> Bench {
     let mut bench = Bench::new(config);
     bench.name(Dimension::Provider, 1, "codex");
     bench.name(Dimension::Model, 1, "gpt-5");
@@ -44,25 +44,25 @@ fn a_new_series_shows_its_value_after_it_was_seen_at_zero() {
     assert_eq!(requests(&bench), None, "not committed, not published");
     bench.commit();
     assert_eq!(requests(&bench), Some(0));
-    assert_eq!(bench.ledger.next_deadline(), None, "nobody has seen it");
+    assert_eq!(bench.counters.next_deadline(), None, "nobody has seen it");
     bench.wait(HOLD * 100);
     bench.commit();
     assert_eq!(requests(&bench), Some(0), "still nobody has seen it");
 
     bench.see();
     assert_eq!(
-        bench.ledger.next_deadline(),
+        bench.counters.next_deadline(),
         Some(bench.now.saturating_add(HOLD))
     );
     bench.wait(Duration::from_millis(14_999));
-    assert!(!bench.ledger.is_dirty());
+    assert!(!bench.counters.is_dirty());
     bench.wait(Duration::from_millis(1));
     assert_eq!(requests(&bench), Some(0), "the database does not know yet");
-    assert_eq!(bench.ledger.next_deadline(), None);
-    assert!(bench.ledger.is_dirty());
+    assert_eq!(bench.counters.next_deadline(), None);
+    assert!(bench.counters.is_dirty());
     assert!(
         bench
-            .ledger
+            .counters
             .staged_rows()
             .filter(|row| row.family == 1)
             .all(|row| row.shown)
@@ -83,8 +83,8 @@ fn a_release_survives_a_transaction_that_fails() {
     bench.see();
     bench.wait(HOLD);
     bench.count(&success(), &route(1, 1, 1, 0));
-    bench.ledger.rollback();
-    bench.ledger.publish(bench.now);
+    bench.counters.rollback();
+    bench.counters.publish(bench.now);
     assert_eq!(requests(&bench), Some(0));
     bench.commit();
     assert_eq!(requests(&bench), Some(1));
@@ -134,9 +134,9 @@ fn what_joins_a_held_series_is_held_and_released_with_it() {
         model: 0,
         ..Caps::default()
     };
-    let mut bench = with(LedgerConfig {
+    let mut bench = with(CountersConfig {
         caps,
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     });
     let other = r#"cpa_requests_total{provider="codex",model="other",account="codex-1"}"#;
     bench.count(&success(), &route(1, 2, 1, 0));
@@ -165,9 +165,9 @@ fn a_held_series_that_gets_the_alias_of_a_shown_one_does_not_hide_it() {
         clients: [("a...1".into(), "ci".into()), ("b...2".into(), "ci".into())].into(),
         ..Aliases::default()
     };
-    bench.restart_with(LedgerConfig {
+    bench.restart_with(CountersConfig {
         aliases,
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     });
     let value = bench.value(r#"cpa_client_requests_total{client="ci",model="gpt-5"}"#);
     assert_eq!(value.as_deref(), Some("2"));
@@ -180,7 +180,7 @@ fn a_clock_that_was_set_back_does_not_prolong_a_hold() {
     bench.commit();
     bench.see();
     bench.now = UnixNanos::from_millis(bench.now.as_millis() - 86_400_000);
-    bench.ledger.publish(bench.now);
+    bench.counters.publish(bench.now);
     bench.wait(HOLD);
     bench.commit();
     assert_eq!(requests(&bench), Some(1));
@@ -259,13 +259,13 @@ fn only_a_complete_page_of_a_scraper_counts_as_seen() {
         let value = page.lines().find_map(|line| line.strip_prefix(REQUESTS));
         let shown = (method == Method::GET).then_some(if scrapes { " 0" } else { " 1" });
         assert_eq!(value, shown, "{method} {uri}");
-        bench.ledger.publish(bench.now);
-        assert_eq!(bench.ledger.next_deadline(), None, "{method} {uri}");
+        bench.counters.publish(bench.now);
+        assert_eq!(bench.counters.next_deadline(), None, "{method} {uri}");
     }
     ask(&bench, &Method::GET, "/", true);
-    bench.ledger.publish(bench.now);
+    bench.counters.publish(bench.now);
     assert_eq!(
-        bench.ledger.next_deadline(),
+        bench.counters.next_deadline(),
         Some(bench.now.saturating_add(HOLD))
     );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{Aliases, Caps, LedgerConfig};
+use super::super::{Aliases, Caps, CountersConfig};
 use super::support::{Bench, failure, route, success};
 use crate::model::{Dimension, Event, FailureReason, Tokens};
 
@@ -164,7 +164,7 @@ fn event(what: What) -> Event<'static> {
 
 fn bench() -> Bench {
     let alias = |from: &str| (from.to_owned(), "team".to_owned());
-    let mut bench = Bench::new(LedgerConfig {
+    let mut bench = Bench::new(CountersConfig {
         caps: Caps {
             model: 2,
             ..Caps::default()
@@ -174,7 +174,7 @@ fn bench() -> Bench {
             ..Aliases::default()
         },
         zero_hold: Duration::from_secs(15),
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     });
     bench.name(Dimension::Provider, 1, "p");
     for id in 1..5 {
@@ -186,7 +186,7 @@ fn bench() -> Bench {
     for id in [1, 2] {
         bench.count(&event(FIRST), &route(1, id, 0, 0));
     }
-    bench.ledger.rollback();
+    bench.counters.rollback();
     bench.commit();
     bench
 }
@@ -221,11 +221,11 @@ impl Pair {
                 model.commit();
             }
             Step::Rollback => {
-                bench.ledger.rollback();
+                bench.counters.rollback();
                 model.open.clear();
             }
             Step::Publish => {
-                bench.ledger.publish(bench.now);
+                bench.counters.publish(bench.now);
             }
             Step::See => bench.see(),
             Step::Wait(seconds) => bench.wait(Duration::from_secs(*seconds)),

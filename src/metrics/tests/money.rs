@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::{Aliases, Caps, Dialect, LedgerConfig, PlanFee, PriceFacts, PriceOfModel};
+use super::super::{Aliases, Caps, CountersConfig, Dialect, PlanFee, PriceFacts, PriceOfModel};
 use super::support::{Bench, START, failure, route, success};
 use crate::model::{
     Correction, DimId, Dimension, Event, FailureReason, Money, TokenKind, Tokens, Value,
@@ -21,7 +21,7 @@ fn worth(by_kind: [u64; 6], per_use: bool) -> Money {
 fn charge(bench: &mut Bench, event: &Event<'_>, account: u32, money: &Money) {
     let route = route(1, 1, account, 1);
     bench.count(event, &route);
-    bench.ledger.charge(event, &route, money);
+    bench.counters.charge(event, &route, money);
 }
 
 /// The samples of the money families.
@@ -120,7 +120,7 @@ fn tokens_of_no_known_kind_are_missing_from_a_known_price() {
 
 #[test]
 fn the_first_value_of_a_series_comes_after_its_zero() {
-    let mut bench = Bench::new(LedgerConfig::default());
+    let mut bench = Bench::new(CountersConfig::default());
     charge(&mut bench, &success(), 1, &worth([7, 0, 0, 0, 0, 0], true));
     bench.commit();
     let name = r#"cpa_list_value_usd_total{provider="id-1",model="id-1",account="id-1"}"#;
@@ -147,12 +147,12 @@ fn references_have_counters_of_their_own() {
 
 #[test]
 fn corrections_stand_beside_the_counters_and_share_their_caps() {
-    let mut bench = Bench::new(LedgerConfig {
+    let mut bench = Bench::new(CountersConfig {
         caps: Caps {
             account: 1,
             ..Caps::default()
         },
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     });
     charge(&mut bench, &success(), 1, &worth([7, 0, 0, 0, 0, 0], true));
     let correction = |account, value, cost| Correction {
@@ -167,7 +167,7 @@ fn corrections_stand_beside_the_counters_and_share_their_caps() {
         correction(2, 10, 0),
         correction(3, 1, 2),
     ];
-    bench.ledger.set_corrections(all.clone());
+    bench.counters.set_corrections(all.clone());
     bench.commit();
     bench.see();
     bench.wait(Duration::from_secs(15));
@@ -182,8 +182,8 @@ fn corrections_stand_beside_the_counters_and_share_their_caps() {
     // The counter itself has not moved.
     assert_eq!(of("cpa_list_value_usd_total", "id-1"), "0.000000007");
     // The same again changes nothing, so no page is made for it.
-    bench.ledger.set_corrections(all);
-    assert!(!bench.ledger.publish(bench.now));
+    bench.counters.set_corrections(all);
+    assert!(!bench.counters.publish(bench.now));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn prices_are_shown_for_the_models_that_have_been_seen() {
         tier: tier.to_owned(),
         kinds: vec![(TokenKind::Input, femtos), (TokenKind::Output, 10 * femtos)],
     };
-    bench.ledger.set_prices(PriceFacts {
+    bench.counters.set_prices(PriceFacts {
         version: "2026-11-22-0a1b2c3d".to_owned(),
         source: "built-in".to_owned(),
         as_of: Some(START),
@@ -211,20 +211,20 @@ fn fees_carry_the_accounts_name_and_provider() {
         plan: "Plus".to_owned(),
         nano_usd: 19_990_000_000,
     };
-    let mut bench = Bench::new(LedgerConfig {
+    let mut bench = Bench::new(CountersConfig {
         fees: HashMap::from([("codex-37e10d".to_owned(), fee)]),
         aliases: Aliases {
             accounts: HashMap::from([("codex-37e10d".to_owned(), "work".to_owned())]),
             ..Aliases::default()
         },
-        ..LedgerConfig::default()
+        ..CountersConfig::default()
     });
     let id = "37e10dbedbcae9c4";
     bench
-        .ledger
+        .counters
         .name(Dimension::Account, DimId(4), id, "codex-37e10d");
     bench
-        .ledger
+        .counters
         .name(Dimension::Account, DimId(5), "ffffffffffff", "codex-ffffff");
     bench.commit();
     let expected = r#"cpa_plan_fee_usd{provider="codex",account="work",plan="Plus"} 19.99"#;

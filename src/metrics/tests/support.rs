@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    AccountNames, Audience, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
-    Page,
+    AccountNames, Audience, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form,
+    Handles, Page,
 };
 use crate::model::{
     AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, TokenQuality,
@@ -26,9 +26,9 @@ pub(super) fn handles() -> Handles {
 
 /// What the ingest thread and the database do with a ledger.
 pub(super) struct Bench {
-    pub(super) ledger: Ledger,
+    pub(super) counters: Counters,
     pub(super) exposition: Exposition,
-    pub(super) config: LedgerConfig,
+    pub(super) config: CountersConfig,
     /// The names and totals that the database has.
     pub(super) names: Vec<(Dimension, DimId, String)>,
     pub(super) rows: HashMap<(u16, [u32; 5]), TotalRow>,
@@ -36,10 +36,10 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(config: LedgerConfig) -> Self {
+    pub(super) fn new(config: CountersConfig) -> Self {
         let exposition = Exposition::new(handles(), 8);
         Self {
-            ledger: Ledger::new(config.clone(), exposition.clone(), AccountNames::default()),
+            counters: Counters::new(config.clone(), exposition.clone(), AccountNames::default()),
             exposition,
             config,
             names: Vec::new(),
@@ -50,25 +50,25 @@ impl Bench {
 
     /// Series show their values at the first commit after the scrape.
     pub(super) fn without_hold() -> Self {
-        Self::new(LedgerConfig {
+        Self::new(CountersConfig {
             zero_hold: Duration::ZERO,
-            ..LedgerConfig::default()
+            ..CountersConfig::default()
         })
     }
 
     pub(super) fn name(&mut self, dimension: Dimension, id: u32, text: &str) {
         self.names.push((dimension, DimId(id), text.to_owned()));
-        self.ledger.name(dimension, DimId(id), text, text);
+        self.counters.name(dimension, DimId(id), text, text);
     }
 
     /// One transaction that stands, and the publication after it.
     pub(super) fn commit(&mut self) {
-        let rows: Vec<TotalRow> = self.ledger.staged_rows().collect();
+        let rows: Vec<TotalRow> = self.counters.staged_rows().collect();
         for row in rows {
             self.rows.insert((row.family, row.key), row);
         }
-        self.ledger.commit();
-        self.ledger.publish(self.now);
+        self.counters.commit();
+        self.counters.publish(self.now);
     }
 
     /// A complete scrape of what is public now.
@@ -77,12 +77,12 @@ impl Bench {
             .unwrap()
             .version;
         self.exposition.mark_seen(version, self.now);
-        self.ledger.publish(self.now);
+        self.counters.publish(self.now);
     }
 
     pub(super) fn wait(&mut self, span: Duration) {
         self.now = self.now.saturating_add(span);
-        self.ledger.publish(self.now);
+        self.counters.publish(self.now);
     }
 
     /// Everything that has been counted becomes visible.
@@ -98,20 +98,20 @@ impl Bench {
         self.restart_with(self.config.clone());
     }
 
-    pub(super) fn restart_with(&mut self, config: LedgerConfig) {
+    pub(super) fn restart_with(&mut self, config: CountersConfig) {
         self.config = config;
         self.exposition = Exposition::new(handles(), 8);
-        self.ledger = Ledger::new(
+        self.counters = Counters::new(
             self.config.clone(),
             self.exposition.clone(),
             AccountNames::default(),
         );
         for (dimension, id, text) in &self.names {
-            self.ledger.name(*dimension, *id, text, text);
+            self.counters.name(*dimension, *id, text, text);
         }
         let rows: Vec<TotalRow> = self.rows.values().cloned().collect();
-        self.ledger.restore(&rows, self.now);
-        self.ledger.publish(self.now);
+        self.counters.restore(&rows, self.now);
+        self.counters.publish(self.now);
     }
 
     pub(super) fn page(&self, dialect: Dialect) -> String {
@@ -137,7 +137,7 @@ impl Bench {
     }
 
     pub(super) fn count(&mut self, event: &Event<'_>, route: &Route) {
-        self.ledger.count(event, route, self.now);
+        self.counters.count(event, route, self.now);
     }
 }
 

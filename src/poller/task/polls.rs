@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::Task;
 use crate::errors::Chain;
 use crate::model::QuotaAnswer;
-use crate::poller::board::Whose;
-use crate::poller::caller::{Caller, NoContact, Target};
+use crate::poller::quota_client::{CpaUnavailable, QuotaClient, Target};
 use crate::poller::refresh::{Failed, NO_CONTACT};
+use crate::poller::state::AccountKey;
 use crate::quota::Failure;
 
 /// A CPA that cannot be asked now is not asked for every account in turn.
@@ -22,7 +22,7 @@ pub(super) struct Polled {
     auth_index: Box<str>,
     provider: String,
     took: Duration,
-    result: Result<Result<QuotaAnswer, Failure>, NoContact>,
+    result: Result<Result<QuotaAnswer, Failure>, CpaUnavailable>,
 }
 
 impl Task {
@@ -39,7 +39,7 @@ impl Task {
                 continue;
             };
             let with_plan = self.schedule.started(&auth_index, now);
-            let poll = poll(self.caller.clone(), target, auth_index.clone(), with_plan);
+            let poll = poll(self.client.clone(), target, auth_index.clone(), with_plan);
             let handle = self.running.spawn(poll);
             self.about.insert(handle.id(), auth_index);
         }
@@ -119,11 +119,11 @@ impl Task {
         if let Some(plan) = &answer.facts.plan {
             self.parts.directory.tell_plan(auth_index, plan.as_str());
         }
-        let whose = Whose {
+        let whose = AccountKey {
             auth_index,
             provider: &provider,
         };
-        let news = self.board.polled(whose, answer, at);
+        let news = self.state.polled(whose, answer, at);
         self.keep(news);
         self.dirty = true;
     }
@@ -137,9 +137,14 @@ impl Task {
     }
 }
 
-async fn poll(caller: Caller, target: Target, auth_index: Box<str>, with_plan: bool) -> Polled {
+async fn poll(
+    client: QuotaClient,
+    target: Target,
+    auth_index: Box<str>,
+    with_plan: bool,
+) -> Polled {
     let began = Instant::now();
-    let result = caller.poll(&target, with_plan).await;
+    let result = client.poll(&target, with_plan).await;
     Polled {
         auth_index,
         provider: target.asked.provider().id().to_owned(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cpa_exporter::clock::Clock;
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use tempfile::tempdir;
 
 use super::headers::{DEAF, of_window};
@@ -147,7 +147,7 @@ async fn a_v0_of_7_3_tells_windows_in_its_list() {
     .await;
     simulator.generate(50);
     // Somebody else takes the records, so that only the list is left to tell.
-    let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+    let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
     let queue = format!(
         "http://{}/v0/management/usage-queue?count=1000",
         simulator.addr()

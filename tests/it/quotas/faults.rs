@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::simulator::{AccountQuotas, QuotaFault, QuotaFaultMode, Simulator};
 use reqwest::Method;
 use tempfile::{TempDir, tempdir};
@@ -208,7 +208,7 @@ pub(super) fn hurried(directory: &Path, providers: &[(&str, &str, &str)]) -> Str
 }
 
 async fn refresh_token(simulator: &Simulator, account: &str) {
-    let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+    let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
     let url = format!("http://{}/simulator/accounts", simulator.addr());
     let body = serde_json::json!({ "auth_index": account, "refresh": true });
     let answer = client.patch(url).json(&body).send().await.unwrap();

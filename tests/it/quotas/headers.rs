@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cpa_exporter::clock::Clock;
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::simulator::{AccountQuotas, Simulator};
 use tempfile::tempdir;
 
@@ -80,7 +80,7 @@ async fn windows_appear_without_a_single_question() {
 }
 
 async fn use_up(simulator: &Simulator, account: &str) {
-    let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+    let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
     let url = format!("http://{}/simulator/accounts", simulator.addr());
     let body = serde_json::json!({ "auth_index": account, "used": { "main/5h": 1.0 } });
     let answer = client.patch(url).json(&body).send().await.unwrap();

@@ -65,7 +65,7 @@ impl Counter {
         }
     }
 
-    pub(super) fn post(&mut self, entry: &Entry) {
+    pub(super) fn record(&mut self, entry: &Entry) {
         match self {
             Self::Calendar(sums, measure) => sums.add(entry.at, measure.of(entry)),
             Self::Rolling(rolling, measure) => rolling.add(entry.at, measure.of(entry)),

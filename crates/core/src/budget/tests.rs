@@ -1,5 +1,5 @@
-mod books;
 mod calendar;
 mod support;
+mod usage;
 mod vectors;
 mod windows;

@@ -4,7 +4,7 @@
 mod rules;
 mod text;
 
-use super::clean::cut;
+use super::sanitize::cut;
 use crate::model::FailureReason;
 
 use rules::RULES;

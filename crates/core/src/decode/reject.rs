@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::clean::{Labels, cut};
 use super::headers::is_kept;
+use super::sanitize::{Labels, cut};
 use super::secrets::{Secrets, looks_secret};
 
 /// How much of an error text is kept, so that the keys behind it are not cut off.

@@ -8,8 +8,8 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
-use super::clean::Labels;
 use super::record::Record;
+use super::sanitize::Labels;
 use crate::model::Masked;
 
 /// Key of this installation's hashes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::file::{Dated, Listed, LongContext, PeakList, RateList, TierList};
 use super::rate::{MAX_USD_PER_MTOK, Rate, Rates};
-use super::when::{Hours, Span, end_of, start_of};
+use super::schedule::{Hours, Span, end_of, start_of};
 use crate::model::UnixNanos;
 
 /// The prices of a model on all dates; their spans do not overlap.

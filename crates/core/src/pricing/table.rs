@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher13;
 use super::file::{Listed, PriceFile, Unpriced};
 use super::plan::Prices;
 use super::rate::CacheWrites;
-use super::when::start_of;
+use super::schedule::start_of;
 use crate::model::UnixNanos;
 
 /// Steps from an alias to its model: through lists that make an alias of what was a model.

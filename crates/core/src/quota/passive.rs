@@ -61,7 +61,7 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
     let headers = read(&event.provider, &found, at);
     let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
         let row = refusal(&event.provider, &event.model, &found, exhaustion)?;
-        Some(at_home(row, &headers.readings))
+        Some(resolve_window(row, &headers.readings))
     });
     let says_something = headers != QuotaAnswer::default() || refusal.is_some();
     says_something.then_some(Observed {
@@ -96,7 +96,7 @@ fn refusal(
 }
 
 /// The refusal in the window that resets with it, if one of the rows is that.
-fn at_home(row: Reading, rows: &[Reading]) -> Reading {
+fn resolve_window(row: Reading, rows: &[Reading]) -> Reading {
     let is_it = |other: &&Reading| {
         other.limit() == row.limit() && near(other.reset_at(), row.reset_at()).unwrap_or(false)
     };

@@ -51,7 +51,7 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
     };
     let now = core.now();
     let provider = account.kind.provider;
-    let results = core.queue().ledger.results(number);
+    let results = core.queue().oracle.results(number);
     let mut entry = json!({
         "account_type": "oauth", "auth_index": account.auth_index,
         "created_at": rfc3339(standing.created), "disabled": standing.is_disabled(),
@@ -126,7 +126,7 @@ pub(super) fn key_usage(core: &Core) -> Answer {
         if removed || account.kind.login != Login::ApiKey {
             continue;
         }
-        let results = core.queue().ledger.results(number);
+        let results = core.queue().oracle.results(number);
         let key = format!("{}|{}", account.kind.base_url, account.key);
         let of_provider = usage.entry(account.kind.short_name()).or_default();
         of_provider.insert(

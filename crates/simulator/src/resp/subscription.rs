@@ -28,7 +28,7 @@ impl Subscribed<'_> {
     /// Counts a message that was written.
     fn wrote(&self, message: &[u8]) {
         if self.is_record(message) {
-            let written = &mut self.core.queue().ledger.sums.written;
+            let written = &mut self.core.queue().oracle.sums.written;
             written.add(message.len());
         }
     }
@@ -41,7 +41,7 @@ impl Drop for Subscribed<'_> {
         while let Ok(message) = self.messages.try_recv() {
             left += u64::from(self.is_record(&message));
         }
-        self.core.queue().ledger.sums.left_behind += left;
+        self.core.queue().oracle.sums.left_behind += left;
     }
 }
 

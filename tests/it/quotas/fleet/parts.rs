@@ -11,18 +11,18 @@ use cpa_exporter::app::quota_file::QuotaFile;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::cpa::Access;
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
-use cpa_exporter::http_client::{self, Limits, Proxy};
+use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::ingest::{
-    self, Ingest, LimitParts, Listener, MoneyParts, Notes, QuotaSign, Signal,
+    self, Ingest, LimitParts, Listener, MoneyParts, QuotaSign, WakeUp, WriteQueue,
 };
 use cpa_exporter::metrics::{
-    AccountNames, BuildInfo, Dialect, Exposition, Form, Handles, Ledger, LedgerConfig,
+    AccountNames, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
 use cpa_exporter::model::{IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::poller::{self, History, Poller, Quotas, refresh_channel};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::simulator::{self, Simulator};
-use cpa_exporter::source::{self, Inlet, Source, Wish};
+use cpa_exporter::source::{self, Inlet, ModeSetting, Source};
 use cpa_exporter::spool::{self, SegmentId};
 use reqwest::Client;
 use tempfile::TempDir;
@@ -102,7 +102,7 @@ struct Common {
     clock: Clock,
     handles: Handles,
     names: AccountNames,
-    notes: Notes,
+    writes: WriteQueue,
     stop: CancellationToken,
 }
 
@@ -138,15 +138,15 @@ impl Fleet {
         let exposition = Exposition::new(handles.clone(), 4);
         let key = simulator.management_key().to_owned();
         let reader = Box::new(move || Ok(key.clone().into()));
-        let signal = Signal::default();
+        let signal = WakeUp::default();
         let common = Common {
             url: Url::parse(&format!("http://{}", simulator.addr())).unwrap(),
-            client: http_client::build(Limits::default(), Proxy::Never, None).unwrap(),
+            client: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
             access: Arc::new(Access::new(reader, handles.source.clone())),
             clock,
             handles,
             names: AccountNames::default(),
-            notes: Notes::new(signal.clone()),
+            writes: WriteQueue::new(signal.clone()),
             stop: CancellationToken::new(),
         };
         let (wire, signs) = mpsc::channel(64);
@@ -214,7 +214,7 @@ impl Common {
         &self,
         directory: &TempDir,
         exposition: &Exposition,
-        signal: &Signal,
+        signal: &WakeUp,
         listener: Wire,
     ) -> (Ingest, spool::Writer) {
         let mut next = 0;
@@ -223,22 +223,22 @@ impl Common {
             SegmentId(next)
         });
         let (writer, reader) = spool::open(directory.path().join("spool"), 1 << 30, ids).unwrap();
-        let config = LedgerConfig {
+        let config = CountersConfig {
             zero_hold: Duration::ZERO,
-            ..LedgerConfig::default()
+            ..CountersConfig::default()
         };
         let (ready, is_ready) = std_mpsc::channel();
         let parts = ingest::Parts {
             directory: directory.path().to_owned(),
             reader,
             decoder: Decoder::new(HashKey([7; 16])),
-            ledger: Ledger::new(config, exposition.clone(), self.names.clone()),
+            counters: Counters::new(config, exposition.clone(), self.names.clone()),
             metrics: self.handles.store.clone(),
             losses: self.handles.losses.clone(),
             clock: self.clock.clone(),
             commit_interval: Duration::from_millis(250),
             ready: Box::new(move || ready.send(()).unwrap()),
-            notes: self.notes.clone(),
+            writes: self.writes.clone(),
             listener: Box::new(listener),
         };
         let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
@@ -261,7 +261,7 @@ impl Common {
         Source::new(source::Parts {
             settings: source::Settings {
                 url: self.url.clone(),
-                wish: Wish::Forced(IngestMode::Pop),
+                setting: ModeSetting::Forced(IngestMode::Pop),
                 poll_interval: Duration::from_millis(200),
                 http_poll_interval: Duration::from_secs(1),
                 check_interval: Duration::from_mins(1),
@@ -298,11 +298,11 @@ impl Common {
             access: Arc::clone(&self.access),
             clock: self.clock.clone(),
             secrets,
-            tally: source.shared().tally(),
+            success_count: source.shared().success_count(),
             directory: directory.clone(),
             names: self.names.clone(),
-            notes: self.notes.clone(),
-            board: self.handles.accounts.clone(),
+            writes: self.writes.clone(),
+            gauges: self.handles.accounts.clone(),
             errors: self.handles.account_errors.clone(),
             changed: Arc::new(Notify::new()),
             events,
@@ -322,7 +322,7 @@ impl Common {
         ready.cancel();
         let (_handle, refreshes) = refresh_channel();
         Poller::new(poller::Parts {
-            asking: poller::Asking {
+            poller_config: poller::PollerConfig {
                 settings: poller::Settings {
                     enabled: true,
                     url: self.url.clone(),
@@ -341,7 +341,7 @@ impl Common {
             },
             directory: seen,
             names: self.names.clone(),
-            notes: self.notes.clone(),
+            writes: self.writes.clone(),
             signs,
             local: watch::channel(Vec::new()).1,
             history: History {

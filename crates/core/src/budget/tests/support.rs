@@ -73,8 +73,8 @@ pub(super) fn budget(name: &str, calendar: Calendar, usd: u64) -> BudgetRule {
     }
 }
 
-pub(super) fn books(rules: Rules, now: UnixNanos) -> Books {
-    let mut books = Books::new(Arc::new(rules), now);
+pub(super) fn usage(rules: Rules, now: UnixNanos) -> UsageCounters {
+    let mut usage = UsageCounters::new(Arc::new(rules), now);
     let names: [(Dimension, u32, &[&str]); 8] = [
         (Dimension::Provider, 1, &["glm"]),
         (Dimension::Provider, 2, &["codex"]),
@@ -86,9 +86,9 @@ pub(super) fn books(rules: Rules, now: UnixNanos) -> Books {
         (Dimension::Model, 2, &["gpt-5.5"]),
     ];
     for (dimension, id, texts) in names {
-        books.name(dimension, DimId(id), texts);
+        usage.name(dimension, DimId(id), texts);
     }
-    books
+    usage
 }
 
 /// Provider, account, client and model by their numbers.
@@ -108,6 +108,6 @@ pub(super) fn glm() -> Route {
 }
 
 /// What the first rule of quotas counts now, for the first account.
-pub(super) fn used(books: &mut Books, now: UnixNanos) -> u64 {
-    books.quotas(now).next().map_or(0, |state| state.count.used)
+pub(super) fn used(usage: &mut UsageCounters, now: UnixNanos) -> u64 {
+    usage.quotas(now).next().map_or(0, |state| state.count.used)
 }

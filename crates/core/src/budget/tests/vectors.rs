@@ -1,7 +1,7 @@
 //! The numbers that people compute by hand.
 
 use super::super::{Every, Measure, Period, Rules, projection};
-use super::support::{DAY, SECOND, at, books, budget, calendar, glm, paid, quota, request, used};
+use super::support::{DAY, SECOND, at, budget, calendar, glm, paid, quota, request, usage, used};
 use crate::model::UnixNanos;
 
 fn close(one: f64, other: f64) -> bool {
@@ -14,18 +14,18 @@ fn ratio(used: u64, limit: u64) -> f64 {
     let now = at("2026-02-04T04:15:00Z");
     let period = Period::Calendar(calendar(Every::Day, "10:00", "Asia/Shanghai"));
     let rule = quota("daily", Measure::Tokens, period, Some(limit));
-    let mut books = books(
+    let mut usage = usage(
         Rules {
             quotas: vec![rule],
             ..Rules::default()
         },
         now,
     );
-    books.post(&glm(), &request(at("2026-02-04T02:00:00Z"), used - 1));
-    books.post(&glm(), &request(at("2026-02-04T04:00:00Z"), 1));
+    usage.record(&glm(), &request(at("2026-02-04T02:00:00Z"), used - 1));
+    usage.record(&glm(), &request(at("2026-02-04T04:00:00Z"), 1));
     // The day before.
-    books.post(&glm(), &request(at("2026-02-04T01:59:59Z"), 999));
-    let state = books.quotas(now).next().unwrap();
+    usage.record(&glm(), &request(at("2026-02-04T01:59:59Z"), 999));
+    let state = usage.quotas(now).next().unwrap();
     assert_eq!(state.count.used, used);
     assert_eq!(state.count.window.end, at("2026-02-05T02:00:00Z"));
     state.count.used as f64 / state.rule.limit.unwrap() as f64
@@ -49,17 +49,17 @@ fn projections_and_anomalies() {
     assert!(close(projection::month_of(4.5), 135.0));
     assert!(close(projection::month_of(50e6), 1500e6));
     let now = at("2026-02-15T12:00:00Z");
-    let mut books = books(Rules::default(), now);
+    let mut usage = usage(Rules::default(), now);
     // Seven complete days of five dollars, and 12.50 today.
     for day in 1..=7 {
         let day = UnixNanos::new(now.get() - day * DAY);
-        books.post(&glm(), &paid(day, 2_000_000_000));
-        books.post(&glm(), &paid(day, 3_000_000_000));
+        usage.record(&glm(), &paid(day, 2_000_000_000));
+        usage.record(&glm(), &paid(day, 3_000_000_000));
     }
-    books.post(&glm(), &paid(now, 12_500_000_000));
+    usage.record(&glm(), &paid(now, 12_500_000_000));
     // What is older is not part of the mean.
-    books.post(&glm(), &paid(at("2026-02-07T12:00:00Z"), 90_000_000_000));
-    let total = books.days(now).next().unwrap();
+    usage.record(&glm(), &paid(at("2026-02-07T12:00:00Z"), 90_000_000_000));
+    let total = usage.days(now).next().unwrap();
     let mean = total.mean.unwrap();
     assert_eq!(mean.days, 7);
     assert!(close(mean.cost, 5e9));
@@ -72,17 +72,17 @@ fn projections_and_anomalies() {
 #[test]
 fn a_million_paid_tokens_cost_what_was_paid_by_what_was_paid_for() {
     let now = at("2026-02-04T12:00:00Z");
-    let mut books = books(Rules::default(), now);
-    let mut post = |tokens, nanos| {
+    let mut usage = usage(Rules::default(), now);
+    let mut record = |tokens, nanos| {
         let mut entry = request(now, tokens);
         entry.cost = nanos;
-        books.post(&glm(), &entry);
+        usage.record(&glm(), &entry);
     };
-    post(25_000_000, 18_000_000_000);
-    post(20_000_000, 10_000_000_000);
+    record(25_000_000, 18_000_000_000);
+    record(20_000_000, 10_000_000_000);
     // A plan covers it.
-    post(55_000_000, 0);
-    let total = books.days(now).next().unwrap().month_to_date;
+    record(55_000_000, 0);
+    let total = usage.days(now).next().unwrap().month_to_date;
     assert_eq!(total.tokens, 100_000_000);
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let per_million = total.cost as f64 / 1e9 / (total.paid_tokens as f64 / 1e6);
@@ -93,12 +93,12 @@ fn a_million_paid_tokens_cost_what_was_paid_by_what_was_paid_for() {
 fn means_are_of_the_days_that_have_a_history() {
     let now = at("2026-02-15T12:00:00Z");
     let mean = |days: &[i64]| {
-        let mut books = books(Rules::default(), now);
+        let mut usage = usage(Rules::default(), now);
         for day in days {
             let at = UnixNanos::new(now.get() - day * DAY);
-            books.post(&glm(), &paid(at, 6_000_000_000));
+            usage.record(&glm(), &paid(at, 6_000_000_000));
         }
-        books.days(now).next().unwrap().mean
+        usage.days(now).next().unwrap().mean
     };
     assert_eq!(mean(&[0]), None);
     assert_eq!(mean(&[0, 1]).unwrap().days, 1);
@@ -120,13 +120,13 @@ fn budgets_and_their_forecasts() {
     };
     // A quarter of the 28 days of February.
     let now = at("2026-02-08T00:00:00Z");
-    let mut books = books(rules, now);
+    let mut usage = usage(rules, now);
     for day in 1..=7 {
         let at = UnixNanos::new(now.get() - day * DAY);
-        books.post(&glm(), &paid(at, 4_000_000_000));
+        usage.record(&glm(), &paid(at, 4_000_000_000));
     }
-    books.post(&glm(), &paid(now, 5_000_000_000));
-    let states: Vec<_> = books.budgets(now).collect();
+    usage.record(&glm(), &paid(now, 5_000_000_000));
+    let states: Vec<_> = usage.budgets(now).collect();
     let (month, day) = (states[0], states[1]);
     assert_eq!(month.count.used, 33_000_000_000);
     assert_eq!(month.count.window.start, at("2026-02-01T00:00:00Z"));
@@ -153,23 +153,23 @@ fn rolling_use_says_when_the_oldest_goes() {
     let now = at("2026-02-04T12:00:00Z");
     let period = Period::rolling(std::time::Duration::from_hours(5)).unwrap();
     let rule = quota("minimax", Measure::Tokens, period, Some(5_000_000));
-    let mut books = books(
+    let mut usage = usage(
         Rules {
             quotas: vec![rule],
             ..Rules::default()
         },
         now,
     );
-    books.post(&glm(), &request(at("2026-02-04T07:45:00Z"), 1_000_000));
-    books.post(&glm(), &request(at("2026-02-04T11:00:00Z"), 3_000_000));
-    let count = books.quotas(now).next().unwrap().count;
+    usage.record(&glm(), &request(at("2026-02-04T07:45:00Z"), 1_000_000));
+    usage.record(&glm(), &request(at("2026-02-04T11:00:00Z"), 3_000_000));
+    let count = usage.quotas(now).next().unwrap().count;
     assert_eq!(count.used, 4_000_000);
     // Oldest usage expires in 45 minutes.
     assert_eq!(count.oldest_expiry, Some(at("2026-02-04T12:45:00Z")));
     let later = UnixNanos::new(at("2026-02-04T12:45:00Z").get() - SECOND);
-    assert_eq!(used(&mut books, later), 4_000_000);
-    assert_eq!(used(&mut books, at("2026-02-04T12:45:00Z")), 3_000_000);
+    assert_eq!(used(&mut usage, later), 4_000_000);
+    assert_eq!(used(&mut usage, at("2026-02-04T12:45:00Z")), 3_000_000);
     let last = at("2026-02-04T16:00:00Z");
-    assert_eq!(used(&mut books, last), 0);
-    assert_eq!(books.quotas(last).next().unwrap().count.oldest_expiry, None);
+    assert_eq!(used(&mut usage, last), 0);
+    assert_eq!(usage.quotas(last).next().unwrap().count.oldest_expiry, None);
 }

@@ -66,16 +66,16 @@ fn measures_count_what_they_say() {
 #[test]
 fn requests_that_run_together_are_in_use_once() {
     let mut counter = Counter::new(Measure::Use, &rolling(5 * 3600));
-    let mut post = |hours_ago: i64, hours: u64| {
+    let mut record = |hours_ago: i64, hours: u64| {
         let mut entry = request(UnixNanos::new(now().get() - hours_ago * HOUR), 0);
         entry.latency_ms = hours * 3_600_000;
-        counter.post(&entry);
+        counter.record(&entry);
     };
-    post(4, 1);
-    post(4, 1);
-    post(2, 1);
+    record(4, 1);
+    record(4, 1);
+    record(2, 1);
     // Began before the window: an hour of it is in.
-    post(6, 2);
+    record(6, 2);
     let count = counter.read(now(), None);
     assert_eq!(count.used, 3 * 3_600_000_000_000);
     let later = UnixNanos::new(now().get() + HOUR / 2);
@@ -92,7 +92,7 @@ fn use_is_clipped_to_its_window_and_to_now() {
     let mut counter = Counter::new(Measure::Use, &period);
     let mut entry = request(at("2026-03-22T23:30:00Z"), 0);
     entry.latency_ms = 3_600_000;
-    counter.post(&entry);
+    counter.record(&entry);
     assert_eq!(
         counter.read(at("2026-03-23T00:10:00Z"), None).used,
         10 * 60 * 1_000_000_000
@@ -108,7 +108,7 @@ fn a_rolling_forecast_counts_what_goes_meanwhile() {
     let mut counter = Counter::new(Measure::Tokens, &rolling(36_000));
     let hour = |ago: i64| UnixNanos::new(now().get() - ago * HOUR);
     // 100 each hour for the last hour: 900 more take nine hours.
-    counter.post(&request(UnixNanos::new(now().get() - HOUR / 2), 100));
+    counter.record(&request(UnixNanos::new(now().get() - HOUR / 2), 100));
     let forecast = |counter: &mut Counter, limit| counter.read(now(), Some(limit)).exhaustion;
     assert_eq!(forecast(&mut counter, 1000), Some(hour(-9)));
     assert_eq!(
@@ -119,7 +119,7 @@ fn a_rolling_forecast_counts_what_goes_meanwhile() {
     // Not within the window's length.
     assert_eq!(forecast(&mut counter, 2000), None);
     // 500 from nine and a half hours ago go in half an hour, before 400 more have come.
-    counter.post(&request(UnixNanos::new(now().get() - 19 * HOUR / 2), 500));
+    counter.record(&request(UnixNanos::new(now().get() - 19 * HOUR / 2), 500));
     assert_eq!(forecast(&mut counter, 1000), Some(hour(-9)));
     // With 20 to go they are reached before.
     let soon = now().get() + HOUR / 5;
@@ -131,7 +131,7 @@ fn time_in_use_has_a_forecast_too() {
     let mut counter = Counter::new(Measure::Use, &rolling(36_000));
     let mut entry = request(UnixNanos::new(now().get() - HOUR), 0);
     entry.latency_ms = 1_800_000;
-    counter.post(&entry);
+    counter.record(&entry);
     // Half an hour of the last one: four more hours of use take eight.
     let limit = |hours: u64| Some(hours * 1_800_000_000_000);
     let at = UnixNanos::new(now().get() + 8 * HOUR);
@@ -148,7 +148,7 @@ fn time_in_use_has_a_forecast_too() {
 fn a_calendar_forecast_is_at_the_average_pace() {
     let period = Period::Calendar(calendar(Every::Day, "00:00", "UTC"));
     let mut counter = Counter::new(Measure::Tokens, &period);
-    counter.post(&request(at("2026-03-28T03:00:00Z"), 100));
+    counter.record(&request(at("2026-03-28T03:00:00Z"), 100));
     let noon = at("2026-03-28T12:00:00Z");
     let mut forecast = |now, limit| counter.read(now, Some(limit)).exhaustion;
     assert_eq!(forecast(noon, 150), Some(at("2026-03-28T18:00:00Z")));
@@ -167,12 +167,12 @@ fn a_bucket_at_the_edge_counts_the_same_whoever_looked_when() {
     };
     // Buckets of 48 seconds: these are of one, and of the next.
     let mut early = Counter::new(Measure::Tokens, &one_day);
-    early.post(&at(0));
+    early.record(&at(0));
     assert_eq!(read(&mut early, 86_405), 0);
-    early.post(&at(10));
+    early.record(&at(10));
     let mut late = Counter::new(Measure::Tokens, &one_day);
-    late.post(&at(10));
-    late.post(&at(0));
+    late.record(&at(10));
+    late.record(&at(0));
     for seconds in [86_405, 86_410, 86_500] {
         assert_eq!(read(&mut early, seconds), read(&mut late, seconds));
     }
@@ -194,7 +194,7 @@ fn by_definition(entries: &[Entry], period: &Period, now: UnixNanos) -> u64 {
 fn counted(entries: &[Entry], period: &Period, reads: &[i64]) -> Vec<u64> {
     let mut counter = Counter::new(Measure::Tokens, period);
     for entry in entries {
-        counter.post(entry);
+        counter.record(entry);
     }
     let reads = reads.iter();
     reads

@@ -77,7 +77,7 @@ pub(super) fn add(call: &Call, core: &Core) -> Answer {
         let number = generator.pool.add(kind, plan, now);
         let world = Arc::clone(&generator.pool.world);
         // Before the first record of the new account can be made.
-        core.queue().ledger.grow(&world);
+        core.queue().oracle.grow(&world);
         (number, world)
     };
     core.queue().refresh();

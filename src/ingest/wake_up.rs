@@ -3,7 +3,7 @@ use std::time::Duration;
 
 /// Wakes the ingest thread and tells it to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Signal(Arc<Shared>);
+pub struct WakeUp(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -17,7 +17,7 @@ struct State {
     stopping: bool,
 }
 
-impl Signal {
+impl WakeUp {
     /// The spool has grown. Calls between two looks of the thread count once.
     pub fn wake(&self) {
         self.set(|state| state.woken = true);

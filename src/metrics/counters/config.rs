@@ -6,7 +6,7 @@ use super::PlanFee;
 
 /// How the counters are shown.
 #[derive(Clone, Debug)]
-pub struct LedgerConfig {
+pub struct CountersConfig {
     pub caps: Caps,
     pub aliases: Aliases,
     /// How long a new series stays at zero after a scrape has seen it.
@@ -16,7 +16,7 @@ pub struct LedgerConfig {
     pub fees: HashMap<String, PlanFee>,
 }
 
-impl Default for LedgerConfig {
+impl Default for CountersConfig {
     fn default() -> Self {
         Self {
             caps: Caps::default(),

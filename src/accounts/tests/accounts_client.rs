@@ -11,20 +11,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::super::inquiry::{Inquiry, LookFailure};
-use super::super::roster::Roster;
+use super::super::account_set::AccountSet;
+use super::super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::{decoding, time};
 use crate::clock::Clock;
-use crate::cpa::{HttpFailure, Management, Tally};
-use crate::http_client::{self, Limits, Proxy};
+use crate::cpa::{HttpFailure, Management, SuccessCount};
+use crate::http_client::{self, Proxy, Timeouts};
 
 /// Status and body by path; what is not there is a bare 404.
 type Answers = Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>;
 
 struct Server {
     answers: Answers,
-    tally: Tally,
-    inquiry: Inquiry,
+    success_count: SuccessCount,
+    client: AccountsClient,
     asked: Arc<Mutex<Vec<String>>>,
     _task: JoinSet<()>,
 }
@@ -47,13 +47,13 @@ impl Server {
         let asked = Arc::default();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&answers), Arc::clone(&asked)));
-        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
+        let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
         let management = Management::new(client, base.parse().unwrap(), Clock::system());
-        let tally = Tally::new(Arc::new(AtomicU64::new(3)));
+        let success_count = SuccessCount::new(Arc::new(AtomicU64::new(3)));
         Self {
             answers,
-            inquiry: Inquiry::new(management, decoding(), tally.clone()),
-            tally,
+            client: AccountsClient::new(management, decoding(), success_count.clone()),
+            success_count,
             asked,
             _task: task,
         }
@@ -65,10 +65,13 @@ impl Server {
     }
 
     /// Indexes after a look.
-    async fn look(&mut self, roster: &mut Roster) -> Result<Vec<String>, LookFailure> {
+    async fn snapshot(&mut self, set: &mut AccountSet) -> Result<Vec<String>, SnapshotFailure> {
         let key = SecretString::from("key");
-        roster.take(self.inquiry.look(&key).await?, time("2026-11-22T04:37:00Z"));
-        let list = roster.list();
+        set.take(
+            self.client.snapshot(&key).await?,
+            time("2026-11-22T04:37:00Z"),
+        );
+        let list = set.list();
         Ok(list.iter().map(|a| a.auth_index.to_string()).collect())
     }
 }
@@ -144,8 +147,8 @@ const DEBUG: (&str, &str) = ("/v0/management/debug", r#"{"debug":false}"#);
 async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
     let (_guard, log) = listen();
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, "{}")]).await;
-    let mut roster = Roster::default();
-    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa", "00bb"]);
+    let mut set = AccountSet::default();
+    assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa", "00bb"]);
     let told = || log().matches("is no list").count();
     assert_eq!(told(), 0);
     for hostile in [
@@ -155,22 +158,22 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
     ] {
         server.set(KEYS, 200, hostile);
         assert_eq!(
-            server.look(&mut roster).await.unwrap(),
+            server.snapshot(&mut set).await.unwrap(),
             ["00aa", "00bb"],
             "{hostile}"
         );
     }
     assert_eq!(told(), 1, "{}", log());
     server.set(KEYS, 404, "");
-    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
     let many = format!(
         r#"{{"files":[{}{}"#,
         "7,".repeat(5000),
         FILE.get(10..).unwrap()
     );
     server.set(FILES, 200, many);
-    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
-    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
+    assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
     assert_eq!(log().matches("are left out").count(), 1, "{}", log());
     assert!(!log().contains("sk-0123456789"), "{}", log());
 }
@@ -178,34 +181,34 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
 #[tokio::test]
 async fn no_list_of_files_is_a_failure_and_no_empty_pool() {
     let mut server = Server::start(&[DEBUG, (FILES, FILE)]).await;
-    let mut roster = Roster::default();
-    assert_eq!(server.look(&mut roster).await.unwrap(), ["00aa"]);
+    let mut set = AccountSet::default();
+    assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
     for hostile in ["<html>", "{}", "[]", r#"{"files":null}"#, ""] {
         server.set(FILES, 200, hostile);
-        let failure = server.look(&mut roster).await.unwrap_err();
+        let failure = server.snapshot(&mut set).await.unwrap_err();
         assert!(
-            matches!(failure, LookFailure::Content),
+            matches!(failure, SnapshotFailure::Content),
             "{hostile}: {failure:?}"
         );
     }
     server.set(FILES, 503, "sorry");
-    let failure = server.look(&mut roster).await.unwrap_err();
+    let failure = server.snapshot(&mut set).await.unwrap_err();
     assert!(
-        matches!(failure, LookFailure::Http(HttpFailure::Status(_))),
+        matches!(failure, SnapshotFailure::Http(HttpFailure::Status(_))),
         "{failure:?}"
     );
-    assert_eq!(roster.list().len(), 1);
+    assert_eq!(set.list().len(), 1);
     server.set(FILES, 200, r#"{"files":[]}"#);
-    assert!(server.look(&mut roster).await.unwrap().is_empty());
+    assert!(server.snapshot(&mut set).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn pages_are_read_to_the_last_and_endless_ones_end() {
     let page = r#"{"files":[{"auth_index":"0$PAGE"}],"has_more":true}"#;
     let mut server = Server::start(&[(V8, page), (V8_USAGE, "{}")]).await;
-    let mut roster = Roster::default();
+    let mut set = AccountSet::default();
     // Nine indexes, because only the first digit of a page's number shows; and no v0 at all.
-    assert_eq!(server.look(&mut roster).await.unwrap().len(), 9);
+    assert_eq!(server.snapshot(&mut set).await.unwrap().len(), 9);
     let asked = server.asked.lock().unwrap().clone();
     let pages = asked
         .iter()
@@ -217,15 +220,20 @@ async fn pages_are_read_to_the_last_and_endless_ones_end() {
 async fn the_counts_are_left_for_others() {
     let usage = r#"{"codex":{"https://x/|sk-0123456789":{"success":7,"failed":1}}}"#;
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, usage)]).await;
-    let mut roster = Roster::default();
-    server.look(&mut roster).await.unwrap();
-    let counted = server.tally.fresh(None, Duration::from_hours(1)).unwrap();
+    let mut set = AccountSet::default();
+    server.snapshot(&mut set).await.unwrap();
+    let counted = server
+        .success_count
+        .fresh(None, Duration::from_hours(1))
+        .unwrap();
     assert_eq!((counted.successes, counted.arrived), (12, 3));
-    assert_eq!(roster.list()[1].success, Some(7));
+    assert_eq!(set.list()[1].success, Some(7));
     server.set(USAGE, 200, "<html>");
-    server.look(&mut roster).await.unwrap();
+    server.snapshot(&mut set).await.unwrap();
     assert_eq!(
-        server.tally.fresh(Some(counted), Duration::from_hours(1)),
+        server
+            .success_count
+            .fresh(Some(counted), Duration::from_hours(1)),
         None
     );
 }

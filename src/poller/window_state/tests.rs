@@ -14,21 +14,21 @@ fn reading(percent: f64, reset: f64) -> Reading {
         .with_reset(Some(at(reset)))
 }
 
-fn row(percent: f64, reset: f64, observed: f64) -> Row {
+fn row(percent: f64, reset: f64, observed: f64) -> WindowState {
     let seen = poll(observed);
-    Row::new(reading(percent, reset), seen, seen.at)
+    WindowState::new(reading(percent, reset), seen, seen.at)
 }
 
-fn seen(source: QuotaSource, hours: f64) -> Seen {
-    Seen::new(source, at(hours), at(hours))
+fn seen(source: QuotaSource, hours: f64) -> Observation {
+    Observation::new(source, at(hours), at(hours))
 }
 
-fn poll(hours: f64) -> Seen {
+fn poll(hours: f64) -> Observation {
     seen(QuotaSource::Poll, hours)
 }
 
 /// Takes a reading over as it is made.
-fn update(row: &mut Row, reading: Reading, seen: Seen) -> bool {
+fn update(row: &mut WindowState, reading: Reading, seen: Observation) -> bool {
     row.update(reading, seen, seen.at)
 }
 
@@ -101,7 +101,7 @@ fn jitter_and_unused_windows_that_roll_are_no_resets() {
 #[test]
 fn a_window_that_begins_gets_its_reset_and_counts_its_end() {
     let idle = reading(0.0, 5.0).with_reset(None);
-    let mut row = Row::new(idle, poll(0.0), at(0.0));
+    let mut row = WindowState::new(idle, poll(0.0), at(0.0));
     update(&mut row, reading(1.0, 6.0), poll(1.0));
     assert_eq!(row.reading().reset_at(), Some(at(6.0)));
     assert!(row.expire(at(6.0)));
@@ -139,7 +139,7 @@ fn the_forecast_follows_the_average_pace() {
 #[test]
 fn a_reading_without_reset_is_not_believed_for_ever() {
     let bare = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account);
-    let mut row = Row::new(bare.with_percent(Some(5.0)), poll(0.0), at(0.0));
+    let mut row = WindowState::new(bare.with_percent(Some(5.0)), poll(0.0), at(0.0));
     assert!(!row.expire(at(23.0)));
     assert!(row.expire(at(24.0)));
     assert_eq!(row.resets(), 0);
@@ -147,8 +147,8 @@ fn a_reading_without_reset_is_not_believed_for_ever() {
 
 #[test]
 fn a_time_that_is_still_to_come_keeps_nothing_out() {
-    let from_another_clock = Seen::new(QuotaSource::Header, at(90.0), at(1.0));
-    let mut row = Row::new(reading(10.0, 5.0), from_another_clock, at(1.0));
+    let from_another_clock = Observation::new(QuotaSource::Header, at(90.0), at(1.0));
+    let mut row = WindowState::new(reading(10.0, 5.0), from_another_clock, at(1.0));
     assert!(row.update(reading(20.0, 5.0), poll(1.1), at(1.1)));
     assert_eq!(row.resets(), 0);
     // Our own clock was ahead, and has been put right.
@@ -159,7 +159,7 @@ fn a_time_that_is_still_to_come_keeps_nothing_out() {
 
 #[test]
 fn a_window_that_ended_before_anybody_looked_is_not_counted() {
-    let row = Row::new(reading(80.0, 5.0), poll(4.0), at(6.0));
+    let row = WindowState::new(reading(80.0, 5.0), poll(4.0), at(6.0));
     assert!(!row.is_current());
     assert_eq!(row.resets(), 0);
 }
@@ -168,7 +168,7 @@ fn a_window_that_ended_before_anybody_looked_is_not_counted() {
 fn what_is_not_believed_any_more_does_not_come_back_when_it_is_said_again() {
     let bare = Reading::new(Limit::main(), Window::MONTH, Scope::Spend);
     let bare = bare.with_percent(Some(5.0));
-    let mut row = Row::new(bare.clone(), poll(0.0), at(0.0));
+    let mut row = WindowState::new(bare.clone(), poll(0.0), at(0.0));
     assert!(row.expire(at(24.0)));
     assert!(!row.update(bare, poll(0.0), at(24.1)));
     assert!(!row.is_current());
@@ -188,7 +188,7 @@ fn a_reset_into_a_window_that_has_not_begun_counts_when_it_happens() {
 fn a_refusal_gives_way_to_what_the_provider_says_later() {
     let refusal =
         Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account).with_exhausted(Some(true));
-    let mut row = Row::new(refusal, seen(QuotaSource::Error, 1.0), at(1.0));
+    let mut row = WindowState::new(refusal, seen(QuotaSource::Error, 1.0), at(1.0));
     row.overrule(poll(0.9));
     row.overrule(seen(QuotaSource::Error, 1.1));
     assert!(row.is_current());

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::figures;
-use super::{Listener, signal::Signal};
-use crate::budget::{Books, Combos, Entry, Rules};
+use super::{Listener, wake_up::WakeUp};
+use crate::budget::{Combos, Entry, Rules, UsageCounters};
 use crate::errors::Chain;
-use crate::metrics::{Board, Ledger};
+use crate::metrics::{Counters, GaugeSet};
 use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
 use crate::store::{Ingest, NewName, PastEvent, Snapshot, Store, StoreError};
 
@@ -40,16 +40,16 @@ pub type SharedRules = Arc<ArcSwap<Rules>>;
 pub struct LimitParts {
     pub rules: SharedRules,
     /// Where budgets and comparisons are shown.
-    pub page: Board,
+    pub page: GaugeSet,
 }
 
 /// An event on its way into the books.
 pub(super) type Posted = (Route, Entry);
 
-pub(super) struct Tally {
+pub(super) struct LimitTracker {
     parts: LimitParts,
     rules: Arc<Rules>,
-    books: Arc<Mutex<Books>>,
+    usage: Arc<Mutex<UsageCounters>>,
     combos: Combos,
     combo_ids: Vec<DimId>,
     filling: Option<Filling>,
@@ -57,14 +57,14 @@ pub(super) struct Tally {
     stale: Option<Instant>,
     /// The latest time that the books were asked about.
     latest: UnixNanos,
-    signal: Signal,
+    wake_up: WakeUp,
     /// Not before then are figures shown again.
     next: Option<Instant>,
 }
 
 /// Stored events on their way into the books.
 struct Filling {
-    books: Arc<Mutex<Books>>,
+    usage: Arc<Mutex<UsageCounters>>,
     _abandon: Abandon,
     thread: JoinHandle<Result<(), StoreError>>,
 }
@@ -72,11 +72,11 @@ struct Filling {
 /// Tells the thread to stop when nobody wants its books any more.
 struct Abandon(Arc<AtomicBool>);
 
-impl Tally {
-    pub(super) fn new(parts: LimitParts, now: UnixNanos, signal: Signal) -> Self {
+impl LimitTracker {
+    pub(super) fn new(parts: LimitParts, now: UnixNanos, wake_up: WakeUp) -> Self {
         let rules = parts.rules.load_full();
         Self {
-            books: Arc::new(Mutex::new(Books::new(Arc::clone(&rules), now))),
+            usage: Arc::new(Mutex::new(UsageCounters::new(Arc::clone(&rules), now))),
             rules,
             parts,
             combos: Combos::default(),
@@ -84,7 +84,7 @@ impl Tally {
             filling: None,
             stale: None,
             latest: now,
-            signal,
+            wake_up,
             next: None,
         }
     }
@@ -110,9 +110,9 @@ impl Tally {
         self.combos.name(*dimension, *id, value);
         let texts = [value, name.label.as_str(), label.unwrap_or(value)];
         if is_selected(*dimension) {
-            lock(&self.books).name(*dimension, *id, &texts);
+            lock(&self.usage).name(*dimension, *id, &texts);
             if let Some(filling) = &self.filling {
-                lock(&filling.books).name(*dimension, *id, &texts);
+                lock(&filling.usage).name(*dimension, *id, &texts);
             }
         }
     }
@@ -127,11 +127,11 @@ impl Tally {
     }
 
     /// Enters events that are committed now.
-    pub(super) fn post(&self, events: &[Posted]) {
-        for books in self.all_books() {
-            let mut books = lock(books);
+    pub(super) fn record(&self, events: &[Posted]) {
+        for usage in self.all_books() {
+            let mut usage = lock(usage);
             for (route, entry) in events {
-                books.post(route, entry);
+                usage.record(route, entry);
             }
         }
     }
@@ -139,9 +139,9 @@ impl Tally {
     /// Takes hold of what is stored and begins to enter it. Call between rounds.
     pub(super) fn fill(&mut self, store: &Store, now: UnixNanos) -> Result<(), StoreError> {
         let snapshot = store.snapshot()?;
-        let books = lock(&self.books).emptied(Arc::clone(&self.rules), now);
-        let books = Arc::new(Mutex::new(books));
-        self.filling = Filling::start(snapshot, books, now, self.signal.clone());
+        let usage = lock(&self.usage).emptied(Arc::clone(&self.rules), now);
+        let usage = Arc::new(Mutex::new(usage));
+        self.filling = Filling::start(snapshot, usage, now, self.wake_up.clone());
         self.stale = self.filling.is_none().then(Instant::now);
         self.latest = now;
         Ok(())
@@ -176,11 +176,11 @@ impl Tally {
     /// Goes over to books that are complete.
     fn filled(&mut self) {
         let done = self.filling.take_if(|filling| filling.thread.is_finished());
-        let Some(Filling { books, thread, .. }) = done else {
+        let Some(Filling { usage, thread, .. }) = done else {
             return;
         };
         match thread.join() {
-            Ok(Ok(())) => self.books = books,
+            Ok(Ok(())) => self.usage = usage,
             Ok(Err(error)) => {
                 tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
                 self.stale = Some(Instant::now());
@@ -190,43 +190,48 @@ impl Tally {
     }
 
     /// Shows the figures, once they are complete.
-    pub(super) fn publish(&mut self, ledger: &mut Ledger, listener: &dyn Listener, now: UnixNanos) {
+    pub(super) fn publish(
+        &mut self,
+        counters: &mut Counters,
+        listener: &dyn Listener,
+        now: UnixNanos,
+    ) {
         let began = Instant::now();
-        let mut books = lock(&self.books);
-        if !books.is_complete() || self.next.is_some_and(|next| began < next) {
+        let mut usage = lock(&self.usage);
+        if !usage.is_complete() || self.next.is_some_and(|next| began < next) {
             return;
         }
-        listener.local_quotas(figures::quotas(&mut books, now));
-        let sheet = figures::sheet(&mut books, ledger, now);
-        drop(books);
+        listener.local_quotas(figures::quotas(&mut usage, now));
+        let sheet = figures::sheet(&mut usage, counters, now);
+        drop(usage);
         self.parts.page.publish(sheet);
         self.next = Some(Instant::now() + began.elapsed() * LEISURE);
     }
 
-    fn all_books(&self) -> impl Iterator<Item = &Arc<Mutex<Books>>> {
-        let filling = self.filling.as_ref().map(|filling| &filling.books);
-        std::iter::once(&self.books).chain(filling)
+    fn all_books(&self) -> impl Iterator<Item = &Arc<Mutex<UsageCounters>>> {
+        let filling = self.filling.as_ref().map(|filling| &filling.usage);
+        std::iter::once(&self.usage).chain(filling)
     }
 }
 
 impl Filling {
     fn start(
         snapshot: Snapshot,
-        books: Arc<Mutex<Books>>,
+        usage: Arc<Mutex<UsageCounters>>,
         now: UnixNanos,
-        signal: Signal,
+        wake_up: WakeUp,
     ) -> Option<Self> {
         let abandoned = Arc::new(AtomicBool::new(false));
-        let (filled, stop) = (Arc::clone(&books), Arc::clone(&abandoned));
+        let (filled, stop) = (Arc::clone(&usage), Arc::clone(&abandoned));
         let work = move || {
             let result = enter(&snapshot, &filled, now, &stop);
-            signal.wake();
+            wake_up.wake();
             result
         };
         let thread = std::thread::Builder::new().name("limits".to_owned());
         match thread.spawn(work) {
             Ok(thread) => Some(Self {
-                books,
+                usage,
                 _abandon: Abandon(abandoned),
                 thread,
             }),
@@ -246,16 +251,16 @@ impl Drop for Abandon {
 
 fn enter(
     snapshot: &Snapshot,
-    books: &Mutex<Books>,
+    usage: &Mutex<UsageCounters>,
     now: UnixNanos,
     abandoned: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let from = lock(books).wanted_from(now);
+    let from = lock(usage).wanted_from(now);
     let mut chunk = Vec::with_capacity(CHUNK);
     snapshot.read(from, |event| {
         chunk.push(past(&event));
         if chunk.len() == CHUNK {
-            post(books, &mut chunk);
+            record(usage, &mut chunk);
         }
         if abandoned.load(Ordering::Relaxed) {
             ControlFlow::Break(())
@@ -263,15 +268,15 @@ fn enter(
             ControlFlow::Continue(())
         }
     })?;
-    post(books, &mut chunk);
-    lock(books).complete();
+    record(usage, &mut chunk);
+    lock(usage).complete();
     Ok(())
 }
 
-fn post(books: &Mutex<Books>, chunk: &mut Vec<Posted>) {
-    let mut books = lock(books);
+fn record(usage: &Mutex<UsageCounters>, chunk: &mut Vec<Posted>) {
+    let mut usage = lock(usage);
     for (route, entry) in chunk.drain(..) {
-        books.post(&route, &entry);
+        usage.record(&route, &entry);
     }
 }
 
@@ -309,8 +314,8 @@ const fn is_selected(dimension: Dimension) -> bool {
     )
 }
 
-fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
-    books.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(usage: &Mutex<UsageCounters>) -> MutexGuard<'_, UsageCounters> {
+    usage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -355,17 +360,17 @@ mod tests {
     }
 
     /// What the quota says once the books are filled.
-    fn used(tally: &mut Tally, store: &Store, now: UnixNanos) -> u64 {
+    fn used(limits: &mut LimitTracker, store: &Store, now: UnixNanos) -> u64 {
         let began = Instant::now();
-        tally.look(store, now);
-        while tally.filling.is_some() {
+        limits.look(store, now);
+        while limits.filling.is_some() {
             assert!(began.elapsed() < Duration::from_mins(1), "never filled");
             // The thread's end wakes us.
-            tally.signal.wait(Duration::from_millis(50));
-            tally.look(store, now);
+            limits.wake_up.wait(Duration::from_millis(50));
+            limits.look(store, now);
         }
-        let mut books = lock(&tally.books);
-        let [quota] = books.quotas(now).collect::<Vec<_>>()[..] else {
+        let mut usage = lock(&limits.usage);
+        let [quota] = usage.quotas(now).collect::<Vec<_>>()[..] else {
             panic!("one quota");
         };
         quota.count.used
@@ -378,16 +383,16 @@ mod tests {
         store_one(&mut store);
         let parts = LimitParts {
             rules: Arc::new(ArcSwap::from_pointee(rules())),
-            page: Board::default(),
+            page: GaugeSet::default(),
         };
-        let mut tally = Tally::new(parts, NOON, Signal::default());
-        tally.fill(&store, NOON).unwrap();
-        assert_eq!(used(&mut tally, &store, NOON), 1);
-        assert_eq!(used(&mut tally, &store, NOON.saturating_add(DAY)), 0);
-        assert_eq!(used(&mut tally, &store, NOON), 1);
+        let mut limits = LimitTracker::new(parts, NOON, WakeUp::default());
+        limits.fill(&store, NOON).unwrap();
+        assert_eq!(used(&mut limits, &store, NOON), 1);
+        assert_eq!(used(&mut limits, &store, NOON.saturating_add(DAY)), 0);
+        assert_eq!(used(&mut limits, &store, NOON), 1);
         // A second back is no reason to read everything again.
         let before = UnixNanos::new(NOON.get() - 1_000_000_000);
-        tally.look(&store, before);
-        assert!(tally.filling.is_none());
+        limits.look(&store, before);
+        assert!(limits.filling.is_none());
     }
 }

@@ -1,47 +1,47 @@
 //! From the board to the page.
 
-use super::board::{AccountBoard, Board};
 use super::local::Locals;
-use super::row::{Figures, Row};
+use super::state::{AccountQuotas, QuotaState};
+use super::window_state::{WindowState, WindowStatus};
 use crate::metrics::catalogue::{Family, accounts as families};
-use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{Reading, UnixNanos};
 
 /// All samples of the quota families.
-pub(super) fn sheet(
-    board: &Board,
+pub(super) fn samples(
+    state: &QuotaState,
     locals: &Locals,
     names: &AccountNames,
     provider: impl Fn(&str) -> Option<Box<str>>,
-) -> Sheet {
-    let mut sheet = Sheet::default();
-    for (auth_index, account) in board.accounts() {
+) -> Samples {
+    let mut samples = Samples::default();
+    for (auth_index, account) in state.accounts() {
         // Without a name yet, the account shows at the next publication.
         if let Some(AccountLabel::Named(name)) = names.get(auth_index) {
-            let mut samples = Samples::of(&mut sheet, &account.provider, &name);
+            let mut samples = AccountGauges::of(&mut samples, &account.provider, &name);
             samples.facts(account);
-            samples.rows(board, account);
+            samples.windows(state, account);
         }
     }
-    locals.write(&mut sheet, board, names, provider);
-    sheet
+    locals.write(&mut samples, state, names, provider);
+    samples
 }
 
 /// Samples of one account.
-pub(super) struct Samples<'a> {
-    sheet: &'a mut Sheet,
+pub(super) struct AccountGauges<'a> {
+    samples: &'a mut Samples,
     account: [&'a str; 2],
 }
 
-impl<'a> Samples<'a> {
-    pub(super) fn of(sheet: &'a mut Sheet, provider: &'a str, account: &'a str) -> Self {
+impl<'a> AccountGauges<'a> {
+    pub(super) fn of(samples: &'a mut Samples, provider: &'a str, account: &'a str) -> Self {
         Self {
-            sheet,
+            samples,
             account: [provider, account],
         }
     }
 
-    fn facts(&mut self, account: &AccountBoard) {
+    fn facts(&mut self, account: &AccountQuotas) {
         let facts = &account.facts;
         let polled = account.polled.map(UnixNanos::as_seconds);
         self.add(&families::LAST_SUCCESS, &[], polled);
@@ -56,11 +56,11 @@ impl<'a> Samples<'a> {
         }
     }
 
-    fn rows(&mut self, board: &Board, account: &AccountBoard) {
+    fn windows(&mut self, state: &QuotaState, account: &AccountQuotas) {
         let mut described = "";
-        for ((limit, window), row) in &account.rows {
-            if !board.shows(limit) {
-                self.sheet.leave_out();
+        for ((limit, window), row) in &account.windows {
+            if !state.shows(limit) {
+                self.samples.leave_out();
                 continue;
             }
             // Rows are sorted by limit, and a limit is described once.
@@ -72,7 +72,7 @@ impl<'a> Samples<'a> {
         }
     }
 
-    fn row(&mut self, place: &[&str; 2], row: &Row) {
+    fn row(&mut self, place: &[&str; 2], row: &WindowState) {
         let length = row.reading().window().seconds().map(f64::from);
         self.add(&families::WINDOW_SECONDS, place, length);
         self.resets(place, Some(row.resets()));
@@ -93,7 +93,7 @@ impl<'a> Samples<'a> {
         self.add(&families::RESETS, place, count);
     }
 
-    pub(super) fn figures(&mut self, place: &[&str; 2], figures: &Figures<'_>) {
+    pub(super) fn figures(&mut self, place: &[&str; 2], figures: &WindowStatus<'_>) {
         let (reading, [limit, window]) = (figures.reading, *place);
         self.add(&families::USED_RATIO, place, reading.used_ratio());
         if let Some(amounts) = reading.amounts() {
@@ -117,7 +117,7 @@ impl<'a> Samples<'a> {
 
     pub(super) fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
         if let Some(value) = value {
-            self.sheet
+            self.samples
                 .add(family, &[&self.account, labels].concat(), value);
         }
     }

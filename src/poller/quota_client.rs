@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::cpa::{Access, Api, ApiCall, Called, HttpFailure, Management, Upstream};
+use crate::cpa::{
+    Access, Api, HttpFailure, Management, ProviderResponse, ProxiedRequest, ProxyOutcome,
+};
 use crate::http_client::{self, ClientError};
 use crate::metrics::PollMetrics;
 use crate::model::QuotaAnswer;
@@ -31,12 +33,12 @@ pub type TokenReader = Arc<dyn Fn() -> Result<SecretString, String> + Send + Syn
 
 /// A provider, built in or configured.
 #[derive(Clone, Debug)]
-pub(super) enum Asked {
+pub(super) enum ProviderRef {
     BuiltIn(&'static dyn Provider),
     Configured(Arc<dyn Provider>),
 }
 
-impl Asked {
+impl ProviderRef {
     pub(super) fn provider(&self) -> &dyn Provider {
         match self {
             Self::BuiltIn(provider) => *provider,
@@ -48,7 +50,7 @@ impl Asked {
 /// What a poll is about.
 #[derive(Clone)]
 pub(super) struct Target {
-    pub(super) asked: Asked,
+    pub(super) asked: ProviderRef,
     pub(super) account: AccountRef,
     /// For providers that CPA does not know.
     pub(super) token: Option<TokenReader>,
@@ -66,7 +68,7 @@ impl fmt::Debug for Target {
 
 /// How calls are made. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(super) struct QuotaClient {
     pub(super) url: Url,
     /// To CPA.
     pub(super) client: Client,
@@ -83,15 +85,15 @@ pub(super) struct Caller {
 
 /// CPA itself could not be asked, which says nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoContact;
+pub(super) struct CpaUnavailable;
 
-impl Caller {
+impl QuotaClient {
     /// Asks about an account until the provider's conversation is over.
     pub(super) async fn poll(
         &self,
         target: &Target,
         with_plan: bool,
-    ) -> Result<Result<QuotaAnswer, Failure>, NoContact> {
+    ) -> Result<Result<QuotaAnswer, Failure>, CpaUnavailable> {
         let provider = target.asked.provider();
         let ask = Ask {
             account: &target.account,
@@ -126,12 +128,12 @@ impl Caller {
         &self,
         account: &AccountRef,
         request: &Request,
-    ) -> Result<Attempt, NoContact> {
-        let key = self.access.admitted_now().ok_or(NoContact)?;
+    ) -> Result<Attempt, CpaUnavailable> {
+        let key = self.access.admitted_now().ok_or(CpaUnavailable)?;
         let mut management =
             Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
         let api = self.api(&mut management, &key).await?;
-        let call = ApiCall {
+        let call = ProxiedRequest {
             auth_index: &account.auth_index,
             method: request.method.as_str(),
             url: &request.url,
@@ -139,7 +141,7 @@ impl Caller {
             data: request.body.as_deref(),
         };
         match management.api_call(api, &key, &call).await {
-            Ok(Called::Answered(Upstream {
+            Ok(ProxyOutcome::Answered(ProviderResponse {
                 status,
                 headers,
                 body,
@@ -149,8 +151,8 @@ impl Caller {
                 body: body.into(),
                 at: self.clock.now(),
             })),
-            Ok(Called::NoAnswer) => Ok(Err(UNREACHABLE)),
-            Ok(Called::NotServed) => {
+            Ok(ProxyOutcome::NoAnswer) => Ok(Err(UNREACHABLE)),
+            Ok(ProxyOutcome::NotServed) => {
                 self.forget_api();
                 Ok(Err(UNREACHABLE))
             }
@@ -158,8 +160,8 @@ impl Caller {
         }
     }
 
-    async fn through_plugin(&self, account: &AccountRef) -> Result<Attempt, NoContact> {
-        let key = self.access.admitted_now().ok_or(NoContact)?;
+    async fn through_plugin(&self, account: &AccountRef) -> Result<Attempt, CpaUnavailable> {
+        let key = self.access.admitted_now().ok_or(CpaUnavailable)?;
         let mut management =
             Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
         let api = self.api(&mut management, &key).await?;
@@ -176,7 +178,11 @@ impl Caller {
         }
     }
 
-    async fn api(&self, management: &mut Management, key: &SecretString) -> Result<Api, NoContact> {
+    async fn api(
+        &self,
+        management: &mut Management,
+        key: &SecretString,
+    ) -> Result<Api, CpaUnavailable> {
         let known = *self.api.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(api) = known {
             return Ok(api);
@@ -191,7 +197,7 @@ impl Caller {
 
     /// Of a failed call: what concerns this account alone. An answer that CPA could give is no
     /// reason to leave the other accounts alone.
-    fn fault(&self, failure: &HttpFailure) -> Result<Failure, NoContact> {
+    fn fault(&self, failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
         match failure {
             HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
             HttpFailure::Content => Ok(ParseError::Json.into()),
@@ -209,14 +215,14 @@ impl Caller {
         *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn lost(&self, failure: &HttpFailure) -> NoContact {
+    fn lost(&self, failure: &HttpFailure) -> CpaUnavailable {
         self.forget_api();
         if let HttpFailure::Refused(refusal) = failure {
             self.access.refused(*refusal);
         } else {
             tracing::debug!(error = %crate::errors::Chain(failure), "quota not asked for");
         }
-        NoContact
+        CpaUnavailable
     }
 
     async fn direct(&self, target: &Target, request: &Request) -> Attempt {
@@ -279,13 +285,13 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::http_client::{Limits, Proxy};
+    use crate::http_client::{Proxy, Timeouts};
     use crate::metrics::SourceMetrics;
     use crate::model::AuthType;
 
     /// Has a CPA that gives this answer ask a provider. Also says whether the key is still good and
     /// whether CPA's generation is still taken for known.
-    async fn asked(answer: &'static str) -> (Result<Attempt, NoContact>, bool, bool) {
+    async fn asked(answer: &'static str) -> (Result<Attempt, CpaUnavailable>, bool, bool) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
@@ -299,8 +305,8 @@ mod tests {
         let access = Arc::new(Access::new(key, SourceMetrics::default()));
         access.key(&CancellationToken::new()).await.unwrap();
         access.admitted();
-        let client = http_client::build(Limits::default(), Proxy::Never, None).unwrap();
-        let caller = Caller {
+        let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
+        let client = QuotaClient {
             url: url.parse().unwrap(),
             client: client.clone(),
             direct: client,
@@ -317,8 +323,8 @@ mod tests {
             headers: Vec::new(),
             body: None,
         };
-        let attempt = caller.through_cpa(&account, &request).await;
-        let known = caller.api.lock().unwrap().is_some();
+        let attempt = client.through_cpa(&account, &request).await;
+        let known = client.api.lock().unwrap().is_some();
         (attempt, access.admitted_now().is_some(), known)
     }
 
@@ -360,7 +366,7 @@ mod tests {
         let answer = "HTTP/1.1 401 Unauthorized\r\nx-cpa-version: 7\r\ncontent-length: 34\r\n\r\n\
                       {\"error\":\"invalid management key\"}";
         let (attempt, admitted, _known) = asked(answer).await;
-        assert_eq!(attempt.unwrap_err(), NoContact);
+        assert_eq!(attempt.unwrap_err(), CpaUnavailable);
         assert!(!admitted);
     }
 

@@ -8,7 +8,7 @@ use super::super::encode::{push_decimal, push_label};
 use super::super::labels::{LabelKind, OTHER};
 use super::super::restored::at;
 use super::super::snapshot::Gauges;
-use super::Ledger;
+use super::Counters;
 use crate::model::{
     Correction, DimId, Event, Money, NANOS_PER_USD, Route, TokenKind, UnixNanos, Value,
 };
@@ -72,8 +72,8 @@ impl MoneyState {
     }
 }
 
-impl Ledger {
-    /// Counts what a new event is worth. Call next to [`Ledger::count`].
+impl Counters {
+    /// Counts what a new event is worth. Call next to [`Counters::count`].
     pub fn charge(&mut self, event: &Event<'_>, route: &Route, money: &Money) {
         if let Some(value) = money.value {
             self.add_value(route, &value, money.cost().unwrap_or_default());

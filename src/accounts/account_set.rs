@@ -14,7 +14,7 @@ const SAME_END: Duration = Duration::from_secs(1);
 
 /// What one look at CPA brought. A part that could not be had is `None`: the last one stays.
 #[derive(Debug, Default)]
-pub(super) struct Look {
+pub(super) struct AccountsSnapshot {
     pub(super) files: Vec<Account>,
     /// Whether the list of files tells all cool-downs, so that none heard before is to be kept.
     pub(super) tells_cooldowns: bool,
@@ -23,7 +23,7 @@ pub(super) struct Look {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct AccountSet {
     files: Vec<Account>,
     keys: Vec<(KeyList, Vec<KeyAccount>)>,
     /// Accounts of which a failure was heard since the last look, and from a CPA that may run still.
@@ -33,14 +33,14 @@ pub(super) struct Roster {
 /// Accounts by index, as they were before a look.
 type Before = HashMap<Box<str>, Account>;
 
-impl Roster {
-    pub(super) fn take(&mut self, look: Look, now: UnixNanos) {
+impl AccountSet {
+    pub(super) fn take(&mut self, snapshot: AccountsSnapshot, now: UnixNanos) {
         let before: Before = self
             .accounts_mut()
             .map(|account| (account.auth_index.clone(), account.clone()))
             .collect();
-        self.files = look.files;
-        for (list, keys) in look.keys {
+        self.files = snapshot.files;
+        for (list, keys) in snapshot.keys {
             if let Some(keys) = keys {
                 self.keys.retain(|(known, _)| *known != list);
                 self.keys.push((list, keys));
@@ -50,14 +50,14 @@ impl Roster {
             if let Some(old) = before.get(&account.auth_index) {
                 // What was heard since the last look can be newer than what the counts tell.
                 let serves = account.success > old.success && !self.heard.contains(&old.auth_index);
-                keep_failure(account, old, look.tells_cooldowns, serves);
-                if !look.tells_cooldowns {
+                keep_failure(account, old, snapshot.tells_cooldowns, serves);
+                if !snapshot.tells_cooldowns {
                     keep_model_cooldowns(account, old);
                 }
                 keep_reasons(account, old);
             }
         }
-        self.count_keys(look.usage.as_ref(), &before);
+        self.count_keys(snapshot.usage.as_ref(), &before);
         self.keep_states_of_keys(&before);
         self.settle(now);
     }

@@ -4,13 +4,13 @@ use secrecy::ExposeSecret;
 
 use super::account::{Account, Status};
 use crate::metrics::catalogue::{Family, accounts as catalogue};
-use crate::metrics::{AccountLabel, AccountNames, Sheet};
+use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{AuthType, UnixNanos};
 
 /// The gauges of all accounts, and whether some account waits for its name.
 #[derive(Debug, Default)]
 pub(super) struct Drawn {
-    pub(super) sheet: Sheet,
+    pub(super) samples: Samples,
     pub(super) unnamed: bool,
 }
 
@@ -20,16 +20,16 @@ pub(super) fn draw(accounts: &[Account], names: &AccountNames, now: UnixNanos) -
     let mut drawn = Drawn::default();
     for account in accounts {
         match names.get(&account.auth_index) {
-            Some(AccountLabel::Named(name)) => gauges(&mut drawn.sheet, account, &name, now),
+            Some(AccountLabel::Named(name)) => gauges(&mut drawn.samples, account, &name, now),
             Some(AccountLabel::BeyondCap) => {}
             None => drawn.unnamed = true,
         }
     }
-    totals(&mut drawn.sheet, accounts);
+    totals(&mut drawn.samples, accounts);
     drawn
 }
 
-fn gauges(sheet: &mut Sheet, account: &Account, name: &str, now: UnixNanos) {
+fn gauges(samples: &mut Samples, account: &Account, name: &str, now: UnixNanos) {
     let labels = [&*account.provider, name];
     let email = account.email.as_ref().map_or("", |e| e.expose_secret());
     let plan = account.plan.as_deref().unwrap_or_default();
@@ -41,21 +41,21 @@ fn gauges(sheet: &mut Sheet, account: &Account, name: &str, now: UnixNanos) {
         plan,
         email,
     ];
-    sheet.add(&catalogue::INFO, &info, 1.0);
+    samples.add(&catalogue::INFO, &info, 1.0);
     let up = account.status.is_up();
-    sheet.add(&catalogue::UP, &labels, f64::from(u8::from(up)));
+    samples.add(&catalogue::UP, &labels, f64::from(u8::from(up)));
     for (severity, status) in (0_u8..).zip(Status::ALL) {
         let is_it = status == account.status;
         let with_status = [&*account.provider, name, status.as_str()];
-        sheet.add(&catalogue::STATUS, &with_status, f64::from(u8::from(is_it)));
+        samples.add(&catalogue::STATUS, &with_status, f64::from(u8::from(is_it)));
         if is_it {
-            sheet.add(&catalogue::STATE, &labels, f64::from(severity));
+            samples.add(&catalogue::STATE, &labels, f64::from(severity));
         }
     }
-    cooldowns(sheet, account, name);
+    cooldowns(samples, account, name);
     let mut time = |family: &'static Family, at: Option<UnixNanos>| {
         if let Some(at) = at {
-            sheet.add(family, &labels, at.as_seconds());
+            samples.add(family, &labels, at.as_seconds());
         }
     };
     time(&catalogue::NEXT_RETRY, account.next_retry);
@@ -66,7 +66,7 @@ fn gauges(sheet: &mut Sheet, account: &Account, name: &str, now: UnixNanos) {
 }
 
 /// Models share a series by scope and reason: the one that ends last is shown.
-fn cooldowns(sheet: &mut Sheet, account: &Account, name: &str) {
+fn cooldowns(samples: &mut Samples, account: &Account, name: &str) {
     let mut latest = Vec::new();
     for cooldown in &account.cooldowns {
         let labels = (cooldown.scope.as_str(), cooldown.reason);
@@ -77,12 +77,12 @@ fn cooldowns(sheet: &mut Sheet, account: &Account, name: &str) {
     }
     for ((scope, reason), until) in latest {
         let labels = [&*account.provider, name, scope, reason.as_str()];
-        sheet.add(&catalogue::COOLDOWN_UNTIL, &labels, until.as_seconds());
+        samples.add(&catalogue::COOLDOWN_UNTIL, &labels, until.as_seconds());
     }
 }
 
 /// Every status of every provider that has an account.
-fn totals(sheet: &mut Sheet, accounts: &[Account]) {
+fn totals(samples: &mut Samples, accounts: &[Account]) {
     let mut providers: Vec<&str> = accounts.iter().map(|a| &*a.provider).collect();
     providers.sort_unstable();
     providers.dedup();
@@ -91,7 +91,7 @@ fn totals(sheet: &mut Sheet, accounts: &[Account]) {
             let of = accounts.iter().filter(|a| &*a.provider == provider);
             let count = of.filter(|a| a.status == status).count();
             let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-            sheet.add(&catalogue::ACCOUNTS, &[provider, status.as_str()], count);
+            samples.add(&catalogue::ACCOUNTS, &[provider, status.as_str()], count);
         }
     }
 }

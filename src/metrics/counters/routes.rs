@@ -1,7 +1,7 @@
 //! Where the totals of a route are, so that a known route costs one look-up.
 
 use super::super::restored::at;
-use super::Ledger;
+use super::Counters;
 use crate::model::Route;
 
 /// Routes whose slots are remembered; a hostile variety of them must not fill memory.
@@ -30,7 +30,7 @@ pub(super) struct RouteSlots {
     pub(super) account_duration: u32,
 }
 
-impl Ledger {
+impl Counters {
     pub(super) fn route_slots(&mut self, route: &Route) -> RouteSlots {
         let key = RouteKey::new(route);
         if let Some(slots) = self.routes.get(&key) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// CPA's own count of requests served well, as the latest reader of its lists found it. Reading
 /// them costs CPA, so whoever has read them leaves the sum here for the others.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct SuccessCount {
     received: Arc<AtomicU64>,
     last: Arc<Mutex<Option<Counted>>>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Counted {
     at: Instant,
 }
 
-impl Tally {
+impl SuccessCount {
     /// `received` counts the records that have arrived.
     pub(crate) fn new(received: Arc<AtomicU64>) -> Self {
         Self {
@@ -57,16 +57,16 @@ mod tests {
     #[test]
     fn a_count_is_used_once_and_not_when_it_is_old() {
         let received = Arc::new(AtomicU64::new(7));
-        let tally = Tally::new(Arc::clone(&received));
+        let success_count = SuccessCount::new(Arc::clone(&received));
         let hour = Duration::from_hours(1);
-        assert_eq!(tally.fresh(None, hour), None);
-        let noted = tally.note(100, tally.arrived());
+        assert_eq!(success_count.fresh(None, hour), None);
+        let noted = success_count.note(100, success_count.arrived());
         assert_eq!((noted.successes, noted.arrived), (100, 7));
-        assert_eq!(tally.fresh(None, hour), Some(noted));
-        assert_eq!(tally.fresh(None, Duration::ZERO), None);
-        assert_eq!(tally.fresh(Some(noted), hour), None);
+        assert_eq!(success_count.fresh(None, hour), Some(noted));
+        assert_eq!(success_count.fresh(None, Duration::ZERO), None);
+        assert_eq!(success_count.fresh(Some(noted), hour), None);
         received.store(9, Ordering::Relaxed);
-        let next = tally.note(101, tally.arrived());
-        assert_eq!(tally.clone().fresh(Some(noted), hour), Some(next));
+        let next = success_count.note(101, success_count.arrived());
+        assert_eq!(success_count.clone().fresh(Some(noted), hour), Some(next));
     }
 }

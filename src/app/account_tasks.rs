@@ -16,23 +16,23 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::Access;
 use crate::decode::Secrets;
-use crate::http_client::{self, Limits, Proxy};
-use crate::ingest::{Notes, QuotaSign};
+use crate::http_client::{self, Proxy, Timeouts};
+use crate::ingest::{QuotaSign, WriteQueue};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::model::LocalQuota;
-use crate::poller::{self, Asking, History, Poller, Quotas, Refreshes};
+use crate::poller::{self, History, Poller, PollerConfig, Quotas, Refreshes};
 
 /// For providers that CPA does not know; each call has a limit of its own below.
-const DIRECT_LIMITS: Limits = Limits {
+const DIRECT_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
     total: Duration::from_mins(1),
 };
 
 /// What the watchers have in common with the records' way.
-pub(super) struct Pool {
+pub(super) struct AccountTasks {
     pub(super) names: AccountNames,
-    pub(super) notes: Notes,
+    pub(super) writes: WriteQueue,
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Quotas that are counted here, for the page beside those of providers.
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
@@ -43,7 +43,7 @@ pub(super) struct Pool {
     pub(super) clock: Clock,
 }
 
-impl Pool {
+impl AccountTasks {
     /// Sets the watchers going. Neither is essential: records are taken without them.
     pub(super) fn watch(
         self,
@@ -66,7 +66,8 @@ impl Pool {
             secrets: secrets.clone(),
             stop: life.soft(),
         });
-        let asking = asking(config, &server, Arc::clone(&access), self.clock.clone())?;
+        let poller_config =
+            poller_config(config, &server, Arc::clone(&access), self.clock.clone())?;
         let watcher = Watcher::new(WatcherParts {
             settings: accounts::Settings {
                 url: server.url,
@@ -77,11 +78,11 @@ impl Pool {
             access,
             clock: self.clock.clone(),
             secrets,
-            tally: records.shared().tally(),
+            success_count: records.shared().success_count(),
             directory: directory.clone(),
             names: self.names.clone(),
-            notes: self.notes.clone(),
-            board: handles.accounts.clone(),
+            writes: self.writes.clone(),
+            gauges: handles.accounts.clone(),
             errors,
             changed: Arc::clone(&self.accounts_changed),
             events,
@@ -91,7 +92,7 @@ impl Pool {
             directory: config.storage.path.clone(),
             ready: self.restored.clone(),
         };
-        let poller = self.poller(asking, directory, history, handles, life.soft());
+        let poller = self.poller(poller_config, directory, history, handles, life.soft());
         life.spawn("quotas", poller.run());
         life.spawn("accounts", watcher.run());
         life.spawn("errors channel", channel.run());
@@ -100,17 +101,17 @@ impl Pool {
 
     fn poller(
         self,
-        asking: Asking,
+        poller_config: PollerConfig,
         directory: Directory,
         history: History,
         handles: &Handles,
         stop: CancellationToken,
     ) -> Poller {
         Poller::new(poller::Parts {
-            asking,
+            poller_config,
             directory,
             names: self.names,
-            notes: self.notes,
+            writes: self.writes,
             signs: self.signs,
             local: self.local,
             history,
@@ -129,12 +130,12 @@ pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
 }
 
 /// Who can be asked for quotas, and through what.
-pub(super) fn asking(
+pub(super) fn poller_config(
     config: &Config,
     server: &Server,
     access: Arc<Access>,
     clock: Clock,
-) -> anyhow::Result<Asking> {
+) -> anyhow::Result<PollerConfig> {
     let file = quota_file(config)?;
     let settings = poller::Settings {
         enabled: config.quota.enabled,
@@ -146,7 +147,7 @@ pub(super) fn asking(
         own: file.accounts,
         time_scale: NonZeroU32::MIN,
     };
-    Ok(Asking {
+    Ok(PollerConfig {
         settings,
         configured: file.providers,
         client: server.client.clone(),

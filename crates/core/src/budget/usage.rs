@@ -22,7 +22,7 @@ type RouteKey = [DimId; 4];
 
 /// Adds up what rules ask for.
 #[derive(Debug)]
-pub struct Books {
+pub struct UsageCounters {
     rules: Arc<Rules>,
     texts: HashMap<(Dimension, DimId), Box<[Box<str>]>>,
     /// Which counters an entry touches, found once for each route.
@@ -114,7 +114,7 @@ pub struct DayState {
     pub month: Window,
 }
 
-impl Books {
+impl UsageCounters {
     pub fn new(rules: Arc<Rules>, now: UnixNanos) -> Self {
         let budgets = rules.budgets.iter().map(|rule| Budget {
             counter: Counter::new(measure(rule), &Period::Calendar(rule.calendar.clone())),
@@ -201,7 +201,7 @@ impl Books {
     }
 
     /// Adds up a committed event.
-    pub fn post(&mut self, route: &Route, entry: &Entry) {
+    pub fn record(&mut self, route: &Route, entry: &Entry) {
         let key = [route.provider, route.account, route.client, route.model];
         let slots = match self.routes.get(&key) {
             Some(slots) => Arc::clone(slots),
@@ -209,12 +209,12 @@ impl Books {
         };
         for slot in &slots.quotas {
             if let Some(quota) = self.quotas.get_mut(*slot) {
-                quota.counter.post(entry);
+                quota.counter.record(entry);
             }
         }
         for slot in &slots.budgets {
             if let Some(budget) = self.budgets.get_mut(*slot) {
-                budget.counter.post(entry);
+                budget.counter.record(entry);
             }
         }
         let at = UnixNanos::new(entry.at);
@@ -259,7 +259,7 @@ impl Books {
     }
 
     pub fn budgets(&mut self, now: UnixNanos) -> impl Iterator<Item = BudgetState<'_>> {
-        self.turn_the_page(now);
+        self.roll_day(now);
         let dates = &self.dates;
         let both = self.budgets.iter_mut().zip(&self.rules.budgets);
         both.map(move |(budget, rule)| BudgetState {
@@ -270,7 +270,7 @@ impl Books {
     }
 
     pub fn days(&mut self, now: UnixNanos) -> impl Iterator<Item = DayState> {
-        self.turn_the_page(now);
+        self.roll_day(now);
         let dates = &self.dates;
         self.days.iter().map(|(by, id, days)| DayState {
             by: *by,
@@ -282,7 +282,7 @@ impl Books {
         })
     }
 
-    fn turn_the_page(&mut self, now: UnixNanos) {
+    fn roll_day(&mut self, now: UnixNanos) {
         if self.dates.advance(&self.rules.zone, now) {
             let from = self.dates.kept_from();
             let days = self.days.iter_mut().map(|(_, _, days)| days);

@@ -7,31 +7,31 @@ use arc_swap::ArcSwap;
 use super::super::catalogue::Family;
 use super::super::encode::{Encoder, push_label};
 
-/// Gauges that one part works out as a whole. A [`Sheet`] replaces all of the part's former
+/// Gauges that one part works out as a whole. A [`Samples`] replaces all of the part's former
 /// samples at once: a page never shows half of a change, and what is gone is gone.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Inner>);
+pub struct GaugeSet(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    families: ArcSwap<Vec<Samples>>,
+    families: ArcSwap<Vec<FamilySamples>>,
     left_out: AtomicU64,
 }
 
 /// The samples of one family, sorted by labels.
-struct Samples {
+struct FamilySamples {
     family: &'static Family,
     lines: Vec<(Box<str>, f64)>,
 }
 
-/// Samples on their way to a [`Board`].
+/// Samples on their way to a [`GaugeSet`].
 #[derive(Debug, Default)]
-pub struct Sheet {
-    families: Vec<Samples>,
+pub struct Samples {
+    families: Vec<FamilySamples>,
     left_out: u64,
 }
 
-impl Sheet {
+impl Samples {
     /// Adds a sample. `values` are those of the family's labels in order; an empty one leaves its
     /// label out, which Prometheus takes for the same.
     pub fn add(&mut self, family: &'static Family, values: &[&str], value: f64) {
@@ -48,7 +48,7 @@ impl Sheet {
         // Parts go through their families over and over in the same order: few to look at.
         match self.families.iter_mut().find(|s| s.family == family) {
             Some(samples) => samples.lines.push(line),
-            None => self.families.push(Samples {
+            None => self.families.push(FamilySamples {
                 family,
                 lines: vec![line],
             }),
@@ -65,15 +65,15 @@ impl Sheet {
     }
 }
 
-impl Board {
-    pub fn publish(&self, mut sheet: Sheet) {
-        for samples in &mut sheet.families {
+impl GaugeSet {
+    pub fn publish(&self, mut samples: Samples) {
+        for samples in &mut samples.families {
             samples.lines.sort_by(|a, b| a.0.cmp(&b.0));
             // A page with one series twice is refused as a whole.
             samples.lines.dedup_by(|a, b| a.0 == b.0);
         }
-        self.0.left_out.store(sheet.left_out, Ordering::Relaxed);
-        self.0.families.store(Arc::new(sheet.families));
+        self.0.left_out.store(samples.left_out, Ordering::Relaxed);
+        self.0.families.store(Arc::new(samples.families));
     }
 
     /// How many things a cap keeps off the page now.
@@ -105,7 +105,7 @@ impl Board {
     }
 }
 
-impl fmt::Debug for Samples {
+impl fmt::Debug for FamilySamples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} lines", self.family.name, self.lines.len())
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::super::super::{Audience, Dialect};
     use super::*;
 
-    fn page(board: &Board) -> String {
+    fn page(board: &GaugeSet) -> String {
         let mut out = String::new();
         board.encode(
             &mut Encoder::new(&mut out, Dialect::Text, Audience::Reader),
@@ -129,34 +129,34 @@ mod tests {
 
     #[test]
     fn a_sheet_replaces_all_samples_of_the_one_before() {
-        let board = Board::default();
-        let mut sheet = Sheet::default();
-        sheet.add(&accounts::USED_RATIO, &["claude", "b", "main", "5h"], 1.25);
-        sheet.add(&accounts::UP, &["codex", "a"], 1.0);
-        sheet.add(&accounts::UP, &["claude", "b\"\n"], 0.0);
-        board.publish(sheet);
+        let board = GaugeSet::default();
+        let mut samples = Samples::default();
+        samples.add(&accounts::USED_RATIO, &["claude", "b", "main", "5h"], 1.25);
+        samples.add(&accounts::UP, &["codex", "a"], 1.0);
+        samples.add(&accounts::UP, &["claude", "b\"\n"], 0.0);
+        board.publish(samples);
         assert_eq!(
             page(&board),
             "cpa_account_up{provider=\"claude\",account=\"b\\\"\\n\"} 0\n\
              cpa_account_up{provider=\"codex\",account=\"a\"} 1\n\
              cpa_quota_used_ratio{provider=\"claude\",account=\"b\",limit=\"main\",window=\"5h\"} 1.25"
         );
-        board.publish(Sheet::default());
+        board.publish(Samples::default());
         assert_eq!(page(&board), "");
     }
 
     #[test]
     fn doubles_unknown_labels_and_impossible_numbers_spoil_no_page() {
-        let board = Board::default();
-        let mut sheet = Sheet::default();
-        sheet.add(&accounts::UP, &["codex", ""], 1.0);
-        sheet.add(&accounts::UP, &["codex", ""], 0.0);
-        sheet.add(
+        let board = GaugeSet::default();
+        let mut samples = Samples::default();
+        samples.add(&accounts::UP, &["codex", ""], 1.0);
+        samples.add(&accounts::UP, &["codex", ""], 0.0);
+        samples.add(
             &accounts::USED_RATIO,
             &["codex", "a", "main", "5h"],
             f64::NAN,
         );
-        board.publish(sheet);
+        board.publish(samples);
         assert_eq!(page(&board), "cpa_account_up{provider=\"codex\"} 1");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::row::{Row, Seen};
+use super::window_state::{Observation, WindowState};
 use crate::accounts::Account;
 use crate::model::{
     AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
@@ -11,11 +11,11 @@ use crate::model::{
 use crate::quota::passive;
 
 /// Name of a limit and of its window.
-type Place = (Box<str>, Box<str>);
+type WindowKey = (Box<str>, Box<str>);
 
 /// The account that something is known of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Whose<'a> {
+pub(super) struct AccountKey<'a> {
     pub(super) auth_index: &'a str,
     /// The credential's own provider.
     pub(super) provider: &'a str,
@@ -23,10 +23,10 @@ pub(super) struct Whose<'a> {
 
 /// The readings of one account.
 #[derive(Clone, Debug)]
-pub(super) struct AccountBoard {
+pub(super) struct AccountQuotas {
     /// The credential's own provider.
     pub(super) provider: Arc<str>,
-    pub(super) rows: BTreeMap<Place, Row>,
+    pub(super) windows: BTreeMap<WindowKey, WindowState>,
     pub(super) facts: AccountFacts,
     /// From when the newest of the facts are.
     facts_at: Option<UnixNanos>,
@@ -36,14 +36,14 @@ pub(super) struct AccountBoard {
 
 /// The state of all quotas.
 #[derive(Debug)]
-pub(super) struct Board {
-    accounts: HashMap<Box<str>, AccountBoard>,
+pub(super) struct QuotaState {
+    accounts: HashMap<Box<str>, AccountQuotas>,
     /// Names of limits that may be shown, the first to come.
     limits: HashSet<Box<str>>,
     max_limits: usize,
 }
 
-impl Board {
+impl QuotaState {
     pub(super) fn new(max_limits: usize) -> Self {
         Self {
             accounts: HashMap::new(),
@@ -52,8 +52,8 @@ impl Board {
         }
     }
 
-    pub(super) fn accounts(&self) -> impl Iterator<Item = (&str, &AccountBoard)> {
-        self.accounts.iter().map(|(index, board)| (&**index, board))
+    pub(super) fn accounts(&self) -> impl Iterator<Item = (&str, &AccountQuotas)> {
+        self.accounts.iter().map(|(index, state)| (&**index, state))
     }
 
     /// Whether the cap on names of limits lets this one be shown.
@@ -61,14 +61,14 @@ impl Board {
         self.limits.contains(limit)
     }
 
-    pub(super) fn get(&self, auth_index: &str) -> Option<&AccountBoard> {
+    pub(super) fn get(&self, auth_index: &str) -> Option<&AccountQuotas> {
         self.accounts.get(auth_index)
     }
 
     /// Takes over what a poll brought. Gives the readings that are news, for the history.
     pub(super) fn polled(
         &mut self,
-        whose: Whose<'_>,
+        whose: AccountKey<'_>,
         answer: QuotaAnswer,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
@@ -79,20 +79,25 @@ impl Board {
         let readings: Vec<Reading> = answer.readings;
         let readings = readings
             .into_iter()
-            .map(|reading| self.at_home(whose.auth_index, reading))
+            .map(|reading| self.resolve_window(whose.auth_index, reading))
             .collect::<Vec<_>>();
-        self.read(whose, readings, Seen::new(QuotaSource::Poll, now, now), now)
+        self.read(
+            whose,
+            readings,
+            Observation::new(QuotaSource::Poll, now, now),
+            now,
+        )
     }
 
     /// Takes over what headers of an ordinary answer told.
-    pub(super) fn overheard(
+    pub(super) fn from_headers(
         &mut self,
-        whose: Whose<'_>,
+        whose: AccountKey<'_>,
         answer: QuotaAnswer,
         at: UnixNanos,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
-        let seen = Seen::new(QuotaSource::Header, at, now);
+        let seen = Observation::new(QuotaSource::Header, at, now);
         let account = self.account(whose);
         if account.facts_at <= Some(seen.at()) {
             account.facts_at = Some(seen.at());
@@ -106,7 +111,7 @@ impl Board {
 
     /// Takes over the headers that CPA's list of accounts repeats.
     pub(super) fn listed(&mut self, account: &Account, now: UnixNanos) -> Vec<QuotaPoint> {
-        let whose = Whose {
+        let whose = AccountKey {
             auth_index: &account.auth_index,
             provider: &account.provider,
         };
@@ -116,7 +121,7 @@ impl Board {
             if let Some(at) = signals.observed_at {
                 let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
                 let answer = passive::headers(whose.provider, pairs, at);
-                news.extend(self.overheard(whose, answer, at, now));
+                news.extend(self.from_headers(whose, answer, at, now));
             }
         }
         news
@@ -124,9 +129,9 @@ impl Board {
 
     pub(super) fn read(
         &mut self,
-        whose: Whose<'_>,
+        whose: AccountKey<'_>,
         readings: impl IntoIterator<Item = Reading>,
-        seen: Seen,
+        seen: Observation,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
         let mut news = Vec::new();
@@ -135,17 +140,17 @@ impl Board {
                 continue;
             }
             self.admit(reading.limit().as_str());
-            let rows = &mut self.account(whose).rows;
+            let windows = &mut self.account(whose).windows;
             let label = reading.window().label();
             let place = (reading.limit().as_str().into(), label.into());
-            overrule(rows, &place, seen);
-            let changed = if let Some(row) = rows.get_mut(&place) {
+            overrule(windows, &place, seen);
+            let changed = if let Some(row) = windows.get_mut(&place) {
                 row.update(reading, seen, now)
             } else {
-                rows.insert(place.clone(), Row::new(reading, seen, now));
+                windows.insert(place.clone(), WindowState::new(reading, seen, now));
                 true
             };
-            if changed && let Some(row) = rows.get(&place) {
+            if changed && let Some(row) = windows.get(&place) {
                 news.push(QuotaPoint {
                     auth_index: whose.auth_index.into(),
                     provider: whose.provider.into(),
@@ -160,12 +165,12 @@ impl Board {
 
     /// A refusal names no window, and neither does a page without usable times: the known window
     /// of the limit that ends at the same time.
-    pub(super) fn at_home(&self, auth_index: &str, refusal: Reading) -> Reading {
-        let rows = self
+    pub(super) fn resolve_window(&self, auth_index: &str, refusal: Reading) -> Reading {
+        let windows = self
             .get(auth_index)
             .into_iter()
-            .flat_map(|a| a.rows.values());
-        let home = rows
+            .flat_map(|a| a.windows.values());
+        let home = windows
             .filter(|row| row.reading().limit() == refusal.limit() && row.is_current())
             .find(|row| row.ends_with(&refusal));
         match home {
@@ -180,11 +185,11 @@ impl Board {
     /// Takes over the last readings of an earlier run.
     pub(super) fn restore(&mut self, points: Vec<QuotaPoint>, now: UnixNanos) {
         for point in points {
-            let whose = Whose {
+            let whose = AccountKey {
                 auth_index: &point.auth_index,
                 provider: &point.provider,
             };
-            let seen = Seen::new(point.source, point.observed, now);
+            let seen = Observation::new(point.source, point.observed, now);
             self.read(whose, [point.reading], seen, now);
         }
     }
@@ -194,7 +199,7 @@ impl Board {
         let mut over = Vec::new();
         for (index, account) in &mut self.accounts {
             let mut news = false;
-            account.rows.retain(|_, row| {
+            account.windows.retain(|_, row| {
                 news |= row.expire(now);
                 !row.is_forgotten(now)
             });
@@ -210,12 +215,12 @@ impl Board {
         self.accounts.retain(|index, _| is_there(index));
     }
 
-    fn account(&mut self, whose: Whose<'_>) -> &mut AccountBoard {
+    fn account(&mut self, whose: AccountKey<'_>) -> &mut AccountQuotas {
         self.accounts
             .entry(whose.auth_index.into())
-            .or_insert_with(|| AccountBoard {
+            .or_insert_with(|| AccountQuotas {
                 provider: whose.provider.into(),
-                rows: BTreeMap::new(),
+                windows: BTreeMap::new(),
                 facts: AccountFacts::default(),
                 facts_at: None,
                 polled: None,
@@ -230,11 +235,11 @@ impl Board {
 }
 
 /// A refusal that named no window gives way to a later word on the windows of its limit.
-fn overrule(rows: &mut BTreeMap<Place, Row>, place: &Place, by: Seen) {
+fn overrule(windows: &mut BTreeMap<WindowKey, WindowState>, place: &WindowKey, by: Observation) {
     let (limit, window) = place;
     let unknown = Window::UNKNOWN.label();
     if **window != *unknown
-        && let Some(refusal) = rows.get_mut(&(limit.clone(), unknown.into()))
+        && let Some(refusal) = windows.get_mut(&(limit.clone(), unknown.into()))
     {
         refusal.overrule(by);
     }
@@ -245,7 +250,7 @@ mod tests {
     use super::*;
     use crate::model::{Limit, Name, Scope, Unit};
 
-    const WHOSE: Whose<'_> = Whose {
+    const WHOSE: AccountKey<'_> = AccountKey {
         auth_index: "a1",
         provider: "codex",
     };
@@ -260,12 +265,12 @@ mod tests {
             .with_reset(Some(at(reset)))
     }
 
-    fn poll(board: &mut Board, facts: AccountFacts, minutes: i64) {
+    fn poll(state: &mut QuotaState, facts: AccountFacts, minutes: i64) {
         let answer = QuotaAnswer {
             readings: Vec::new(),
             facts,
         };
-        board.polled(WHOSE, answer, at(minutes));
+        state.polled(WHOSE, answer, at(minutes));
     }
 
     fn balance(credits: f64) -> AccountFacts {
@@ -274,25 +279,25 @@ mod tests {
         facts
     }
 
-    fn credits(board: &Board) -> Vec<(Unit, f64)> {
-        board.get("a1").unwrap().facts.credits.clone()
+    fn credits(state: &QuotaState) -> Vec<(Unit, f64)> {
+        state.get("a1").unwrap().facts.credits.clone()
     }
 
     #[test]
     fn an_end_that_is_past_brings_no_row_and_no_reset() {
-        let mut board = Board::new(9);
-        let seen = Seen::new(QuotaSource::Poll, at(10), at(10));
+        let mut state = QuotaState::new(9);
+        let seen = Observation::new(QuotaSource::Poll, at(10), at(10));
         assert!(
-            board
+            state
                 .read(WHOSE, [reading(80.0, 9)], seen, at(10))
                 .is_empty()
         );
-        assert!(board.get("a1").is_none());
+        assert!(state.get("a1").is_none());
     }
 
     #[test]
     fn what_ended_while_nobody_looked_is_restored_as_over() {
-        let mut board = Board::new(9);
+        let mut state = QuotaState::new(9);
         let point = QuotaPoint {
             auth_index: "a1".into(),
             provider: "codex".into(),
@@ -300,34 +305,34 @@ mod tests {
             observed: at(1),
             source: QuotaSource::Poll,
         };
-        board.restore(vec![point], at(10));
-        assert!(board.expire(at(10)).is_empty());
-        let row = board.get("a1").unwrap().rows.values().next().unwrap();
+        state.restore(vec![point], at(10));
+        assert!(state.expire(at(10)).is_empty());
+        let row = state.get("a1").unwrap().windows.values().next().unwrap();
         assert!(row.figures().is_none());
         assert_eq!(row.resets(), 0);
     }
 
     #[test]
     fn a_poll_that_did_not_ask_for_balances_takes_none_away() {
-        let mut board = Board::new(9);
-        poll(&mut board, balance(5.0), 0);
-        poll(&mut board, AccountFacts::not_asked(), 5);
-        assert_eq!(credits(&board), [(Unit::Credits, 5.0)]);
-        poll(&mut board, AccountFacts::default(), 10);
-        assert_eq!(credits(&board), []);
+        let mut state = QuotaState::new(9);
+        poll(&mut state, balance(5.0), 0);
+        poll(&mut state, AccountFacts::not_asked(), 5);
+        assert_eq!(credits(&state), [(Unit::Credits, 5.0)]);
+        poll(&mut state, AccountFacts::default(), 10);
+        assert_eq!(credits(&state), []);
     }
 
     #[test]
     fn the_newest_balance_wins_wherever_it_stands() {
-        let mut board = Board::new(9);
-        poll(&mut board, balance(5.0), 10);
+        let mut state = QuotaState::new(9);
+        poll(&mut state, balance(5.0), 10);
         let mut hear = |credits, minutes| {
             let answer = QuotaAnswer {
                 readings: Vec::new(),
                 facts: balance(credits),
             };
-            board.overheard(WHOSE, answer, at(minutes), at(20));
-            board.get("a1").unwrap().facts.credits.clone()
+            state.from_headers(WHOSE, answer, at(minutes), at(20));
+            state.get("a1").unwrap().facts.credits.clone()
         };
         assert_eq!(hear(9.0, 9), [(Unit::Credits, 5.0)]);
         assert_eq!(hear(4.0, 11), [(Unit::Credits, 4.0)]);
@@ -336,29 +341,29 @@ mod tests {
 
     #[test]
     fn the_plan_outlives_polls_that_do_not_name_it() {
-        let mut board = Board::new(9);
+        let mut state = QuotaState::new(9);
         let plan = Name::new("pro");
         let facts = AccountFacts {
             plan: plan.clone(),
             ..AccountFacts::default()
         };
-        poll(&mut board, facts, 0);
-        poll(&mut board, AccountFacts::default(), 5);
-        assert_eq!(board.get("a1").unwrap().facts.plan, plan);
+        poll(&mut state, facts, 0);
+        poll(&mut state, AccountFacts::default(), 5);
+        assert_eq!(state.get("a1").unwrap().facts.plan, plan);
     }
 
     #[test]
     fn a_refusal_without_window_gives_way_to_a_poll() {
-        let mut board = Board::new(9);
+        let mut state = QuotaState::new(9);
         let refusal = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account)
             .with_reset(Some(at(9000)))
             .with_exhausted(Some(true));
-        let seen = Seen::new(QuotaSource::Error, at(1), at(1));
-        board.read(WHOSE, [refusal], seen, at(1));
-        let seen = Seen::new(QuotaSource::Poll, at(2), at(2));
-        board.read(WHOSE, [reading(3.0, 200)], seen, at(2));
-        let rows = &board.get("a1").unwrap().rows;
-        let shown: Vec<_> = rows.iter().filter(|(_, row)| row.is_current()).collect();
+        let seen = Observation::new(QuotaSource::Error, at(1), at(1));
+        state.read(WHOSE, [refusal], seen, at(1));
+        let seen = Observation::new(QuotaSource::Poll, at(2), at(2));
+        state.read(WHOSE, [reading(3.0, 200)], seen, at(2));
+        let windows = &state.get("a1").unwrap().windows;
+        let shown: Vec<_> = windows.iter().filter(|(_, row)| row.is_current()).collect();
         assert_eq!(shown.len(), 1, "{shown:?}");
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::{
-    Books, By, ComboRule, Combos, Entry, Every, Globs, Measure, Period, QuotaRule, Rules, Selector,
-    Split,
+    By, ComboRule, Combos, Entry, Every, Globs, Measure, Period, QuotaRule, Rules, Selector, Split,
+    UsageCounters,
 };
-use super::support::{DAY, at, books, budget, calendar, glm, paid, quota, request, route};
+use super::support::{DAY, at, budget, calendar, glm, paid, quota, request, route, usage};
 use crate::model::{DimId, Dimension, Route, UnixNanos};
 
 fn now() -> UnixNanos {
@@ -28,8 +28,8 @@ fn rule(name: &str, selector: Selector, split: Split) -> QuotaRule {
 }
 
 /// Rule and account by what was used.
-fn state(books: &mut Books, now: UnixNanos) -> BTreeMap<(String, Option<u32>), u64> {
-    let states = books.quotas(now).map(|state| {
+fn state(usage: &mut UsageCounters, now: UnixNanos) -> BTreeMap<(String, Option<u32>), u64> {
+    let states = usage.quotas(now).map(|state| {
         let whose = state.whose.map(|account| account.id.0);
         ((state.rule.name.to_string(), whose), state.count.used)
     });
@@ -57,11 +57,11 @@ fn selectors_choose_by_every_name_of_a_thing() {
         quotas,
         ..Rules::default()
     };
-    let mut books = books(rules, now());
-    books.post(&glm(), &request(now(), 1));
-    books.post(&route([2, 2, 1, 2]), &request(now(), 10));
-    books.post(&route([2, 2, 2, 2]), &request(now(), 100));
-    books.post(&route([2, 0, 0, 0]), &request(now(), 1000));
+    let mut usage = usage(rules, now());
+    usage.record(&glm(), &request(now(), 1));
+    usage.record(&route([2, 2, 1, 2]), &request(now(), 10));
+    usage.record(&route([2, 2, 2, 2]), &request(now(), 100));
+    usage.record(&route([2, 0, 0, 0]), &request(now(), 1000));
     let expected: BTreeMap<(String, Option<u32>), u64> = [
         ("all", Some(0), 1000),
         ("all", Some(1), 1),
@@ -76,15 +76,15 @@ fn selectors_choose_by_every_name_of_a_thing() {
     .into_iter()
     .map(|(name, whose, used)| ((name.to_owned(), whose), used))
     .collect();
-    assert_eq!(state(&mut books, now()), expected);
+    assert_eq!(state(&mut usage, now()), expected);
 }
 
 #[test]
 fn days_are_summed_by_provider_account_client_and_in_all() {
-    let mut books = books(Rules::default(), now());
-    books.post(&route([1, 1, 1, 1]), &paid(now(), 1));
-    books.post(&route([2, 2, 1, 2]), &paid(now(), 10));
-    let costs: BTreeMap<(&str, u32), u64> = books
+    let mut usage = usage(Rules::default(), now());
+    usage.record(&route([1, 1, 1, 1]), &paid(now(), 1));
+    usage.record(&route([2, 2, 1, 2]), &paid(now(), 10));
+    let costs: BTreeMap<(&str, u32), u64> = usage
         .days(now())
         .map(|day| ((day.by.as_str(), day.id.0), day.today.cost))
         .collect();
@@ -97,14 +97,14 @@ fn days_are_summed_by_provider_account_client_and_in_all() {
 
 #[test]
 fn midnight_turns_today_into_history() {
-    let mut books = books(Rules::default(), now());
-    books.post(&glm(), &paid(now(), 7));
+    let mut usage = usage(Rules::default(), now());
+    usage.record(&glm(), &paid(now(), 7));
     let tomorrow = UnixNanos::new(now().get() + DAY);
-    let total = books.days(tomorrow).next().unwrap();
+    let total = usage.days(tomorrow).next().unwrap();
     assert_eq!(total.today.cost, 0);
     assert_eq!(total.mean.unwrap().days, 1);
     let next_month = at("2026-12-20T00:00:00Z");
-    let total = books.days(next_month).next().unwrap();
+    let total = usage.days(next_month).next().unwrap();
     assert!(total.mean.is_none() && total.month_to_date.cost == 0);
 }
 
@@ -115,7 +115,7 @@ fn what_an_event_can_change_begins_at_the_longest_window() {
             quotas,
             ..Rules::default()
         };
-        books(rules, now()).wanted_from(now())
+        usage(rules, now()).wanted_from(now())
     };
     assert_eq!(from(Vec::new()), at("2026-11-01T00:00:00Z"));
     let month = Period::Calendar(calendar(Every::Month(25), "00:00", "UTC"));
@@ -191,8 +191,8 @@ fn many_rules() -> Rules {
 }
 
 /// All figures, as text.
-fn figures(books: &mut Books, now: UnixNanos) -> Vec<String> {
-    let mut all: Vec<String> = books
+fn figures(usage: &mut UsageCounters, now: UnixNanos) -> Vec<String> {
+    let mut all: Vec<String> = usage
         .quotas(now)
         .map(|state| {
             let rule = (&state.rule.measure, &state.rule.period);
@@ -200,11 +200,11 @@ fn figures(books: &mut Books, now: UnixNanos) -> Vec<String> {
         })
         .collect();
     all.extend(
-        books
+        usage
             .budgets(now)
             .map(|b| format!("{:?} {:?}", b.count, b.average)),
     );
-    all.extend(books.days(now).map(|day| format!("{day:?}")));
+    all.extend(usage.days(now).map(|day| format!("{day:?}")));
     all.sort();
     all
 }
@@ -239,26 +239,26 @@ proptest! {
         let rules = Arc::new(many_rules());
         let early = UnixNanos::new(now().get() - days_before * DAY);
         // One process sees everything as it comes, and is looked at on its way.
-        let mut one = Books::new(Arc::clone(&rules), early);
+        let mut one = UsageCounters::new(Arc::clone(&rules), early);
         let cut = cut.index(history.len() + 1);
         let (before, after) = history.split_at(cut);
         let mut stored = before.to_vec();
         for (route, entry) in before {
-            one.post(route, entry);
+            one.record(route, entry);
         }
         figures(&mut one, early);
         for (route, entry) in after {
-            one.post(route, entry);
+            one.record(route, entry);
         }
         // The other starts later, and reads what is stored by time.
-        let mut other = Books::new(Arc::clone(&rules), now());
+        let mut other = UsageCounters::new(Arc::clone(&rules), now());
         stored.sort_by_key(|(_, entry)| entry.at);
         let from = other.wanted_from(now()).get();
         for (route, entry) in stored.iter().filter(|(_, entry)| entry.at >= from) {
-            other.post(route, entry);
+            other.record(route, entry);
         }
         for (route, entry) in after {
-            other.post(route, entry);
+            other.record(route, entry);
         }
         let of_accounts = |figures: Vec<String>| -> Vec<String> {
             // Who was idle for long has no figures after a restart; before it, zeros.

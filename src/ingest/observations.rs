@@ -17,7 +17,7 @@ pub struct QuotaSign {
 
 /// The latest quota signs of a round, one for each account and model.
 #[derive(Debug, Default)]
-pub(super) struct Signs(HashMap<(DimId, DimId), Latest>);
+pub(super) struct QuotaObservations(HashMap<(DimId, DimId), Latest>);
 
 #[derive(Debug)]
 struct Latest {
@@ -26,7 +26,7 @@ struct Latest {
     sign: QuotaSign,
 }
 
-impl Signs {
+impl QuotaObservations {
     pub(super) fn note(&mut self, event: Event<'_>, route: &Route) {
         if event.quota_headers.is_empty() && event.exhaustion.is_none() {
             return;

@@ -18,12 +18,12 @@ const REMEMBERED: Duration = Duration::from_hours(24 * 32);
 
 /// Where a reading comes from, and from when.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     source: QuotaSource,
     at: UnixNanos,
 }
 
-impl Seen {
+impl Observation {
     /// A time that is still to come is another clock's mistake: believed, it would keep every
     /// true reading out until then.
     pub(super) fn new(source: QuotaSource, at: UnixNanos, now: UnixNanos) -> Self {
@@ -49,7 +49,7 @@ impl Seen {
 
 /// What is shown of a window, whoever counts it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Figures<'a> {
+pub(super) struct WindowStatus<'a> {
     pub(super) reading: &'a Reading,
     pub(super) exhausted: Option<bool>,
     pub(super) exhaustion: Option<UnixNanos>,
@@ -59,17 +59,17 @@ pub(super) struct Figures<'a> {
 
 /// The latest reading of a window.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct WindowState {
     reading: Reading,
-    seen: Seen,
+    seen: Observation,
     /// Its window is over: the figures say nothing any more.
     expired: bool,
     resets: u64,
 }
 
-impl Row {
+impl WindowState {
     /// A window that is over by now ended before anybody looked, and nobody counts that.
-    pub(super) fn new(reading: Reading, seen: Seen, now: UnixNanos) -> Self {
+    pub(super) fn new(reading: Reading, seen: Observation, now: UnixNanos) -> Self {
         let mut this = Self {
             reading,
             seen,
@@ -90,8 +90,8 @@ impl Row {
     }
 
     /// What is known, while it holds.
-    pub(super) fn figures(&self) -> Option<Figures<'_>> {
-        self.is_current().then(|| Figures {
+    pub(super) fn figures(&self) -> Option<WindowStatus<'_>> {
+        self.is_current().then(|| WindowStatus {
             reading: &self.reading,
             exhausted: self.reading.exhausted(),
             exhaustion: self.exhaustion(),
@@ -112,7 +112,7 @@ impl Row {
     }
 
     /// Takes a reading over unless a newer one is known. True when the figures changed.
-    pub(super) fn update(&mut self, reading: Reading, seen: Seen, now: UnixNanos) -> bool {
+    pub(super) fn update(&mut self, reading: Reading, seen: Observation, now: UnixNanos) -> bool {
         if self.is_newer_than(seen, now) {
             return false;
         }
@@ -140,7 +140,7 @@ impl Row {
     }
 
     /// Whether what is known is from later, or from the same moment and over since.
-    fn is_newer_than(&self, seen: Seen, now: UnixNanos) -> bool {
+    fn is_newer_than(&self, seen: Observation, now: UnixNanos) -> bool {
         // A clock that was set back has stamped this with a time that is still to come.
         let is_from_the_future = self.seen.at > now;
         let is_later = seen.at < self.seen.at || (self.expired && seen.at == self.seen.at);
@@ -148,7 +148,7 @@ impl Row {
     }
 
     /// The provider has spoken of its windows: what one refusal said alone holds no longer.
-    pub(super) fn overrule(&mut self, by: Seen) {
+    pub(super) fn overrule(&mut self, by: Observation) {
         self.expired |= self.seen.source == QuotaSource::Error
             && by.source != QuotaSource::Error
             && self.seen.at <= by.at;

@@ -2,11 +2,11 @@
 
 use super::super::labels::{LabelKind, OTHER};
 use super::super::restored::at;
-use super::Ledger;
+use super::Counters;
 use crate::model::{DimId, Dimension, Event, Money, Route};
 
-impl Ledger {
-    /// Counts a new event for the combos it belongs to. Call next to [`Ledger::count`].
+impl Counters {
+    /// Counts a new event for the combos it belongs to. Call next to [`Counters::count`].
     pub fn count_combos(
         &mut self,
         event: &Event<'_>,

@@ -3,12 +3,12 @@
 use secrecy::SecretString;
 
 use super::account::Account;
+use super::account_set::AccountsSnapshot;
 use super::decode_v0;
 use super::decode_v8;
 use super::key_lists::{self, KeyList};
-use super::roster::Look;
 use super::{Decoding, NotAList};
-use crate::cpa::{Api, HttpFailure, Management, Tally};
+use crate::cpa::{Api, HttpFailure, Management, SuccessCount};
 
 /// Looks after which the server's generation is asked again, though nothing failed.
 const LOOKS_KNOWN: u32 = 10;
@@ -17,10 +17,10 @@ const MAX_PAGES: u32 = 200;
 
 /// Asks CPA, and remembers what keeps calls few and lets the log speak of changes only.
 #[derive(Debug)]
-pub(super) struct Inquiry {
+pub(super) struct AccountsClient {
     management: Management,
     decoding: Decoding,
-    tally: Tally,
+    success_count: SuccessCount,
     api: Option<Api>,
     /// Looks for which the server is taken to be the same.
     fresh_for: u32,
@@ -31,25 +31,29 @@ pub(super) struct Inquiry {
 
 /// Why a look brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LookFailure {
+pub(crate) enum SnapshotFailure {
     #[error("call failed")]
     Http(#[from] HttpFailure),
     #[error("the answer is no list of accounts")]
     Content,
 }
 
-impl From<NotAList> for LookFailure {
+impl From<NotAList> for SnapshotFailure {
     fn from(_: NotAList) -> Self {
         Self::Content
     }
 }
 
-impl Inquiry {
-    pub(super) fn new(management: Management, decoding: Decoding, tally: Tally) -> Self {
+impl AccountsClient {
+    pub(super) fn new(
+        management: Management,
+        decoding: Decoding,
+        success_count: SuccessCount,
+    ) -> Self {
         Self {
             management,
             decoding,
-            tally,
+            success_count,
             api: None,
             fresh_for: 0,
             unreadable: Vec::new(),
@@ -58,7 +62,10 @@ impl Inquiry {
     }
 
     /// Asks for everything once. May be dropped at any time.
-    pub(super) async fn look(&mut self, key: &SecretString) -> Result<Look, LookFailure> {
+    pub(super) async fn snapshot(
+        &mut self,
+        key: &SecretString,
+    ) -> Result<AccountsSnapshot, SnapshotFailure> {
         let looked = self.ask(key).await;
         self.fresh_for = match looked {
             Ok(_) => self.fresh_for.saturating_sub(1),
@@ -68,9 +75,9 @@ impl Inquiry {
         looked
     }
 
-    async fn ask(&mut self, key: &SecretString) -> Result<Look, LookFailure> {
+    async fn ask(&mut self, key: &SecretString) -> Result<AccountsSnapshot, SnapshotFailure> {
         let api = self.api(key).await?;
-        let arrived = self.tally.arrived();
+        let arrived = self.success_count.arrived();
         let mut skipped = 0;
         let files = self.files(api, key, &mut skipped).await?;
         let mut unreadable = Vec::new();
@@ -90,10 +97,10 @@ impl Inquiry {
             let of_files = files.iter().filter_map(|file| file.success);
             let of_keys = usage.values().map(|(success, _)| *success);
             let successes = of_files.chain(of_keys).fold(0, u64::saturating_add);
-            self.tally.note(successes, arrived);
+            self.success_count.note(successes, arrived);
         }
         self.say_unreadable(unreadable, skipped);
-        Ok(Look {
+        Ok(AccountsSnapshot {
             files,
             tells_cooldowns: api == Api::V8,
             keys,
@@ -118,7 +125,7 @@ impl Inquiry {
         api: Api,
         key: &SecretString,
         skipped: &mut usize,
-    ) -> Result<Vec<Account>, LookFailure> {
+    ) -> Result<Vec<Account>, SnapshotFailure> {
         let mut files = Vec::new();
         for number in 1..=MAX_PAGES {
             let body = self.management.credentials(api, key, number).await?;

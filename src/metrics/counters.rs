@@ -20,7 +20,7 @@ mod config;
 mod money;
 mod routes;
 
-pub use config::LedgerConfig;
+pub use config::CountersConfig;
 pub use money::{PlanFee, PriceFacts, PriceOfModel};
 
 use money::MoneyState;
@@ -28,8 +28,8 @@ use routes::{NO_SLOT, RouteKey, RouteSlots};
 
 /// Counts events into totals and publishes what is committed.
 #[derive(Debug)]
-pub struct Ledger {
-    config: LedgerConfig,
+pub struct Counters {
+    config: CountersConfig,
     texts: LabelTexts,
     tables: Vec<Table>,
     routes: HashMap<RouteKey, RouteSlots>,
@@ -55,8 +55,8 @@ struct Held {
     released: bool,
 }
 
-impl Ledger {
-    pub fn new(config: LedgerConfig, exposition: Exposition, names: AccountNames) -> Self {
+impl Counters {
+    pub fn new(config: CountersConfig, exposition: Exposition, names: AccountNames) -> Self {
         let mut this = Self {
             texts: LabelTexts::new(config.caps, config.aliases.clone()),
             tables: RESTORED.iter().map(Table::new).collect(),
