@@ -296,6 +296,7 @@ impl Account {
             _ if self.rests() && !self.is_transient() => Status::Cooling,
             Reported::Pending => Status::Pending,
             // One model failed and CPA goes on with the others, unless the whole is in doubt.
+            Reported::Error if self.served_since => Status::Active,
             Reported::Error if self.needs_somebody() || self.is_in_doubt() => Status::Error,
             Reported::Error | Reported::Active => Status::Active,
             Reported::Unknown => Status::Unknown,
@@ -331,10 +332,10 @@ impl Account {
         }
     }
 
-    /// Nothing tells what the last failure was about, and CPA has not served since.
+    /// Nothing tells what the last failure was about.
     fn is_in_doubt(&self) -> bool {
         let reason = self.last_failure.map(|failure| failure.reason);
-        matches!(reason, None | Some(FailureReason::Other)) && !self.served_since
+        matches!(reason, None | Some(FailureReason::Other))
     }
 
     /// The next time at which [`Self::settle`] has something to do.

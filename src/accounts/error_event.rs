@@ -105,12 +105,19 @@ pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
 }
 
 fn judge(state: &RawState<'_>, heard: ChannelEvent<'_>, with: &Decoding) -> State {
-    let mut cooldowns = Vec::new();
-    cooldowns.extend(cooldown(Scope::Credential, state, heard));
-    if let Some(model) = &state.model {
+    let mut whole = cooldown(Scope::Credential, state, heard);
+    let model = state.model.as_ref().and_then(|model| {
         let scope = Scope::Model(with.secrets.shown(&model.name));
-        cooldowns.extend(cooldown(scope, model, heard));
+        cooldown(scope, model, heard)
+    });
+    // CPA says `quota` of the whole as soon as any of its models has a back-off, be it against
+    // Cloudflare. A whole that waits for this model waits for the model's reason.
+    if let Some((whole, model)) = whole.as_mut().zip(model.as_ref())
+        && (whole.reason, whole.until) == (CooldownReason::Quota, model.until)
+    {
+        whole.reason = model.reason;
     }
+    let cooldowns = whole.into_iter().chain(model).collect();
     State {
         reported: Reported::from_text(&state.status),
         last_failure: LastFailure::heard(heard, &state.status_message),

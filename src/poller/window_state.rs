@@ -71,7 +71,7 @@ impl WindowState {
     /// A window that is over by now ended before anybody looked, and nobody counts that.
     pub(super) fn new(reading: Reading, seen: Observation, now: UnixNanos) -> Self {
         let mut this = Self {
-            reading,
+            reading: without_false_reset(reading, seen),
             seen,
             expired: false,
             resets: 0,
@@ -116,6 +116,7 @@ impl WindowState {
         if self.is_newer_than(seen, now) {
             return false;
         }
+        let reading = without_false_reset(reading, seen);
         self.expire(seen.at);
         if self.expired && self.is_of_the_past(&reading) {
             return false;
@@ -212,6 +213,20 @@ impl WindowState {
         let until = (1.0 - used) * elapsed / used;
         let until = Duration::try_from_secs_f64(until).ok()?;
         (until.as_secs_f64() < left).then(|| self.seen.at.saturating_add(until))
+    }
+}
+
+/// A window does not end later than it is long. There is room for clocks, and for months and longer
+/// periods that a provider calls by a shorter name; a date like 2099 stands for "never".
+fn without_false_reset(reading: Reading, seen: Observation) -> Reading {
+    let longest = reading.window().seconds().map(|seconds| {
+        let seconds = Duration::from_secs(u64::from(seconds));
+        seconds * 2 + Duration::from_hours(24)
+    });
+    let ahead = reading.reset_at().map(|reset| reset.since(seen.at));
+    match ahead.zip(longest) {
+        Some((ahead, longest)) if ahead > longest => reading.with_reset(None),
+        _ => reading,
     }
 }
 

@@ -231,6 +231,27 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
     }
 }
 
+/// As a CPA 7.2.140 tells a challenge by Cloudflare: the whole has the general word.
+#[test]
+fn a_whole_that_waits_for_one_model_has_the_models_reason() {
+    let model = |end: &str| {
+        json!({
+            "unavailable": true, "next_retry_after": LATER, "quota": { "exceeded": true, "reason": "quota" },
+            "model": { "name": "m", "status": "error", "unavailable": true, "next_retry_after": end,
+                       "quota": { "exceeded": true, "reason": "cloudflare challenge" } },
+        })
+    };
+    let challenge = |end| event("codex", 403, "<title>Just a moment...</title>", model(end));
+    let reasons = |set: &AccountSet| -> Vec<CooldownReason> {
+        only(set).cooldowns.iter().map(|c| c.reason).collect()
+    };
+    let both = [CooldownReason::CloudflareChallenge; 2];
+    assert_eq!(reasons(&after_event(&challenge(LATER))), both);
+    let apart = [CooldownReason::Quota, CooldownReason::CloudflareChallenge];
+    let another = after_event(&challenge("2026-11-22T06:00:00Z"));
+    assert_eq!(reasons(&another), apart);
+}
+
 #[test]
 fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
     let dead = "This organization has been disabled.";
@@ -250,25 +271,33 @@ fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
     assert_eq!(only(&set).status, Status::Active);
 }
 
+/// A failure that nothing explains, and a refusal that turns out to be of one model only.
 #[test]
-fn an_account_that_serves_on_after_an_unknown_failure_is_no_error() {
-    let listed =
-        |success: u64| snapshot(&json!({ "status_message": "what is this", "success": success }));
-    let mut set = AccountSet::default();
-    set.take(listed(5), time(NOW));
-    set.take(listed(5), time(NOW));
-    assert_eq!(only(&set).status, Status::Error);
-    set.take(listed(6), time(NOW));
-    set.take(listed(6), time(NOW));
-    assert_eq!(only(&set).status, Status::Active);
-    // A failure that came after these successes.
-    let state = json!({ "status_message": "what is this" });
-    let mut heard = event("codex", 302, "what is this", state);
-    heard["status_code"] = 302.into();
-    hear(&mut set, &heard);
-    assert_eq!(only(&set).status, Status::Error);
-    set.take(listed(7), time(NOW));
-    assert_eq!(only(&set).status, Status::Error);
+fn an_account_that_serves_on_after_a_failure_is_no_error() {
+    for (status, message) in [
+        (302, "what is this"),
+        (403, "permission_error: no access to this model"),
+    ] {
+        let listed = |success: u64| snapshot(&json!({ "status_message": message, "success": success }));
+        let mut set = AccountSet::default();
+        set.take(listed(5), time(NOW));
+        set.take(listed(5), time(NOW));
+        assert_eq!(only(&set).status, Status::Error, "{message}");
+        set.take(listed(6), time(NOW));
+        set.take(listed(6), time(NOW));
+        assert_eq!(only(&set).status, Status::Active, "{message}");
+        // A failure that came after these successes.
+        hear(&mut set, &event("codex", status, message, json!({})));
+        assert_eq!(only(&set).status, Status::Error, "{message}");
+        set.take(listed(7), time(NOW));
+        assert_eq!(only(&set).status, Status::Error, "{message}");
+        set.take(listed(8), time(NOW));
+        assert_eq!(only(&set).status, Status::Active, "{message}");
+        // All models that were used are refused.
+        let listed = json!({ "status_message": message, "success": 9, "unavailable": true });
+        set.take(snapshot(&listed), time(NOW));
+        assert!(!only(&set).status.is_up(), "{message}");
+    }
 }
 
 #[test]

@@ -197,3 +197,21 @@ fn a_refusal_gives_way_to_what_the_provider_says_later() {
     assert_eq!(row.resets(), 0);
     assert!(!row.is_forgotten(at(24.0)) && row.is_forgotten(at(24.0 * 40.0)));
 }
+
+#[test]
+fn a_reset_far_beyond_the_window_is_none() {
+    let never = 24.0 * 365.0 * 70.0;
+    let mut new = row(10.0, never, 1.0);
+    assert_eq!(new.reading().reset_at(), None);
+    assert_eq!(new.reading().used_ratio(), Some(0.1));
+    assert!(update(&mut new, reading(20.0, 5.0), poll(1.5)));
+    assert_eq!(new.reading().reset_at(), Some(at(5.0)));
+    // Such a date is no reset of the window, and the true end stays.
+    assert!(update(&mut new, reading(1.0, never), poll(2.0)));
+    assert_eq!(new.reading().reset_at(), Some(at(5.0)));
+    assert_eq!(new.resets(), 0);
+    // A window whose length nobody tells may end whenever it likes.
+    let unknown = reading(10.0, never).in_window(Window::UNKNOWN);
+    let unknown = WindowState::new(unknown, poll(1.0), at(1.0));
+    assert_eq!(unknown.reading().reset_at(), Some(at(never)));
+}

@@ -8,7 +8,7 @@ use super::sanitize::cut;
 use crate::model::FailureReason;
 
 use rules::RULES;
-use text::{codes, says_dead, status_in};
+use text::{codes, says_dead, status_in, unescape};
 
 /// How much of a text is searched; error texts say what they mean early.
 const LOOKED_AT: usize = 4096;
@@ -19,7 +19,7 @@ pub fn failure_reason(provider: &str, status: u16, text: &str) -> FailureReason 
 }
 
 fn first_rule(provider: &str, status: u16, text: &str) -> Option<&'static Rule> {
-    let text = cut(text, LOOKED_AT).to_ascii_lowercase();
+    let text = unescape(cut(text, LOOKED_AT)).to_ascii_lowercase();
     let codes = codes(&text);
     let status = match status {
         0 => status_in(&text, &codes).unwrap_or(0),

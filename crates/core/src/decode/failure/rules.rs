@@ -59,6 +59,7 @@ const PLAN_TEXTS: Sign = Says(&[
     "weekly limit",
     "monthly limit",
     "limit will reset",
+    "key limit exceeded",
     "使用上限",
 ]);
 
@@ -201,8 +202,8 @@ const RATE_TEXTS: Sign = Says(&[
     "ratelimit",
     "too many requests",
 ]);
-/// Names of Google's and `OpenRouter`'s quotas, beside which a rate is named as well.
-const DAILY: Sign = Says(&["perday", "per-day"]);
+/// Google, `OpenRouter`, `OpenAI`, Groq and Bedrock count by the day, too, and call that a rate as well.
+const DAILY: Sign = Says(&["perday", "per-day", "per day"]);
 
 const CAPACITY_CODES: Sign = Code(&[
     "overloaded_error",
@@ -263,6 +264,12 @@ const NETWORK_TEXTS: Sign = Says(&[
     "stream closed",
     "upstream connect error",
     "reset before headers",
+    "http2: client connection",
+    "received from peer",
+    "socks connect",
+    "server misbehaving",
+    "forcibly closed",
+    "connectex:",
 ]);
 
 const fn rule(statuses: Statuses, sign: Sign, reason: FailureReason) -> Rule {
@@ -306,6 +313,12 @@ pub(super) static RULES: &[Rule] = &[
     rule(&[0..=0, 429..=429, 500..=599], CAPACITY_CODES, Overloaded),
     rule(&[429..=429], CAPACITY_TEXTS, Overloaded),
     rule(&[0..=0, 403..=403, 429..=429], RATE_TEXTS, RateLimit),
+    // The client's own text is quoted in such an answer, whatever words it has.
+    rule(
+        &[400..=400, 422..=422],
+        Code(&["invalid_request_error", "invalid_argument"]),
+        Invalid,
+    ),
     rule(
         &[0..=0, 400..=400, 403..=407, 409..=498],
         Says(&["quota"]),

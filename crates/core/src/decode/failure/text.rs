@@ -1,5 +1,7 @@
 //! What an error text says in a form of its own: codes, statuses, and who is disabled.
 
+use std::borrow::Cow;
+
 /// Keys whose values name the kind of an error. Providers use them at any depth.
 const KEYS: [&str; 6] = ["code", "type", "status", "reason", "error", "status_code"];
 /// What stands before a status in a text.
@@ -46,6 +48,31 @@ const DEAD: [&str; 7] = [
     "revoked",
     "locked",
 ];
+
+/// JSON's `\u4f59` as the character it stands for; many servers write all but ASCII like that.
+/// Surrogates stay as they are.
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
+    const MARK: &str = r"\u";
+    if !text.contains(MARK) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(MARK);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part
+            .get(..4)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if let Some(character) = code.and_then(char::from_u32) {
+            out.push(character);
+            out.push_str(part.get(4..).unwrap_or_default());
+        } else {
+            out.push_str(MARK);
+            out.push_str(part);
+        }
+    }
+    Cow::Owned(out)
+}
 
 /// Values of [`KEYS`] in a text in lower case. The text need not be JSON as a whole: it may be cut,
 /// have words in front, or hold escaped JSON.
@@ -137,6 +164,22 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(codes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn escaped_characters_are_read_and_broken_escapes_stay() {
+        for (text, read) in [
+            (r"\u4f59\u989D!", "余额!"),
+            (r"a\u003cb", "a<b"),
+            (r"\\u4f59", r"\余"),
+            (r"\ud83d\ude00", r"\ud83d\ude00"),
+            (r"\u12", r"\u12"),
+            (r"\u+123", r"\u+123"),
+            (r"\ué", r"\ué"),
+            ("plain é", "plain é"),
+        ] {
+            assert_eq!(unescape(text), read, "{text}");
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
 /// any other word (`codex`, `premium`).
 pub(super) fn active_limit(headers: &Found<'_>) -> (Limit, Scope) {
     let named = headers.get("x-codex-active-limit").and_then(|active| {
-        let active = active.to_ascii_lowercase();
+        let active = active.to_ascii_lowercase().replace('-', "_");
         let group = active.replace('_', "-");
         let has_family = || families(headers).contains(format!("{group}-").as_str());
         let is_group = active.starts_with("codex_") || active == "code_review" || has_family();

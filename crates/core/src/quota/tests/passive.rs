@@ -231,6 +231,8 @@ fn a_refusal_alone_names_limit_but_no_window() {
     for (word, limit) in [
         ("codex_bengalfox", "bengalfox"),
         ("CODEX_Bengalfox", "bengalfox"),
+        ("codex-bengalfox", "bengalfox"),
+        ("code-review", "code_review"),
         ("codex_gpt_5", "gpt_5"),
         ("code_review", "code_review"),
     ] {
