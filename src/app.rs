@@ -7,6 +7,7 @@ mod listener;
 pub(crate) mod once;
 pub(crate) mod prices;
 pub mod quota_file;
+mod quota_service;
 mod records;
 mod reload;
 pub(crate) mod storage;
@@ -36,6 +37,7 @@ use crate::version;
 pub(crate) use records::labels;
 
 use account_tasks::AccountTasks;
+use quota_service::PolledQuotas;
 use records::{Records, Side};
 use reload::Reloader;
 
@@ -134,8 +136,10 @@ fn build(
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
         api: ApiParts {
-            quotas: quotas.clone(),
-            refresh: config.quota.enabled.then_some(refresh),
+            quotas: Arc::new(PolledQuotas {
+                quotas: quotas.clone(),
+                refresh: config.quota.enabled.then_some(refresh),
+            }),
             token: config.web.api_token.clone(),
         },
         reload: config.web.enable_lifecycle.then(|| reload.clone()),

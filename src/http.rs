@@ -10,7 +10,7 @@ mod routes;
 pub mod scrape;
 mod server;
 
-pub use api::ApiParts;
+pub use api::{ApiParts, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };

@@ -14,6 +14,7 @@
 //! * [`accounts`]: beside the records, which credentials CPA has and how they are.
 //! * [`metrics`]: totals, and what Prometheus reads.
 //! * [`quota`]: how providers are asked how much of a plan is used.
+//! * [`api`]: the types of the HTTP API.
 //! * [`http`]: the web side.
 //! * [`report`]: what is known, as text for people and programs.
 //! * [`history`]: beside the records, the past from a file and for Prometheus.
@@ -29,6 +30,7 @@ pub use cpa_exporter_core::{budget, decode, model, pricing, quota};
 pub use cpa_exporter_simulator as simulator;
 
 pub mod accounts;
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -42,11 +42,9 @@ use crate::store::Reader;
 
 pub use once::{OnceParts, once};
 pub use quota_client::TokenReader;
-pub use refresh::{
-    AccountFilter, COOLDOWN, Failed, RefreshHandle, Refreshed, Refreshes, Summary, refresh_channel,
-};
+pub use refresh::{COOLDOWN, RefreshHandle, Refreshes, refresh_channel};
 pub use targets::OwnAccount;
-pub use view::{AccountQuota, Credits, LimitView, NoReading, Quotas, SpendView};
+pub use view::Quotas;
 
 use quota_client::QuotaClient;
 use targets::{Pace, Targets};

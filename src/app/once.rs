@@ -1,6 +1,5 @@
 //! Quotas without a running exporter: CPA's accounts are looked at and asked about once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -11,37 +10,14 @@ use super::build_info;
 use super::records::{KeyedAccess, Server, ledger_config};
 use super::storage::passing_hash_key;
 use crate::accounts::{Account, SnapshotFailure, SnapshotParts, snapshot_once};
+use crate::api::{AccountFilter, AccountQuota, RefreshSummary};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cpa::{Access, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
-use crate::poller::{self, AccountFilter, AccountQuota, OnceParts, OwnAccount, Summary};
-use crate::quota::providers;
+use crate::poller::{self, OnceParts, OwnAccount};
 use crate::store::account_names;
-
-/// No account is of the provider that was asked for, and none could be.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no provider {name:?}; known: {known}")]
-pub(crate) struct UnknownProvider {
-    name: String,
-    known: String,
-}
-
-impl UnknownProvider {
-    /// `there`: the providers of accounts that are there.
-    pub(crate) fn check(wanted: &AccountFilter, there: &[&str]) -> Result<(), Self> {
-        let built_in = providers::built_in().iter().map(|provider| provider.id());
-        let known: BTreeSet<&str> = there.iter().copied().chain(built_in).collect();
-        match &wanted.provider {
-            Some(name) if !known.contains(name.as_str()) => Err(Self {
-                name: name.clone(),
-                known: Vec::from_iter(known).join(", "),
-            }),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Asks CPA for its accounts, and about each wanted one its provider. Touches no stored data: not
 /// even the names that a database gave are known.
@@ -49,7 +25,7 @@ pub(crate) async fn quotas(
     config: &Config,
     wanted: &AccountFilter,
     clock: Clock,
-) -> anyhow::Result<(Vec<AccountQuota>, Summary)> {
+) -> anyhow::Result<(Vec<AccountQuota>, RefreshSummary)> {
     let handles = Handles::new(build_info(), Arc::new(Vec::new));
     let server = Server::new(&config.cpa)?;
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
@@ -61,8 +37,8 @@ pub(crate) async fn quotas(
         .own
         .iter()
         .map(|own| own.provider.as_str());
-    let there: Vec<&str> = listed_providers.chain(own_providers).collect();
-    UnknownProvider::check(wanted, &there)?;
+    let existing: Vec<&str> = listed_providers.chain(own_providers).collect();
+    wanted.check_provider(&existing)?;
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
     let own: Vec<(String, &str)> = poller_config.settings.own.iter().map(pair).collect();
     let own = own.iter().map(|(index, provider)| (&**index, *provider));

@@ -9,10 +9,10 @@ use tokio::runtime;
 use url::Url;
 
 use super::{ConfigFlags, Exit, complain, flags, print};
-use crate::app::once::{self, UnknownProvider};
+use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
+use crate::app::once;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
-use crate::poller::{AccountFilter, AccountQuota, Refreshed};
 use crate::report::{self, Style, quota::Here};
 use exporter::{AskFailure, Exporter};
 
@@ -73,7 +73,7 @@ enum Format {
 struct Found {
     accounts: Vec<AccountQuota>,
     /// What asking the providers did, where they were asked.
-    round: Option<Refreshed>,
+    round: Option<RefreshOutcome>,
 }
 
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
@@ -135,8 +135,8 @@ async fn find(
         Err(AskFailure::NobodyThere) if url.is_none() => {}
         all => {
             let all = all?;
-            let there: Vec<&str> = all.iter().map(|quota| quota.provider.as_str()).collect();
-            UnknownProvider::check(wanted, &there)?;
+            let existing: Vec<&str> = all.iter().map(|quota| quota.provider.as_str()).collect();
+            wanted.check_provider(&existing)?;
             return Ok(ask(&exporter, wanted, refresh).await?);
         }
     }
@@ -151,7 +151,7 @@ async fn find(
     let (accounts, summary) = once::quotas(&config, wanted, clock.clone()).await?;
     Ok(Found {
         accounts,
-        round: Some(Refreshed::Done(summary)),
+        round: Some(RefreshOutcome::Done(summary)),
     })
 }
 

@@ -1,4 +1,4 @@
-use std::{io, num::NonZeroU32, time::Duration};
+use std::{io, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
     routing::get,
 };
+use futures_util::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -18,8 +19,37 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{super::*, *};
+use crate::api::{AccountFilter, AccountQuota, Problem, RefreshOutcome, RefreshSummary};
 use crate::config::{Env, Flags, load_web};
-use crate::poller::Quotas;
+
+/// Accounts that do not change, all of which answer a poll.
+#[derive(Debug)]
+struct Fixed(Vec<AccountQuota>);
+
+impl QuotaService for Fixed {
+    fn accounts(&self) -> Arc<Vec<AccountQuota>> {
+        Arc::new(self.0.clone())
+    }
+
+    fn refresh(&self, filter: AccountFilter) -> Option<BoxFuture<'static, Option<RefreshOutcome>>> {
+        let all = self.0.iter();
+        let asked = all.filter(|quota| filter.matches(&quota.provider, &quota.account));
+        let asked = asked.count();
+        let summary = RefreshSummary {
+            asked,
+            answered: asked,
+            ..RefreshSummary::default()
+        };
+        Some(Box::pin(async { Some(RefreshOutcome::Done(summary)) }))
+    }
+}
+
+fn account(provider: &str) -> AccountQuota {
+    let json = format!(
+        r#"{{"provider":"{provider}","account":"{provider}-1","state":"active","limits":[]}}"#
+    );
+    serde_json::from_str(&json).unwrap()
+}
 
 struct Answer {
     status: StatusCode,
@@ -33,8 +63,7 @@ fn parts(path: &str) -> Parts {
     let web = load_web(&flags, &Env::default()).unwrap().value;
     Parts {
         api: ApiParts {
-            quotas: Quotas::default(),
-            refresh: None,
+            quotas: Arc::new(Fixed(Vec::new())),
             token: None,
         },
         telemetry: Router::new().route("/", get(async || "up 1\n")),
@@ -83,6 +112,37 @@ async fn the_landing_page_names_what_there_is() {
     let page = answer.body.replace(crate::version::REVISION, "REVISION");
     let page = page.replace(crate::version::VERSION, "VERSION");
     insta::assert_snapshot!("landing", page);
+}
+
+#[tokio::test]
+async fn quota_of_a_provider_that_does_not_exist_is_refused() {
+    let mut parts = parts("/metrics");
+    parts.api.quotas = Arc::new(Fixed(vec![account("mine")]));
+    let router = router(parts);
+    let mine =
+        r#"{"accounts":[{"provider":"mine","account":"mine-1","state":"active","limits":[]}]}"#;
+    let none = r#"{"accounts":[]}"#;
+    for (query, expected) in [
+        ("", mine),
+        ("?provider=mine", mine),
+        ("?provider=mine&account=mine-1", mine),
+        ("?account=other", none),
+        // Built in, but without account.
+        ("?provider=codex", none),
+    ] {
+        let answer = get_text(&router, &format!("/api/v1/quota{query}")).await;
+        assert_eq!(answer, (200, expected.to_owned()), "{query}");
+    }
+    let (status, body) = get_text(&router, "/api/v1/quota?provider=codx").await;
+    let body: Problem = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 400);
+    let start = "there is no provider \"codx\"; known: ";
+    assert!(body.error.starts_with(start), "{}", body.error);
+    assert!(body.error.contains("claude, codex"), "{}", body.error);
+    assert!(body.error.contains("mine"), "{}", body.error);
+    let (status, body) = get_text(&router, "/api/v1/quota?account=a&account=b").await;
+    let body: Problem = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 400, "{}", body.error);
 }
 
 #[tokio::test]

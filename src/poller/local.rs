@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::gauges::AccountGauges;
 use super::state::QuotaState;
-use super::view::LimitView;
+use super::view::quota_window;
 use super::window_state::{WindowState, WindowStatus};
+use crate::api::QuotaWindow;
 use crate::metrics::catalogue::accounts as families;
 use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{LocalQuota, QuotaSource, UnixNanos};
@@ -78,12 +79,12 @@ impl Locals {
     }
 
     /// Of one account, for the API.
-    pub(super) fn of_account(&self, state: &QuotaState, auth_index: &str) -> Vec<LimitView> {
+    pub(super) fn of_account(&self, state: &QuotaState, auth_index: &str) -> Vec<QuotaWindow> {
         let own = self.in_force(state).filter(|quota| {
             let whose = quota.whose.as_ref();
             whose.is_some_and(|whose| &*whose.auth_index == auth_index)
         });
-        own.map(|quota| LimitView::of(&figures(quota))).collect()
+        own.map(|quota| quota_window(&figures(quota))).collect()
     }
 }
 

@@ -8,11 +8,12 @@ use futures_util::{StreamExt as _, stream};
 
 use super::local::Locals;
 use super::quota_client::{CpaUnavailable, QuotaClient, Target};
-use super::refresh::{AccountFilter, Failed, NO_CONTACT, Summary};
+use super::refresh::NO_CONTACT;
 use super::state::{AccountKey, QuotaState};
-use super::view::{AccountQuota, NoReading, view};
+use super::view::view;
 use super::{PollerConfig, label};
 use crate::accounts::Account;
+use crate::api::{AccountFilter, AccountQuota, FailedAccount, NoReading, RefreshSummary};
 use crate::clock::Clock;
 use crate::metrics::{AccountNames, PollMetrics};
 use crate::model::QuotaAnswer;
@@ -30,7 +31,7 @@ pub struct OnceParts {
 type Polled = Result<Result<QuotaAnswer, Failure>, CpaUnavailable>;
 
 /// Asks about each wanted account once. Gives what is known of all wanted ones then.
-pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota>, Summary) {
+pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota>, RefreshSummary) {
     let PollerConfig {
         settings, clock, ..
     } = &parts.poller_config;
@@ -43,7 +44,7 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
     let client = parts.poller_config.client(PollMetrics::default());
     let names = &parts.names;
     let asked = targets.all().filter(|(index, target, _)| {
-        settings.enabled && wanted.admits(&target.account.provider, &label(names, index))
+        settings.enabled && wanted.matches(&target.account.provider, &label(names, index))
     });
     let lost = AtomicBool::new(false);
     let polls = asked.map(|(_, target, _)| poll(&client, target, &lost));
@@ -54,9 +55,9 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
         targets.all().count()
     };
     let mut failures = HashMap::new();
-    let mut summary = Summary {
+    let mut summary = RefreshSummary {
         not_asked: targets.left_out() + forbidden,
-        ..Summary::default()
+        ..RefreshSummary::default()
     };
     while let Some((target, polled)) = polls.next().await {
         summary.asked += 1;
@@ -65,7 +66,7 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
             Some(reason) => {
                 let index = target.account.auth_index.as_str();
                 failures.insert(index, (reason, clock.now().as_seconds()));
-                summary.failed.push(Failed {
+                summary.failed.push(FailedAccount {
                     provider: target.asked.provider().id().to_owned(),
                     account: label(names, index),
                     reason: reason.into(),
@@ -86,7 +87,7 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
     };
     let locals = Locals::default();
     let mut accounts = view(&state, &locals, &parts.listed, names, no_reading);
-    accounts.retain(|quota| wanted.admits(&quota.provider, &quota.account));
+    accounts.retain(|quota| wanted.matches(&quota.provider, &quota.account));
     (accounts, summary)
 }
 

@@ -1,12 +1,12 @@
 //! Asking all accounts now: one such round at a time, and none soon after another.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+
+use crate::api::{AccountFilter, FailedAccount, RefreshOutcome, RefreshSummary};
 
 /// Pause between two rounds that somebody asks for.
 pub const COOLDOWN: Duration = Duration::from_mins(5);
@@ -15,48 +15,7 @@ pub(super) const NO_CONTACT: &str = "no_contact";
 /// Requests that may wait for the task to look at them.
 const WAITING: usize = 16;
 
-/// Which accounts shall be asked; nothing = all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccountFilter {
-    pub provider: Option<String>,
-    /// Name in labels.
-    pub account: Option<String>,
-}
-
-impl AccountFilter {
-    pub(super) fn admits(&self, provider: &str, account: &str) -> bool {
-        let is = |wanted: &Option<String>, it: &str| wanted.as_deref().is_none_or(|w| w == it);
-        is(&self.provider, provider) && is(&self.account, account)
-    }
-}
-
-/// What became of the wish.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum Refreshed {
-    /// Every account has been asked.
-    Done(Summary),
-    /// The last round was a moment ago.
-    CoolingDown { retry_after_seconds: u64 },
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    pub asked: usize,
-    pub answered: usize,
-    pub failed: Vec<Failed>,
-    /// Disabled, or of a provider that tells no quota.
-    pub not_asked: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failed {
-    pub provider: String,
-    pub account: String,
-    pub reason: Cow<'static, str>,
-}
-
-pub(super) type Reply = oneshot::Sender<Refreshed>;
+pub(super) type Reply = oneshot::Sender<RefreshOutcome>;
 
 /// Asks the running poller. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -81,7 +40,7 @@ impl RefreshHandle {
     }
 
     /// Waits until the round is over. `None` when the program stops before.
-    pub async fn refresh(&self, wanted: AccountFilter) -> Option<Refreshed> {
+    pub async fn refresh(&self, wanted: AccountFilter) -> Option<RefreshOutcome> {
         let (reply, answer) = oneshot::channel();
         self.0.send((wanted, reply)).await.ok()?;
         answer.await.ok()
@@ -94,7 +53,7 @@ pub(super) struct Refresh {
     /// All that it asks, and those of them that have not been asked yet.
     all: HashSet<Box<str>>,
     open: HashSet<Box<str>>,
-    summary: Summary,
+    summary: RefreshSummary,
     waiting: Vec<Reply>,
     began: Option<Instant>,
 }
@@ -124,7 +83,7 @@ impl Refresh {
         now: Instant,
     ) {
         if !self.is_running() {
-            self.summary = Summary::default();
+            self.summary = RefreshSummary::default();
             self.all.clear();
         }
         self.summary.asked += accounts.len();
@@ -145,7 +104,7 @@ impl Refresh {
     }
 
     /// An account has been asked, or will not be.
-    pub(super) fn ended(&mut self, auth_index: &str, failure: Option<Failed>) {
+    pub(super) fn ended(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
         if !self.open.remove(auth_index) {
             return;
         }
@@ -178,7 +137,7 @@ impl Refresh {
             );
             for reply in self.waiting.drain(..) {
                 // Who does not wait any more does not need to know.
-                reply.send(Refreshed::Done(self.summary.clone())).ok();
+                reply.send(RefreshOutcome::Done(self.summary.clone())).ok();
             }
         }
     }
@@ -198,10 +157,10 @@ mod tests {
         round.keep(|index| index == "b");
         assert!(round.is_running() && answer.try_recv().is_err());
         round.keep(|_| false);
-        let Ok(Refreshed::Done(summary)) = answer.try_recv() else {
+        let Ok(RefreshOutcome::Done(summary)) = answer.try_recv() else {
             panic!("the round is over");
         };
-        let Summary {
+        let RefreshSummary {
             asked,
             answered,
             not_asked,
@@ -225,7 +184,7 @@ mod tests {
         assert!(first.try_recv().is_err() && second.try_recv().is_err());
         round.ended("b", None);
         for answer in [&mut first, &mut second] {
-            let Ok(Refreshed::Done(summary)) = answer.try_recv() else {
+            let Ok(RefreshOutcome::Done(summary)) = answer.try_recv() else {
                 panic!("the round is over");
             };
             assert_eq!((summary.asked, summary.answered), (2, 2));

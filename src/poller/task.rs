@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use super::gauges;
 use super::local::Locals;
 use super::quota_client::QuotaClient;
-use super::refresh::{AccountFilter, Refresh, Refreshed, Reply};
+use super::refresh::{Refresh, Reply};
 use super::schedule::Schedule;
 use super::state::{AccountKey, QuotaState};
 use super::targets::Targets;
-use super::view::{AccountQuota, NoReading, view};
+use super::view::view;
 use super::window_state::Observation;
 use super::{Parts, label};
+use crate::api::{AccountFilter, AccountQuota, NoReading, RefreshOutcome};
 use crate::ingest::{QuotaSign, Write};
 use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
@@ -214,7 +215,7 @@ impl Task {
                 retry_after_seconds,
                 "quotas were asked for a moment ago; not again yet"
             );
-            let answer = Refreshed::CoolingDown {
+            let answer = RefreshOutcome::CoolingDown {
                 retry_after_seconds,
             };
             reply.send(answer).ok();
@@ -222,7 +223,7 @@ impl Task {
         }
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
-            let is_wanted = wanted.admits(&target.account.provider, &self.label(index));
+            let is_wanted = wanted.matches(&target.account.provider, &self.label(index));
             if is_wanted && !self.round.asks(index) && self.schedule.force(index, now) {
                 accounts.insert(index.into());
             }

@@ -1,109 +1,16 @@
-//! The quotas as the API and the command line show them.
+//! The state of all quotas as the API shows it.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
 
 use super::local::Locals;
 use super::state::{AccountQuotas, QuotaState};
 use super::window_state::{WindowState, WindowStatus};
 use crate::accounts::Account;
+use crate::api::{AccountQuota, Credits, NoReading, QuotaWindow, Spend};
 use crate::metrics::{AccountLabel, AccountNames};
 use crate::model::UnixNanos;
-
-/// An account with its limits. Times are Unix seconds; what is not known is left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AccountQuota {
-    pub provider: String,
-    pub account: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
-    /// As in `cpa_account_status`.
-    pub state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_success: Option<f64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub credits: Vec<Credits>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset_credits: Option<f64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spend: Vec<SpendView>,
-    pub limits: Vec<LimitView>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_reading: Option<NoReading>,
-}
-
-/// Why an account has no reading, or, where it has limits, none newer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NoReading {
-    /// A reason of `cpa_quota_poll_failures_total`, or `no_contact` (CPA cannot be asked),
-    /// `waiting` (not asked yet), `no_limits` (the provider names none), `disabled`, `no_quota`
-    /// (nobody can be asked about this kind of account), `polling_off`.
-    pub reason: String,
-    /// The first of the failures with this reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_try: Option<f64>,
-}
-
-impl NoReading {
-    pub(super) fn of(reason: &str) -> Self {
-        Self {
-            reason: reason.to_owned(),
-            since: None,
-            next_try: None,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Credits {
-    pub unit: String,
-    pub balance: f64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SpendView {
-    pub limit: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub used_usd: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit_usd: Option<f64>,
-}
-
-/// One window of one limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LimitView {
-    pub limit: String,
-    pub window: String,
-    pub scope: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// 0 to 1, above with overage.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub used_ratio: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub used: Option<f64>,
-    #[serde(rename = "total", skip_serializing_if = "Option::is_none")]
-    pub amount: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remaining: Option<f64>,
-    #[serde(default)]
-    pub unlimited: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exhausted: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reset: Option<f64>,
-    /// Forecast: when all is used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exhaustion: Option<f64>,
-    pub source: String,
-    pub observed: f64,
-}
 
 /// What was published last. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -180,7 +87,7 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> Acco
         spend: facts
             .spend
             .iter()
-            .map(|spend| SpendView {
+            .map(|spend| Spend {
                 limit: spend.limit.as_str().to_owned(),
                 used_usd: spend.used_usd(),
                 limit_usd: spend.limit_usd(),
@@ -191,31 +98,29 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> Acco
     }
 }
 
-fn limits(known: &AccountQuotas) -> Vec<LimitView> {
+fn limits(known: &AccountQuotas) -> Vec<QuotaWindow> {
     let shown = known.windows.values().filter_map(WindowState::figures);
-    shown.map(|figures| LimitView::of(&figures)).collect()
+    shown.map(|figures| quota_window(&figures)).collect()
 }
 
-impl LimitView {
-    pub(super) fn of(figures: &WindowStatus<'_>) -> Self {
-        let reading = figures.reading;
-        let amounts = reading.amounts();
-        Self {
-            limit: reading.limit().as_str().to_owned(),
-            window: reading.window().label().into_owned(),
-            scope: reading.scope().as_str().to_owned(),
-            name: reading.name().map(|name| name.as_str().to_owned()),
-            used_ratio: reading.used_ratio(),
-            unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
-            used: amounts.and_then(|amounts| amounts.used()),
-            amount: amounts.and_then(|amounts| amounts.limit()),
-            remaining: amounts.and_then(|amounts| amounts.remaining()),
-            unlimited: reading.unlimited(),
-            exhausted: figures.exhausted,
-            reset: reading.reset_at().map(UnixNanos::as_seconds),
-            exhaustion: figures.exhaustion.map(UnixNanos::as_seconds),
-            source: figures.source.as_str().to_owned(),
-            observed: figures.observed.as_seconds(),
-        }
+pub(super) fn quota_window(figures: &WindowStatus<'_>) -> QuotaWindow {
+    let reading = figures.reading;
+    let amounts = reading.amounts();
+    QuotaWindow {
+        limit: reading.limit().as_str().to_owned(),
+        window: reading.window().label().into_owned(),
+        scope: reading.scope().as_str().to_owned(),
+        name: reading.name().map(|name| name.as_str().to_owned()),
+        used_ratio: reading.used_ratio(),
+        unit: amounts.map(|amounts| amounts.unit().as_str().to_owned()),
+        used: amounts.and_then(|amounts| amounts.used()),
+        amount: amounts.and_then(|amounts| amounts.limit()),
+        remaining: amounts.and_then(|amounts| amounts.remaining()),
+        unlimited: reading.unlimited(),
+        exhausted: figures.exhausted,
+        reset: reading.reset_at().map(UnixNanos::as_seconds),
+        exhaustion: figures.exhaustion.map(UnixNanos::as_seconds),
+        source: figures.source.as_str().to_owned(),
+        observed: figures.observed.as_seconds(),
     }
 }

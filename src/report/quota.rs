@@ -7,7 +7,7 @@ use super::Style;
 use super::csv::Csv;
 use super::grid::{Align, Cell, Layout, Paint, Step};
 use super::text::{age, cut, line, moment, number, span};
-use crate::poller::{AccountQuota, LimitView};
+use crate::api::{AccountQuota, QuotaWindow};
 
 /// Percent that remain, from which on a limit is shown as low and as nearly gone.
 const LOW: f64 = 30.0;
@@ -17,7 +17,7 @@ const BAR: usize = 10;
 const MISSING: &str = "-";
 const MAIN: &str = "main";
 
-const CSV_HEAD: [&str; 18] = [
+const CSV_HEAD: [&str; 21] = [
     "provider",
     "account",
     "plan",
@@ -36,6 +36,9 @@ const CSV_HEAD: [&str; 18] = [
     "reset",
     "source",
     "observed",
+    "no_reading",
+    "no_reading_since",
+    "no_reading_next_try",
 ];
 
 const HEADS: [(&str, Align); 10] = [
@@ -83,9 +86,9 @@ impl Here {
     }
 
     /// Figures whose window has ended meanwhile say nothing any more.
-    fn current<'a>(&self, account: &'a AccountQuota) -> Vec<&'a LimitView> {
+    fn current<'a>(&self, account: &'a AccountQuota) -> Vec<&'a QuotaWindow> {
         let limits = account.limits.iter();
-        let over = |limit: &LimitView| {
+        let over = |limit: &QuotaWindow| {
             let end = limit.reset.and_then(moment);
             end.is_some_and(|end| end <= self.now)
         };
@@ -116,25 +119,21 @@ pub fn csv(accounts: &[AccountQuota], here: &Here) -> String {
 }
 
 /// As in [`CSV_HEAD`].
-fn csv_row(account: &AccountQuota, limit: Option<&LimitView>, here: &Here) -> [String; 18] {
-    let text = |of: fn(&LimitView) -> Option<&str>| {
+fn csv_row(account: &AccountQuota, limit: Option<&QuotaWindow>, here: &Here) -> [String; 21] {
+    let text = |of: fn(&QuotaWindow) -> Option<&str>| {
         let text = limit.and_then(of);
         text.unwrap_or_default().to_owned()
     };
-    let figure = |of: fn(&LimitView) -> Option<f64>| {
+    let figure = |of: fn(&QuotaWindow) -> Option<f64>| {
         let figure = limit.and_then(of);
         figure.map_or_else(String::new, |figure| figure.to_string())
     };
-    let truth = |of: fn(&LimitView) -> Option<bool>| {
+    let truth = |of: fn(&QuotaWindow) -> Option<bool>| {
         let truth = limit.and_then(of);
         truth.map_or_else(String::new, |truth| truth.to_string())
     };
-    let time = |of: fn(&LimitView) -> Option<f64>| {
-        let time = here.local(limit.and_then(of));
-        time.map_or_else(String::new, |at| {
-            at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
-        })
-    };
+    let time = |of: fn(&QuotaWindow) -> Option<f64>| csv_time(limit.and_then(of), here);
+    let why = account.no_reading.as_ref();
     [
         account.provider.clone(),
         account.account.clone(),
@@ -154,7 +153,18 @@ fn csv_row(account: &AccountQuota, limit: Option<&LimitView>, here: &Here) -> [S
         time(|limit| limit.reset),
         text(|limit| Some(&limit.source)),
         time(|limit| Some(limit.observed)),
+        why.map(|why| why.reason.clone()).unwrap_or_default(),
+        csv_time(why.and_then(|why| why.since), here),
+        csv_time(why.and_then(|why| why.next_try), here),
     ]
+}
+
+/// RFC 3339 with the offset of the zone, or nothing.
+fn csv_time(seconds: Option<f64>, here: &Here) -> String {
+    let time = here.local(seconds);
+    time.map_or_else(String::new, |at| {
+        at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    })
 }
 
 /// A block for each account, the limits below its name.
@@ -223,7 +233,7 @@ fn no_reading(account: &AccountQuota, here: &Here, is_bare: bool) -> Option<Stri
     Some(line(&format!("{head}: {}{since}{next}", why.reason)))
 }
 
-fn row(limit: &LimitView, here: &Here, cells: usize) -> Vec<Cell> {
+fn row(limit: &QuotaWindow, here: &Here, cells: usize) -> Vec<Cell> {
     let paint = paint(limit);
     let painted = |text: String| Cell { text, paint };
     let or_missing = |text: Option<String>| text.unwrap_or_else(|| MISSING.to_owned());
@@ -247,13 +257,13 @@ fn row(limit: &LimitView, here: &Here, cells: usize) -> Vec<Cell> {
 }
 
 /// What remains in percent, nothing at the least.
-fn remaining_percent(limit: &LimitView) -> Option<f64> {
+fn remaining_percent(limit: &QuotaWindow) -> Option<f64> {
     let percent = (1.0 - limit.used_ratio?).max(0.0) * 100.0;
     // 1 - 0.7 is a hair more than 0.3.
     Some((percent * 1e6).round() / 1e6)
 }
 
-fn paint(limit: &LimitView) -> Paint {
+fn paint(limit: &QuotaWindow) -> Paint {
     match remaining_percent(limit) {
         _ if limit.exhausted == Some(true) => Paint::Gone,
         _ if limit.unlimited => Paint::Good,
@@ -265,7 +275,7 @@ fn paint(limit: &LimitView) -> Paint {
 }
 
 /// Rounded up, so that the figure never looks lower than its colour, and 0 means nothing.
-fn left(limit: &LimitView) -> Option<String> {
+fn left(limit: &QuotaWindow) -> Option<String> {
     if limit.unlimited {
         return Some("unlimited".to_owned());
     }
@@ -277,7 +287,7 @@ fn left(limit: &LimitView) -> Option<String> {
 }
 
 /// Rounded down: with what is left it makes 100.
-fn used(limit: &LimitView) -> Option<String> {
+fn used(limit: &QuotaWindow) -> Option<String> {
     match (remaining_percent(limit), limit.used_ratio) {
         (Some(left), Some(ratio)) if ratio <= 1.0 => Some(format!("{:.0}%", 100.0 - left.ceil())),
         (_, Some(ratio)) => Some(format!("{:.0}%", ratio * 100.0)),
@@ -285,7 +295,7 @@ fn used(limit: &LimitView) -> Option<String> {
     }
 }
 
-fn amount(limit: &LimitView) -> String {
+fn amount(limit: &QuotaWindow) -> String {
     let unit = limit.unit.as_deref().unwrap_or_default();
     let text = match (limit.used, limit.amount, limit.remaining) {
         (Some(used), Some(all), _) => format!("{}/{} {unit}", number(used), number(all)),
@@ -298,7 +308,7 @@ fn amount(limit: &LimitView) -> String {
 }
 
 /// Full = all of it remains.
-fn bar(limit: &LimitView, cells: usize) -> String {
+fn bar(limit: &QuotaWindow, cells: usize) -> String {
     let full = match remaining_percent(limit) {
         _ if limit.unlimited => cells,
         Some(percent) => filled(percent, cells),

@@ -1,12 +1,12 @@
 //! What asking all accounts has brought, for people.
 
 use super::text::{line, span};
-use crate::poller::Refreshed;
+use crate::api::RefreshOutcome;
 
 /// One line for the round, and one for each account that gave no answer.
-pub fn round(refreshed: &Refreshed) -> Vec<String> {
+pub fn round(refreshed: &RefreshOutcome) -> Vec<String> {
     match refreshed {
-        Refreshed::Done(summary) => {
+        RefreshOutcome::Done(summary) => {
             let failed = summary.failed.iter().map(|failed| {
                 let (provider, account) = (&failed.provider, &failed.account);
                 line(&format!("  {provider} {account}: {}", failed.reason))
@@ -20,7 +20,7 @@ pub fn round(refreshed: &Refreshed) -> Vec<String> {
             );
             std::iter::once(head).chain(failed).collect()
         }
-        Refreshed::CoolingDown {
+        RefreshOutcome::CoolingDown {
             retry_after_seconds,
         } => {
             let wait = i64::try_from(*retry_after_seconds).unwrap_or(i64::MAX);
@@ -44,16 +44,16 @@ fn exact(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poller::{Failed, Summary};
+    use crate::api::{FailedAccount, RefreshSummary};
 
     #[test]
     fn a_round_names_who_gave_no_answer() {
-        let failed = Failed {
+        let failed = FailedAccount {
             provider: "claude".to_owned(),
             account: "claude-1a2b3c".to_owned(),
             reason: "unauthorized".into(),
         };
-        let lines = round(&Refreshed::Done(Summary {
+        let lines = round(&RefreshOutcome::Done(RefreshSummary {
             asked: 3,
             answered: 2,
             failed: vec![failed],
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_pause_is_told_to_the_second() {
         let lines = |retry_after_seconds| {
-            round(&Refreshed::CoolingDown {
+            round(&RefreshOutcome::CoolingDown {
                 retry_after_seconds,
             })
         };

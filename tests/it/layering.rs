@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("errors", &[]),
     ("decode", &[]),
+    ("api", &["quota"]),
     ("budget", &[]),
     ("pricing", &[]),
     ("spool", &["platform"]),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "poller",
         &[
             "accounts",
+            "api",
             "clock",
             "cpa",
             "http_client",
@@ -41,8 +43,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("history", &["decode", "metrics", "platform", "store"]),
-    ("http", &["clock", "config", "metrics", "poller", "version"]),
-    ("report", &["poller"]),
+    ("http", &["api", "clock", "config", "metrics", "version"]),
+    ("report", &["api"]),
     ("http_client", &["version"]),
     ("platform", &[]),
     ("lifecycle", &["platform"]),
@@ -52,6 +54,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 /// The crate of what only computes; the simulator's edges are the compiler's.
 const CORE: &str = "crates/core/src";
+/// Modules of the root crate that only compute.
+const PURE_MODULES: &[&str] = &["api", "report"];
 /// Files that only compute, in modules that do more.
 const PURE_FILES: &[&str] = &[
     "accounts/account.rs",
@@ -115,7 +119,8 @@ fn pure_modules_do_nothing_but_compute() {
     ];
     let mut problems = Vec::new();
     let root = modules(&["src"]).into_iter().filter(|(module, file)| {
-        module == "report" || PURE_FILES.iter().any(|pure| file.ends_with(pure))
+        PURE_MODULES.contains(&module.as_str())
+            || PURE_FILES.iter().any(|pure| file.ends_with(pure))
     });
     for (_, file) in root.chain(modules(&[CORE])) {
         for line in code_lines(&fs::read_to_string(&file).unwrap()) {

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::api::{AccountFilter, AccountQuota, Problem, QuotaList, RefreshOutcome};
 use crate::config::{Secret, SecretError, Web};
 use crate::http_client::{self, ClientError, Proxy, Timeouts};
-use crate::poller::{AccountFilter, AccountQuota, Refreshed};
 
 /// An answer is there at once, but for that to a refresh: the exporter waits two minutes for it.
 const LIMITS: Timeouts = Timeouts {
@@ -54,16 +53,6 @@ pub(super) enum AskFailure {
     Client(#[source] ClientError),
 }
 
-#[derive(Deserialize)]
-struct Quotas {
-    accounts: Vec<AccountQuota>,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    error: String,
-}
-
 impl Exporter {
     /// The exporter at this address, else the one of the configuration.
     pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, AskFailure> {
@@ -86,11 +75,14 @@ impl Exporter {
         wanted: &AccountFilter,
     ) -> Result<Vec<AccountQuota>, AskFailure> {
         let mut url = self.base.clone();
-        for (name, value) in filter(wanted) {
-            url.query_pairs_mut().append_pair(name, value);
+        let fields = [("provider", &wanted.provider), ("account", &wanted.account)];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
         }
         let response = self.send(self.client.request(Method::GET, url)).await?;
-        let answer: Quotas = self.read(response).await?;
+        let answer: QuotaList = self.read(response).await?;
         Ok(answer.accounts)
     }
 
@@ -99,12 +91,9 @@ impl Exporter {
     pub(super) async fn refresh(
         &self,
         wanted: &AccountFilter,
-    ) -> Result<Option<Refreshed>, AskFailure> {
+    ) -> Result<Option<RefreshOutcome>, AskFailure> {
         let url = format!("{}/refresh", self.base);
-        let body: serde_json::Map<_, _> = filter(wanted)
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        let request = self.client.request(Method::POST, url).json(&body);
+        let request = self.client.request(Method::POST, url).json(wanted);
         let response = self.send(request).await?;
         if response.status() == StatusCode::ACCEPTED {
             return Ok(None);
@@ -148,12 +137,6 @@ impl Exporter {
         }
         serde_json::from_slice(&body).map_err(|_no_json| AskFailure::Content)
     }
-}
-
-fn filter(wanted: &AccountFilter) -> impl Iterator<Item = (&'static str, &str)> {
-    let provider = wanted.provider.as_deref().map(|name| ("provider", name));
-    let account = wanted.account.as_deref().map(|name| ("account", name));
-    provider.into_iter().chain(account)
 }
 
 /// Nobody listens, as opposed to somebody who does not answer.

@@ -7,10 +7,11 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::Task;
+use crate::api::FailedAccount;
 use crate::errors::Chain;
 use crate::model::QuotaAnswer;
 use crate::poller::quota_client::{CpaUnavailable, QuotaClient, Target};
-use crate::poller::refresh::{Failed, NO_CONTACT};
+use crate::poller::refresh::NO_CONTACT;
 use crate::poller::state::AccountKey;
 use crate::quota::Failure;
 
@@ -102,7 +103,7 @@ impl Task {
     }
 
     /// Who hears that a round is over may look at once, and then finds what it brought.
-    fn settle(&mut self, auth_index: &str, failure: Option<Failed>) {
+    fn settle(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
         if self.round.ends_with(auth_index) {
             self.publish_now();
         }
@@ -128,8 +129,8 @@ impl Task {
         self.dirty = true;
     }
 
-    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> Failed {
-        Failed {
+    fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> FailedAccount {
+        FailedAccount {
             provider: provider.to_owned(),
             account: self.label(auth_index),
             reason: reason.into(),

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::poller::{Credits, NoReading, SpendView};
+use crate::api::{Credits, NoReading, Spend};
 use crate::report::text::width;
 
 /// 2026-11-24 12:00 UTC.
@@ -22,8 +22,8 @@ fn plain(width: usize) -> Style {
     }
 }
 
-fn limit(name: &str, window: &str, used_ratio: Option<f64>) -> LimitView {
-    LimitView {
+fn limit(name: &str, window: &str, used_ratio: Option<f64>) -> QuotaWindow {
+    QuotaWindow {
         limit: name.to_owned(),
         window: window.to_owned(),
         scope: "account".to_owned(),
@@ -42,7 +42,7 @@ fn limit(name: &str, window: &str, used_ratio: Option<f64>) -> LimitView {
     }
 }
 
-fn account(provider: &str, name: &str, limits: Vec<LimitView>) -> AccountQuota {
+fn account(provider: &str, name: &str, limits: Vec<QuotaWindow>) -> AccountQuota {
     AccountQuota {
         provider: provider.to_owned(),
         account: name.to_owned(),
@@ -80,7 +80,7 @@ fn pool() -> Vec<AccountQuota> {
         balance: 12.5,
     });
     codex.reset_credits = Some(2.0);
-    codex.spend.push(SpendView {
+    codex.spend.push(Spend {
         limit: "extra".to_owned(),
         used_usd: Some(3.2),
         limit_usd: Some(50.0),
@@ -143,7 +143,7 @@ fn colours_change_at_30_and_10_percent() {
     refused.exhausted = Some(true);
     assert_eq!(paint(&refused), Paint::Gone);
     assert_eq!(
-        paint(&LimitView {
+        paint(&QuotaWindow {
             exhausted: None,
             ..limit("main", "5h", None)
         }),
@@ -261,7 +261,11 @@ fn an_account_without_reading_says_why() {
         "{shown}"
     );
     assert!(shown.ends_with(", next try in 2h\n"), "{shown}");
+    let why = ",unauthorized,2026-11-24T20:00:00+09:00,2026-11-24T23:00:00+09:00\r\n";
+    let text = csv(std::slice::from_ref(&bare), &here());
+    assert!(text.ends_with(why), "{text}");
     bare.limits = vec![limit("main", "weekly", Some(0.7))];
+    assert!(csv(std::slice::from_ref(&bare), &here()).ends_with(why));
     let shown = table(&[bare], &here(), &wide);
     assert!(
         shown.contains("  no newer reading: unauthorized since "),

@@ -29,6 +29,15 @@ async fn without_a_token_all_may_look_and_nobody_may_refresh() {
         .iter()
         .filter(|a| a["limits"][0]["used_ratio"].is_f64());
     assert_eq!(with_limits.count(), codex);
+    let path = "quota?provider=codx";
+    let (status, _, body) = exporter.api(Method::GET, path, None).await;
+    let error = body["error"].as_str().unwrap();
+    assert_eq!(status, 400);
+    assert!(
+        error.starts_with("there is no provider \"codx\""),
+        "{error}"
+    );
+    assert!(error.contains("claude, codex"), "{error}");
     let (status, _, body) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
         .await;

@@ -1,0 +1,23 @@
+//! The types that `/api/v1` sends and receives, one file per resource.
+//!
+//! Pure: no I/O and no knowledge of where values come from. The server (`http`), the client (`cli`), the
+//! texts (`report`) and the poller's view share them, so both ends of the API agree by construction.
+//!
+//! In all types: times are Unix seconds, amounts have the unit that stands beside them, ratios are
+//! 0 to 1, and an unknown value is left out of the JSON (`None`), never 0 or null.
+
+mod quota;
+
+use serde::{Deserialize, Serialize};
+
+pub use quota::{
+    AccountFilter, AccountQuota, Credits, FailedAccount, NoReading, QuotaList, QuotaWindow,
+    RefreshOutcome, RefreshSummary, Spend, UnknownProvider,
+};
+
+/// The body of every answer that is not a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// For people; its wording may change.
+    pub error: String,
+}
