@@ -49,7 +49,8 @@ impl RepeatLimit {
     /// Whether this failure is to be logged; if so, the value of the field `repeated`: `None` for
     /// the first time, else how often and for how long the cause has been met.
     pub fn log(&mut self, cause: &str, now: Instant) -> Option<Option<String>> {
-        if let Some(repeats) = self.0.get_mut(cause) {
+        let cause = without_numbers(cause);
+        if let Some(repeats) = self.0.get_mut(&cause) {
             repeats.count += 1;
             if now < repeats.next {
                 return None;
@@ -72,7 +73,7 @@ impl RepeatLimit {
             next: now + SUMMARY_FIRST,
             pause: SUMMARY_FIRST,
         };
-        self.0.insert(cause.to_owned(), repeats);
+        self.0.insert(cause, repeats);
         Some(None)
     }
 
@@ -80,6 +81,16 @@ impl RepeatLimit {
     pub fn succeeded(&mut self) {
         self.0.clear();
     }
+}
+
+/// A text of a cause has times and ports in it that are others each time ("30 seconds ago"). What
+/// tells two causes apart are its words.
+fn without_numbers(cause: &str) -> String {
+    let mut words = cause.replace(|c: char| c.is_ascii_digit(), "#");
+    while words.contains("##") {
+        words = words.replace("##", "#");
+    }
+    words
 }
 
 #[cfg(test)]
@@ -95,6 +106,22 @@ mod tests {
         struct Outer(#[source] io::Error);
         let error = Outer(io::Error::other("inner"));
         assert_eq!(Chain(&error).to_string(), "outer: inner");
+    }
+
+    #[test]
+    fn a_cause_with_other_numbers_is_the_same() {
+        let now = Instant::now();
+        let mut limit = RepeatLimit::default();
+        let expired = |time: u64| {
+            format!(
+                "certificate expired: verification time {time}, {} seconds ago",
+                time % 7
+            )
+        };
+        assert!(limit.log(&expired(1_796_060_064), now).is_some());
+        assert_eq!(limit.log(&expired(1_796_060_065), now), None);
+        assert!(limit.log("status 502 Bad Gateway", now).is_some());
+        assert!(limit.log("status 503 Service Unavailable", now).is_some());
     }
 
     #[test]
@@ -131,7 +158,8 @@ mod tests {
         let mut limit = RepeatLimit::default();
         for number in 0..1000 {
             let now = start + Duration::from_secs(number);
-            assert_eq!(limit.log(&number.to_string(), now), Some(None));
+            let cause = format!("{number:b}").replace('0', "a").replace('1', "b");
+            assert_eq!(limit.log(&cause, now), Some(None));
         }
         assert_eq!(limit.0.len(), MAX_CAUSES);
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, ClientBuilder, Response, redirect};
 use rustls::ClientConfig;
-use rustls::pki_types::pem;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::errors::Chain;
@@ -47,8 +46,8 @@ pub enum Proxy {
 /// Why there is no client, or no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("the CA file is no valid PEM file")]
-    Authorities(#[source] pem::Error),
+    #[error("the CA file is no valid PEM file: a section in it is cut off or damaged")]
+    Authorities,
     #[error("the CA file holds no X.509 v3 certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoAuthority,
     #[error("TLS cannot be set up")]

@@ -8,8 +8,8 @@ use crate::model::{AuthType, FailureReason, UnixNanos};
 /// Whether CPA uses the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Also when CPA leaves one model alone for a while, or the upstream is in trouble: CPA gives
-    /// the account's other models requests all the same.
+    /// Also when CPA leaves one model alone for a while, or waits a minute for an upstream in trouble,
+    /// which says nothing of the account.
     Active,
     /// CPA waits for a quota or a rate limit.
     Cooling,
@@ -322,7 +322,8 @@ impl Account {
             .any(CooldownReason::needs_somebody)
     }
 
-    /// An upstream in trouble keeps CPA from the models that failed, not from the account.
+    /// The upstream is in trouble, not the account. CPA goes on with models that have not failed; where
+    /// all that were ever used have, it waits a minute.
     fn is_transient(&self) -> bool {
         let transient = CooldownReason::TransientError;
         match self.last_failure {

@@ -9,11 +9,11 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::model::is_invisible;
 use crate::platform;
 
 /// Longest secret that a file may hold; more is the wrong file.
 const MAX_LEN: u64 = 4096;
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A secret, or the file in which it stands.
 ///
@@ -96,10 +96,12 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     checked(&text)
 }
 
-/// Blanks, line breaks and a byte order mark around a secret come from editors and shells. They are
-/// not part of it, and a wrong key costs a failed login.
+/// Blanks, line breaks and characters that nobody sees around a secret (a byte order mark, a
+/// zero-width space) come from editors, shells and web pages. They are not part of it, and a wrong
+/// key costs a failed login.
 fn checked(text: &str) -> Result<SecretString, SecretError> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c == BYTE_ORDER_MARK);
+    let is_around = |c: char| c.is_whitespace() || (is_invisible(c) && !c.is_control());
+    let text = text.trim_matches(is_around);
     if text.is_empty() {
         return Err(SecretError::Empty);
     }
@@ -155,6 +157,7 @@ mod tests {
             " hunter2\t",
             "\u{feff}hunter2\r\n",
             "\u{feff} hunter2\u{a0}",
+            "\u{200b}hunter2\u{2060}\u{200b}\n",
         ] {
             let (_dir, secret) = file(content.as_bytes());
             assert_eq!(secret.read().unwrap().expose_secret(), "hunter2");

@@ -25,9 +25,11 @@ pub(super) struct FileVerifier {
 
 impl FileVerifier {
     pub(super) fn new(pem: &[u8], provider: Arc<CryptoProvider>) -> Result<Self, ClientError> {
+        // Editors put a byte order mark first, which hides the first section.
+        let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
-            .map_err(ClientError::Authorities)?;
+            .map_err(|_shows_bytes| ClientError::Authorities)?;
         let mut roots = RootCertStore::empty();
         let (added, _ignored) = roots.add_parsable_certificates(certificates.iter().cloned());
         if added == 0 {
@@ -94,13 +96,18 @@ impl ServerCertVerifier for FileVerifier {
     }
 }
 
-/// Nobody in the file vouches for the certificate; nothing else is wrong with it.
+/// Nobody in the file vouches for the certificate; nothing else is wrong with it. A signature is bad
+/// where the file has another certificate of the same name, such as the one before a renewal.
 pub(crate) fn lacks_issuer(error: &Error) -> bool {
     let Error::InvalidCertificate(error) = error else {
         return false;
     };
     // rustls has no variant for webpki's `CaUsedAsEndEntity`; the text is all there is.
-    *error == CertificateError::UnknownIssuer
+    [
+        CertificateError::UnknownIssuer,
+        CertificateError::BadSignature,
+    ]
+    .contains(error)
         || matches!(error, CertificateError::Other(_))
             && format!("{error:?}").contains("CaUsedAsEndEntity")
 }
@@ -177,8 +184,35 @@ mod tests {
             let forged = params(ca)
                 .self_signed(&KeyPair::generate().unwrap())
                 .unwrap();
-            assert!(verify(&verifier, forged.der(), "localhost", NOW).is_err());
+            let refused = verify(&verifier, forged.der(), "localhost", NOW).unwrap_err();
+            assert!(lacks_issuer(&Error::InvalidCertificate(refused)), "{ca}");
         }
+    }
+
+    #[test]
+    fn a_certificate_is_found_behind_one_of_the_same_name_and_a_byte_order_mark() {
+        for ca in [false, true] {
+            let [old, own] = [(); 2].map(|()| {
+                let key = KeyPair::generate().unwrap();
+                params(ca).self_signed(&key).unwrap()
+            });
+            let file = format!("\u{feff}{}{}", old.pem(), own.pem());
+            let verifier = verifier(&file);
+            for certificate in [old, own] {
+                let found = verify(&verifier, certificate.der(), "localhost", NOW);
+                assert_eq!(found, Ok(()), "{ca}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_without_its_bytes() {
+        let key = KeyPair::generate().unwrap();
+        let whole = params(false).self_signed(&key).unwrap().pem();
+        let cut = whole.get(..whole.len() / 2).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let error = FileVerifier::new(cut.as_bytes(), provider).unwrap_err();
+        assert!(matches!(error, ClientError::Authorities), "{error}");
     }
 
     #[test]

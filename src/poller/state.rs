@@ -90,7 +90,7 @@ impl QuotaState {
     }
 
     /// Takes over what headers of an ordinary answer told.
-    pub(super) fn from_headers(
+    pub(super) fn apply_headers(
         &mut self,
         whose: AccountKey<'_>,
         answer: QuotaAnswer,
@@ -121,7 +121,7 @@ impl QuotaState {
             if let Some(at) = signals.observed_at {
                 let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
                 let answer = passive::headers(whose.provider, pairs, at);
-                news.extend(self.from_headers(whose, answer, at, now));
+                news.extend(self.apply_headers(whose, answer, at, now));
             }
         }
         news
@@ -331,7 +331,7 @@ mod tests {
                 readings: Vec::new(),
                 facts: balance(credits),
             };
-            state.from_headers(WHOSE, answer, at(minutes), at(20));
+            state.apply_headers(WHOSE, answer, at(minutes), at(20));
             state.get("a1").unwrap().facts.credits.clone()
         };
         assert_eq!(hear(9.0, 9), [(Unit::Credits, 5.0)]);

@@ -179,7 +179,7 @@ impl Task {
             // What is said of one model's limit says nothing of the plan.
             let readings = &observed.headers.readings;
             let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
-            let news = self.state.from_headers(whose, observed.headers, at, now);
+            let news = self.state.apply_headers(whose, observed.headers, at, now);
             self.keep(news);
             if let Some(refusal) = observed.refusal {
                 let refusal = self.state.resolve_window(&auth_index, refusal);

@@ -278,7 +278,8 @@ fn an_account_that_serves_on_after_a_failure_is_no_error() {
         (302, "what is this"),
         (403, "permission_error: no access to this model"),
     ] {
-        let listed = |success: u64| snapshot(&json!({ "status_message": message, "success": success }));
+        let listed =
+            |success: u64| snapshot(&json!({ "status_message": message, "success": success }));
         let mut set = AccountSet::default();
         set.take(listed(5), time(NOW));
         set.take(listed(5), time(NOW));
