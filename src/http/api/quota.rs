@@ -41,7 +41,7 @@ pub(super) async fn list(
         );
     };
     let all = parts.quotas.accounts();
-    if let Err(refusal) = check_provider(&filter, &all) {
+    if let Some(refusal) = check_provider(&filter, &all) {
         return refusal;
     }
     let selected = all
@@ -64,7 +64,7 @@ pub(super) async fn refresh(State(parts): State<ApiParts>, body: Bytes) -> Respo
             "the body is JSON with provider and account, both optional",
         );
     };
-    if let Err(refusal) = check_provider(&filter, &parts.quotas.accounts()) {
+    if let Some(refusal) = check_provider(&filter, &parts.quotas.accounts()) {
         return refusal;
     }
     let Some(polls) = parts.quotas.refresh(filter) else {
@@ -89,10 +89,10 @@ pub(super) async fn refresh(State(parts): State<ApiParts>, body: Bytes) -> Respo
     }
 }
 
-/// An unknown provider is a mistake of the client, not an empty result.
-fn check_provider(filter: &AccountFilter, accounts: &[AccountQuota]) -> Result<(), Response> {
+/// The refusal of an unknown provider, which is a mistake of the client and not an empty result.
+fn check_provider(filter: &AccountFilter, accounts: &[AccountQuota]) -> Option<Response> {
     let existing = accounts.iter().map(|quota| quota.provider.as_str());
-    filter
-        .check_provider(&existing.collect::<Vec<_>>())
-        .map_err(|unknown| problem(StatusCode::BAD_REQUEST, unknown.to_string()))
+    let checked = filter.check_provider(&existing.collect::<Vec<_>>());
+    let unknown = checked.err()?;
+    Some(problem(StatusCode::BAD_REQUEST, unknown.to_string()))
 }
