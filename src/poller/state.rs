@@ -163,23 +163,12 @@ impl QuotaState {
         news
     }
 
-    /// A refusal names no window, and neither does a page without usable times: the known window
-    /// of the limit that ends at the same time.
-    pub(super) fn resolve_window(&self, auth_index: &str, refusal: Reading) -> Reading {
-        let windows = self
-            .get(auth_index)
-            .into_iter()
-            .flat_map(|a| a.windows.values());
-        let home = windows
-            .filter(|row| row.reading().limit() == refusal.limit() && row.is_current())
-            .find(|row| row.ends_with(&refusal));
-        match home {
-            Some(row) if refusal.window() == Window::UNKNOWN => {
-                let window = row.reading().window();
-                refusal.in_window(window)
-            }
-            _ => refusal,
-        }
+    /// The reading in the current window of the account that it means.
+    pub(super) fn resolve_window(&self, auth_index: &str, reading: Reading) -> Reading {
+        let account = self.get(auth_index).into_iter();
+        let windows = account.flat_map(|account| account.windows.values());
+        let current = windows.filter(|row| row.is_current());
+        reading.resolve_window(current.map(WindowState::reading))
     }
 
     /// Takes over the last readings of an earlier run.

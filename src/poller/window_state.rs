@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::{QuotaSource, Reading, UnixNanos, Window};
+use crate::model::{QuotaSource, RESET_JITTER, Reading, UnixNanos, Window};
 
-/// Two statements of one reset differ by this much at most: sources round, clocks differ, and
-/// windows that roll creep.
-const JITTER: Duration = Duration::from_mins(1);
 /// A reading without a reset time is believed for so long.
 const BELIEVED: Duration = Duration::from_hours(24);
 /// A pace is worth a forecast from this part of the window on.
@@ -105,12 +102,6 @@ impl WindowState {
         !self.expired
     }
 
-    /// Whether another reading speaks of the same reset.
-    pub(super) fn ends_with(&self, other: &Reading) -> bool {
-        let both = self.reading.reset_at().is_some() && other.reset_at().is_some();
-        both && near(self.reading.reset_at(), other.reset_at())
-    }
-
     /// Takes a reading over unless a newer one is known. True when the figures changed.
     pub(super) fn update(&mut self, reading: Reading, seen: Observation, now: UnixNanos) -> bool {
         if self.is_newer_than(seen, now) {
@@ -124,8 +115,7 @@ impl WindowState {
         let was_expired = self.expired;
         let was_reset = !was_expired && self.has_been_reset(&reading);
         self.resets += u64::from(was_reset);
-        let goes_on =
-            !was_expired && !was_reset && near(self.reading.reset_at(), reading.reset_at());
+        let goes_on = !was_expired && !was_reset && may_share_reset(&self.reading, &reading);
         let reading = if goes_on {
             completed(reading, &self.reading)
         } else {
@@ -180,7 +170,7 @@ impl WindowState {
     /// Whether a reading still speaks of the window that is over.
     fn is_of_the_past(&self, new: &Reading) -> bool {
         match (self.reading.reset_at(), new.reset_at()) {
-            (Some(old), Some(new)) => new <= old.saturating_add(JITTER),
+            (Some(old), Some(new)) => new <= old.saturating_add(RESET_JITTER),
             (None, _) | (_, None) => false,
         }
     }
@@ -195,7 +185,7 @@ impl WindowState {
             return false;
         };
         let is_another = match new.reset_at() {
-            Some(new_end) => new_end > old_end.saturating_add(JITTER),
+            Some(new_end) => new_end > old_end.saturating_add(RESET_JITTER),
             None => after <= 0.0,
         };
         is_another && before > 0.0 && after < before * FALLEN
@@ -255,15 +245,12 @@ fn differs(old: &Reading, new: &Reading) -> bool {
     old.used_ratio() != new.used_ratio()
         || old.amounts() != new.amounts()
         || old.exhausted() != new.exhausted()
-        || !near(old.reset_at(), new.reset_at())
+        || !may_share_reset(old, new)
 }
 
-/// Whether two statements mean one reset; where one is missing, nothing speaks against it.
-fn near(one: Option<UnixNanos>, other: Option<UnixNanos>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.since(other).max(other.since(one)) <= JITTER,
-        (None, _) | (_, None) => true,
-    }
+/// Whether two readings mean one reset; where one states none, nothing speaks against it.
+fn may_share_reset(one: &Reading, other: &Reading) -> bool {
+    one.has_reset_of(other).unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub use outcome::{Failure, FailureReason};
 pub use past::{PastFamily, PastKey, PastRow};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
-    QuotaPoint, QuotaSource, Reading, Scope, Spend, Unit, Window, WindowRole, is_plausible_time,
+    QuotaPoint, QuotaSource, RESET_JITTER, Reading, Scope, Spend, Unit, Window, WindowRole,
+    is_plausible_time,
 };
 pub use text::{is_invisible, visible};
 pub use time::UnixNanos;

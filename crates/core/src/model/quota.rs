@@ -18,7 +18,7 @@ pub use facts::{AccountFacts, QuotaAnswer, Spend};
 pub use local::{LocalAccount, LocalQuota};
 pub use name::{Limit, Name};
 pub use point::QuotaPoint;
-pub use reading::Reading;
+pub use reading::{RESET_JITTER, Reading};
 pub use window::{Window, WindowRole};
 
 use super::UnixNanos;

@@ -8,9 +8,6 @@ use crate::model::{
     AuthType, Event, Exhaustion, Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window,
 };
 
-/// A minute in nanoseconds.
-const TOLERANCE: u64 = 60_000_000_000;
-
 /// The rows in a set of headers. Names may be in any case: records have them lowered, CPA's
 /// `quota.signals` canonical.
 pub fn headers<'a>(
@@ -61,7 +58,7 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
     let headers = read(&event.provider, &found, at);
     let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
         let row = refusal(&event.provider, &event.model, &found, exhaustion)?;
-        Some(resolve_window(row, &headers.readings))
+        Some(row.resolve_window(&headers.readings))
     });
     let says_something = headers != QuotaAnswer::default() || refusal.is_some();
     says_something.then_some(Observed {
@@ -93,22 +90,6 @@ fn refusal(
         .with_reset(exhaustion.resets_at)
         .with_exhausted(Some(true));
     Some(row)
-}
-
-/// The refusal in the window that resets with it, if one of the rows is that.
-fn resolve_window(row: Reading, rows: &[Reading]) -> Reading {
-    let is_it = |other: &&Reading| {
-        other.limit() == row.limit() && near(other.reset_at(), row.reset_at()).unwrap_or(false)
-    };
-    match rows.iter().find(is_it).map(Reading::window) {
-        Some(window) => row.in_window(window),
-        None => row,
-    }
-}
-
-/// Two sources round one reset differently.
-fn near(one: Option<UnixNanos>, other: Option<UnixNanos>) -> Option<bool> {
-    Some(one?.get().abs_diff(other?.get()) <= TOLERANCE)
 }
 
 /// Headers by lower-cased name; of two with one name the first that says something.

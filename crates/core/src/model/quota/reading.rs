@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use super::{Amounts, Limit, Name, Scope, Window, is_plausible_time, sane};
 use crate::model::UnixNanos;
 
+/// Two statements of one reset differ by this much at most: sources round, clocks differ, and
+/// windows that roll creep.
+pub const RESET_JITTER: Duration = Duration::from_mins(1);
 /// A larger share is no overage but nonsense.
 const LARGEST_RATIO: f64 = 1_000_000.0;
 
@@ -124,6 +129,26 @@ impl Reading {
         self.reset_at
     }
 
+    /// Whether both state the same reset, within [`RESET_JITTER`]; `None` if one states none.
+    pub fn has_reset_of(&self, other: &Self) -> Option<bool> {
+        let (one, other) = (self.reset_at?, other.reset_at?);
+        Some(one.since(other).max(other.since(one)) <= RESET_JITTER)
+    }
+
+    /// A refusal names no window, and neither does a page without usable times: this reading in
+    /// the window of the first of `known` with the same limit and the same reset, else unchanged.
+    #[must_use]
+    pub fn resolve_window<'a>(self, known: impl IntoIterator<Item = &'a Self> + 'a) -> Self {
+        if self.window != Window::UNKNOWN {
+            return self;
+        }
+        let is_it = |row: &&Self| row.limit == self.limit && row.has_reset_of(&self) == Some(true);
+        match known.into_iter().find(is_it).map(Self::window) {
+            Some(window) => self.in_window(window),
+            None => self,
+        }
+    }
+
     /// As the provider says, else whether all is used.
     pub fn exhausted(&self) -> Option<bool> {
         self.exhausted
@@ -179,6 +204,31 @@ mod tests {
         assert_eq!(reset(4_200_000_000), None);
         assert_eq!(reset(253_402_300_799), None);
         assert!(reset(1_800_000_000).is_some());
+    }
+
+    #[test]
+    fn window_is_resolved_by_limit_and_reset_within_a_minute() {
+        let at = |seconds: i64| Some(UnixNanos::from_millis((1_800_000_000 + seconds) * 1000));
+        let row = |limit: &str, window, reset| {
+            Reading::new(Limit::new(limit).unwrap(), window, Scope::Account).with_reset(reset)
+        };
+        let known = [
+            row("main", Window::hours(5), at(0)),
+            row("main", Window::hours(24), at(600)),
+            row("spark", Window::hours(168), at(600)),
+            row("spark", Window::hours(5), None),
+        ];
+        let resolved =
+            |limit, window, reset| row(limit, window, reset).resolve_window(&known).window();
+        let unknown = Window::UNKNOWN;
+        assert_eq!(resolved("main", unknown, at(60)), Window::hours(5));
+        assert_eq!(resolved("main", unknown, at(-60)), Window::hours(5));
+        assert_eq!(resolved("main", unknown, at(61)), unknown);
+        assert_eq!(resolved("main", unknown, at(601)), Window::hours(24));
+        assert_eq!(resolved("spark", unknown, at(600)), Window::hours(168));
+        assert_eq!(resolved("spark", unknown, None), unknown);
+        assert_eq!(resolved("other", unknown, at(0)), unknown);
+        assert_eq!(resolved("main", Window::hours(1), at(0)), Window::hours(1));
     }
 
     #[test]
