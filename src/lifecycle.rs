@@ -132,14 +132,14 @@ impl Lifecycle {
         };
         match cause {
             Cause::Asked => tracing::info!("stopping: committing received records"),
-            Cause::TaskDied(task) => tracing::error!(task, "stopping: an essential task ended"),
+            Cause::TaskDied(task) => tracing::error!(task, "stopping: a required task ended"),
         }
         self.soft.cancel();
         self.tasks.close();
         let drain = self.drain(&mut next_signal, grace).await;
         match drain {
             Drain::Complete => tracing::info!("stopped: all received records are committed"),
-            Drain::TimedOut => tracing::warn!(?grace, "stopped: the grace period is over"),
+            Drain::TimedOut => tracing::warn!(?grace, "stopped: grace period exceeded"),
             Drain::Hurried => tracing::warn!("stopped at once: second signal"),
         }
         Ended { cause, drain }
@@ -163,7 +163,7 @@ impl Lifecycle {
         }
         self.hard.cancel();
         if timeout(AFTER_HARD, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "tasks left behind");
+            tracing::warn!(tasks = self.tasks.len(), "tasks still running at exit");
         }
         Drain::TimedOut
     }

@@ -157,7 +157,7 @@ impl History {
         match tokio::task::spawn_blocking(read).await.ok()? {
             Ok(points) => Some(points),
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "earlier quota readings could not be read");
+                tracing::warn!(error = %Chain(&error), "stored quota readings could not be read");
                 None
             }
         }

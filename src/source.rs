@@ -193,7 +193,12 @@ impl Supervisor {
                 if matches!(self.context.settings.setting, ModeSetting::Forced(_)) {
                     if let Some(repeated) = self.context.failures.log(&why, now.into_std()) {
                         let mode = mode.as_str();
-                        tracing::error!(why, mode, repeated, "CPA does not serve this mode");
+                        tracing::error!(
+                            why,
+                            mode,
+                            repeated,
+                            "CPA does not support this ingest mode"
+                        );
                     }
                     self.ask_for_the_reason().await;
                     return self.pause_after_failure().await;
@@ -213,7 +218,7 @@ impl Supervisor {
         self.context.silent_since.get_or_insert(now);
         if let Some(repeated) = self.context.failures.log(why, now.into_std()) {
             let remedy = remedy.map(|remedy| remedy.text(url));
-            tracing::warn!(why, remedy, %url, repeated, "CPA gives no answer; trying again");
+            tracing::warn!(why, remedy, %url, repeated, "CPA is unreachable; retrying");
         }
     }
 

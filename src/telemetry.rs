@@ -51,7 +51,7 @@ impl Telemetry {
     pub fn set_level(&self, level: LogLevel) {
         if let Err(error) = self.filter.reload(targets(level)) {
             let error = tracing::field::display(Chain(&error));
-            tracing::error!(error, "the log level could not be changed");
+            tracing::error!(error, "log level could not be changed");
         }
     }
 

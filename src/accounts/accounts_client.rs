@@ -165,12 +165,15 @@ impl AccountsClient {
     fn say_unreadable(&mut self, lists: Vec<&'static str>, skipped: usize) {
         if !lists.is_empty() && lists != self.unreadable {
             let names = lists.join(", ");
-            tracing::warn!(lists = names, "CPA's answer is no list; the last one stays");
+            tracing::warn!(
+                lists = names,
+                "CPA's response is not an account list; keeping the last list"
+            );
         }
         if skipped > 0 && skipped != self.skipped {
             tracing::warn!(
                 entries = skipped,
-                "entries of CPA's lists name no account and are left out"
+                "entries of CPA's lists without an account are ignored"
             );
         }
         self.unreadable = lists;

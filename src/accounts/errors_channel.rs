@@ -134,7 +134,7 @@ impl ErrorsChannel {
             Some(event) => drop(self.events.send(ChannelEvent::Failure(event)).await),
             None if !std::mem::replace(&mut self.garbled, true) => tracing::warn!(
                 bytes = payload.len(),
-                "a message on CPA's errors channel names no account; such messages are left out"
+                "message on CPA's errors channel without an account; such messages are ignored"
             ),
             None => {}
         }
@@ -149,7 +149,7 @@ impl ErrorsChannel {
         } else if !std::mem::replace(&mut self.said, true) {
             tracing::info!(
                 error = %Chain(failure),
-                "CPA's errors channel is not to be had; trying again now and then"
+                "CPA's errors channel is unavailable; retrying"
             );
         }
     }

@@ -229,7 +229,7 @@ impl State {
         } else if first {
             tracing::warn!(
                 error = %Chain(failure),
-                "CPA's accounts cannot be read; what was known of them stays for a while"
+                "CPA's account lists cannot be read; keeping the last values for a while"
             );
         }
         self.expire_stale();

@@ -152,7 +152,7 @@ impl Records {
             ready: Box::new(move || {
                 readiness.set_ready();
                 restored.cancel();
-                tracing::info!("ready: counters are restored");
+                tracing::info!("ready: counters restored");
             }),
             writes: side.writes,
             listener: side.listener,
@@ -237,13 +237,13 @@ impl Records {
             Ok(Err(error)) => {
                 tracing::error!(
                     error = %Chain(&error),
-                    "storing has ended"
+                    "ingest thread failed"
                 );
             }
             Err(error) => {
                 tracing::error!(
                     error = %Chain(&error),
-                    "storing has ended"
+                    "ingest thread failed"
                 );
             }
         }

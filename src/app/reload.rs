@@ -63,12 +63,12 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(problems) => {
                 self.metrics.configuration_read(Err(()));
-                tracing::error!(%problems, "configuration not reloaded, the old one stays");
+                tracing::error!(%problems, "configuration not reloaded; the old one stays in use");
                 return Err(problems.to_string());
             }
         };
         for warning in &loaded.warnings {
-            tracing::warn!(%warning, "the configuration is valid, but");
+            tracing::warn!(%warning, "configuration warning");
         }
         let new = loaded.value;
         match self.lists(&new) {
@@ -82,7 +82,7 @@ impl Reloader {
             Err(error) => {
                 self.metrics.configuration_read(Err(()));
                 let error = format!("{error:#}");
-                tracing::error!(%error, "configuration not reloaded, the old one stays");
+                tracing::error!(%error, "configuration not reloaded; the old one stays in use");
                 return Err(error);
             }
         }

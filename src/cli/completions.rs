@@ -5,6 +5,7 @@ use super::{Cli, Exit, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Shell of the completion script
     shell: Shell,
 }
 

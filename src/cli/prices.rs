@@ -42,6 +42,7 @@ pub(super) struct List {
     /// List only models whose name contains this text
     #[arg(value_name = "TEXT")]
     text: Option<String>,
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
@@ -128,6 +129,7 @@ pub(super) struct Export {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Missing {
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]

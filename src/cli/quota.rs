@@ -51,6 +51,7 @@ pub(super) struct Args {
     /// Poll all providers now; at most once in 5 minutes
     #[arg(long)]
     refresh: bool,
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]

@@ -28,6 +28,7 @@ pub(super) struct List {
     /// Maximum number of rejects to list
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u32,
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]

@@ -15,7 +15,7 @@ pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
     let log = loaded.value.log;
     let telemetry = Telemetry::init(log.level, log.format)?;
     for warning in &loaded.warnings {
-        tracing::warn!(%warning, "the configuration is valid, but");
+        tracing::warn!(%warning, "configuration warning");
     }
     let setup = Setup {
         config: loaded.value,

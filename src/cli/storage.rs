@@ -65,10 +65,10 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
 /// Asks on a terminal; elsewhere there is nobody to ask.
 fn confirm(found: &str) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("{found}; --force sets it aside all the same");
+        bail!("{found}; use --force to set it aside anyway");
     }
     complain(&format!(
-        "{found}. Set aside, counters begin again at zero and the stored history is no longer used. \
+        "{found}. If it is set aside, counters restart at zero and the stored history is not used. \
          Set it aside? [y/N]"
     ));
     let mut answer = String::new();

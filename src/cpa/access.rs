@@ -151,11 +151,7 @@ impl Access {
             Err(error) => {
                 let now = Instant::now().into_std();
                 if let Some(repeated) = self.lock().unreadable.log(&error, now) {
-                    tracing::error!(
-                        error,
-                        repeated,
-                        "management key cannot be read; trying again"
-                    );
+                    tracing::error!(error, repeated, "management key cannot be read; retrying");
                 }
                 return None;
             }
@@ -172,7 +168,7 @@ impl Access {
                 return None;
             }
             if other_key {
-                tracing::info!("the management key has changed; trying it");
+                tracing::info!("management key changed; logging in again");
             }
         }
         state.refused = None;

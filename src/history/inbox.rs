@@ -155,7 +155,7 @@ impl Inbox {
                 Some(Current { path, lines, chunk })
             }
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "a file to import cannot be opened");
+                tracing::warn!(error = %Chain(&error), "import file cannot be opened");
                 None
             }
         })
@@ -169,7 +169,7 @@ impl Inbox {
         tracing::info!(result = answer.text, "import finished");
         let told = answer.write(&path.with_extension(ANSWER));
         if let Err(error) = told.and_then(|()| fs::remove_file(&path)) {
-            tracing::warn!(error = %Chain(&error), "an imported file could not be cleared away");
+            tracing::warn!(error = %Chain(&error), "imported file could not be deleted");
         }
         self.looked = None;
     }

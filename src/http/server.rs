@@ -80,7 +80,7 @@ pub async fn serve(
             Some(ended) = server.connections.join_next() => {
                 if let Err(error) = ended {
                     let error = tracing::field::display(Chain(&error));
-                    tracing::error!(error, "a connection's task failed");
+                    tracing::error!(error, "connection task failed");
                 }
             }
             accepted = accept(&listener, &server.places) => match accepted {
@@ -91,7 +91,7 @@ pub async fn serve(
                 Err(error) => {
                     let error = error.to_string();
                     if let Some(repeated) = failures.log(&error, Instant::now()) {
-                        tracing::warn!(error, repeated, "a connection could not be accepted");
+                        tracing::warn!(error, repeated, "connection could not be accepted");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -100,7 +100,7 @@ pub async fn serve(
     }
     drop(listener);
     if timeout(DRAIN, server.drain()).await.is_err() {
-        tracing::debug!("connections were cut at the stop");
+        tracing::debug!("open connections closed at shutdown");
     }
 }
 

@@ -236,7 +236,7 @@ impl Filling {
                 thread,
             }),
             Err(error) => {
-                tracing::warn!(%error, "no thread to read stored events for limits");
+                tracing::warn!(%error, "cannot start a thread to read stored events for limits");
                 None
             }
         }

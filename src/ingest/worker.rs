@@ -215,7 +215,7 @@ impl Worker {
                 let error = Chain(&failure).to_string();
                 if let Some(repeated) = self.import_failures.log(&error, Instant::now()) {
                     let remedy = failure.class().remedy();
-                    tracing::warn!(error, remedy, repeated, "records to import wait");
+                    tracing::warn!(error, remedy, repeated, "import paused");
                 }
                 false
             }
@@ -267,7 +267,7 @@ impl Worker {
             tracing::error!(
                 error = %Chain(failure),
                 class = class.as_str(),
-                "records cannot be stored and wait in the spool: {}",
+                "records cannot be committed and stay in the spool: {}",
                 class.remedy()
             );
         }
@@ -282,7 +282,7 @@ impl Worker {
     fn recovered(&mut self) {
         self.retry = RETRY_FIRST;
         if self.failing.take().is_some() {
-            tracing::info!("records are stored again; nothing was lost");
+            tracing::info!("commits succeed again; no record was lost");
         }
     }
 
@@ -345,7 +345,7 @@ impl Worker {
         if pending > 0 {
             tracing::warn!(
                 bytes = pending,
-                "records wait in the spool for the next start"
+                "records stay in the spool until the next start"
             );
         }
     }

@@ -233,7 +233,11 @@ impl LabelTexts {
         let text = match alias {
             // Who share an alias share their series. Nobody gets into an account that has none.
             Some(alias) if kind == LabelKind::Account && is_default_name(&alias) => {
-                tracing::warn!(alias, name = label, "alias is another one's name; not used");
+                tracing::warn!(
+                    alias,
+                    name = label,
+                    "alias is already the name of another account or client; ignored"
+                );
                 clean(label)
             }
             Some(alias) => alias,

@@ -42,7 +42,7 @@ impl Signals {
     pub async fn next(&mut self) -> Signal {
         if let Err(error) = tokio::signal::ctrl_c().await {
             let error = tracing::field::display(Chain(&error));
-            tracing::error!(error, "ctrl-c is not available");
+            tracing::error!(error, "Ctrl-C handler is not available");
             std::future::pending::<()>().await;
         }
         Signal::Stop

@@ -128,7 +128,7 @@ impl Notifier {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = send(socket, &message(state)) {
             let error = tracing::field::display(Chain(&error));
-            tracing::warn!(error, ?state, "the service manager could not be told");
+            tracing::warn!(error, ?state, "service manager could not be notified");
         }
     }
 }

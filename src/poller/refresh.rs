@@ -35,7 +35,7 @@ impl RefreshHandle {
     pub fn request(&self) {
         let (reply, _nobody_waits) = oneshot::channel();
         if self.0.try_send((AccountFilter::default(), reply)).is_err() {
-            tracing::warn!("quotas are being asked for already");
+            tracing::warn!("manual quota refresh refused: one is running");
         }
     }
 
@@ -133,7 +133,7 @@ impl Refresh {
                 asked = self.summary.asked,
                 answered = self.summary.answered,
                 failed = self.summary.failed.len(),
-                "quotas asked for on request"
+                "manual quota refresh finished"
             );
             for reply in self.waiting.drain(..) {
                 // Who does not wait any more does not need to know.

@@ -213,7 +213,7 @@ impl Task {
             let retry_after_seconds = rest.as_secs() + 1;
             tracing::warn!(
                 retry_after_seconds,
-                "quotas were asked for a moment ago; not again yet"
+                "manual quota refresh refused: the last one is too recent"
             );
             let answer = RefreshOutcome::CoolingDown {
                 retry_after_seconds,

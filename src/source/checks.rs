@@ -97,7 +97,7 @@ impl Checks {
         let server = self.management.detect(key).await?;
         let api = server.api;
         if self.known.server.as_ref() != Some(&server) {
-            tracing::info!(version = %server.version, api = api.as_str(), "CPA found");
+            tracing::info!(version = %server.version, api = api.as_str(), "connected to CPA");
             self.metrics.set_server(&server.version, api.as_str());
             // Another program: what its counters said before means nothing now.
             self.known.counts = None;
@@ -133,7 +133,7 @@ impl Checks {
         let mut on = self.management.statistics_enabled(api, key).await?;
         if on == Some(false) && self.settings.manage_usage_statistics {
             self.management.enable_statistics(api, key).await?;
-            tracing::info!("CPA's usage statistics were off; switched them on");
+            tracing::info!("CPA's usage statistics were off; enabled them");
             on = Some(true);
         }
         if on == Some(false) && self.known.statistics != Some(false) {
@@ -189,7 +189,7 @@ impl Checks {
             self.shared.starved.store(true, Ordering::Relaxed);
             tracing::warn!(
                 requests = counted.successes - old.successes,
-                "CPA counts requests and none arrives here: another collector takes the records"
+                "CPA counts requests but delivers no records: another collector pops them"
             );
         }
         Ok(())
@@ -216,7 +216,7 @@ impl Checks {
                 error,
                 remedy,
                 repeated,
-                "CPA's management API gives no answer; its switches and counters go unwatched"
+                "CPA's management API is unreachable; its settings and counters are not checked"
             );
         }
     }

@@ -159,7 +159,7 @@ impl Context {
         if let Some(since) = self.silent_since.take() {
             let silence = since.elapsed().as_millis();
             let silence = Duration::from_millis(u64::try_from(silence).unwrap_or(u64::MAX));
-            tracing::info!(after = %humantime::format_duration(silence), "CPA answers again");
+            tracing::info!(after = %humantime::format_duration(silence), "CPA is reachable again");
         }
     }
 

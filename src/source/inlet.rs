@@ -70,7 +70,7 @@ impl Inlet {
             }
         }
         if std::mem::take(&mut self.said_full) {
-            tracing::info!("the spool has room again; collection resumed");
+            tracing::info!("spool has free space again; collection resumed");
         }
         true
     }
@@ -84,7 +84,7 @@ impl Inlet {
                 said = true;
                 tracing::error!(
                     error = %Chain(&error),
-                    "spool cannot be written; holding what was received and trying again"
+                    "spool cannot be written; retrying with the received records in memory"
                 );
             }
             tokio::select! {
@@ -94,7 +94,7 @@ impl Inlet {
             }
         }
         if said {
-            tracing::info!("spool can be written again; nothing was lost");
+            tracing::info!("spool writes succeed again; no record was lost");
         }
         // An array's records are not counted before it is parsed: one is enough to know that
         // something arrives.

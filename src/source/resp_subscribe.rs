@@ -48,7 +48,7 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
         replies,
     } = connection;
     if perhaps_cut {
-        // CPA answers again at once, so it was not a restart: we had fallen behind.
+        // CPA is reachable again at once, so it was not a restart: we had fallen behind.
         context.metrics.cut();
         tracing::warn!(
             "the subscription ended while CPA runs on: CPA cuts those that fall behind, and what it had \
@@ -64,7 +64,7 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
     match drain_queue(context).await {
         // What the subscription has brought meanwhile is taken in any case.
         Ok(()) | Err(SessionEnd::Stopped) => {}
-        Err(end) => tracing::warn!(?end, "what was queued before the subscription waits in CPA"),
+        Err(end) => tracing::warn!(?end, "records queued before the subscription stay in CPA"),
     }
     let outcome = take_on(context, &mut commands, arrivals).await;
     context.perhaps_cut = matches!(outcome, Err(SessionEnd::Down { .. }));
@@ -217,7 +217,7 @@ async fn leave(
     tracing::warn!(
         seconds = LAST_RECORDS.as_secs(),
         why,
-        "CPA did not confirm the end of the subscription: records that were on their way may be missing"
+        "CPA did not confirm UNSUBSCRIBE: records in transit may be lost"
     );
     Ok(())
 }

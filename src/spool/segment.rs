@@ -279,7 +279,7 @@ fn inspect(path: &Path) -> io::Result<(SegmentId, u64, u64)> {
     }
     if len > HEADER_LEN {
         let path = path.display();
-        tracing::error!(%path, bytes = len, "spool file has no valid header, its content is skipped");
+        tracing::error!(%path, bytes = len, "spool file without a valid header skipped");
     }
     Ok((SegmentId(0), 0, 0))
 }

@@ -13,7 +13,7 @@ pub enum StoreError {
     #[error("database file {} could not be opened{}", .0.display(), access_remedy(.0, .1))]
     Create(PathBuf, #[source] std::io::Error),
     #[error(
-        "there is no database {0}; the exporter makes it when it first runs, --storage.path says where"
+        "there is no database {0}; the exporter creates it at its first start; check --storage.path"
     )]
     Absent(PathBuf),
     /// Nothing has been touched.

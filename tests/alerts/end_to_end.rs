@@ -118,7 +118,7 @@ async fn a_switch_in_cpa_becomes_a_message_and_its_end() {
     let annotations = &message["alerts"][0]["annotations"];
     assert_eq!(
         annotations["summary"],
-        format!("CPA behind {address} builds no usage records.")
+        format!("CPA behind {address} creates no usage records.")
     );
     assert_eq!(
         annotations["runbook_url"],

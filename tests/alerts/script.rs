@@ -83,7 +83,7 @@ fn what_is_missing_or_wrong_is_said() {
             vec!["--receiver", "nobody", "--email-to", "a'b"],
             "no quotes",
         ),
-        (vec!["--frobnicate"], "what is --frobnicate?"),
+        (vec!["--frobnicate"], "unknown option --frobnicate"),
     ] {
         let mut all = vec!["--secrets", secrets];
         all.extend(arguments);

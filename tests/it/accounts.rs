@@ -270,7 +270,7 @@ async fn what_is_known_stays_for_a_while_and_the_log_says_so_once() {
     let exporter = Exporter::start(&simulator, dir.path(), &OFTEN).await;
     all_named(&exporter, 16).await;
     simulator.faults().http_503(true);
-    exporter.logged("accounts cannot be read").await;
+    exporter.logged("account lists cannot be read").await;
     exporter
         .when("too old", |s| {
             sum(s, "cpa_accounts") == 0.0 && labels(s).is_empty()
@@ -278,7 +278,10 @@ async fn what_is_known_stays_for_a_while_and_the_log_says_so_once() {
         .await;
     simulator.faults().http_503(false);
     all_named(&exporter, 16).await;
-    let said = exporter.log().matches("accounts cannot be read").count();
+    let said = exporter
+        .log()
+        .matches("account lists cannot be read")
+        .count();
     assert_eq!(said, 1, "{}", exporter.log());
 }
 

@@ -50,7 +50,7 @@ async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
     drop(file);
     simulator.generate(3000);
     // What was in hand when the spool could take no more is held until it can.
-    exporter.logged("spool cannot be written; holding").await;
+    exporter.logged("spool cannot be written; retrying").await;
     let page = exporter.samples().await;
     assert_eq!(
         counted(&page)[0],
@@ -109,7 +109,7 @@ async fn a_database_that_cannot_be_written_fills_the_spool_and_is_taken_up_again
             s.get("cpa_store_events") == Some(&(total as f64))
         })
         .await;
-    exporter.logged("nothing was lost").await;
+    exporter.logged("no record was lost").await;
     assert!(count(dir.path(), "SELECT count(*) FROM event") > before);
 }
 

@@ -193,7 +193,7 @@ async fn prices_are_set_shown_imported_exported_and_removed() {
     let file = file.to_str().unwrap();
     let imported = said(dir, &["prices", "import", file]);
     assert!(
-        imported.starts_with("our own list: 1 prices taken"),
+        imported.starts_with("price list: 1 prices imported"),
         "{imported}"
     );
     assert!(show(MODEL).contains("input 1.25"));

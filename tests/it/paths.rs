@@ -35,7 +35,7 @@ async fn an_answer_of_another_program_is_not_taken_for_cpa() {
             let url = format!("http://{addr}/wrong");
             let env = [("CPA_MANAGEMENT_KEY", "key")];
             let exporter = Exporter::start_at(&url, &env, dir.path(), &["--cpa.mode", mode]).await;
-            let line = exporter.logged("CPA gives no answer").await;
+            let line = exporter.logged("CPA is unreachable").await;
             assert!(
                 line.contains("path of cpa.url"),
                 "{status} {body:?} {mode} {line}"
@@ -49,7 +49,7 @@ async fn an_answer_of_another_program_is_not_taken_for_cpa() {
                     .copied(),
             );
             let log = exporter.terminate().await.1;
-            for wrong in ["CPA found", "CPA answers again", "switched off"] {
+            for wrong in ["connected to CPA", "CPA is reachable again", "switched off"] {
                 assert!(
                     !log.contains(wrong),
                     "{status} {body:?} {mode} {wrong}\n{log}"
@@ -70,7 +70,7 @@ async fn a_wrong_path_on_cpa_itself_does_not_stop_resp() {
     exporter
         .when("popped", |s| s.get("cpa_store_events") == Some(&20.0))
         .await;
-    let line = exporter.logged("management API gives no answer").await;
+    let line = exporter.logged("management API is unreachable").await;
     assert!(line.contains("path of cpa.url"), "{line}");
     // Records come on, over new connections as well.
     simulator.restart().await.unwrap();
@@ -103,10 +103,10 @@ async fn a_mode_that_is_not_served_is_not_logged_at_every_attempt() {
     let log = exporter.terminate().await.1;
     let lines = log
         .lines()
-        .filter(|line| line.contains("does not serve this mode"));
+        .filter(|line| line.contains("does not support this ingest mode"));
     assert_eq!(lines.count(), 1, "{log}");
     let lines = log
         .lines()
-        .filter(|line| line.contains("CPA gives no answer"));
+        .filter(|line| line.contains("CPA is unreachable"));
     assert_eq!(lines.count(), 1, "{log}");
 }

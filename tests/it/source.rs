@@ -139,7 +139,7 @@ async fn a_competing_subscriber_is_noticed_and_joined() {
         })
         .await;
     assert_eq!(page["cpa_ingest_complete"], 0.0);
-    exporter.logged("another collector takes the records").await;
+    exporter.logged("another collector pops them").await;
     let before = page.get("cpa_store_events").copied().unwrap_or(0.0);
     exporter
         .when("records", |s| {
@@ -166,8 +166,8 @@ async fn restarts_cuts_and_errors_are_survived() {
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
     simulator.faults().refuse_connections(false);
     exporter.when("up again", |s| s["cpa_up"] == 1.0).await;
-    exporter.logged("CPA gives no answer").await;
-    exporter.logged("CPA answers again").await;
+    exporter.logged("CPA is unreachable").await;
+    exporter.logged("CPA is reachable again").await;
     takes_records(&simulator, &exporter, 50).await;
     let page = exporter.samples().await;
     assert!(page["cpa_ingest_reconnects_total{reason=\"down\"}"] >= 1.0);

@@ -45,7 +45,7 @@ async fn a_database_that_is_locked_for_long_costs_nothing() {
                 && s.get("cpa_store_events").copied() == Some(f64::from(made))
         })
         .await;
-    exporter.logged("nothing was lost").await;
+    exporter.logged("no record was lost").await;
     let want = stored(dir.path());
     let page = exporter.when("counted", |s| counted(s) == want).await;
     assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
@@ -66,7 +66,7 @@ async fn a_full_spool_stops_popping_and_goes_on_by_itself() {
     assert!(page["cpa_spool_pending_bytes"] <= page["cpa_spool_limit_bytes"] + 300_000.0);
     assert!(simulator.totals().queued > 1000);
     drop(lock);
-    exporter.logged("the spool has room again").await;
+    exporter.logged("spool has free space again").await;
     exporter
         .when("all", |s| {
             s.get("cpa_store_events").copied().unwrap_or(-1.0) == 3000.0

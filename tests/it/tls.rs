@@ -64,7 +64,7 @@ async fn refusal(url: &str, key: &str, flags: &[&str]) -> serde_json::Value {
     let dir = tempdir().unwrap();
     let env = [("CPA_MANAGEMENT_KEY", key)];
     let exporter = Exporter::start_at(url, &env, dir.path(), flags).await;
-    let line = exporter.logged("CPA gives no answer").await;
+    let line = exporter.logged("CPA is unreachable").await;
     let (_, log) = exporter.terminate().await;
     let foreign = log
         .lines()

@@ -149,7 +149,7 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, "{}")]).await;
     let mut set = AccountSet::default();
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa", "00bb"]);
-    let told = || log().matches("is no list").count();
+    let told = || log().matches("is not an account list").count();
     assert_eq!(told(), 0);
     for hostile in [
         "<html>sk-0123456789</html>",
@@ -174,7 +174,7 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
     server.set(FILES, 200, many);
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
-    assert_eq!(log().matches("are left out").count(), 1, "{}", log());
+    assert_eq!(log().matches("are ignored").count(), 1, "{}", log());
     assert!(!log().contains("sk-0123456789"), "{}", log());
 }
 

@@ -15,7 +15,9 @@ const MAX_COMPLAINT: usize = 300;
 /// What keeps an alert from being tested; the texts say what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    #[error("{url} does not answer; is Alertmanager running there? --alertmanager.url says where")]
+    #[error(
+        "{url} does not answer; is Alertmanager running there? Set its URL with --alertmanager.url"
+    )]
     NoAnswer {
         url: String,
         #[source]

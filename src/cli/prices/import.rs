@@ -25,7 +25,7 @@ pub(super) fn import(setup: &Setup, args: &Import) -> anyhow::Result<Exit> {
         url: None,
     };
     let imported = read(&text, &args.providers, &source)
-        .map_err(|text| anyhow::anyhow!("{}: {text}", args.file.display()))?;
+        .map_err(|text| anyhow::anyhow!("{} is not a price list: {text}", args.file.display()))?;
     let table = setup.table()?;
     let wanted = |listed: &Listed| args.overwrite || table.find(&listed.model).is_none();
     let Imported {
@@ -51,15 +51,15 @@ pub(super) fn import(setup: &Setup, args: &Import) -> anyhow::Result<Exit> {
     let format = match format {
         Format::LiteLlm => "LiteLLM's list",
         Format::ModelsDev => "models.dev's list",
-        Format::Own => "our own list",
+        Format::Own => "price list",
     };
     let verb = if args.dry_run {
-        "would be taken"
+        "would be imported"
     } else {
-        "taken"
+        "imported"
     };
     let line = format!(
-        "{format}: {count} prices {verb}, {} known already, {skipped} without a usable price per token\n",
+        "{format}: {count} prices {verb}, {} known, {skipped} without a price per token\n",
         known.len()
     );
     print(line.as_bytes())?;

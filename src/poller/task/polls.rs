@@ -48,7 +48,7 @@ impl Task {
 
     /// A poll that panicked is a bug of ours. Its account is asked again, later and later.
     pub(super) fn broke_off(&mut self, error: &JoinError) {
-        tracing::error!(error = %Chain(error), "a poll of a quota broke off");
+        tracing::error!(error = %Chain(error), "quota poll failed");
         let Some(auth_index) = self.about.remove(&error.id()) else {
             return;
         };

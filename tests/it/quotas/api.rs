@@ -102,7 +102,7 @@ async fn a_signal_asks_for_a_round_and_the_log_tells_of_it() {
     agrees(&exporter, &simulator).await;
     let before = calls(&simulator);
     exporter.signal("USR1");
-    let line = exporter.logged("quotas asked for on request").await;
+    let line = exporter.logged("manual quota refresh finished").await;
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let asked = simulator.quotas().accounts;
     let asked = asked
@@ -115,7 +115,7 @@ async fn a_signal_asks_for_a_round_and_the_log_tells_of_it() {
     );
     assert!(calls(&simulator) >= before + asked as u64);
     exporter.signal("USR1");
-    exporter.logged("not again yet").await;
+    exporter.logged("the last one is too recent").await;
 }
 
 /// What the readings themselves say, without when they were read.
