@@ -1,9 +1,7 @@
-//! Talking to CPA's management side: the one key, what a refusal means, the HTTP API, and RESP
-//! connections.
+//! Access to CPA's management API: the management key, refusals, HTTP and RESP connections.
 //!
-//! Everything that speaks to CPA stands on this: [`source`](crate::source) for records,
-//! the account directory and the quota polls. Each call costs a CPA with a hashed secret about
-//! 62 ms of CPU, so calls are few.
+//! All requests to CPA use it: [`source`](crate::source) for records, the account directory and the
+//! quota polls. Each call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
 
 mod access;
 mod api_call;

@@ -1,11 +1,11 @@
-//! Taking records from CPA: popping or subscribing over RESP, or popping over HTTP.
+//! Ingest from CPA: pop or subscribe over RESP, or pop over HTTP.
 //!
-//! One task decides how ([`plan`]), runs the mode until it ends, and decides again; a second one
-//! looks once a minute at CPA's switches and counters ([`checks`]). Whatever is taken goes into
-//! the spool before anything looks at it.
+//! One task selects the mode ([`plan`]), runs it until it ends, and selects again. A second task
+//! checks CPA's switches and counters once a minute ([`checks`]). Every record goes to the spool
+//! before it is parsed.
 //!
-//! Taking is destructive: CPA keeps no copy of what it has handed out. So a reply is never
-//! abandoned, and none is asked for without room for it.
+//! A pop is destructive: CPA keeps no copy of a popped record. So a reply is never abandoned, and
+//! no pop is sent without room in the spool.
 
 mod checks;
 mod context;
@@ -37,12 +37,12 @@ use checks::{Checks, Known};
 use context::{Context, LastContact, SessionEnd};
 use plan::{Decision, Plan};
 
-/// Pauses between attempts to reach a CPA that does not answer. The last stays well below the
-/// time that CPA keeps a record.
+/// Pauses between attempts to reach a CPA that does not answer. The maximum stays well below CPA's
+/// retention.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// What the source is made of.
+/// Dependencies of the source.
 #[derive(Debug)]
 pub struct Parts {
     pub settings: Settings,
@@ -51,7 +51,7 @@ pub struct Parts {
     pub client: Client,
     pub metrics: SourceMetrics,
     pub clock: Clock,
-    /// Finish what is in hand.
+    /// Finish the current reply.
     pub soft: CancellationToken,
     /// Stop at once.
     pub hard: CancellationToken,
@@ -93,30 +93,30 @@ impl Source {
                 soft: parts.soft,
                 hard: parts.hard,
                 contact: LastContact::default(),
-                perhaps_cut: false,
+                maybe_cut: false,
                 silent_since: None,
                 failures: RepeatLimit::default(),
             },
         }
     }
 
-    /// Lets a reload reach the running source.
+    /// State through which a reload reaches the running source.
     pub fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.context.shared)
     }
 
-    /// Runs until the program stops; everything taken is in the spool then.
+    /// Runs until the program stops; every received record is in the spool then.
     pub async fn run(self) {
         let checks = self.checks.run();
         let supervisor = Supervisor {
             plan: Plan::new(self.context.settings.setting),
             context: self.context,
             management: self.management,
-            said: None,
+            logged: None,
             retry: RETRY_FIRST,
         };
-        // The checks hold no records, so they may be dropped in the middle of a call. The
-        // supervisor may not: a reply is on its way.
+        // The checks hold no records, so they may be dropped during a call. The supervisor may not:
+        // it may be reading a reply.
         let watching = async {
             checks.await;
             std::future::pending::<()>().await;
@@ -128,13 +128,13 @@ impl Source {
     }
 }
 
-/// Chooses a mode, runs it, and learns from how it ended.
+/// Selects a mode, runs it, and updates the plan when it ends.
 struct Supervisor {
     context: Context,
     management: Management,
     plan: Plan,
-    /// The last choice that the log has told.
-    said: Option<Decision>,
+    /// The last decision that was logged.
+    logged: Option<Decision>,
     retry: Duration,
 }
 
@@ -142,7 +142,7 @@ impl Supervisor {
     async fn run(mut self) {
         loop {
             let decision = self.plan.next(Instant::now());
-            self.say(&decision);
+            self.log_decision(&decision);
             let began = Instant::now();
             let end = match decision.mode {
                 IngestMode::Pop => resp_pop::run(&mut self.context).await,
@@ -156,14 +156,14 @@ impl Supervisor {
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
             }
-            if !self.learn(decision.mode, end).await {
+            if !self.handle_end(decision.mode, end).await {
                 return;
             }
         }
     }
 
     /// False when the program stops.
-    async fn learn(&mut self, mode: IngestMode, end: SessionEnd) -> bool {
+    async fn handle_end(&mut self, mode: IngestMode, end: SessionEnd) -> bool {
         let now = Instant::now();
         let over_resp = mode != IngestMode::Http;
         if over_resp && !matches!(end, SessionEnd::Unavailable(_) | SessionEnd::Refused(_)) {
@@ -174,14 +174,14 @@ impl Supervisor {
             SessionEnd::Again => {
                 self.context.metrics.reconnect("reprobe");
                 if self.context.shared.take_reload() {
-                    self.plan.forget();
+                    self.plan.reset();
                 }
             }
             SessionEnd::Starved if over_resp => {
                 self.plan.starved(now);
                 self.context.metrics.reconnect("starved");
             }
-            // A subscription needs RESP, which is not to be had.
+            // A subscription needs RESP, which is unavailable.
             SessionEnd::Starved => {}
             SessionEnd::Refused(refusal) => {
                 self.lost_contact("refused");
@@ -200,20 +200,20 @@ impl Supervisor {
                             "CPA does not support this ingest mode"
                         );
                     }
-                    self.ask_for_the_reason().await;
+                    self.probe_http().await;
                     return self.pause_after_failure().await;
                 }
             }
             SessionEnd::Down { why, remedy } => {
                 self.lost_contact("down");
-                self.say_down(&why, remedy.as_ref(), now);
+                self.log_down(&why, remedy.as_ref(), now);
                 return self.pause_after_failure().await;
             }
         }
         true
     }
 
-    fn say_down(&mut self, why: &str, remedy: Option<&Remedy>, now: Instant) {
+    fn log_down(&mut self, why: &str, remedy: Option<&Remedy>, now: Instant) {
         let url = &self.context.settings.url;
         self.context.silent_since.get_or_insert(now);
         if let Some(repeated) = self.context.failures.log(why, now.into_std()) {
@@ -222,9 +222,9 @@ impl Supervisor {
         }
     }
 
-    /// A connection that closes without a word can mean that management is off, or that the port
-    /// speaks TLS; HTTP tells.
-    async fn ask_for_the_reason(&mut self) {
+    /// A connection that closes without a reply can mean that management is off, or that the port
+    /// speaks TLS. An HTTP request shows which.
+    async fn probe_http(&mut self) {
         let Some(key) = self.context.access.key(&self.context.soft).await else {
             return;
         };
@@ -232,7 +232,7 @@ impl Supervisor {
             Err(HttpFailure::Refused(refusal)) => self.context.access.refused(refusal),
             Err(failure) => {
                 let why = Chain(&failure).to_string();
-                self.say_down(&why, Remedy::of(&failure).as_ref(), Instant::now());
+                self.log_down(&why, Remedy::of(&failure).as_ref(), Instant::now());
             }
             Ok(_) => {}
         }
@@ -245,8 +245,8 @@ impl Supervisor {
     }
 
     async fn pause_after_failure(&mut self) -> bool {
-        // A subscription that was cut is met by reconnecting at once.
-        if self.context.perhaps_cut && self.retry == RETRY_FIRST {
+        // After a suspected disconnect of a slow subscriber, reconnect at once.
+        if self.context.maybe_cut && self.retry == RETRY_FIRST {
             self.retry *= 2;
             return true;
         }
@@ -255,15 +255,15 @@ impl Supervisor {
         self.context.pause(pause).await
     }
 
-    fn say(&mut self, decision: &Decision) {
-        let said = self.said.as_ref();
-        if said.is_none_or(|s| s.mode != decision.mode || s.why != decision.why) {
+    fn log_decision(&mut self, decision: &Decision) {
+        let logged = self.logged.as_ref();
+        if logged.is_none_or(|s| s.mode != decision.mode || s.why != decision.why) {
             tracing::info!(
                 mode = decision.mode.as_str(),
                 why = decision.why,
                 "ingest mode selected"
             );
-            self.said = Some(decision.clone());
+            self.logged = Some(decision.clone());
         }
     }
 }

@@ -96,7 +96,7 @@ impl ErrorsChannel {
 
     async fn listen_on(&mut self) {
         let mut retry = RETRY_FIRST;
-        while let Some(key) = self.access.admitted_key(&self.stop).await {
+        while let Some(key) = self.access.accepted_key(&self.stop).await {
             let began = Instant::now();
             let failure = match self.listen(&key).await {
                 Ok(never) => match never {},

@@ -28,7 +28,7 @@ use crate::model::{AccountSeen, UnixNanos};
 /// CPA tells of one change several times within a moment.
 const DEBOUNCE: Duration = Duration::from_millis(500);
 /// How soon it is looked again whether the key has been accepted.
-const KEY_LOOK: Duration = Duration::from_millis(250);
+const KEY_REREAD: Duration = Duration::from_millis(250);
 /// How soon a new account's name is looked for again.
 const NAME_LOOK: Duration = Duration::from_millis(100);
 const NAME_LOOK_MAX: Duration = Duration::from_secs(5);
@@ -199,8 +199,8 @@ impl State {
 
     /// Asks CPA once.
     async fn snapshot(&mut self, client: &mut AccountsClient) {
-        let Some(key) = self.access.admitted_now() else {
-            self.next_look = Instant::now() + KEY_LOOK.min(self.interval);
+        let Some(key) = self.access.accepted_key_now() else {
+            self.next_look = Instant::now() + KEY_REREAD.min(self.interval);
             self.expire_stale();
             return;
         };

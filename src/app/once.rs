@@ -76,7 +76,7 @@ async fn look(
     let url = &config.cpa.url;
     match snapshot_once(parts, &key).await {
         Ok(accounts) => {
-            access.admitted();
+            access.accepted();
             Ok(accounts)
         }
         Err(SnapshotFailure::Http(HttpFailure::Refused(refusal))) => {

@@ -1,4 +1,4 @@
-//! Who may knock, and when: one management key, and the pause after a refusal.
+//! The management key, and the pause after CPA refuses it.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use super::refusal::Refusal;
 use crate::errors::RepeatLimit;
 use crate::metrics::SourceMetrics;
 
-/// Reads the key anew each time, so that a rotated key file is seen.
+/// Reads the key each time, so that a rotated key file takes effect.
 pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
-/// How often a refused key's file is looked at for another key.
-const KEY_LOOK: Duration = Duration::from_secs(10);
+/// Interval at which the file of a refused key is read again.
+const KEY_REREAD: Duration = Duration::from_secs(10);
 
-/// The only way to get the key. Everything that talks to CPA asks here first, so that one
-/// refusal stops all of it: five failed logins ban the address, RESP and HTTP counted together.
+/// The only source of the key. Every request to CPA gets its key here, so that one refusal stops
+/// all requests: five failed logins ban the address, RESP and HTTP counted together.
 pub struct Access {
     read: KeyReader,
     metrics: SourceMetrics,
@@ -30,18 +30,18 @@ pub struct Access {
 
 #[derive(Default)]
 struct State {
-    /// Nothing is known against this key.
+    /// A key that CPA has not refused.
     key: Option<SecretString>,
-    /// And CPA has accepted it.
-    admitted: bool,
+    /// CPA has accepted `key`.
+    accepted: bool,
     refused: Option<Refused>,
-    /// Failed logins since the last good one.
+    /// Failed logins since the last successful one.
     strikes: u32,
-    /// What the log has last said of refusals.
-    said: Option<&'static str>,
-    /// A connection that was let in earlier goes on, so nobody has to log in for records.
+    /// Reason of the last refusal in the log.
+    logged: Option<&'static str>,
+    /// A RESP connection is open, so records need no new login.
     connected: bool,
-    /// Attempts to read a key that cannot be read.
+    /// Failed attempts to read the key.
     unreadable: RepeatLimit,
 }
 
@@ -61,15 +61,15 @@ impl Access {
         }
     }
 
-    /// The key, as soon as CPA may be asked. `None` when `stop` came first.
+    /// Waits until CPA may be called and returns the key. `None` when `stop` came first.
     pub async fn key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
-            // Made before the look, so that no change between the two is missed.
+            // Created before the check, so that no change between the two is missed.
             let changed = self.changed.notified();
             if let Some(key) = self.try_key() {
                 return Some(key);
             }
-            let look = Instant::now() + KEY_LOOK;
+            let look = Instant::now() + KEY_REREAD;
             let until = self
                 .lock()
                 .refused
@@ -84,32 +84,31 @@ impl Access {
         }
     }
 
-    /// The key once CPA has accepted it. `None` when `stop` came first.
+    /// Waits until CPA has accepted the key and returns it. `None` when `stop` came first.
     ///
-    /// For those who watch from the side: they never spend a login of their own on an unproven
-    /// key.
-    pub async fn admitted_key(&self, stop: &CancellationToken) -> Option<SecretString> {
+    /// For secondary requests, which must not spend a login on an unproven key.
+    pub async fn accepted_key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
             let changed = self.changed.notified();
-            let admitted = self.admitted_now();
-            if admitted.is_some() {
-                return admitted;
+            let accepted = self.accepted_key_now();
+            if accepted.is_some() {
+                return accepted;
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
                 () = changed => {}
-                () = sleep_until(Instant::now() + KEY_LOOK) => {}
+                () = sleep_until(Instant::now() + KEY_REREAD) => {}
             }
         }
     }
 
-    /// For the one who watches even while records need no login: after a refusal it is the first
-    /// to try another key, since the connection that brings records may live for weeks.
-    pub(crate) async fn proving_key(&self, stop: &CancellationToken) -> Option<SecretString> {
+    /// The key for the periodic checks. After a refusal, the checks are the first to try another
+    /// key while the RESP connection stays open, because that connection may live for weeks.
+    pub(crate) async fn probe_key(&self, stop: &CancellationToken) -> Option<SecretString> {
         loop {
             let changed = self.changed.notified();
-            if let Some(key) = self.admitted_now() {
+            if let Some(key) = self.accepted_key_now() {
                 return Some(key);
             }
             let connected = self.lock().connected;
@@ -120,13 +119,13 @@ impl Access {
                 biased;
                 () = stop.cancelled() => return None,
                 () = changed => {}
-                () = sleep_until(Instant::now() + KEY_LOOK) => {}
+                () = sleep_until(Instant::now() + KEY_REREAD) => {}
             }
         }
     }
 
-    /// Returns when CPA has refused somebody and nobody has been let in since.
-    pub(crate) async fn until_refused(&self) {
+    /// Returns when CPA has refused access and has not accepted a key since.
+    pub(crate) async fn wait_for_refusal(&self) {
         loop {
             let changed = self.changed.notified();
             if self.lock().refused.is_some() {
@@ -136,10 +135,10 @@ impl Access {
         }
     }
 
-    /// The same without waiting; `None` while CPA has not accepted the key.
-    pub(crate) fn admitted_now(&self) -> Option<SecretString> {
+    /// Like [`Self::accepted_key`] without waiting; `None` while CPA has not accepted the key.
+    pub(crate) fn accepted_key_now(&self) -> Option<SecretString> {
         let state = self.lock();
-        state.key.clone().filter(|_| state.admitted)
+        state.key.clone().filter(|_| state.accepted)
     }
 
     fn try_key(&self) -> Option<SecretString> {
@@ -176,37 +175,37 @@ impl Access {
         Some(key)
     }
 
-    /// A connection for records was let in, and lives until [`Self::disconnected`].
+    /// CPA accepted a RESP login; the connection is open until [`Self::disconnected`].
     pub(crate) fn connected(&self) {
         self.lock().connected = true;
-        self.admitted();
+        self.accepted();
     }
 
     pub(crate) fn disconnected(&self) {
         self.lock().connected = false;
     }
 
-    /// CPA let us in.
-    pub(crate) fn admitted(&self) {
+    /// CPA accepted the key.
+    pub(crate) fn accepted(&self) {
         let mut state = self.lock();
         state.strikes = 0;
-        state.said = None;
-        state.admitted = true;
+        state.logged = None;
+        state.accepted = true;
         drop(state);
         self.metrics.set_refused(None);
         self.changed.notify_waiters();
     }
 
-    /// CPA did not. Nobody gets the key again before the pause is over or the key has changed.
+    /// CPA refused access. The key is withheld until the pause ends or the key changes.
     pub(crate) fn refused(&self, reason: Refusal) {
         let mut state = self.lock();
         let wait = state.refuse(reason, Instant::now());
-        // Refusals that cost nothing come again soon. One line is enough for as long as they last.
-        let said = state.said.replace(reason.as_str());
+        // Refusals without a cost are repeated often. Log each once.
+        let logged = state.logged.replace(reason.as_str());
         drop(state);
         self.metrics.set_refused(Some(reason.as_str()));
         self.changed.notify_waiters();
-        if said != Some(reason.as_str()) || reason.concerns_key() {
+        if logged != Some(reason.as_str()) || reason.concerns_key() {
             tracing::error!(
                 reason = reason.as_str(),
                 next_try = %humantime::format_duration(wait),
@@ -215,8 +214,8 @@ impl Access {
         }
     }
 
-    /// The operator has changed something: forget the key and the pause. CPA does not forget the
-    /// failed logins.
+    /// The operator has changed something: reset the key and the pause, but not the failed logins,
+    /// which CPA still counts.
     pub fn reload(&self) {
         let mut state = self.lock();
         *state = State {
@@ -234,18 +233,18 @@ impl Access {
 }
 
 impl State {
-    /// Takes the key away, and says for how long.
+    /// Withholds the key and returns for how long.
     fn refuse(&mut self, reason: Refusal, now: Instant) -> Duration {
         if reason.concerns_key() {
             self.strikes += 1;
         }
-        self.admitted = false;
+        self.accepted = false;
         let mut refused = Refused {
             reason,
             until: now + reason.wait(self.strikes),
             key: self.key.take(),
         };
-        // Calls that were under way together are refused together, all for the one key.
+        // Concurrent calls with the same key are refused together.
         if let Some(before) = self.refused.take() {
             refused.key = refused.key.or(before.key);
             if before.until > refused.until {
@@ -281,11 +280,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_refused_together_do_not_free_the_key() {
+    async fn concurrent_refusals_do_not_release_the_key() {
         let file = Arc::new(Mutex::new("old"));
         let access = access(&file);
         assert_eq!(exposed(access.try_key()).as_deref(), Some("old"));
-        access.admitted();
+        access.accepted();
         for _ in 0..2 {
             access.refused(Refusal::WrongKey);
             assert_eq!(exposed(access.try_key()), None);
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lighter_refusal_does_not_shorten_the_pause() {
+    async fn a_refusal_without_cost_does_not_shorten_the_pause() {
         let access = access(&Arc::new(Mutex::new("key")));
         access.try_key().unwrap();
         access.refused(Refusal::WrongKey);
@@ -313,20 +312,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_good_key_comes_back_after_a_refusal_that_is_not_its_fault() {
+    async fn a_good_key_is_released_after_a_refusal_without_key_fault() {
         let access = access(&Arc::new(Mutex::new("key")));
         access.try_key().unwrap();
         access.connected();
         access.refused(Refusal::ManagementOff);
-        assert_eq!(exposed(access.admitted_now()), None);
-        let proven = access.proving_key(&CancellationToken::new()).await;
+        assert_eq!(exposed(access.accepted_key_now()), None);
+        let proven = access.probe_key(&CancellationToken::new()).await;
         assert_eq!(exposed(proven).as_deref(), Some("key"));
-        access.admitted();
-        assert_eq!(exposed(access.admitted_now()).as_deref(), Some("key"));
+        access.accepted();
+        assert_eq!(exposed(access.accepted_key_now()).as_deref(), Some("key"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reload_does_not_forget_failed_logins() {
+    async fn a_reload_keeps_the_count_of_failed_logins() {
         let access = access(&Arc::new(Mutex::new("key")));
         for minutes in [5, 10, 20, 130] {
             access.try_key().unwrap();

@@ -1,4 +1,5 @@
-//! CPA asks a provider for us and puts the account's token in, so that it never comes here.
+//! Provider requests through CPA, which adds the account's token, so that the exporter never sees
+//! it.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::management::{Api, HttpFailure, Management, served};
 
-/// Longest answer; a provider's page has a few kilobytes.
+/// Maximum size of a response; a provider's quota page has a few kilobytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// What CPA shall send, and with whose credential. `$TOKEN$` in a header becomes its token.
+/// The request for CPA to send, and its credential. CPA replaces `$TOKEN$` in a header by the
+/// token.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProxiedRequest<'a> {
     pub(crate) auth_index: &'a str,
@@ -24,17 +26,17 @@ pub(crate) struct ProxiedRequest<'a> {
     pub(crate) data: Option<&'a str>,
 }
 
-/// What came of a call.
+/// Outcome of a proxied request.
 #[derive(Debug)]
 pub(crate) enum ProxyOutcome {
     Answered(ProviderResponse),
-    /// CPA could not get an answer, or has no token for the account.
+    /// CPA got no response, or has no token for the account.
     NoAnswer,
-    /// This server makes no calls for others.
+    /// This server does not serve `api-call`.
     NotServed,
 }
 
-/// What the provider answered, whatever its status.
+/// The provider's response, whatever its status.
 #[derive(Debug)]
 pub(crate) struct ProviderResponse {
     pub(crate) status: u16,
@@ -51,7 +53,7 @@ struct Envelope {
 }
 
 impl Management {
-    /// Has CPA ask a provider.
+    /// Sends a request to a provider through CPA.
     pub(crate) async fn api_call(
         &mut self,
         api: Api,
@@ -69,7 +71,7 @@ impl Management {
         match served(called) {
             Ok(Some(body)) => Ok(ProxyOutcome::Answered(ProviderResponse::read(&body)?)),
             Ok(None) => Ok(ProxyOutcome::NotServed),
-            // 400: no token, 502: no answer from upstream.
+            // 400: no token, 502: no response from upstream.
             Err(HttpFailure::Status(StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY)) => {
                 Ok(ProxyOutcome::NoAnswer)
             }
@@ -77,15 +79,15 @@ impl Management {
         }
     }
 
-    /// What a plugin of CPA reads of an account's quota. `None` when this server has no such
-    /// thing, or none for this account.
+    /// The account's quota as a plugin of CPA reads it. `None` when the server or the account has
+    /// no such plugin.
     pub(crate) async fn quota_fetch(
         &mut self,
         api: Api,
         key: &SecretString,
         auth_index: &str,
     ) -> Result<Option<Bytes>, HttpFailure> {
-        // The v8 path was there for some releases only; the v0 one has outlived it.
+        // Only some releases serve the v8 path; later ones serve the v0 path again.
         let paths: &[&str] = match api {
             Api::V0 => &["v0/management/quota/fetch"],
             Api::V8 => &[
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_may_lack_all_but_the_status() {
+    fn only_the_status_of_an_envelope_is_required() {
         let read = |text: &str| ProviderResponse::read(text.as_bytes()).ok();
         let full = read(r#"{"status_code":429,"header":{"Retry-After":["5"]},"body":"{}"}"#);
         let full = full.unwrap();

@@ -1,5 +1,5 @@
-//! The calls behind the account directory. Answers are not looked at: some hold raw keys, and only
-//! the decoders of `accounts` may see those.
+//! The calls of the account directory. The responses stay unparsed: some contain raw keys, and only
+//! the decoders of `accounts` may read those.
 
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
@@ -7,11 +7,11 @@ use secrecy::SecretString;
 
 use super::management::{Api, HttpFailure, Management, served};
 
-/// Entries that one call to a paged list asks for.
+/// Entries per page of a paged list.
 const PAGE_SIZE: u32 = 500;
 
 impl Management {
-    /// The list of credentials. v8 has pages, counted from 1; v0 has everything in its first.
+    /// The list of credentials. v8 has pages, counted from 1; v0 returns all in the first.
     pub(crate) async fn credentials(
         &mut self,
         api: Api,
@@ -29,9 +29,9 @@ impl Management {
         }
     }
 
-    /// A list of configured keys, raw keys in it. `None` when this release has no such list.
+    /// A list of configured keys, with the raw keys. `None` when this release has no such list.
     ///
-    /// Always of v0: only there an entry tells its index.
+    /// Always from v0: only there an entry has its index.
     pub(crate) async fn key_list(
         &mut self,
         list: &str,
@@ -41,7 +41,7 @@ impl Management {
         served(self.call(Method::GET, &path, key, None).await)
     }
 
-    /// What the configured keys have served, by raw key. `None` when this release does not tell.
+    /// Request counts of the configured keys, by raw key. `None` when this release has none.
     pub(crate) async fn key_usage(
         &mut self,
         api: Api,

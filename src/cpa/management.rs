@@ -1,5 +1,5 @@
-//! CPA's management API over HTTP: which generation it is, its switches, its own counters, and
-//! the queue for servers whose RESP cannot be reached.
+//! CPA's management API over HTTP: detection of its generation, switches, counters, and the queue
+//! for servers whose RESP is unavailable.
 //!
 //! Each call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
 
@@ -19,17 +19,17 @@ use crate::clock::Clock;
 use crate::http_client;
 use crate::model::UnixNanos;
 
-/// Longest list; one of many accounts has a few MiB.
+/// Maximum size of a list; one with many accounts has a few MiB.
 const MAX_LIST: usize = 64 * 1024 * 1024;
-/// Longest page by which a CPA is known.
+/// Maximum size of a page that identifies CPA.
 const MAX_PAGE: usize = 64 * 1024;
-/// Longest answer of the queue. It is not lower, because records that are not read to their end are
-/// lost.
+/// Maximum size of a queue response. It has no lower limit, because records that are not read
+/// completely are lost.
 const MAX_RECORDS: usize = usize::MAX;
-/// Retention that CPA has unless told otherwise.
+/// CPA's default retention.
 const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
 
-/// Generation of the management API. Decided by what is served, never by a version number.
+/// Generation of the management API. Detected by the served paths, not by a version number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     V0,
@@ -83,15 +83,15 @@ impl Api {
     }
 }
 
-/// What a first contact tells about the server.
+/// Result of the detection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(crate) api: Api,
-    /// As the server states it, without a leading `v`; own builds say `dev`.
+    /// Version that the server states, without a leading `v`; custom builds state `dev`.
     pub(crate) version: String,
 }
 
-/// Why a call brought nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpFailure {
     #[error("refused: {}", .0.as_str())]
@@ -100,18 +100,18 @@ pub(crate) enum HttpFailure {
     Unreachable(#[source] reqwest::Error),
     #[error("status {0}")]
     Status(StatusCode),
-    /// It lacks everything by which CPA's management API is known.
+    /// The response has no mark of CPA's management API.
     #[error("status {0}, but not from CPA's management API")]
     NotCpa(StatusCode),
     #[error("status 400: plain HTTP was sent to a port that speaks TLS")]
     TlsExpected,
     #[error("answer has more than {0} bytes")]
     TooLarge(usize),
-    #[error("answer is not what the API promises")]
+    #[error("the response is not valid for this API")]
     Content,
 }
 
-/// An answer with status 200 or 404.
+/// A response with status 200 or 404.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -119,13 +119,13 @@ pub(super) struct Answer {
     version: Option<String>,
 }
 
-/// Client of one server. Calls take the key each time, so that nothing outlives a refusal.
+/// Client of one server. Each call takes the key, so that no key outlives a refusal.
 #[derive(Debug)]
 pub(crate) struct Management {
     client: Client,
     base: Url,
     clock: Clock,
-    /// Server's clock minus ours, from the latest answer; to half a second.
+    /// Server's clock minus ours, from the latest response; accurate to half a second.
     skew: Option<f64>,
 }
 
@@ -139,15 +139,15 @@ impl Management {
         }
     }
 
-    /// Server's clock minus ours in seconds, as far as an answer has told it.
+    /// Server's clock minus ours in seconds, from the latest response.
     pub(crate) fn clock_skew(&self) -> Option<f64> {
         self.skew
     }
 
-    /// Finds out which generation is served. Never asks for the queue, which would take records.
+    /// Detects the generation. Never requests the queue, which would pop records.
     ///
-    /// A v7 answers anything outside `/v0` with a bare 404 before it looks at the key, so the
-    /// first call costs no failed login there.
+    /// A v7 answers anything outside `/v0` with a bare 404 before it checks the key, so the first
+    /// call costs no failed login there.
     pub(crate) async fn detect(&mut self, key: &SecretString) -> Result<Server, HttpFailure> {
         let path = "v8/management/credentials?page=1&page_size=1";
         let probe = self.call(Method::GET, path, key, None).await;
@@ -169,8 +169,8 @@ impl Management {
         })
     }
 
-    /// Version of a server whose v0 API answers at this base URL. A path that is wrong, or another
-    /// program, is told from a CPA whose management is off.
+    /// Version of a server whose v0 API answers at this base URL. Distinguishes a wrong path and
+    /// another program from a CPA whose management is off.
     async fn find_v0(&mut self, key: &SecretString) -> Result<Option<String>, HttpFailure> {
         #[derive(Deserialize)]
         struct Debug {
@@ -179,7 +179,7 @@ impl Management {
         }
         let path = "v0/management/debug";
         match self.call(Method::GET, path, key, None).await {
-            // A proxy may have taken the header with the version away.
+            // A proxy may have removed the version header.
             Ok(answer)
                 if answer.status == StatusCode::OK
                     && (answer.version.is_some() || parse::<Debug>(&answer.body).is_ok()) =>
@@ -196,7 +196,7 @@ impl Management {
         }
     }
 
-    /// Whether the base URL leads to a CPA, by what every CPA shows to everybody.
+    /// Whether the base URL leads to a CPA, by its public pages.
     async fn is_cpa(&self) -> Result<bool, HttpFailure> {
         for (path, mark) in [("", "CLI Proxy API"), ("healthz", r#""status":"ok""#)] {
             let url = format!("{}{path}", self.base);
@@ -211,7 +211,7 @@ impl Management {
         Ok(false)
     }
 
-    /// Whether CPA builds usage records at all. `None` when this release has no such switch.
+    /// Whether CPA produces usage records. `None` when this release has no such switch.
     pub(crate) async fn statistics_enabled(
         &mut self,
         api: Api,
@@ -224,7 +224,7 @@ impl Management {
         }
         let answer = self.call(Method::GET, api.statistics(), key, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            // v8 says 404 for a switch that stands at its default, which is off.
+            // v8 returns 404 for a switch with its default value, which is off.
             return Ok((api == Api::V8).then_some(false));
         }
         let enabled = match api {
@@ -252,13 +252,13 @@ impl Management {
         }
     }
 
-    /// How long CPA keeps a record that nobody takes.
+    /// How long CPA keeps a record in the queue.
     pub(crate) async fn retention(
         &mut self,
         api: Api,
         key: &SecretString,
     ) -> Result<Duration, HttpFailure> {
-        // The v0 answer is the whole configuration with raw keys in it; only this is looked at.
+        // The v0 response is the whole configuration with raw keys; only this field is parsed.
         #[derive(Deserialize)]
         struct Config {
             #[serde(rename = "redis-usage-queue-retention-seconds", default)]
@@ -276,7 +276,7 @@ impl Management {
         })
     }
 
-    /// Requests that CPA's credentials have served well since CPA's start.
+    /// Successful requests of CPA's credentials since CPA's start.
     pub(crate) async fn successes(
         &mut self,
         api: Api,
@@ -295,8 +295,8 @@ impl Management {
         let answer = self.call(Method::GET, api.accounts(), key, None).await?;
         let files = parse::<Files>(&answer.body)?;
         let of_files = files.files.iter().map(|file| file.success);
-        // Keys from the configuration are not among the files. The map's keys hold raw upstream
-        // keys; they are dropped with the answer.
+        // Keys from the configuration are not among the files. The map's keys are raw upstream
+        // keys; they are dropped with the response.
         let keys = match self.key_usage(api, key).await? {
             Some(body) => parse::<HashMap<String, HashMap<String, Counts>>>(&body)?,
             None => HashMap::new(),
@@ -305,7 +305,7 @@ impl Management {
         Ok(of_files.chain(of_keys).fold(0, u64::saturating_add))
     }
 
-    /// Takes up to `count` records: a JSON array, not looked at. Must not be cancelled.
+    /// Pops up to `count` records as an unparsed JSON array. Must not be cancelled.
     ///
     /// `None` when this release serves no queue over HTTP.
     pub(crate) async fn pop(
@@ -331,7 +331,7 @@ impl Management {
         self.call_within(MAX_LIST, method, path, key, body).await
     }
 
-    /// A call whose answer may have `limit` bytes.
+    /// A call with a response of up to `limit` bytes.
     pub(super) async fn call_within(
         &mut self,
         limit: usize,
@@ -370,7 +370,7 @@ impl Management {
             return Err(HttpFailure::Refused(refusal));
         }
         match status {
-            // nginx, Go and Caddy say it in these words.
+            // The texts of nginx, Go and Caddy.
             StatusCode::BAD_REQUEST
                 if text.contains("to an HTTPS server") || text.contains("to HTTPS port") =>
             {
@@ -386,8 +386,7 @@ impl Management {
     }
 }
 
-/// A bare 404 means that the path is not served, where another one has just proved that management
-/// is on.
+/// A bare 404 means that the path is not served, once another path has shown that management is on.
 pub(super) fn served(answer: Result<Answer, HttpFailure>) -> Result<Option<Bytes>, HttpFailure> {
     match answer {
         Ok(answer) => Ok((answer.status == StatusCode::OK).then_some(answer.body)),
@@ -396,7 +395,7 @@ pub(super) fn served(answer: Result<Answer, HttpFailure>) -> Result<Option<Bytes
     }
 }
 
-/// The URL goes without saying, and its query is of no use to anybody.
+/// Drops the URL: the log has it, and its query is of no use.
 fn unreachable(error: reqwest::Error) -> HttpFailure {
     HttpFailure::Unreachable(error.without_url())
 }
@@ -406,7 +405,7 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, HttpFailure> {
     serde_json::from_slice(body).map_err(|_quotes_the_body| HttpFailure::Content)
 }
 
-/// Server's clock minus ours. The header is cut to whole seconds, hence the half.
+/// Server's clock minus ours. The header is truncated to whole seconds, hence the half.
 fn skew(headers: &HeaderMap, sent: UnixNanos, received: UnixNanos) -> Option<f64> {
     let text = headers.get(DATE)?.to_str().ok()?;
     let theirs = DateTimeParser::new().parse_timestamp(text).ok()?;

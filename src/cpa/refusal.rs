@@ -1,49 +1,50 @@
-//! Why CPA lets nobody in, told apart from its answers.
+//! Reasons for which CPA refuses access, parsed from its responses.
 
 use std::time::Duration;
 
-/// A refusal that concerns every way of access, RESP and HTTP alike.
+/// A refusal of RESP and HTTP alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     WrongKey,
     MissingKey,
     /// Too many failed logins from our address; the rest of the ban as CPA stated it.
     Banned(Option<Duration>),
-    /// Logins from other machines are switched off.
+    /// CPA accepts no remote management.
     RemoteDisabled,
-    /// CPA has no management key configured, so none can be right.
+    /// CPA has no management key configured, so no key is valid.
     NoKeySet,
-    /// CPA hands its records to another machine.
+    /// CPA sends its records to another machine.
     HomeMode,
-    /// Management is switched off: connections close without a reply, HTTP answers bare 404.
+    /// Management is disabled: connections close without a reply, HTTP returns a bare 404.
     ManagementOff,
 }
 
-/// What one RESP error line means for us.
+/// Meaning of a RESP error line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RespError {
     Refused(Refusal),
-    /// This server does not hand out the queue over RESP; HTTP may still do it.
+    /// The queue is unavailable over RESP; HTTP may still serve it.
     Unavailable(&'static str),
-    /// Anything else, as sent.
+    /// Any other line, as sent.
     Other(String),
 }
 
 /// Pauses after the first refusals of a key. The fifth failed login bans the address for half an
-/// hour, and CPA forgets failed logins after two quiet hours: so the fourth is followed by more.
+/// hour, and CPA forgets failed logins after two hours without one: so the fourth is followed by a
+/// longer pause.
 const WRONG_KEY_WAITS: [Duration; 3] = [
     Duration::from_mins(5),
     Duration::from_mins(10),
     Duration::from_mins(20),
 ];
 const WRONG_KEY_LAST_WAIT: Duration = Duration::from_mins(130);
-/// A ban lasts half an hour unless a restart of CPA ends it. Asking meanwhile costs nothing: CPA
-/// does not look at the key, and does not begin the ban anew.
-const BAN_LOOK: Duration = Duration::from_mins(1);
-/// Added to a stated rest, which CPA rounds to seconds.
+/// A ban lasts half an hour unless a restart of CPA ends it. A request during the ban costs
+/// nothing: CPA does not check the key and does not restart the ban.
+const BAN_RETRY: Duration = Duration::from_mins(1);
+/// Added to the stated remaining time, which CPA rounds to seconds.
 const BAN_MARGIN: Duration = Duration::from_secs(5);
-/// Refusals that cost nothing to ask about again.
-const FREE_WAIT: Duration = Duration::from_secs(30);
+/// Pause after a refusal that a retry does not make worse.
+const RETRY_WAIT: Duration = Duration::from_secs(30);
 
 impl Refusal {
     /// The value of the label `reason`.
@@ -59,8 +60,8 @@ impl Refusal {
         }
     }
 
-    /// How long to leave CPA alone, unless the key changes meanwhile. `strikes` counts the failed
-    /// logins in a row, this one included.
+    /// Pause before the next request, unless the key changes. `strikes` counts the consecutive
+    /// failed logins, this one included.
     pub(crate) fn wait(self, strikes: u32) -> Duration {
         match self {
             Self::WrongKey | Self::MissingKey => {
@@ -70,41 +71,41 @@ impl Refusal {
                     .copied()
                     .unwrap_or(WRONG_KEY_LAST_WAIT)
             }
-            Self::Banned(rest) => rest.map_or(BAN_LOOK, |rest| (rest + BAN_MARGIN).min(BAN_LOOK)),
+            Self::Banned(rest) => rest.map_or(BAN_RETRY, |rest| (rest + BAN_MARGIN).min(BAN_RETRY)),
             Self::RemoteDisabled | Self::NoKeySet | Self::HomeMode | Self::ManagementOff => {
-                FREE_WAIT
+                RETRY_WAIT
             }
         }
     }
 
-    /// Whether another key could change the answer at once.
+    /// Whether another key can change the outcome at once.
     pub(crate) const fn concerns_key(self) -> bool {
         matches!(self, Self::WrongKey | Self::MissingKey)
     }
 
-    /// What the operator can do about it.
+    /// Advice for the operator.
     pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::WrongKey => {
                 "CPA refused the management key; put the plain text of \
                  `remote-management.secret-key` (or MANAGEMENT_PASSWORD) into the key file"
             }
-            Self::MissingKey => "CPA got an empty management key; configure one",
+            Self::MissingKey => "the management key is empty; configure one",
             Self::Banned(_) => {
-                "CPA has banned this address after five failed logins; find who uses a wrong key \
-                 from here, or restart CPA"
+                "CPA has banned this address after five failed logins; find the client with a wrong key \
+                 at this address, or restart CPA"
             }
             Self::RemoteDisabled => {
-                "CPA admits management from its own machine only; set \
-                 `remote-management.allow-remote: true` or run the exporter beside it"
+                "CPA accepts management requests from its own machine only; set \
+                 `remote-management.allow-remote: true` or run the exporter on that machine"
             }
             Self::NoKeySet => "CPA has no management key; set `remote-management.secret-key`",
             Self::HomeMode => {
-                "CPA runs in Home mode and hands its records to another machine; point the \
+                "CPA runs in Home mode and sends its records to another machine; point the \
                  exporter there"
             }
             Self::ManagementOff => {
-                "CPA's management is switched off; set `remote-management.secret-key` or \
+                "CPA's management is disabled; set `remote-management.secret-key` or \
                  MANAGEMENT_PASSWORD in CPA"
             }
         }
@@ -129,10 +130,10 @@ impl Refusal {
             .map(|(_, refusal)| refusal)
     }
 
-    /// What an HTTP answer of the management API refuses, if it does.
+    /// The refusal in an HTTP response of the management API, if any.
     ///
-    /// `from_cpa` tells whether the answer carried CPA's version header: a bare 404 without it
-    /// means that nobody listens behind the path at all.
+    /// `from_cpa` states whether the response has CPA's version header: a bare 404 without it means
+    /// that no management API is behind the path.
     pub(crate) fn from_http(status: u16, body: &str, from_cpa: bool) -> Option<Self> {
         #[derive(serde::Deserialize)]
         struct Error {
@@ -150,7 +151,7 @@ impl Refusal {
 }
 
 impl RespError {
-    /// Sorts an error line, given without its leading `-`.
+    /// Classifies an error line, given without its leading `-`.
     pub(crate) fn from_line(line: &str) -> Self {
         let text = line.strip_prefix("ERR ").unwrap_or(line).trim();
         if let Some(refusal) = Refusal::from_text(text) {
@@ -169,7 +170,7 @@ impl RespError {
     }
 }
 
-/// Go's way to print a duration, rounded to seconds: `29m58s`, `1h0m3s`, `58s`.
+/// Parses Go's format of a duration, rounded to seconds: `29m58s`, `1h0m3s`, `58s`.
 fn go_duration(text: &str) -> Option<Duration> {
     let text = text.trim().trim_end_matches('.');
     let mut seconds = 0_u64;
@@ -187,7 +188,7 @@ fn go_duration(text: &str) -> Option<Duration> {
         };
         seconds = seconds.checked_add(number.take()?.checked_mul(factor)?)?;
     }
-    // A ban lasts half an hour; nothing may keep us away for longer than a day.
+    // A ban lasts half an hour; never pause for longer than a day.
     (number.is_none() && !text.is_empty() && seconds <= 86_400)
         .then(|| Duration::from_secs(seconds))
 }
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_line_of_the_protocol_is_told_apart() {
+    fn every_error_line_of_the_protocol_is_classified() {
         use Refusal::{Banned, HomeMode, MissingKey, NoKeySet, RemoteDisabled, WrongKey};
         let minutes = |m: u64, s: u64| Some(Duration::from_secs(m * 60 + s));
         let table = [
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn http_answers_are_told_apart() {
+    fn http_responses_are_classified() {
         let wrong = r#"{"error":"invalid management key"}"#;
         assert_eq!(
             Refusal::from_http(401, wrong, true),
@@ -257,10 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_is_asked_about_until_it_is_over() {
+    fn requests_during_a_ban_repeat_until_it_ends() {
         let wait = |rest: Option<u64>| Refusal::Banned(rest.map(Duration::from_secs)).wait(5);
-        assert_eq!(wait(Some(1798)), BAN_LOOK);
-        assert_eq!(wait(None), BAN_LOOK);
+        assert_eq!(wait(Some(1798)), BAN_RETRY);
+        assert_eq!(wait(None), BAN_RETRY);
         assert_eq!(wait(Some(20)), Duration::from_secs(25));
     }
 

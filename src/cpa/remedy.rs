@@ -1,4 +1,4 @@
-//! What the operator can do about a connection that failed, told apart from the error.
+//! Advice for the operator about a failed connection, derived from the error.
 
 use std::error::Error;
 use std::io;
@@ -11,7 +11,7 @@ use super::management::HttpFailure;
 use crate::errors::Chain;
 use crate::http_client::lacks_issuer;
 
-/// Names of a certificate that a message lists.
+/// Maximum number of certificate names in a message.
 const MAX_NAMES: usize = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Remedy {
     /// The names for which the certificate is valid.
     OtherNames(Vec<String>),
     CertificateTime,
-    /// An answer that no CPA gives.
+    /// A response that CPA never sends.
     NotCpa,
     Redirect,
     ProxyLogin,
@@ -37,14 +37,14 @@ pub(crate) enum Remedy {
 }
 
 impl Remedy {
-    /// Looks through the error and everything that caused it.
+    /// Searches the error and its causes.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(remedy) = of_one(error) {
                 return Some(remedy);
             }
-            // An `io::Error` leaves out the error inside it when it is asked for its source.
+            // An `io::Error` skips its inner error in `source()`.
             let inner = error
                 .downcast_ref::<io::Error>()
                 .and_then(io::Error::get_ref);
@@ -65,15 +65,15 @@ impl Remedy {
         let host = url.host_str().unwrap_or_default();
         match self {
             Self::PlainPort => {
-                "this CPA speaks http: write http:// in cpa.url, or set `tls.enable: true` in CPA"
+                "this CPA serves plain HTTP: write http:// in cpa.url, or set `tls.enable: true` in CPA"
                     .to_owned()
             }
-            Self::TlsPort => "this port speaks https: write https:// in cpa.url".to_owned(),
+            Self::TlsPort => "this port requires TLS: write https:// in cpa.url".to_owned(),
             Self::PerhapsTlsPort if url.scheme() == "https" => {
-                "the port does not speak HTTP: check host and port of cpa.url".to_owned()
+                "the port does not serve HTTP: check host and port of cpa.url".to_owned()
             }
             Self::PerhapsTlsPort => {
-                "the port gives no HTTP answer: if CPA has `tls.enable: true`, write https:// in \
+                "the port does not answer over HTTP: if CPA has `tls.enable: true`, write https:// in \
                  cpa.url"
                     .to_owned()
             }
@@ -87,10 +87,10 @@ impl Remedy {
                 format!("{host} does not resolve: check the host in cpa.url and this machine's DNS")
             }
             Self::NoReply => no_port(url).unwrap_or_else(|| {
-                "check host and port of cpa.url, and any firewall in between".to_owned()
+                "check host and port of cpa.url and the firewalls on the path".to_owned()
             }),
             Self::UntrustedCertificate => {
-                "the server's certificate is not trusted: put it, or its authority's, into the \
+                "the server's certificate is not trusted: add it or its CA to the \
                  file of cpa.tls_ca_file (PEM)"
                     .to_owned()
             }
@@ -101,15 +101,15 @@ impl Remedy {
                     .to_owned()
             }
             Self::NotCpa => {
-                "the answer does not come from CPA's management API: check host, port (usually \
-                 8317) and path of cpa.url; the path is what stands before /v0/management"
+                "the response is not from CPA's management API: check host, port (usually \
+                 8317) and path of cpa.url; the path is the part before /v0/management"
                     .to_owned()
             }
             Self::Redirect => {
                 "redirects are not followed: write the final address into cpa.url".to_owned()
             }
             Self::ProxyLogin => {
-                "a proxy in front of CPA asks for a login: let it pass this machine".to_owned()
+                "a proxy in front of CPA requires a login: exempt this machine".to_owned()
             }
             Self::NoUpstream => {
                 "a proxy answers in front of CPA and cannot reach it: check that CPA runs"
@@ -130,14 +130,14 @@ fn other_names(names: &[String], host: &str) -> String {
     )
 }
 
-/// What is wrong when the port is the scheme's own.
+/// Advice for a URL without a port.
 fn no_port(url: &Url) -> Option<String> {
     if url.port().is_some() {
         return None;
     }
     let port = url.port_or_known_default()?;
     Some(format!(
-        "cpa.url names no port, so {port} was tried: CPA's port is usually 8317"
+        "cpa.url has no port, so the default {port} was used: CPA's port is usually 8317"
     ))
 }
 
@@ -258,11 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn a_url_without_a_port_is_the_first_suspect() {
+    fn a_url_without_a_port_suggests_the_port_first() {
         for (given, port) in [("http://h", "80"), ("https://h/cpa", "443")] {
             let text = Remedy::NoListener.text(&url(given));
-            let expected =
-                format!("cpa.url names no port, so {port} was tried: CPA's port is usually 8317");
+            let expected = format!(
+                "cpa.url has no port, so the default {port} was used: CPA's port is usually 8317"
+            );
             assert_eq!(text, expected);
             assert_eq!(Remedy::NoReply.text(&url(given)), expected);
         }

@@ -1,8 +1,8 @@
 //! One RESP2 connection to CPA: connect, log in, send commands, read replies.
 //!
-//! The `redis` crate packs commands and parses replies. Its connections are not used, because
-//! they send commands of their own, hide the text of a refused login, and read on into an
-//! unbounded buffer when nobody takes the messages.
+//! The `redis` crate packs commands and parses replies. Its connections are not used, because they
+//! send commands of their own, hide the text of a refused login, and read into an unbounded buffer
+//! while no message is consumed.
 
 use std::io;
 use std::sync::Arc;
@@ -21,23 +21,24 @@ use url::Url;
 
 use super::RespError;
 
-/// For the name look-up, the TCP handshake and the TLS handshake together.
+/// Time-out of DNS, the TCP handshake and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the reply to a login. bcrypt takes CPA about 60 ms, several times that on a small board.
+/// Time-out of a login. bcrypt takes CPA about 60 ms, several times that on a small board.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
-/// For the confirmation of a subscription.
+/// Time-out of the confirmation of a subscription.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(15);
-/// Replies are a few hundred KiB; fewer system calls for them.
+/// Replies are a few hundred KiB; a large buffer saves system calls.
 const READ_BUFFER: usize = 64 * 1024;
-/// Longest first line of a reply; an error line is the longest.
+/// Maximum length of the first line of a reply; an error line is the longest.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// Where and how to connect.
+/// Address and TLS configuration of CPA.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// `Some` for `https` base URLs. Must offer no ALPN: CPA then looks at the first byte.
+    /// `Some` for `https` base URLs. Must offer no ALPN: CPA then detects the protocol by the first
+    /// byte.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
@@ -46,7 +47,7 @@ impl Endpoint {
     pub(crate) fn new(url: &Url, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
         let host = url.host_str().unwrap_or_default();
         Self {
-            // An IPv6 address stands in brackets in a URL and without them anywhere else.
+            // A URL has brackets around an IPv6 address; a socket address has none.
             host: host
                 .trim_start_matches('[')
                 .trim_end_matches(']')
@@ -57,7 +58,7 @@ impl Endpoint {
     }
 }
 
-/// Why a connection could not be had or ended.
+/// Why a connection failed or ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RespFailure {
     /// CPA answered with an error line.
@@ -70,10 +71,10 @@ pub(crate) enum RespFailure {
     /// Closed by CPA between two replies, or in the middle of one.
     #[error("connection ended")]
     Ended(#[source] Option<io::Error>),
-    /// Closed before the first reply: management is off, or it is no CPA.
+    /// Closed before the first reply: management is off, or the server is not CPA.
     #[error("connection closed without a reply to the login")]
     ClosedAtLogin,
-    /// What came is not RESP2, or not what was asked for.
+    /// The bytes are not RESP2, or not the expected reply.
     #[error("not a RESP reply: {0}")]
     Protocol(String),
 }
@@ -86,7 +87,7 @@ type Decoder = combine::stream::Decoder<
     combine::stream::PointerOffset<[u8]>,
 >;
 
-/// One reply or message, as far as CPA's protocol goes.
+/// One reply or message of CPA's protocol.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Ok,
@@ -96,26 +97,26 @@ pub(crate) enum Reply {
     Other,
 }
 
-/// What comes over a subscription.
+/// A message of a subscription.
 #[derive(Debug)]
 pub(crate) enum Message {
     Payload(Bytes),
-    /// An answer to a ping.
+    /// A reply to PING.
     Alive,
-    /// The subscription is over; whatever CPA wrote came before this.
+    /// The subscription has ended; CPA sent all its records before.
     Unsubscribed,
 }
 
-/// The side that sends commands.
+/// The write half.
 pub(crate) struct Commands(WriteHalf<Box<dyn Stream>>);
 
-/// The side that reads replies and messages.
+/// The read half.
 pub(crate) struct Replies {
     stream: BufReader<ReadHalf<Box<dyn Stream>>>,
     decoder: Decoder,
 }
 
-/// A connection that has logged in.
+/// A connection after a successful login.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) commands: Commands,
@@ -123,8 +124,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs in. `AUTH` is the first command; nothing else is sent before its reply,
-    /// because CPA counts every command before a good login as a failed one.
+    /// Connects and logs in. `AUTH` is the first command, and nothing else is sent before its
+    /// reply, because CPA counts every command before a successful login as a failed one.
     pub(crate) async fn open(endpoint: &Endpoint, key: &str) -> Result<Self, RespFailure> {
         let stream = timeout(CONNECT_TIMEOUT, connect(endpoint))
             .await
@@ -142,7 +143,7 @@ impl Connection {
         Ok(this)
     }
 
-    /// Subscribes to one channel; from then on only [`Replies::message`] makes sense.
+    /// Subscribes to one channel; use only [`Replies::message`] afterwards.
     pub(crate) async fn subscribe(&mut self, channel: &str) -> Result<(), RespFailure> {
         let command = redis::cmd("SUBSCRIBE").arg(channel).to_owned();
         self.commands.send(&command).await?;
@@ -159,7 +160,7 @@ impl Connection {
             Ok(())
         } else {
             Err(RespFailure::Protocol(
-                "no confirmation of a subscription".to_owned(),
+                "the subscription was not confirmed".to_owned(),
             ))
         }
     }
@@ -189,14 +190,14 @@ impl Commands {
 }
 
 impl Replies {
-    /// Reads one reply or message to its end. Must not be cancelled: a reply that was begun and
-    /// not finished is lost, and CPA keeps no copy.
+    /// Reads one complete reply or message. Must not be cancelled: a partly read reply is lost, and
+    /// CPA keeps no copy.
     pub(crate) async fn next(&mut self) -> Result<Reply, RespFailure> {
         let value = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream).await;
         Reply::from_value(value.map_err(|error| failure(&error))?)
     }
 
-    /// Reads one message of a subscription to its end. Must not be cancelled either.
+    /// Reads one complete message of a subscription. Must not be cancelled either.
     pub(crate) async fn message(&mut self) -> Result<Message, RespFailure> {
         let message = self.next().await?;
         let Reply::Array(items) = message else {
@@ -211,17 +212,17 @@ impl Replies {
         match (kind.as_ref(), items.nth(1)) {
             (b"message", Some(payload)) => payload.into_bytes().map(Message::Payload),
             (b"pong", _) => Ok(Message::Alive),
-            // The connection closes by itself then.
+            // CPA closes the connection then.
             (b"unsubscribe", _) => Ok(Message::Unsubscribed),
             _ => Err(RespFailure::Protocol("unexpected message".to_owned())),
         }
     }
 
-    /// Reads the reply to a counted pop record by record into `records`: those that came whole
-    /// before the connection broke are not lost with it.
+    /// Reads the reply to a counted pop record by record into `records`, so that the complete ones
+    /// survive a broken connection.
     ///
-    /// Only for a connection on which nothing else is on its way: the line is read past the
-    /// parser, whose buffer is empty between two replies.
+    /// Only while no other reply is pending: the line is read without the parser, whose buffer is
+    /// empty between two replies.
     pub(crate) async fn records(&mut self, records: &mut Vec<Bytes>) -> Result<(), RespFailure> {
         let mut line = Vec::new();
         let read = (&mut self.stream)
@@ -244,14 +245,15 @@ impl Replies {
         let count = str::from_utf8(count.trim_ascii())
             .ok()
             .and_then(|n| n.parse::<i64>().ok());
-        let count = count.ok_or_else(|| RespFailure::Protocol("no length of a list".to_owned()))?;
+        let count =
+            count.ok_or_else(|| RespFailure::Protocol("the array has no length".to_owned()))?;
         for _ in 0..count {
             records.push(self.next().await?.into_bytes()?);
         }
         Ok(())
     }
 
-    /// Like [`Self::next`]; after the time-out the connection is good for nothing any more.
+    /// Like [`Self::next`] with a time-out, after which the connection is unusable.
     pub(crate) async fn next_within(&mut self, limit: Duration) -> Result<Reply, RespFailure> {
         match timeout(limit, self.next()).await {
             Ok(reply) => reply,
@@ -282,11 +284,11 @@ impl Reply {
                 };
                 Err(RespFailure::Answer(RespError::from_line(&line)))
             }
-            _ => Err(RespFailure::Protocol("a value of RESP3".to_owned())),
+            _ => Err(RespFailure::Protocol("a RESP3 value".to_owned())),
         }
     }
 
-    /// For a reply of the wrong kind. Says the kind only: the content may be a record.
+    /// Error for a reply of the wrong kind. Contains the kind only: the content may be a record.
     pub(crate) fn unexpected(&self) -> RespFailure {
         let kind = match self {
             Self::Ok => "OK",
@@ -310,8 +312,8 @@ impl Reply {
 
 fn failure(error: &RedisError) -> RespFailure {
     if !error.is_io_error() {
-        // The text of a parse error can quote bytes that came in.
-        return RespFailure::Protocol("bytes that are no RESP2".to_owned());
+        // The text of a parse error can quote received bytes.
+        return RespFailure::Protocol("the bytes are not RESP2".to_owned());
     }
     let source = std::error::Error::source(error).and_then(|s| s.downcast_ref::<io::Error>());
     RespFailure::Ended(source.map(|s| io::Error::new(s.kind(), s.to_string())))

@@ -2,15 +2,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// CPA's own count of requests served well, as the latest reader of its lists found it. Reading
-/// them costs CPA, so whoever has read them leaves the sum here for the others.
+/// CPA's count of successful requests, shared by all readers of its lists: reading them costs CPA,
+/// so each reader stores the sum for the others.
 #[derive(Clone, Debug)]
 pub struct SuccessCount {
     received: Arc<AtomicU64>,
     last: Arc<Mutex<Option<Counted>>>,
 }
 
-/// The count, and what had arrived here before it was read.
+/// The count, and the number of records received before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) successes: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Counted {
 }
 
 impl SuccessCount {
-    /// `received` counts the records that have arrived.
+    /// `received` counts received records.
     pub(crate) fn new(received: Arc<AtomicU64>) -> Self {
         Self {
             received,
@@ -27,12 +27,12 @@ impl SuccessCount {
         }
     }
 
-    /// To be asked before CPA is.
+    /// Records received so far; read it before CPA's count.
     pub(crate) fn arrived(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// CPA has counted `successes`; `arrived` is from before it was asked.
+    /// Stores CPA's count `successes`; `arrived` was read before it.
     pub(crate) fn note(&self, successes: u64, arrived: u64) -> Counted {
         let counted = Counted {
             successes,
@@ -43,7 +43,7 @@ impl SuccessCount {
         counted
     }
 
-    /// A count that is newer than `known` and not older than `age`.
+    /// A count that is newer than `known` and younger than `age`.
     pub(crate) fn fresh(&self, known: Option<Counted>, age: Duration) -> Option<Counted> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.filter(|last| last.at.elapsed() < age && known.is_none_or(|known| last.at > known.at))
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_used_once_and_not_when_it_is_old() {
+    fn a_count_is_used_once_and_expires() {
         let received = Arc::new(AtomicU64::new(7));
         let success_count = SuccessCount::new(Arc::clone(&received));
         let hour = Duration::from_hours(1);

@@ -129,7 +129,7 @@ impl QuotaClient {
         account: &AccountRef,
         request: &Request,
     ) -> Result<Attempt, CpaUnavailable> {
-        let key = self.access.admitted_now().ok_or(CpaUnavailable)?;
+        let key = self.access.accepted_key_now().ok_or(CpaUnavailable)?;
         let mut management =
             Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
         let api = self.api(&mut management, &key).await?;
@@ -161,7 +161,7 @@ impl QuotaClient {
     }
 
     async fn through_plugin(&self, account: &AccountRef) -> Result<Attempt, CpaUnavailable> {
-        let key = self.access.admitted_now().ok_or(CpaUnavailable)?;
+        let key = self.access.accepted_key_now().ok_or(CpaUnavailable)?;
         let mut management =
             Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
         let api = self.api(&mut management, &key).await?;
@@ -304,7 +304,7 @@ mod tests {
         let key = Box::new(|| Ok("key".into()));
         let access = Arc::new(Access::new(key, SourceMetrics::default()));
         access.key(&CancellationToken::new()).await.unwrap();
-        access.admitted();
+        access.accepted();
         let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
         let client = QuotaClient {
             url: url.parse().unwrap(),
@@ -325,7 +325,7 @@ mod tests {
         };
         let attempt = client.through_cpa(&account, &request).await;
         let known = client.api.lock().unwrap().is_some();
-        (attempt, access.admitted_now().is_some(), known)
+        (attempt, access.accepted_key_now().is_some(), known)
     }
 
     #[tokio::test]

@@ -1,5 +1,4 @@
-//! Once a minute: CPA's switches, its clock, and whether its own counters grow while nothing
-//! arrives here.
+//! Once a minute: CPA's switches, its clock, and whether its counters grow while no record arrives.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,13 +13,13 @@ use crate::cpa::{Access, Api, Counted, HttpFailure, Management, Remedy, Server};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 
-/// Records that CPA has counted may still be on their way to us.
+/// Records that CPA has counted may still be in transit.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(3);
-/// Rounds after which the server's generation and retention are asked again, though nothing
-/// failed: each call costs CPA.
+/// Rounds between two requests for the server's generation and retention without a failure: each
+/// call costs CPA.
 const ROUNDS_KNOWN: u32 = 10;
-/// A clock that is off by less needs no word.
-const SKEW_WORTH_A_WORD: f64 = 5.0;
+/// Smaller clock skew is not logged.
+const SKEW_TO_LOG: f64 = 5.0;
 
 #[derive(Debug)]
 pub(super) struct Checks {
@@ -33,7 +32,7 @@ pub(super) struct Checks {
     pub(super) known: Known,
 }
 
-/// What the last round found, so that the log speaks of changes only.
+/// Result of the last round, so that only changes are logged.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     server: Option<Server>,
@@ -41,9 +40,9 @@ pub(super) struct Known {
     retention: Option<Duration>,
     skewed: bool,
     failures: RepeatLimit,
-    /// Rounds for which the server is taken to be the same.
+    /// Rounds until the server's generation is requested again.
     fresh_for: u32,
-    /// CPA's successes and our arrivals at the last round.
+    /// CPA's successes and the received records at the last round.
     counts: Option<Counted>,
 }
 
@@ -51,28 +50,28 @@ impl Checks {
     /// Runs until the program stops.
     pub(super) async fn run(mut self) {
         loop {
-            let Some(key) = self.access.proving_key(&self.stop).await else {
+            let Some(key) = self.access.probe_key(&self.stop).await else {
                 return;
             };
             match self.round(&key).await {
                 Ok(()) => {
-                    self.access.admitted();
+                    self.access.accepted();
                     self.known.failures.succeeded();
                 }
                 Err(failure) => {
-                    // It may be another program by now.
+                    // Another program may answer now.
                     self.known.fresh_for = 0;
                     if let HttpFailure::Refused(refusal) = failure {
                         self.access.refused(refusal);
                     } else {
-                        self.say_unreachable(&failure);
+                        self.log_unreachable(&failure);
                     }
                 }
             }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                () = self.access.until_refused() => {}
+                () = self.access.wait_for_refusal() => {}
                 () = sleep(self.settings.check_interval) => {}
             }
         }
@@ -80,13 +79,13 @@ impl Checks {
 
     async fn round(&mut self, key: &SecretString) -> Result<(), HttpFailure> {
         let api = self.server(key).await?;
-        let on = self.look_at_statistics(api, key).await?;
-        self.look_for_starvation(api, key, on).await?;
-        self.look_at_clock();
+        let on = self.check_statistics(api, key).await?;
+        self.check_starvation(api, key, on).await?;
+        self.check_clock();
         Ok(())
     }
 
-    /// The server's generation, asked for now and then.
+    /// The server's generation, cached for [`ROUNDS_KNOWN`] rounds.
     async fn server(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
         if let Some(server) = &self.known.server
             && self.known.fresh_for > 0
@@ -99,33 +98,33 @@ impl Checks {
         if self.known.server.as_ref() != Some(&server) {
             tracing::info!(version = %server.version, api = api.as_str(), "connected to CPA");
             self.metrics.set_server(&server.version, api.as_str());
-            // Another program: what its counters said before means nothing now.
+            // Another program has its own counters; do not compare with the old ones.
             self.known.counts = None;
         }
         self.known.server = Some(server);
-        self.look_at_retention(api, key).await?;
+        self.check_retention(api, key).await?;
         self.known.fresh_for = ROUNDS_KNOWN;
         Ok(api)
     }
 
-    fn look_at_clock(&mut self) {
+    fn check_clock(&mut self) {
         let Some(skew) = self.management.clock_skew() else {
             return;
         };
         self.metrics.set_clock_skew(skew);
-        let skewed = skew.abs() > SKEW_WORTH_A_WORD;
+        let skewed = skew.abs() > SKEW_TO_LOG;
         if skewed && !self.known.skewed {
             tracing::warn!(
                 seconds = skew,
-                "the clocks of CPA and of this machine differ: lag and last-request times are off \
-                 by as much; synchronise both by NTP"
+                "the clocks of CPA and of this machine differ: lag and last-request times are off by \
+                 the same amount; synchronise both by NTP"
             );
         }
         self.known.skewed = skewed;
     }
 
-    /// True when CPA builds records.
-    async fn look_at_statistics(
+    /// True when CPA produces records.
+    async fn check_statistics(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -138,7 +137,7 @@ impl Checks {
         }
         if on == Some(false) && self.known.statistics != Some(false) {
             tracing::error!(
-                "CPA builds no usage records: set `usage-statistics-enabled: true` in its \
+                "CPA produces no usage records: set `usage-statistics-enabled: true` in its \
                  configuration, or `cpa.manage_usage_statistics = true` here"
             );
         }
@@ -149,7 +148,7 @@ impl Checks {
         Ok(on != Some(false))
     }
 
-    async fn look_at_retention(&mut self, api: Api, key: &SecretString) -> Result<(), HttpFailure> {
+    async fn check_retention(&mut self, api: Api, key: &SecretString) -> Result<(), HttpFailure> {
         let retention = self.management.retention(api, key).await?;
         self.shared.set_retention(retention);
         let poll = self
@@ -159,7 +158,7 @@ impl Checks {
         if self.known.retention != Some(retention) && retention < poll * 4 {
             tracing::warn!(
                 retention = %humantime::format_duration(retention),
-                "CPA keeps records so briefly that a short interruption loses some; raise \
+                "CPA's retention is short: a brief interruption loses records; raise \
                  `redis-usage-queue-retention-seconds` in CPA (up to 3600)"
             );
         }
@@ -167,7 +166,7 @@ impl Checks {
         Ok(())
     }
 
-    async fn look_for_starvation(
+    async fn check_starvation(
         &mut self,
         api: Api,
         key: &SecretString,
@@ -177,7 +176,7 @@ impl Checks {
         let Some(old) = self.known.counts.replace(counted) else {
             return Ok(());
         };
-        // A counter that went down has been reset by a restart of CPA.
+        // A counter that decreased was reset by a restart of CPA.
         let grew = counted.successes > old.successes && statistics_on;
         if grew && self.shared.success_count.arrived() == old.arrived {
             sleep(ARRIVAL_GRACE).await;
@@ -195,7 +194,7 @@ impl Checks {
         Ok(())
     }
 
-    /// The account directory reads the same lists; what it found is as good.
+    /// Reuses the count of the account directory, which reads the same lists.
     async fn count(&mut self, api: Api, key: &SecretString) -> Result<Counted, HttpFailure> {
         let success_count = &self.shared.success_count;
         let fresh = success_count.fresh(self.known.counts, self.settings.check_interval);
@@ -207,8 +206,8 @@ impl Checks {
         Ok(success_count.note(successes, arrived))
     }
 
-    /// RESP may work all the same.
-    fn say_unreachable(&mut self, failure: &HttpFailure) {
+    /// RESP may still work.
+    fn log_unreachable(&mut self, failure: &HttpFailure) {
         let error = Chain(failure).to_string();
         if let Some(repeated) = self.known.failures.log(&error, Instant::now().into_std()) {
             let remedy = Remedy::of(failure).map(|remedy| remedy.text(&self.settings.url));

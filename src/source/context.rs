@@ -1,4 +1,4 @@
-//! What every mode works with, and what a mode can end with.
+//! State shared by the modes, and the reasons for which a mode ends.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
 
-/// How records are taken; from the configuration.
+/// Ingest settings from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub url: Url,
     pub setting: ModeSetting,
     /// Pause between pops over RESP while little is queued.
     pub poll_interval: Duration,
-    /// The same over HTTP, where a call costs CPA 62 ms of CPU.
+    /// Pause between pops over HTTP, where a call costs CPA 62 ms of CPU.
     pub http_poll_interval: Duration,
-    /// Pause between looks at CPA's switches and counters.
+    /// Pause between checks of CPA's switches and counters.
     pub check_interval: Duration,
-    /// Bytes that one pop over RESP should bring.
+    /// Target size of one pop over RESP, in bytes.
     pub pop_bytes: u64,
-    /// Whether to switch CPA's usage statistics on when they are off.
+    /// Whether to enable CPA's usage statistics when they are off.
     pub manage_usage_statistics: bool,
     /// For `https` URLs.
     pub tls: Option<Arc<rustls::ClientConfig>>,
@@ -44,14 +44,14 @@ impl Settings {
     }
 }
 
-/// Seen by the mode that runs, by the minute's checks and by a reload.
+/// State shared by the running mode, the checks and a reload.
 #[derive(Debug)]
 pub struct Shared {
-    /// Knows how many records were received; a whole HTTP answer counts as one.
+    /// Counts received records; a whole HTTP response counts as one.
     pub(super) success_count: SuccessCount,
-    /// Set by the checks, taken by the mode that runs.
+    /// Set by the checks, reset by the running mode.
     pub(super) starved: AtomicBool,
-    /// Grows with each reload.
+    /// Increases with each reload.
     reloads: AtomicU64,
     reloaded: AtomicBool,
     retention_seconds: AtomicU64,
@@ -68,12 +68,12 @@ impl Shared {
         }
     }
 
-    /// Where CPA's own counts meet what has arrived.
+    /// CPA's success count with the number of records received before it was read.
     pub fn success_count(&self) -> SuccessCount {
         self.success_count.clone()
     }
 
-    /// Makes the mode that runs end, so that everything is found out anew.
+    /// Ends the running mode, so that the server is probed again.
     pub fn reload(&self) {
         self.reloaded.store(true, Ordering::Relaxed);
         self.reloads.fetch_add(1, Ordering::Relaxed);
@@ -98,26 +98,26 @@ impl Shared {
     }
 }
 
-/// Why a mode ended.
+/// Reason for which a mode ended.
 #[derive(Debug)]
 pub(super) enum SessionEnd {
     /// The program stops.
     Stopped,
     Refused(Refusal),
-    /// RESP is not served here.
+    /// RESP is unavailable on this server.
     Unavailable(String),
     /// The connection failed or ended.
     Down {
         why: String,
         remedy: Option<Remedy>,
     },
-    /// CPA counts requests and nothing arrives.
+    /// CPA counts requests but no records arrive.
     Starved,
-    /// Time to find out again what is best: after a reload, or to try a better mode.
+    /// Select a mode again: after a reload, or to try a better mode.
     Again,
 }
 
-/// Everything a mode needs.
+/// Dependencies and state of a mode.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) settings: Settings,
@@ -129,30 +129,30 @@ pub(super) struct Context {
     pub(super) soft: CancellationToken,
     pub(super) hard: CancellationToken,
     pub(super) contact: LastContact,
-    /// A live subscription ended; whether that was a cut shows at the next connect.
-    pub(super) perhaps_cut: bool,
-    /// Since when CPA has given no answer, if the log has said so.
+    /// A live subscription ended; the next connect shows whether CPA cut it.
+    pub(super) maybe_cut: bool,
+    /// Start of CPA's silence, if it was logged.
     pub(super) silent_since: Option<Instant>,
-    /// Attempts that failed since CPA last let us in.
+    /// Failed attempts since CPA last accepted the key.
     pub(super) failures: RepeatLimit,
 }
 
-/// After a request to stop, a reply that is on its way gets this long.
+/// Time for a pending reply after a stop request.
 const LAST_REPLY: Duration = Duration::from_secs(3);
 
 impl Context {
-    /// A logged-in RESP connection, or why there is none.
+    /// Opens a connection and logs in, or returns why the mode ends.
     pub(super) async fn connect(&mut self) -> Result<Connection, SessionEnd> {
         let Some(key) = self.access.key(&self.soft).await else {
             return Err(SessionEnd::Stopped);
         };
         let connection = self.connect_with(&key).await.map_err(SessionEnd::from)?;
-        self.admitted();
+        self.accepted();
         Ok(connection)
     }
 
-    /// CPA has let us in.
-    pub(super) fn admitted(&mut self) {
+    /// CPA has accepted the key.
+    pub(super) fn accepted(&mut self) {
         self.access.connected();
         self.metrics.set_up(true);
         self.failures.succeeded();
@@ -166,11 +166,11 @@ impl Context {
     async fn connect_with(&self, key: &SecretString) -> Result<Connection, RespFailure> {
         let endpoint = self.settings.endpoint();
         let opening = Connection::open(&endpoint, secrecy::ExposeSecret::expose_secret(key));
-        self.patiently(opening).await?
+        self.await_reply(opening).await?
     }
 
-    /// Waits for a reply; once the program is to stop, only a little longer.
-    pub(super) async fn patiently<T>(
+    /// Waits for a reply; after a stop request, at most [`LAST_REPLY`].
+    pub(super) async fn await_reply<T>(
         &self,
         reply: impl Future<Output = T>,
     ) -> Result<T, RespFailure> {
@@ -185,7 +185,7 @@ impl Context {
         }
     }
 
-    /// Puts records into the spool. Not cancel-safe.
+    /// Writes records to the spool. Not cancel-safe.
     pub(super) async fn put(
         &mut self,
         mode: IngestMode,
@@ -206,7 +206,7 @@ impl Context {
         }
     }
 
-    /// A pause that a stop cuts short. False when the program stops.
+    /// Sleeps; a stop request ends the sleep. False when the program stops.
     pub(super) async fn pause(&self, length: Duration) -> bool {
         tokio::select! {
             biased;
@@ -215,7 +215,7 @@ impl Context {
         }
     }
 
-    /// Notes that the queue has just been looked at, and what a long silence before may have cost.
+    /// Notes a read of the queue, and logs when the silence before it exceeded CPA's retention.
     pub(super) fn touch(&mut self) {
         let gap = self.contact.touch(Instant::now(), self.shared.retention());
         if gap.is_zero() {
@@ -225,18 +225,18 @@ impl Context {
         tracing::warn!(
             seconds = gap.as_secs(),
             retention = self.shared.retention().as_secs(),
-            "the queue was not read for longer than CPA keeps records: some may be missing; raise \
+            "the queue was not read for longer than CPA's retention: records may be missing; raise \
              `redis-usage-queue-retention-seconds` in CPA (up to 3600)"
         );
     }
 }
 
-/// When the queue was last looked at.
+/// Time of the last read of the queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LastContact(Option<Instant>);
 
 impl LastContact {
-    /// Time in which records can have expired unseen since the last look.
+    /// Time since the last read in which records may have expired.
     fn touch(&mut self, now: Instant, retention: Duration) -> Duration {
         let last = self.0.replace(now);
         let silence = last.map_or(Duration::ZERO, |last| now.duration_since(last));
@@ -244,7 +244,7 @@ impl LastContact {
     }
 }
 
-/// Ends a mode when something it does not decide itself has happened.
+/// Ends a mode on a stop, a reload, starvation or a time limit.
 #[derive(Debug)]
 pub(super) struct Interrupts {
     reloads: u64,
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_silence_beyond_the_retention_is_a_gap() {
+    fn only_a_pause_beyond_the_retention_is_a_gap() {
         let start = Instant::now();
         let minute = Duration::from_mins(1);
         let mut contact = LastContact::default();

@@ -1,4 +1,4 @@
-//! Popping over HTTP: for a CPA whose RESP cannot be reached.
+//! Pop over HTTP: for a CPA whose RESP is unavailable.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::sizing::Sizing;
 use crate::cpa::{Api, HttpFailure, Management};
 use crate::model::{BatchBody, IngestMode};
 
-/// Bytes that one call should bring: larger than over RESP, because each costs CPA 62 ms.
+/// Target size of one call: larger than over RESP, because each call costs CPA 62 ms.
 const CALL_BYTES: u64 = 2 * 1024 * 1024;
 const MAX_COUNT: u64 = 5000;
-/// However short CPA's retention is, calls do not come faster unless records wait.
+/// Minimum pause between calls while no records wait, however short CPA's retention is.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(
@@ -21,13 +21,13 @@ pub(super) async fn run(
     management: &mut Management,
     until: Option<Instant>,
 ) -> SessionEnd {
-    match poll_on(context, management, until).await {
+    match poll(context, management, until).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
 }
 
-async fn poll_on(
+async fn poll(
     context: &mut Context,
     management: &mut Management,
     until: Option<Instant>,
@@ -36,8 +36,8 @@ async fn poll_on(
         return Err(SessionEnd::Stopped);
     };
     let detecting = management.detect(&key);
-    let server = context.patiently(detecting).await??;
-    context.admitted();
+    let server = context.await_reply(detecting).await??;
+    context.accepted();
     context
         .metrics
         .set_server(&server.version, server.api.as_str());
@@ -65,7 +65,7 @@ fn pause(context: &Context) -> Duration {
         .max(MIN_PAUSE)
 }
 
-/// One call into the spool; true when it was full. Not cancel-safe.
+/// One call, written to the spool; true when it was full. Not cancel-safe.
 async fn poll_once(
     context: &mut Context,
     management: &mut Management,
@@ -84,7 +84,7 @@ async fn poll_once(
     };
     let count = sizing.count();
     let body = context
-        .patiently(management.pop(api, &key, count))
+        .await_reply(management.pop(api, &key, count))
         .await??;
     let Some(body) = body else {
         let why = "this CPA release serves the queue neither over RESP nor over HTTP";
@@ -100,7 +100,7 @@ async fn poll_once(
     context
         .put(IngestMode::Http, BatchBody::JsonArray(body.clone()))
         .await?;
-    // Only now that it is safe: how many were there? Damage is for the decoder to report.
+    // Count the records only after they are in the spool. The decoder reports damaged ones.
     let records = serde_json::from_slice::<Vec<&RawValue>>(&body).map_or(0, |v| v.len()) as u64;
     sizing.observe(records, body.len() as u64);
     Ok(records >= count)

@@ -1,4 +1,4 @@
-//! The way into the spool: room first, then the batch, then a word to the ingest thread.
+//! Writes to the spool: wait for room, write the batch, wake the ingest thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::errors::Chain;
 use crate::model::{Batch, BatchBody};
 use crate::spool::Writer;
 
-/// How often a full spool is looked at again.
+/// Interval at which a full spool is checked for room.
 const ROOM_LOOK: Duration = Duration::from_millis(50);
-/// Pause before a batch that could not be written is tried again.
+/// Pause before a failed write is retried.
 const WRITE_RETRY: Duration = Duration::from_millis(500);
 
-/// Told that the spool has grown.
+/// Called when the spool has grown.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub struct Inlet {
@@ -29,7 +29,7 @@ pub struct Inlet {
 
 /// The batch could not be written before the program had to end.
 #[derive(Debug, thiserror::Error)]
-#[error("records that had been taken from CPA could not be written to the spool")]
+#[error("records popped from CPA could not be written to the spool")]
 pub struct Lost;
 
 impl Inlet {
@@ -42,16 +42,16 @@ impl Inlet {
         }
     }
 
-    /// Counts records received; shared with whoever compares it with CPA's counters.
+    /// Counts received records; shared with the comparison against CPA's counters.
     pub fn received(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)
     }
 
-    /// Waits until a reply of `bytes` may be asked for. False when `stop` came first.
+    /// Waits until the spool has room for a reply of `bytes`. False when `stop` came first.
     ///
     /// Cancel-safe: it holds no data.
     pub async fn wait_for_room(&mut self, bytes: u64, stop: &CancellationToken) -> bool {
-        // A small spool must still let something through when it is empty.
+        // An empty spool must accept a batch, even when it is small.
         let bytes = bytes.min(self.writer.limit_bytes());
         while !self.writer.has_room(bytes) {
             if !self.said_full {
@@ -59,7 +59,7 @@ impl Inlet {
                 tracing::error!(
                     pending = self.writer.pending_bytes(),
                     limit = self.writer.limit_bytes(),
-                    "the spool is full because the database takes nothing: records stay in CPA, \
+                    "the spool is full because the database does not accept writes: records stay in CPA, \
                      which drops them after its retention"
                 );
             }
@@ -75,8 +75,8 @@ impl Inlet {
         true
     }
 
-    /// Writes the batch, however long that takes: CPA keeps no copy. Gives up at `hard`, which
-    /// means that the process must end. Not cancel-safe.
+    /// Writes the batch and retries until it succeeds: CPA keeps no copy. Gives up at `hard`, when
+    /// the process must end. Not cancel-safe.
     pub async fn put(&mut self, batch: &Batch, hard: &CancellationToken) -> Result<(), Lost> {
         let mut said = false;
         while let Err(error) = self.writer.append(batch) {
@@ -96,7 +96,7 @@ impl Inlet {
         if said {
             tracing::info!("spool writes succeed again; no record was lost");
         }
-        // An array's records are not counted before it is parsed: one is enough to know that
+        // The records of an array are counted only when it is parsed: 1 is enough to show that
         // something arrives.
         let records = match &batch.body {
             BatchBody::Records(records) => records.len() as u64,

@@ -1,4 +1,4 @@
-//! Which way records are taken next, and why. Pure: events in, decisions out.
+//! Selects the next ingest mode and states why. Pure: events in, decisions out.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::model::IngestMode;
 
-/// What the configuration asks for.
+/// The configured mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ModeSetting {
     #[default]
@@ -14,26 +14,26 @@ pub enum ModeSetting {
     Forced(IngestMode),
 }
 
-/// First pause before RESP is tried again on a server that did not serve it.
+/// First pause before RESP is retried on a server where it was unavailable.
 const RESP_RETRY_FIRST: Duration = Duration::from_mins(1);
 const RESP_RETRY_MAX: Duration = Duration::from_hours(1);
-/// How long a starved popper stays a subscriber over reconnects before popping is tried again.
+/// How long a starved popper subscribes across reconnects before it pops again.
 const SUBSCRIBE_FIRST: Duration = Duration::from_hours(1);
 const SUBSCRIBE_MAX: Duration = Duration::from_hours(24);
 
-/// The next mode and the reason that the log gives for it.
+/// The next mode and the reason for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
     pub mode: IngestMode,
     pub(super) why: String,
-    /// When another mode should be tried, if this one is only a substitute.
+    /// When to try another mode, if this one is a fallback.
     pub(super) until: Option<Instant>,
 }
 
-/// Remembers what was found out about the server.
+/// State learned about the server.
 ///
-/// Popping over RESP is always preferred: the queue holds a minute or more, a subscriber is cut
-/// off when it is 256 records behind, and HTTP costs CPA 62 ms a call.
+/// Pop over RESP is preferred: the queue holds a minute or more, a subscriber is disconnected when
+/// it is 256 records behind, and HTTP costs CPA 62 ms a call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     setting: ModeSetting,
@@ -60,7 +60,7 @@ impl Plan {
         if let ModeSetting::Forced(mode) = self.setting {
             return Decision {
                 mode,
-                why: "the configuration asks for it".to_owned(),
+                why: "set in the configuration".to_owned(),
                 until: None,
             };
         }
@@ -73,8 +73,8 @@ impl Plan {
             };
         }
         if let Some(held) = active(&self.starved) {
-            // A live subscription is never given up to try popping: that would lose what the
-            // other subscriber takes meanwhile. Only a reconnect looks again.
+            // Never leave a live subscription to try a pop: the records that the other subscriber
+            // receives meanwhile would be lost. Try only on a reconnect.
             return Decision {
                 mode: IngestMode::Subscribe,
                 why: held.why,
@@ -83,18 +83,18 @@ impl Plan {
         }
         Decision {
             mode: IngestMode::Pop,
-            why: "the queue over RESP holds records longest".to_owned(),
+            why: "preferred: the queue over RESP holds records longest".to_owned(),
             until: None,
         }
     }
 
-    /// RESP is not served here; take HTTP for a while.
+    /// RESP is unavailable; use HTTP for a while.
     pub(super) fn resp_unavailable(&mut self, why: &str, now: Instant) {
         let pause = self.without_resp.as_ref().map_or(RESP_RETRY_FIRST, |held| {
             held.pause.saturating_mul(2).min(RESP_RETRY_MAX)
         });
         self.without_resp = Some(Fallback {
-            why: format!("RESP cannot be used: {why}"),
+            why: format!("RESP is unavailable: {why}"),
             until: now + pause,
             pause,
         });
@@ -104,13 +104,13 @@ impl Plan {
         self.without_resp = None;
     }
 
-    /// CPA counts requests and the queue stays empty: somebody else takes the records.
+    /// CPA counts requests and the queue stays empty: another client consumes the records.
     pub(super) fn starved(&mut self, now: Instant) {
         let pause = self.starved.as_ref().map_or(SUBSCRIBE_FIRST, |held| {
             held.pause.saturating_mul(2).min(SUBSCRIBE_MAX)
         });
         self.starved = Some(Fallback {
-            why: "another subscriber takes every record, so the queue stays empty; subscribers \
+            why: "another subscriber consumes every record, so the queue stays empty; subscribers \
                   each get a copy"
                 .to_owned(),
             until: now + pause,
@@ -118,8 +118,8 @@ impl Plan {
         });
     }
 
-    /// The operator has changed something: begin from the start.
-    pub(super) fn forget(&mut self) {
+    /// The operator has changed something: reset the plan.
+    pub(super) fn reset(&mut self) {
         self.without_resp = None;
         self.starved = None;
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_is_a_substitute_with_growing_pauses() {
+    fn http_is_a_fallback_with_growing_retry_pauses() {
         let mut plan = Plan::new(ModeSetting::Auto);
         let mut now = Instant::now();
         assert_eq!(plan.next(now).mode, IngestMode::Pop);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_starved_popper_subscribes_and_looks_again_later() {
+    fn a_starved_popper_subscribes_and_pops_again_later() {
         let mut plan = Plan::new(ModeSetting::Auto);
         let now = Instant::now();
         plan.starved(now);
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(plan.next(now + SUBSCRIBE_FIRST).mode, IngestMode::Pop);
         plan.starved(now);
         assert_eq!(plan.next(now + SUBSCRIBE_FIRST).mode, IngestMode::Subscribe);
-        plan.forget();
+        plan.reset();
         assert_eq!(plan.next(now).mode, IngestMode::Pop);
     }
 

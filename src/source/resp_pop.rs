@@ -1,4 +1,4 @@
-//! Popping over RESP: the preferred mode.
+//! Pop over RESP: the preferred mode.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use super::sizing::Sizing;
 use crate::cpa::resp::{Connection, RespFailure};
 use crate::model::{BatchBody, IngestMode};
 
-/// For the reply to a pop. Long, because what CPA has popped is lost when we hang up.
+/// Time-out of a pop. Long, because records that CPA has popped are lost when we disconnect.
 const REPLY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Pops until something ends it. When CPA shuts down it goes on until the connection ends: the
-/// last records come then.
+/// Pops until the mode ends. When CPA shuts down, pops until the connection closes: the last
+/// records come then.
 pub(super) async fn run(context: &mut Context) -> SessionEnd {
-    match pop_on(context).await {
+    match poll(context).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
 }
 
-async fn pop_on(context: &mut Context) -> Result<std::convert::Infallible, SessionEnd> {
+async fn poll(context: &mut Context) -> Result<std::convert::Infallible, SessionEnd> {
     let mut connection = context.connect().await?;
     context.metrics.set_mode(Some(IngestMode::Pop));
     let mut sizing = Sizing::new(context.settings.pop_bytes);
@@ -39,8 +39,8 @@ async fn pop_on(context: &mut Context) -> Result<std::convert::Infallible, Sessi
     }
 }
 
-/// One pop into the spool. True when it brought as many records as were asked for, so that more
-/// may be waiting. Not cancel-safe.
+/// One pop, written to the spool. True when it returned the requested number of records, so that
+/// more may be waiting. Not cancel-safe.
 pub(super) async fn pop_once(
     context: &mut Context,
     connection: &mut Connection,
@@ -56,11 +56,11 @@ pub(super) async fn pop_once(
     let count = sizing.count();
     let mut records = Vec::new();
     let popping = pop(connection, count, &mut records);
-    let outcome = context.patiently(popping).await.flatten();
+    let outcome = context.await_reply(popping).await.flatten();
     let popped = records.len() as u64;
     if popped > 0 {
         sizing.observe(popped, records.iter().map(|r| r.len() as u64).sum());
-        // Whole records first, whatever became of the rest of the reply.
+        // Store the complete records even if the rest of the reply failed.
         let body = BatchBody::Records(records);
         context.put(IngestMode::Pop, body).await?;
     }
@@ -69,14 +69,14 @@ pub(super) async fn pop_once(
     Ok(popped >= count)
 }
 
-/// What came whole is in `records`, even when it ends with an error or is given up.
+/// Complete records are in `records`, even when the reply fails or times out.
 async fn pop(
     connection: &mut Connection,
     count: u64,
     records: &mut Vec<Bytes>,
 ) -> Result<(), RespFailure> {
     let mut command = redis::cmd("LPOP");
-    // CPA before v7.1.44 ignores the key, later ones insist on this one.
+    // CPA before v7.1.44 ignores the key, later releases require this one.
     let command = command.arg("usage").arg(count);
     connection.commands.send(command).await?;
     let reading = connection.replies.records(records);

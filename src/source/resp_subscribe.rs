@@ -1,7 +1,7 @@
-//! Subscribing over RESP: for a CPA whose records another subscriber takes.
+//! Subscribe over RESP: for a CPA whose records another subscriber consumes.
 //!
-//! CPA gives every subscriber a copy, keeps at most 256 records for each, and hangs up without a
-//! word on one that falls behind. What comes while nobody subscribes goes to the queue.
+//! CPA sends every subscriber a copy, buffers at most 256 records for each, and disconnects a slow
+//! one without an error. Without subscribers, records go to the queue.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,17 +17,16 @@ use crate::cpa::resp::{Commands, Connection, Message, Replies, RespFailure};
 use crate::errors::Chain;
 use crate::model::{BatchBody, IngestMode};
 
-/// A silent connection is asked whether it still lives.
+/// A connection silent for this long gets a PING.
 const PING_AFTER: Duration = Duration::from_secs(20);
-/// And given up when not even that is answered. A half-open one would swallow records.
+/// A connection that does not answer the PING is closed. A half-open one would lose records.
 const DEAD_AFTER: Duration = Duration::from_secs(50);
-/// For the records still on their way after the subscription was ended. CPA confirms within
-/// milliseconds; a stop must fit into the ten seconds that the process gets, and the last round of
-/// the database as well.
+/// Time for records in transit after UNSUBSCRIBE. CPA confirms within milliseconds. A stop, with
+/// the last commit to the database, must fit into the ten seconds that the process gets.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
-/// Messages between the reader and the spool; what does not fit stays in the socket.
+/// Messages between the reader and the spool; further ones stay in the socket.
 const AHEAD: usize = 1024;
-/// Bytes that one write to the spool takes at most.
+/// Maximum bytes of one write to the spool.
 const WRITE_BYTES: usize = 256 * 1024;
 
 type Arrivals = mpsc::Receiver<Result<Message, RespFailure>>;
@@ -40,38 +39,38 @@ pub(super) async fn run(context: &mut Context) -> SessionEnd {
 }
 
 async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
-    let perhaps_cut = std::mem::take(&mut context.perhaps_cut);
+    let maybe_cut = std::mem::take(&mut context.maybe_cut);
     let mut connection = context.connect().await?;
     connection.subscribe("usage").await?;
     let Connection {
         mut commands,
         replies,
     } = connection;
-    if perhaps_cut {
-        // CPA is reachable again at once, so it was not a restart: we had fallen behind.
+    if maybe_cut {
+        // CPA answers at once, so it did not restart: we were too slow.
         context.metrics.cut();
         tracing::warn!(
-            "the subscription ended while CPA runs on: CPA cuts those that fall behind, and what it had \
-             for us is lost"
+            "CPA disconnected the subscription as too slow: the records in its buffer for this exporter \
+             are lost"
         );
     }
     context.metrics.set_mode(Some(IngestMode::Subscribe));
     let (sender, arrivals) = mpsc::channel(AHEAD);
     let mut reader = JoinSet::new();
-    reader.spawn(read_on(replies, sender));
-    // From the confirmation on nothing new is queued, so what is there can be taken without
-    // missing or doubling anything.
+    reader.spawn(read_messages(replies, sender));
+    // After the confirmation no new records are queued, so the queue can be drained without a gap
+    // or a duplicate.
     match drain_queue(context).await {
-        // What the subscription has brought meanwhile is taken in any case.
+        // Records from the subscription are read in any case.
         Ok(()) | Err(SessionEnd::Stopped) => {}
         Err(end) => tracing::warn!(?end, "records queued before the subscription stay in CPA"),
     }
-    let outcome = take_on(context, &mut commands, arrivals).await;
-    context.perhaps_cut = matches!(outcome, Err(SessionEnd::Down { .. }));
+    let outcome = receive(context, &mut commands, arrivals).await;
+    context.maybe_cut = matches!(outcome, Err(SessionEnd::Down { .. }));
     outcome
 }
 
-/// Takes what was queued before the subscription, on a connection of its own.
+/// Drains the records queued before the subscription, on a second connection.
 async fn drain_queue(context: &mut Context) -> Result<(), SessionEnd> {
     let mut connection = context.connect().await?;
     let mut sizing = Sizing::new(context.settings.pop_bytes);
@@ -79,9 +78,9 @@ async fn drain_queue(context: &mut Context) -> Result<(), SessionEnd> {
     Ok(())
 }
 
-/// Reads messages until the connection ends. Never cancelled in the middle of one while the
-/// other side still listens.
-async fn read_on(mut replies: Replies, sender: mpsc::Sender<Result<Message, RespFailure>>) {
+/// Reads messages until the connection ends. Never cancelled within a message while the receiver is
+/// open.
+async fn read_messages(mut replies: Replies, sender: mpsc::Sender<Result<Message, RespFailure>>) {
     loop {
         let arrival = replies.message().await;
         let last = arrival.is_err();
@@ -91,8 +90,8 @@ async fn read_on(mut replies: Replies, sender: mpsc::Sender<Result<Message, Resp
     }
 }
 
-/// Moves what arrives into the spool until something ends it.
-async fn take_on(
+/// Moves messages to the spool until the mode ends.
+async fn receive(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
@@ -103,7 +102,7 @@ async fn take_on(
     loop {
         context.touch();
         if let Some(end) = interrupts.check(context) {
-            leave(context, commands, arrivals).await?;
+            unsubscribe(context, commands, arrivals).await?;
             return Err(end);
         }
         if !context
@@ -121,38 +120,38 @@ async fn take_on(
             first = arrivals.recv() => {
                 heard = Instant::now();
                 pinged = false;
-                take(context, first, &mut arrivals).await?;
+                store_arrivals(context, first, &mut arrivals).await?;
             }
             () = sleep_until(wake) => {
                 if pinged {
                     return Err(RespFailure::Timeout(DEAD_AFTER).into());
                 }
                 pinged = true;
-                ask(commands, "PING").await;
+                send(commands, "PING").await;
             }
             () = sleep_until(tick) => {}
         }
     }
 }
 
-/// What [`take`] has met.
+/// Result of [`store_arrivals`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Met {
+enum Arrival {
     Messages,
     /// The subscription's confirmed end.
     Confirmation,
 }
 
-/// Writes `first` and whatever has arrived behind it.
-async fn take(
+/// Writes `first` and the messages that have arrived after it.
+async fn store_arrivals(
     context: &mut Context,
     first: Option<Result<Message, RespFailure>>,
     arrivals: &mut Arrivals,
-) -> Result<Met, SessionEnd> {
+) -> Result<Arrival, SessionEnd> {
     let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
     let mut records = Vec::new();
     let mut bytes = 0;
-    let mut met = Met::Messages;
+    let mut met = Arrival::Messages;
     let mut failure = None;
     while let Some(arrival) = next.take() {
         match arrival {
@@ -161,10 +160,10 @@ async fn take(
                 records.push(record);
             }
             Ok(Message::Alive) => {}
-            Ok(Message::Unsubscribed) => met = Met::Confirmation,
+            Ok(Message::Unsubscribed) => met = Arrival::Confirmation,
             Err(ended) => failure = Some(ended),
         }
-        if failure.is_none() && met == Met::Messages && bytes < WRITE_BYTES {
+        if failure.is_none() && met == Arrival::Messages && bytes < WRITE_BYTES {
             next = arrivals.try_recv().ok();
         }
     }
@@ -176,37 +175,36 @@ async fn take(
     failure.map_or(Ok(met), |ended| Err(ended.into()))
 }
 
-/// Sends a command whose failure the reading side will notice as well, after everything that
-/// had arrived before.
-async fn ask(commands: &mut Commands, command: &str) {
+/// Sends a command. The reader notices a failure too, after all messages that arrived before it.
+async fn send(commands: &mut Commands, command: &str) {
     if let Err(failure) = commands.send(&redis::cmd(command)).await {
         tracing::debug!(
             command,
             error = %Chain(&failure),
-            "not sent"
+            "command not sent"
         );
     }
 }
 
-/// Ends the subscription and takes what was still on its way: all that CPA wrote comes before its
-/// confirmation. From here on CPA queues again.
+/// Unsubscribes and reads the records in transit: CPA sends them before its confirmation. CPA
+/// queues records again from here on.
 ///
-/// What stands in CPA's own buffer for us when it reads UNSUBSCRIBE is lost inside CPA.
-async fn leave(
+/// CPA loses the records in its buffer for us at the time it reads UNSUBSCRIBE.
+async fn unsubscribe(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
 ) -> Result<(), SessionEnd> {
     let end = Instant::now() + LAST_RECORDS;
-    // One that reads nothing any more would take no command either.
-    let mut why = match timeout_at(end, ask(commands, "UNSUBSCRIBE")).await {
+    // A CPA that does not read would not accept a command either.
+    let mut why = match timeout_at(end, send(commands, "UNSUBSCRIBE")).await {
         Ok(()) => "nothing came",
         Err(_elapsed) => "the command could not be sent",
     };
     while let Ok(arrival) = timeout_at(end, arrivals.recv()).await {
-        match take(context, arrival, &mut arrivals).await {
-            Ok(Met::Confirmation) => return Ok(()),
-            Ok(Met::Messages) => why = "records kept coming",
+        match store_arrivals(context, arrival, &mut arrivals).await {
+            Ok(Arrival::Confirmation) => return Ok(()),
+            Ok(Arrival::Messages) => why = "records kept coming",
             Err(SessionEnd::Down { .. }) => {
                 why = "the connection ended";
                 break;

@@ -1,15 +1,15 @@
-//! How many records to ask for at once, so that a reply stays near a size in bytes.
+//! Number of records to request at once, so that a reply stays near a target size in bytes.
 
-/// Never more, however small the records: CPA drains at full speed well below.
+/// Upper bound of the count: CPA drains at full speed well below it.
 const MAX_COUNT: u64 = 1000;
-/// Asked for before anything is known about the records.
+/// Count before the size of records is known.
 const FIRST_COUNT: u64 = 16;
 
-/// Follows the size of records and turns a budget of bytes into a count.
+/// Tracks the size of records and converts a budget of bytes into a count.
 ///
-/// What is in flight when the machine dies is lost, and one record can be 230 KB among thousands
-/// of 2 KB: so the estimate rises at once to a larger mean and falls slowly, and the count at
-/// most doubles from one pop to the next.
+/// A reply in transit is lost when the machine dies, and one record can be 230 KB among thousands
+/// of 2 KB. So the estimate rises at once to a larger mean and falls slowly, and the count at most
+/// doubles from one pop to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Sizing {
     budget: u64,
@@ -33,17 +33,18 @@ impl Sizing {
         }
     }
 
-    /// Records to ask for next; at least 1.
+    /// Number of records to request next; at least 1.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Room that the next reply may need: its budget, and an ample margin for odd sizes.
+    /// Room that the next reply may need: its budget with a margin for large records.
     pub(super) fn reserve(&self) -> u64 {
         self.budget.saturating_mul(4)
     }
 
-    /// Learns from a reply of `records` with `bytes` in all. An empty one teaches nothing.
+    /// Updates the estimate with a reply of `records` and `bytes` in all. An empty reply is
+    /// ignored.
     pub(super) fn observe(&mut self, records: u64, bytes: u64) {
         let Some(mean) = bytes.checked_div(records) else {
             return;
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_records_shrink_it_at_once_and_it_recovers_slowly() {
+    fn large_records_shrink_the_count_at_once_and_it_recovers_slowly() {
         let mut sizing = Sizing::new(256 * 1024);
         for _ in 0..10 {
             sizing.observe(100, 160_000);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_replies_do_no_harm() {
+    fn zero_and_huge_sizes_keep_the_count_valid() {
         let mut sizing = Sizing::new(10);
         sizing.observe(0, 0);
         assert_eq!(sizing.count(), 16);

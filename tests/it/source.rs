@@ -293,7 +293,7 @@ async fn a_wrong_clock_and_a_short_retention_are_said() {
     exporter
         .logged("the clocks of CPA and of this machine differ")
         .await;
-    exporter.logged("CPA keeps records so briefly").await;
+    exporter.logged("CPA's retention is short").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
