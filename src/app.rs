@@ -1,4 +1,4 @@
-//! The one place that sees every part: builds them, connects them, waits for the end.
+//! Composition root: builds all parts, connects them and waits for the end.
 
 mod account_tasks;
 pub(crate) mod files;
@@ -41,32 +41,32 @@ use quota_service::PolledQuotas;
 use records::{Records, Side};
 use reload::Reloader;
 
-/// What the program starts from.
+/// Input of the program.
 #[derive(Debug)]
 pub struct Setup {
     pub config: Config,
-    /// Kept, because a reload layers them over the file again.
+    /// Kept because a reload applies them to the file again.
     pub flags: Flags,
     pub env: Env,
     pub telemetry: Telemetry,
 }
 
-/// What a caller decides about a run.
+/// Options of a run that are not configuration.
 #[derive(Debug, Default)]
 pub struct Options {
-    /// The socket to serve on, if it is bound already.
+    /// A socket that is already bound.
     pub listener: Option<TcpListener>,
     /// Whether SIGHUP stops the process instead of reloading the configuration.
     pub stop_on_hangup: bool,
 }
 
-/// Runs the exporter until it is asked to stop or an essential part fails.
+/// Runs the exporter until a stop request or the failure of an essential task.
 pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
-    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let mut signals = Signals::new().context("cannot install signal handlers")?;
     let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
     let storage = &setup.config.storage.path;
     create_private_dir(storage).map_err(|error| {
-        // As a file in it: the directory is what is missing.
+        // The path of a file in it, so that the remedy names the missing directory.
         let remedy = access_remedy(&storage.join("spool"), &error);
         let path = storage.display();
         anyhow::Error::new(error).context(format!(
@@ -112,7 +112,7 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     Ok(ended)
 }
 
-/// Makes the parts and sets them going.
+/// Builds the parts and starts their tasks.
 fn build(
     setup: Setup,
     listener: TcpListener,
@@ -180,7 +180,7 @@ fn build(
     Ok(readiness)
 }
 
-/// Comes before anything is taken from CPA: a taken port must cost no record.
+/// Bound before the first pop: an occupied port must not cost a record.
 async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
     http::bind(address).await.map_err(|error| {
         let remedy = bind_remedy(error.kind());
@@ -204,20 +204,20 @@ fn serve(
     Ok(())
 }
 
-/// What helps, in the words that follow the address.
+/// Advice that follows the address in the error.
 fn bind_remedy(kind: io::ErrorKind) -> &'static str {
     const REMEDIES: [(io::ErrorKind, &str); 3] = [
         (
             io::ErrorKind::AddrInUse,
-            ", which another program uses: stop it, or choose another with --web.listen-address",
+            ": another program uses it; stop that program, or choose another with --web.listen-address",
         ),
         (
             io::ErrorKind::AddrNotAvailable,
-            ", which is no address of this machine: --web.listen-address chooses another",
+            ": this machine does not have that address; choose another with --web.listen-address",
         ),
         (
             io::ErrorKind::PermissionDenied,
-            ": ports below 1024 are for root: choose another with --web.listen-address",
+            ": ports below 1024 need root; choose another with --web.listen-address",
         ),
     ];
     let found = REMEDIES.iter().find(|(of, _)| *of == kind);

@@ -1,7 +1,7 @@
 //! The command line: commands, flags and exit codes.
 //!
-//! Without a subcommand it exports. Each subcommand has a file of its own with its arguments and
-//! what it does; nothing outside this module depends on it.
+//! Without a subcommand it runs the exporter. Each subcommand has a file with its arguments and its
+//! code; nothing outside this module depends on it.
 
 mod alerts;
 mod backfill;
@@ -99,7 +99,7 @@ enum Command {
     Man(man::Args),
 }
 
-// Has no documentation of its own, which would stand in the help in place of the command's.
+// Without a doc comment, which clap would print instead of the command's.
 #[derive(Debug, clap::Args)]
 struct Group<Action: Subcommand> {
     #[command(subcommand)]
@@ -107,7 +107,7 @@ struct Group<Action: Subcommand> {
 }
 
 impl Cli {
-    /// Does what was asked and says how it went; problems are written to stderr.
+    /// Executes the command and returns its exit code; errors go to stderr.
     pub fn execute(self, env: &Env) -> Exit {
         let done = match self.command {
             None => run::execute(self.flags.into_flags(), env),
@@ -130,7 +130,7 @@ impl Cli {
     }
 }
 
-/// Writes to stdout; a reader that has gone away wants no more, which is no error.
+/// Writes to stdout; a closed pipe is not an error.
 fn print(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -139,8 +139,8 @@ fn print(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a line to stderr. Should even that fail, there is nowhere left to say so.
-fn complain(line: &str) {
+/// Writes a line to stderr and ignores a failure, which cannot be reported anywhere.
+fn note(line: &str) {
     writeln!(io::stderr().lock(), "{line}").ok();
 }
 

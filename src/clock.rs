@@ -1,6 +1,6 @@
-//! The only place that asks the system what time it is.
+//! The only module that reads the system clock.
 //!
-//! Everything else takes a [`Clock`], so that tests decide how time passes.
+//! All other code takes a [`Clock`], so that tests control the time.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 
 use crate::model::UnixNanos;
 
-/// Wall-clock time. Cheap to clone; all clones of one clock agree.
+/// Wall-clock time. Cheap to clone; all clones of a clock return the same time.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
@@ -27,7 +27,7 @@ impl Clock {
         Self(Kind::System)
     }
 
-    /// A clock that stands still until its [`ManualClock`] moves it.
+    /// A clock that changes only through its [`ManualClock`].
     pub fn manual(start: UnixNanos) -> (Self, ManualClock) {
         let nanos = Arc::new(AtomicI64::new(start.get()));
         (Self(Kind::Manual(Arc::clone(&nanos))), ManualClock(nanos))
@@ -41,10 +41,10 @@ impl Clock {
     }
 }
 
-/// A time before 1970 means a machine whose clock was never set; it reads as 1970.
+/// A time before 1970 means a clock that was never set; it reads as 1970.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the clock the lint sends everyone else to"
+    reason = "this is the clock that the lint requires elsewhere"
 )]
 fn system_now() -> UnixNanos {
     let since_epoch = SystemTime::now()
@@ -53,7 +53,7 @@ fn system_now() -> UnixNanos {
     UnixNanos::new(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Moves the clock it was made with.
+/// Sets the clock that was created with it.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicI64>);
 
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_moves_only_when_told() {
+    fn a_manual_clock_changes_only_when_set() {
         let (clock, hand) = Clock::manual(UnixNanos::from_millis(1_000));
         assert_eq!(clock.now(), UnixNanos::from_millis(1_000));
         hand.advance(Duration::from_millis(5));

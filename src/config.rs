@@ -1,8 +1,8 @@
-//! What the user wants, as a [`Config`] that holds only valid values.
+//! The configuration, as a [`Config`] with only valid values.
 //!
-//! Flags win over the environment, the environment over the file, the file over the defaults.
-//! [`load`] either gives a whole `Config` or all [`Problems`] at once. It reads the file, the
-//! secret files once to see that they are there, and nothing else; it does not watch them.
+//! Flags override the environment, the environment the file, the file the defaults. [`load`]
+//! returns a whole `Config` or all [`Problems`] at once. It reads the file, and each secret file
+//! once to check it; it does not watch them.
 
 mod address;
 mod cost;
@@ -40,7 +40,7 @@ use self::{
     sections::{accounts, aliases, cpa, limits, log, metrics, quota, storage, web},
 };
 
-/// Everything that can be configured, valid.
+/// The whole valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub cpa: Cpa,
@@ -55,7 +55,7 @@ pub struct Config {
     pub log: Log,
 }
 
-/// The CPA and how records are taken from it.
+/// Address of CPA and ingest settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cpa {
     pub url: CpaUrl,
@@ -69,26 +69,26 @@ pub struct Cpa {
     pub tls_ca_file: Option<PathBuf>,
 }
 
-/// How CPA's accounts are watched.
+/// Settings of the account directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accounts {
     pub interval: Duration,
-    /// Whether the page shows their e-mail addresses.
+    /// Whether the page shows e-mail addresses.
     pub show_email: bool,
 }
 
-/// How providers are asked for quotas.
+/// Settings of quota polling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
     pub enabled: bool,
     pub interval: Duration,
     pub concurrency: NonZeroU32,
     pub timeout: Duration,
-    /// Accounts of one's own and described providers.
+    /// File with additional accounts and providers.
     pub file: Option<PathBuf>,
 }
 
-/// Where records are kept.
+/// Settings of the stored data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     pub path: PathBuf,
@@ -108,7 +108,7 @@ pub struct Web {
     pub scrape_in_flight: NonZeroU32,
 }
 
-/// What is shown on the telemetry path.
+/// Settings of the telemetry path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metrics {
     pub zero_hold: Duration,
@@ -116,7 +116,7 @@ pub struct Metrics {
     pub caps: Caps,
 }
 
-/// Most values per label, and most series in all.
+/// Maximum number of values per label, and of series in total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     pub account: NonZeroU32,
@@ -128,16 +128,16 @@ pub struct Caps {
     pub series: NonZeroU32,
 }
 
-/// Names instead of default labels.
+/// Aliases of default labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
-    /// By `auth_index` or default label; no two accounts share a name.
+    /// By `auth_index` or default label; no two accounts share an alias.
     pub accounts: BTreeMap<String, String>,
-    /// By masked label; keys that belong together may share a name.
+    /// By masked label; several keys may share an alias.
     pub clients: BTreeMap<String, String>,
 }
 
-/// What the exporter counts by rules of its own.
+/// Local quotas, budgets and combos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub file: Option<PathBuf>,
@@ -149,7 +149,7 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// What the command line says: values by path of the key.
+/// Values of the command line by path of the key.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Flags {
     pub config_file: Option<PathBuf>,
@@ -157,13 +157,13 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// `path` is that of the key, `cpa.poll_interval`.
+    /// `path` is the key's path, such as `cpa.poll_interval`.
     pub fn set(&mut self, path: impl Into<String>, value: impl Into<String>) {
         self.values.insert(path.into(), value.into());
     }
 }
 
-/// Names only: a value may be a secret when a program and not a person sets it.
+/// Names only: a value may be a secret when a program sets the flag.
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flags")
@@ -173,14 +173,14 @@ impl fmt::Debug for Flags {
     }
 }
 
-/// A valid value and what is worth saying about it all the same.
+/// A valid value and its warnings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded<T> {
     pub value: T,
     pub warnings: Vec<Problem>,
 }
 
-/// Reads everything: what the exporter runs on.
+/// Reads the whole configuration.
 pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
     resolve(flags, env, |resolver| {
         let (cpa, accounts) = (cpa(resolver), accounts(resolver));
@@ -205,17 +205,17 @@ pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
     })
 }
 
-/// Reads only `[web]`: enough to ask a running exporter for its health, without its key.
+/// Reads only `[web]`: enough to query a running exporter's health, without the management key.
 pub fn load_web(flags: &Flags, env: &Env) -> Result<Loaded<Web>, Problems> {
     resolve(flags, env, web)
 }
 
-/// Reads only `[storage]`: enough for commands that work on the stored data.
+/// Reads only `[storage]`: enough for commands on the stored data.
 pub fn load_storage(flags: &Flags, env: &Env) -> Result<Loaded<Storage>, Problems> {
     resolve(flags, env, storage)
 }
 
-/// Reads what commands about money need: where the data is, how it is priced, whose names it has.
+/// Reads the sections of the commands about costs: storage, prices and aliases.
 pub fn load_money(flags: &Flags, env: &Env) -> Result<Loaded<(Storage, Cost, Aliases)>, Problems> {
     resolve(flags, env, |resolver| {
         let (storage, cost) = (storage(resolver), cost(resolver));
@@ -224,7 +224,8 @@ pub fn load_money(flags: &Flags, env: &Env) -> Result<Loaded<(Storage, Cost, Ali
     })
 }
 
-/// Reads `[storage]`, `[metrics]` and `[aliases]`: enough to write stored data with the page's labels.
+/// Reads `[storage]`, `[metrics]` and `[aliases]`: enough to write stored data with the page's
+/// labels.
 pub fn load_labels(
     flags: &Flags,
     env: &Env,
@@ -241,7 +242,7 @@ pub fn load_log(flags: &Flags, env: &Env) -> Result<Loaded<Log>, Problems> {
     resolve(flags, env, log)
 }
 
-/// The file that `load` reads, if any: the flag's, else that of `CPA_EXPORTER_CONFIG_FILE`.
+/// The configuration file, if any: the flag's, else that of `CPA_EXPORTER_CONFIG_FILE`.
 pub fn file_path(flags: &Flags, env: &Env) -> Option<PathBuf> {
     let from_env = || {
         env.get(raw::CONFIG_FILE_ENV)
@@ -279,7 +280,7 @@ fn read(path: &Path) -> Layer {
         Err(error) => {
             let origin = Origin::Path(path.to_path_buf());
             let remedy = platform::access_remedy(path, &error);
-            let text = format!("the configuration file cannot be read: {error}{remedy}");
+            let text = format!("cannot read the configuration file: {error}{remedy}");
             Layer {
                 problems: vec![Problem::general(origin, text)],
                 unread: true,

@@ -1,14 +1,13 @@
-//! Errors in one line, and an error that repeats in few lines.
+//! Formats an error with its causes in one line, and limits repeated log lines.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Shows an error together with everything that caused it: `a: b: c`.
+/// Formats an error with its causes: `a: b: c`.
 ///
-/// The log takes this and not the error itself, of which structured formats print the outermost
-/// text only.
+/// For the log: structured formats print only the outermost text of an error value.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain<'a>(pub &'a dyn Error);
 
@@ -24,13 +23,13 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Pauses between two log lines of a cause that goes on.
+/// Pauses between two log lines of a repeated cause.
 const SUMMARY_FIRST: Duration = Duration::from_mins(1);
 const SUMMARY_MAX: Duration = Duration::from_hours(1);
-/// Causes that are told apart; beyond them the oldest is forgotten.
+/// Maximum number of tracked causes; the oldest is dropped.
 const MAX_CAUSES: usize = 16;
 
-/// Keeps an attempt that fails again and again from filling the log.
+/// Limits the log lines of repeated failures.
 ///
 /// A cause is logged when it first appears, and then with a count after 1, 2, 4 … 60 minutes, until
 /// an attempt succeeds.
@@ -46,8 +45,8 @@ struct Repeats {
 }
 
 impl RepeatLimit {
-    /// Whether this failure is to be logged; if so, the value of the field `repeated`: `None` for
-    /// the first time, else how often and for how long the cause has been met.
+    /// Whether to log this failure; if so, the value of the field `repeated`: `None` for the first
+    /// time, else how often and for how long the cause has occurred.
     pub fn log(&mut self, cause: &str, now: Instant) -> Option<Option<String>> {
         let cause = without_numbers(cause);
         if let Some(repeats) = self.0.get_mut(&cause) {
@@ -77,7 +76,7 @@ impl RepeatLimit {
         Some(None)
     }
 
-    /// An attempt succeeded: each cause is new again.
+    /// Resets all causes after a success.
     pub fn succeeded(&mut self) {
         self.0.clear();
     }
@@ -144,7 +143,7 @@ mod tests {
             (420, text("85 times in 7m")),
         ];
         assert_eq!(logged, expected);
-        // Two causes in turn do not bring each other back.
+        // Alternating causes do not reset each other.
         assert_eq!(limit.log("timed out", at(601)), Some(None));
         assert_eq!(limit.log("refused", at(602)), None);
         assert_eq!(limit.log("timed out", at(603)), None);
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_without_end_take_bounded_memory() {
+    fn many_causes_use_bounded_memory() {
         let start = Instant::now();
         let mut limit = RepeatLimit::default();
         for number in 0..1000 {

@@ -1,8 +1,8 @@
-//! The past: records that come from a file instead of from CPA, and stored events as Prometheus
-//! can take them in.
+//! History: import of records from a file, and export of stored events as past samples for
+//! Prometheus.
 //!
-//! Both leave the counters alone. An imported record becomes an event and nothing else, because a
-//! counter that rose by a month of history at once would show a month's traffic in one second.
+//! Neither changes the counters. An imported record becomes an event only, because a counter that
+//! rises by a month of history at once would show a month's traffic in one second.
 
 mod backfill;
 mod import;

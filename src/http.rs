@@ -1,7 +1,6 @@
-//! The HTTP server: accept loop, routes, landing page, and the handles through which the rest of
-//! the program says that it is ready or shall reload.
+//! The HTTP server: accept loop, routes, landing page, and handles for readiness and reload.
 //!
-//! It owns connections and paths. What is served on the telemetry path is a router it is given.
+//! It owns connections and paths. The router of the telemetry path is a parameter.
 
 mod api;
 mod control;

@@ -1,4 +1,4 @@
-//! The only place that makes an HTTP client: with time limits, without redirects, under our name.
+//! Builds all HTTP clients: with time-outs, without redirects, with our user agent.
 
 mod tls;
 
@@ -17,12 +17,12 @@ use crate::version::USER_AGENT;
 use tls::FileVerifier;
 pub(crate) use tls::lacks_issuer;
 
-/// How long things may take.
+/// Time-outs of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the connection stands.
+    /// Until the connection is established.
     pub connect: Duration,
-    /// Until the whole answer is there.
+    /// Until the response is complete.
     pub total: Duration,
 }
 
@@ -35,40 +35,40 @@ impl Default for Timeouts {
     }
 }
 
-/// Whether the proxies that the environment names are used.
+/// Whether to use the proxies of the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proxy {
     FromEnvironment,
-    /// For a server on this machine, which a proxy elsewhere cannot reach.
+    /// For a server on this machine, which a remote proxy cannot reach.
     Never,
 }
 
-/// Why there is no client, or no usable answer.
+/// Why there is no client or no usable response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("the CA file is no valid PEM file: a section in it is cut off or damaged")]
+    #[error("the CA file is not valid PEM: a section in it is cut off or damaged")]
     Authorities,
-    #[error("the CA file holds no X.509 v3 certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    #[error("the CA file has no X.509 v3 certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
     NoAuthority,
-    #[error("TLS cannot be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
     #[error(
-        "this system trusts no certificate authority: install ca-certificates, set SSL_CERT_FILE, \
-         or name a file of them"
+        "this system has no trusted certificate authorities: install ca-certificates, set SSL_CERT_FILE, \
+         or configure a CA file"
     )]
     NobodyTrusted(#[source] rustls::Error),
-    #[error("the HTTP client cannot be made")]
+    #[error("cannot build the HTTP client")]
     Build(#[source] reqwest::Error),
-    #[error("the answer is longer than {0} bytes")]
+    #[error("the response is longer than {0} bytes")]
     TooLong(usize),
-    #[error("the answer broke off")]
+    #[error("the response is incomplete")]
     Read(#[source] reqwest::Error),
 }
 
-/// With `authorities` (PEM) only servers they vouch for are trusted, and servers whose own
-/// certificate is among them; else those the system trusts.
+/// With `authorities` (PEM), only servers with a certificate of these authorities or with one of
+/// the listed certificates are trusted; otherwise those that the system trusts.
 ///
-/// A system that trusts nobody, such as a container with nothing but our binary, still has `http`.
+/// Without trusted authorities, for example in a container with only our binary, `http` works.
 pub fn build(
     limits: Timeouts,
     proxy: Proxy,
@@ -84,18 +84,18 @@ pub fn build(
     builder(limits, proxy).build().or_else(|error| {
         let trusts_nobody = builder(limits, proxy).tls_certs_only([]).build();
         let client = trusts_nobody.map_err(ClientError::Build)?;
-        say_once(&error);
+        log_once(&error);
         Ok(client)
     })
 }
 
-/// Every client of a run would say the same.
-fn say_once(error: &reqwest::Error) {
+/// Logs once: every client of a run would log the same.
+fn log_once(error: &reqwest::Error) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if tracing::enabled!(tracing::Level::WARN) && !SAID.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             error = %Chain(error),
-            "this system trusts no certificate authority, so https works only with a file of them; \
+            "this system has no trusted certificate authorities, so https needs a CA file; \
              install ca-certificates or set SSL_CERT_FILE"
         );
     }
@@ -106,7 +106,7 @@ fn builder(limits: Timeouts, proxy: Proxy) -> ClientBuilder {
         .user_agent(USER_AGENT)
         .connect_timeout(limits.connect)
         .timeout(limits.total)
-        // A redirect would carry our key to a place nobody configured.
+        // A redirect would send our key to a server that is not configured.
         .redirect(redirect::Policy::none())
         .referer(false);
     match proxy {
@@ -115,7 +115,7 @@ fn builder(limits: Timeouts, proxy: Proxy) -> ClientBuilder {
     }
 }
 
-/// The same trust as [`build`], for connections that are not HTTP. Offers no ALPN.
+/// The trust of [`build`] for connections that are not HTTP. Offers no ALPN.
 pub fn tls_config(authorities: Option<&[u8]>) -> Result<Arc<ClientConfig>, ClientError> {
     new_tls_config(authorities).map(Arc::new)
 }
@@ -136,7 +136,7 @@ fn new_tls_config(authorities: Option<&[u8]>) -> Result<ClientConfig, ClientErro
     Ok(config.with_no_client_auth())
 }
 
-/// The body, unless it is longer than `limit` bytes; nothing beyond the limit is kept in memory.
+/// Reads the body up to `limit` bytes; a longer one is an error, and the rest stays unread.
 pub async fn read_bounded(mut response: Response, limit: usize) -> Result<Bytes, ClientError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(ClientError::Read)? {
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request with `answer`; gives back the URL and, at its end, the request.
+    /// Answers one request with `answer`; returns the URL and a task that ends with the request.
     async fn server(answer: &'static str) -> (String, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

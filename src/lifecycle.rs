@@ -1,6 +1,7 @@
-//! Owns every task of the process: who is spawned, what stops them, how long that may take.
+//! Owns every task of the process: spawns them, stops them, and limits the time of a stop.
 //!
-//! Two tokens order the end. *Soft* asks: close the inlet, finish what is in hand, return. *Hard*
+//! A stop has two tokens. *Soft* requests: accept no more, finish the current work, return. *Hard*
+//! comes at the end of the grace period: return at once. The module does not depend on the tasks.
 //! comes when the grace period is over: drop what you do. It knows nothing about what tasks do.
 
 use std::{
@@ -13,10 +14,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::platform::Signal;
 
-/// Time that tasks get between the soft and the hard stop.
+/// Time between the soft and the hard stop.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Time that tasks get to notice the hard stop before the process leaves without them.
+/// Time after the hard stop before the process exits without the remaining tasks.
 const AFTER_HARD: Duration = Duration::from_millis(500);
 
 /// Spawns tasks and stops them together.
@@ -31,24 +32,24 @@ pub struct Lifecycle {
 /// Why the process stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A signal asked for it.
+    /// A stop signal.
     Asked,
-    /// The named essential task ended though nobody had asked it to.
+    /// The named essential task ended without a stop request.
     TaskDied(&'static str),
 }
 
-/// How far the tasks got until the process stopped waiting for them.
+/// How the drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drain {
     /// All tasks had returned.
     Complete,
-    /// The grace period was over.
+    /// The grace period ended.
     TimedOut,
-    /// A second signal: somebody is in a hurry.
+    /// A second stop signal came.
     Hurried,
 }
 
-/// What [`Lifecycle::run`] saw.
+/// Result of [`Lifecycle::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub cause: Cause,
@@ -72,18 +73,18 @@ impl Lifecycle {
         }
     }
 
-    /// Cancelled when tasks shall finish what they have in hand and return.
+    /// Cancelled when tasks must finish their current work and return.
     pub fn soft(&self) -> CancellationToken {
         self.soft.clone()
     }
 
-    /// Cancelled when the grace period is over.
+    /// Cancelled at the end of the grace period.
     pub fn hard(&self) -> CancellationToken {
         self.hard.clone()
     }
 
-    /// Spawns a task without which the process makes no sense: when it ends, by return or by
-    /// panic, before it was asked to, the whole process stops.
+    /// Spawns an essential task: when it returns or panics without a stop request, the process
+    /// stops.
     pub fn spawn_essential<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -99,7 +100,7 @@ impl Lifecycle {
         });
     }
 
-    /// Spawns a task that may end early; the stop waits for it all the same.
+    /// Spawns a task that may end early; a stop waits for it too.
     pub fn spawn<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -110,10 +111,10 @@ impl Lifecycle {
         });
     }
 
-    /// Waits for a stop signal or for the death of an essential task, then drains.
+    /// Waits for a stop signal or the end of an essential task, then drains.
     ///
     /// `next_signal` must be cancel-safe. `on_signal` is called for each signal but
-    /// [`Signal::Stop`] and must not block: hand the work to a task.
+    /// [`Signal::Stop`] and must not block: pass the work to a task.
     pub async fn run(
         self,
         mut next_signal: impl AsyncFnMut() -> Signal,
@@ -147,7 +148,7 @@ impl Lifecycle {
 
     async fn drain(&self, next_signal: &mut impl AsyncFnMut() -> Signal, grace: Duration) -> Drain {
         let hurry = async {
-            // A reload during the stop has nothing left to reload.
+            // Ignore reloads during the stop.
             while next_signal().await != Signal::Stop {}
         };
         let in_time = tokio::select! {
@@ -175,7 +176,7 @@ impl Lifecycle {
     }
 }
 
-/// Tells the others when the task that holds it ends, also when that is by panic.
+/// Reports the end of its task on drop, also after a panic.
 struct EssentialGuard {
     name: &'static str,
     soft: CancellationToken,
@@ -185,7 +186,7 @@ struct EssentialGuard {
 impl Drop for EssentialGuard {
     fn drop(&mut self) {
         if !self.soft.is_cancelled() {
-            // Only the first death is the cause; later ones follow from it.
+            // The first end is the cause; later ones follow from it.
             self.died.get_or_init(|| self.name);
             self.soft.cancel();
         }

@@ -1,8 +1,7 @@
-//! What only one platform has, behind functions that exist on all of them: signals, file modes,
-//! the directory lock, the service manager's socket, free disk space.
+//! Functions with an implementation per platform: signals, file modes, the directory lock, the
+//! service manager's socket, free disk space.
 //!
-//! Where a platform lacks a thing, the function says so (`None`, an empty answer) and the caller
-//! does without.
+//! Where a platform lacks a feature, the function returns `None` or an empty value.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,21 +19,21 @@ mod imp;
 
 pub use imp::{Notifier, Signals, access_remedy, free_space, is_world_readable};
 
-/// Name of the file whose lock says that a directory is in use.
+/// Name of the lock file of a directory.
 const LOCK_FILE: &str = "lock";
 
-/// What the outside can ask of a running process.
+/// A signal to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM, SIGINT, ctrl-c.
     Stop,
     /// SIGHUP; never on Windows.
     Reload,
-    /// SIGUSR1: ask for all quotas now; never on Windows.
+    /// SIGUSR1: poll all quotas now; never on Windows.
     Refresh,
 }
 
-/// What the service manager is told.
+/// A state for the service manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Ready,
@@ -42,9 +41,9 @@ pub enum State {
     Stopping,
 }
 
-/// Creates `path` and its missing parents; what it creates only the owner may enter.
+/// Creates `path` and its missing parents with mode 0700.
 ///
-/// An existing directory keeps its mode: whoever made it may have had reasons.
+/// An existing directory keeps its mode, which its owner has chosen.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -52,7 +51,7 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Adds to `options` that a file they create is for the owner only.
+/// Sets mode 0600 for files created with `options`.
 pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     imp::make_file_private(options);
     options
@@ -63,8 +62,8 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
 }
 
-/// Replaces what a file of mode 0600 holds, at once: readers, and the start after a crash, find the
-/// old content or the new one.
+/// Replaces a file of mode 0600 atomically: readers, and a start after a crash, find the old
+/// content or the new one.
 pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let next = path.with_added_extension("new");
     match fs::remove_file(&next) {
@@ -77,7 +76,7 @@ pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&next, path)
 }
 
-/// Exclusive use of a directory, given back on drop and when the process dies, however it dies.
+/// An exclusive lock of a directory, released on drop and when the process ends for any reason.
 #[derive(Debug)]
 pub struct DirLock {
     _file: File,
@@ -86,7 +85,7 @@ pub struct DirLock {
 /// Why a directory could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process holds it.
+    /// Another process has the lock.
     #[error(
         "{} is in use by another process{}; one directory serves one exporter: stop the other \
          one or choose another --storage.path",
@@ -103,7 +102,7 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl DirLock {
-    /// Whether `dir` has ever been locked.
+    /// Whether `dir` was ever locked.
     pub fn exists(dir: &Path) -> bool {
         dir.join(LOCK_FILE).exists()
     }
@@ -115,7 +114,7 @@ impl DirLock {
             file: path.clone(),
             source,
         };
-        // Not truncated here: until the lock is ours the content is the holder's.
+        // Not truncated here: until the lock is ours, the content is the other process's.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = private(&mut options).open(&path).map_err(failed)?;
@@ -133,7 +132,7 @@ impl DirLock {
     }
 }
 
-/// The pid is a courtesy for the message; the lock itself decides.
+/// The pid is only for the message; the lock itself decides.
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -151,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_lock_is_refused_and_says_who_holds_it() {
+    fn a_second_lock_is_refused_with_the_pid_of_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
         let error = DirLock::acquire(dir.path()).unwrap_err();
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whatever_a_crash_left_behind() {
+    fn a_file_is_replaced_despite_the_leftovers_of_a_crash() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         for content in ["first", "second"] {

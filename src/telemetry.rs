@@ -1,5 +1,4 @@
-//! Where log lines go (stderr), how they look, which of them are written, and how many there
-//! were: the counts become a metric, so that nobody has to search logs to know of trouble.
+//! Logging to stderr: format, level, and counts by level, which become a metric.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -24,7 +23,7 @@ use tracing_subscriber::{
 use crate::config::{LogFormat, LogLevel};
 use crate::errors::Chain;
 
-/// The running log: its level can change, its counts can be read.
+/// The active log; its level can change, its counts can be read.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     filter: reload::Handle<Targets, Registry>,
@@ -60,8 +59,9 @@ impl Telemetry {
     }
 }
 
-/// Libraries log warnings only, unless the level is debug or trace. rustls and its platform verifier
-/// (one prefix) log each failed handshake before they return it, and the caller logs it as well.
+/// Libraries log warnings only, unless the level is debug or trace. rustls and its platform
+/// verifier (one prefix) log each failed handshake before they return it, and the caller logs it
+/// too.
 fn targets(level: LogLevel) -> Targets {
     let (ours, theirs, tls) = match level {
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR, LevelFilter::OFF),
@@ -100,7 +100,7 @@ where
     }
 }
 
-/// A panic is a log line like any other: one format, and counted.
+/// Logs a panic as a message, so that it has the same format and is counted.
 fn log_panics() {
     panic::set_hook(Box::new(|info| {
         let backtrace = Backtrace::capture();
@@ -112,7 +112,7 @@ fn log_panics() {
     }));
 }
 
-/// Numbers of messages written since the start.
+/// Numbers of messages since the start.
 #[derive(Clone, Debug, Default)]
 pub struct LogCounts(Arc<Counters>);
 
@@ -125,7 +125,7 @@ struct Counters {
 }
 
 impl LogCounts {
-    /// Label value and number, in the order of severity. Trace messages count as debug.
+    /// Label value and number, by severity. Trace messages count as debug.
     pub fn read(&self) -> [(&'static str, u64); 4] {
         let Counters {
             error,
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_counted_and_the_level_can_change() {
+    fn written_messages_are_counted_and_the_level_can_change() {
         let (filter, handle) = reload::Layer::new(targets(LogLevel::Info));
         let counts = LogCounts::default();
         let telemetry = Telemetry {

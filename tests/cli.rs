@@ -81,7 +81,7 @@ fn a_file_that_the_configuration_names_is_checked_with_it() {
     for (code, stdout, stderr) in [&checked, &started] {
         assert_eq!((*code, stdout.as_str()), (2, ""), "{stderr}");
         for part in [
-            "ca.pem: the CA file holds no X.509 v3 certificate",
+            "ca.pem: the CA file has no X.509 v3 certificate",
             "quota.toml",
             "prices.toml",
             "limits.toml",
@@ -105,14 +105,14 @@ fn a_storage_path_that_cannot_be_one_is_called_by_its_name() {
 }
 
 #[test]
-fn a_taken_port_is_said_with_the_flag_that_chooses_another() {
+fn an_occupied_port_names_the_flag() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let storage = format!("--storage.path={}", dir.path().display());
     let (code, _stdout, stderr) = output(&[&storage, "--web.listen-address", &address]);
     assert_eq!(code, 1, "{stderr}");
-    let wanted = format!("cannot listen on {address}, which another program uses: ");
+    let wanted = format!("cannot listen on {address}: another program uses it; ");
     assert!(
         stderr.contains(&wanted) && stderr.contains("--web.listen-address"),
         "{stderr}"
@@ -186,7 +186,7 @@ fn without_certificate_authorities_only_https_is_missing() {
     let refused = refused.unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    let wanted = "cpa.tls_ca_file: this system trusts no certificate authority";
+    let wanted = "cpa.tls_ca_file: this system has no trusted certificate authorities";
     assert!(said.starts_with(wanted), "{said}");
 
     let mut child = command("http://127.0.0.1:1", &[])
@@ -200,7 +200,9 @@ fn without_certificate_authorities_only_https_is_missing() {
         before.last().unwrap().contains("ready: counters")
     });
     assert!(ready.is_some(), "{before:?}");
-    let warnings = before.iter().filter(|line| line.contains("trusts no"));
+    let warnings = before
+        .iter()
+        .filter(|line| line.contains("no trusted certificate authorities"));
     assert_eq!(warnings.count(), 1, "{before:?}");
     signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));

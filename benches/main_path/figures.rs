@@ -1,8 +1,8 @@
-//! Measured values and the table they end in.
+//! Measured values and their table.
 
 use std::io::{self, Write};
 
-/// What a value is compared with.
+/// Limit of a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bar {
     AtLeast(f64),
@@ -10,7 +10,7 @@ pub(crate) enum Bar {
     None,
 }
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Clone, Debug)]
 struct Figure {
     name: String,
@@ -19,7 +19,7 @@ struct Figure {
     values: Vec<f64>,
 }
 
-/// Values of several runs, by name, in the order in which they were first seen.
+/// Values of several runs by name, in the order of their first appearance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
@@ -85,7 +85,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Of values in ascending order: the least one that at least `q` of all do not exceed.
+/// Quantile of values in ascending order: the smallest one that at least `q` of all do not exceed.
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,

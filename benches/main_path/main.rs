@@ -1,4 +1,4 @@
-//! Measures the whole way of a record from outside: a simulated CPA and the exporter, each in a
+//! Measures the whole path of a record from outside: a simulated CPA and the exporter, each in a
 //! process of its own, on this machine.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! cargo bench -- drain records=1000000 runs=5  with other sizes, see `Options`
 //! ```
 //!
-//! Figures depend on the machine: compare only what was measured on the same one, best in the same
-//! hour. Linux only, because processor time and memory are read from `/proc`.
+//! Figures depend on the machine: compare only results from the same one, best from the same hour.
+//! Linux only, because processor time and memory are read from `/proc`.
 
 mod figures;
 mod rig;
@@ -20,14 +20,14 @@ use anyhow::{Context, Result, bail};
 
 use figures::Figures;
 
-/// What can be said on the command line, as `name=number`.
+/// Options of the command line, as `name=number`.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Runs of each scenario.
     runs: u64,
     /// Records of one drain.
     records: u64,
-    /// Bytes of a record, about.
+    /// Approximate size of a record in bytes.
     size: u64,
     /// Seconds of steady traffic.
     seconds: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     scrapes: u64,
     /// Events in the database of a start.
     stored: u64,
-    /// Events in the database that gets new prices.
+    /// Events in the database of a reprice.
     repriced: u64,
 }
 
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
     let all = args.len();
     args.retain(|arg| arg != "--bench");
     if args.len() == all {
-        // `cargo test --all-targets` runs benches, too, and is in a hurry.
+        // `cargo test --all-targets` runs benches too, and only needs them to compile.
         return Ok(());
     }
     let mut options = Options {

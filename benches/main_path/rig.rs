@@ -1,4 +1,4 @@
-//! The two processes, a simulated CPA and the exporter, and what can be seen of them from outside.
+//! The two processes, a simulated CPA and the exporter, and their externally visible state.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,12 +14,12 @@ use cpa_exporter::simulator::DEFAULT_KEY;
 use rusqlite::{Connection, OpenFlags};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_cpa-exporter");
-/// A backlog is made before the simulator says where it is.
+/// The simulator generates its backlog before it prints its address.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// `USER_HZ`, which is 100 on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A child that is killed when it is dropped.
+/// A child process, killed on drop.
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -46,7 +46,7 @@ impl Process {
         Ok(Self { child, lines })
     }
 
-    /// What `find` makes of the first line on standard error that has it.
+    /// The result of `find` on the first line of standard error that matches.
     fn line<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let mut seen = String::new();
         loop {
@@ -65,7 +65,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Processor time so far, in seconds: of the whole process and of threads named `name`.
+    /// Processor time in seconds: of the whole process and of threads named `name`.
     fn cpu(&self) -> Result<f64> {
         cpu_of(&format!("/proc/{}/stat", self.id()))
     }
@@ -92,14 +92,15 @@ impl Drop for Process {
 
 fn cpu_of(stat: &str) -> Result<f64> {
     let text = fs::read_to_string(stat)?;
-    // The name in brackets can hold anything; user and system time are the 12th and 13th after it.
+    // The name in brackets can contain any character; user and system time are the 12th and 13th
+    // fields after it.
     let (_, fields) = text.rsplit_once(')').context("no name in stat")?;
     let ticks = fields.split_whitespace().skip(11).take(2);
     let ticks: Result<Vec<u32>, _> = ticks.map(str::parse).collect();
     Ok(ticks?.into_iter().map(f64::from).sum::<f64>() / TICKS_PER_SECOND)
 }
 
-/// A CPA with made-up traffic, in a process of its own.
+/// A CPA with simulated traffic, in a process of its own.
 #[derive(Debug)]
 pub(crate) struct Cpa {
     process: Process,
@@ -126,7 +127,7 @@ impl Cpa {
     }
 }
 
-/// The exporter at work.
+/// A running exporter.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     process: Process,
@@ -168,7 +169,7 @@ impl Exporter {
         self.process.cpu()
     }
 
-    /// Of the thread that decodes and stores.
+    /// Processor time of the ingest thread.
     pub(crate) fn ingest_cpu(&self) -> Result<f64> {
         self.process.thread_cpu("ingest")
     }
@@ -178,7 +179,7 @@ impl Exporter {
         memory_of(self.process.id(), key)
     }
 
-    /// Whether anything that came from CPA is in the spool.
+    /// Whether the spool contains records.
     pub(crate) fn has_received(&self) -> Result<bool> {
         // A segment without frames is only its header.
         const HEADER: u64 = 28;
@@ -186,7 +187,7 @@ impl Exporter {
             return Ok(false);
         };
         for file in files {
-            // It may have been deleted meanwhile, which only happens to one that held something.
+            // A segment deleted meanwhile had frames.
             match file?.metadata() {
                 Ok(metadata) if metadata.len() <= HEADER => {}
                 Ok(_) | Err(_) => return Ok(true),
@@ -199,7 +200,7 @@ impl Exporter {
         self.directory.join("cpa-exporter.db")
     }
 
-    /// A look at the database from beside.
+    /// A second connection to the database.
     pub(crate) fn events(&self) -> Events {
         Events {
             database: self.database(),
@@ -207,7 +208,7 @@ impl Exporter {
         }
     }
 
-    /// Asks it to end, as systemd would, and waits for that.
+    /// Sends SIGTERM, as systemd does, and waits for the end.
     pub(crate) fn stop(mut self) -> Result<()> {
         let id = self.process.id().to_string();
         let sent = process::Command::new("kill")
@@ -233,17 +234,17 @@ fn memory_of(id: u32, key: &str) -> Result<f64> {
     Ok(f64::from(kib) / 1024.0)
 }
 
-/// What a command that has ended took.
+/// Resources used by a finished command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Command {
     pub(crate) seconds: f64,
-    /// Of the last looks, which came shortly before the end.
+    /// From the last samples, shortly before the end.
     pub(crate) cpu: f64,
     pub(crate) memory: f64,
 }
 
 impl Command {
-    /// Runs a command on the storage of an exporter, to its end.
+    /// Runs a command on the storage of an exporter to its end.
     pub(crate) fn run(arguments: &[&str], directory: &Path) -> Result<Self> {
         let began = Instant::now();
         let mut child = process::Command::new(BINARY)
@@ -258,7 +259,7 @@ impl Command {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
-            // Both are gone as soon as the process ends.
+            // Both files vanish when the process ends.
             cpu = cpu_of(&format!("/proc/{}/stat", child.id())).unwrap_or(cpu);
             memory = memory_of(child.id(), "VmHWM:").unwrap_or(memory);
             thread::sleep(Duration::from_millis(10));
@@ -275,16 +276,16 @@ impl Command {
     }
 }
 
-/// Looks at the number of committed events.
+/// Reads the number of committed events.
 #[derive(Debug)]
 pub(crate) struct Events {
     database: PathBuf,
-    /// Kept once the database is complete: an open connection does not see it being made.
+    /// Kept once the database is complete: a connection opened earlier does not see its tables.
     open: Option<Connection>,
 }
 
 impl Events {
-    /// 0 while there is no database.
+    /// 0 without a database.
     pub(crate) fn count(&mut self) -> Result<u64> {
         if let Some(conn) = &self.open {
             return Ok(count(conn)?);
@@ -305,7 +306,7 @@ fn count(conn: &Connection) -> rusqlite::Result<u64> {
     statement.query_row([], |row| row.get(0))
 }
 
-/// One kept connection, as a scraper has it.
+/// One persistent connection, as a scraper has it.
 #[derive(Debug)]
 pub(crate) struct Http {
     stream: BufReader<TcpStream>,
@@ -323,7 +324,7 @@ impl Http {
         })
     }
 
-    /// Status and body, still encoded.
+    /// Status and encoded body.
     pub(crate) fn get(&mut self, path: &str, headers: &str) -> Result<(u16, Vec<u8>)> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",

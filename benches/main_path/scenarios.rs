@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measured scenarios.
 
 use std::fs;
 use std::io::Read;
@@ -18,16 +18,16 @@ mod money;
 
 pub(crate) use money::{reprice, rules};
 
-/// Nothing here takes longer unless it is stuck.
+/// Deadline of every wait.
 const LIMIT: Duration = Duration::from_mins(5);
-/// Between two looks at a process: often enough for a percent of the shortest drain.
+/// Interval between two samples of a process: short enough for a percent of the shortest drain.
 const LOOK: Duration = Duration::from_millis(2);
 
 const SCRAPER: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n\
                        X-Prometheus-Scrape-Timeout-Seconds: 10\r\n\
                        Accept-Encoding: gzip\r\n";
 
-/// A full queue, made beforehand.
+/// A full queue from the start.
 pub(crate) fn drain(options: &Options, figures: &mut Figures) -> Result<()> {
     let backlog = format!(
         "--rate 0 --backlog {} --backlog-span 60s --size {}",
@@ -36,7 +36,7 @@ pub(crate) fn drain(options: &Options, figures: &mut Figures) -> Result<()> {
     taken("drain", &backlog, options, figures)
 }
 
-/// A queue that never ends: CPA makes the records meanwhile.
+/// A queue that is refilled during the drain.
 pub(crate) fn endless(options: &Options, figures: &mut Figures) -> Result<()> {
     let endless = format!("--rate 0 --endless --size {}", options.size);
     taken("endless", &endless, options, figures)
@@ -97,7 +97,7 @@ fn taken(name: &str, traffic: &str, options: &Options, figures: &mut Figures) ->
     exporter.stop()
 }
 
-/// Bytes of the database per event, with made-up records and with captured ones.
+/// Bytes of the database per event, with simulated records and with captured ones.
 pub(crate) fn disk(options: &Options, figures: &mut Figures) -> Result<()> {
     let cpa = Cpa::start(&format!(
         "--rate 0 --backlog {} --backlog-span 60s",
@@ -127,7 +127,7 @@ fn stored_bytes(cpa: std::net::SocketAddr, records: u64) -> Result<f64> {
     Ok(number(fs::metadata(database)?.len()) / number(records))
 }
 
-/// Traffic of a busy CPA, and the many series it makes.
+/// Traffic of a busy CPA with its many series.
 pub(crate) fn steady(options: &Options, figures: &mut Figures) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let traffic = format!(
@@ -137,7 +137,7 @@ pub(crate) fn steady(options: &Options, figures: &mut Figures) -> Result<()> {
     let cpa = Cpa::start(&traffic)?;
     let exporter = Exporter::start(cpa.address, directory.path())?;
     let mut http = Http::connect(exporter.address)?;
-    // Series are born, zeros are seen, and the records that waited are through.
+    // New series have been scraped at zero, and the queued records are stored.
     let warm_up = options.seconds / 3;
     watch(&mut http, warm_up)?;
     let (before, cpu) = (page(&mut http)?, exporter.cpu()?);
@@ -187,11 +187,11 @@ fn watch(http: &mut Http, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Options that give about so many series.
+/// Options for about this number of series.
 const THOUSAND: &str = "--accounts 8 --models 2 --clients 4";
 const TEN_THOUSAND: &str = "--accounts 40 --models 8 --clients 12";
 
-/// Scrapes while records come in, so that each finds a new state, and again of the same state.
+/// Scrapes during ingest, each of a new state, and repeated scrapes of one state.
 pub(crate) fn scrape(options: &Options, figures: &mut Figures) -> Result<()> {
     scraped("scrape, thousand", THOUSAND, 2.0, options, figures)?;
     scraped("scrape, ten thousand", TEN_THOUSAND, 10.0, options, figures)
@@ -214,7 +214,7 @@ fn scraped(
     let mut fresh = Vec::new();
     let mut again = Vec::new();
     for _ in 0..options.scrapes {
-        // A little more than the pause between two publications.
+        // A little more than the interval between two publications.
         sleep(Duration::from_millis(310));
         fresh.push(timed(&mut http)?);
         again.push(timed(&mut http)?);
@@ -273,7 +273,7 @@ pub(crate) fn start(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// Waits until so many events are stored.
+/// Waits until this number of events is stored.
 fn fill(exporter: &Exporter, records: u64) -> Result<()> {
     until(|| exporter.has_received())?;
     let mut events = exporter.events();
@@ -333,7 +333,7 @@ impl Lags {
         buckets.collect()
     }
 
-    /// Interpolated within a bucket, as Prometheus does it.
+    /// Interpolated within a bucket, as Prometheus does.
     fn quantile(&self, q: f64) -> f64 {
         let all: f64 = self.0.iter().map(|(_, count)| count).sum();
         let (mut rank, mut lower) = (q * all, 0.0);

@@ -1,4 +1,4 @@
-//! Beside the records: CPA's accounts and their quotas.
+//! Tasks that read CPA's accounts and poll their quotas.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use crate::metrics::{AccountNames, Handles};
 use crate::model::LocalQuota;
 use crate::poller::{self, History, Poller, PollerConfig, Quotas, Refreshes};
 
-/// For providers that CPA does not know; each call has a limit of its own below.
+/// Time-outs of direct requests to providers; each call has a lower one of its own.
 const DIRECT_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
     total: Duration::from_mins(1),
 };
 
-/// What the watchers have in common with the records' way.
+/// Dependencies shared with the ingest pipeline.
 pub(super) struct AccountTasks {
     pub(super) names: AccountNames,
     pub(super) writes: WriteQueue,
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
-    /// Quotas that are counted here, for the page beside those of providers.
+    /// Locally counted quotas, for the API beside those of providers.
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
     pub(super) accounts_changed: Arc<Notify>,
     pub(super) refreshes: Refreshes,
@@ -44,7 +44,7 @@ pub(super) struct AccountTasks {
 }
 
 impl AccountTasks {
-    /// Sets the watchers going. Neither is essential: records are taken without them.
+    /// Starts the tasks. They are not essential: ingest runs without them.
     pub(super) fn watch(
         self,
         config: &Config,
@@ -129,7 +129,7 @@ pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
     path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
 }
 
-/// Who can be asked for quotas, and through what.
+/// Providers to poll, and the client for each.
 pub(super) fn poller_config(
     config: &Config,
     server: &Server,

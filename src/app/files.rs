@@ -1,12 +1,12 @@
-//! The files that the configuration names, read before anything starts: a wrong one is a wrong
-//! configuration, said together with the others and with the exit code of one.
+//! Validation of the files that the configuration names, at the start: errors in them are
+//! configuration errors, reported together with the others and with the same exit code.
 
 use std::fmt;
 
 use super::{account_tasks, limits_file, prices, records};
 use crate::config::{Config, Origin, Problem, Problems};
 
-/// All that is wrong with them.
+/// Returns all problems of the files.
 pub(crate) fn check(config: &Config) -> Result<(), Problems> {
     let mut problems = Vec::new();
     let mut wrong = |key: &str, error: anyhow::Error| match error.downcast::<Problems>() {

@@ -21,14 +21,14 @@ use crate::model::{Limit, Name, Unit};
 
 const NANOS: f64 = 1e9;
 const HOUR: f64 = 3600.0;
-/// Largest limit in its unit, so that it is exact; and as it is added up, in 64 bits.
+/// Largest limit in its unit: exact as a float, and within 64 bits when summed.
 const LARGEST: f64 = 9e15;
 const LARGEST_AMOUNT: f64 = 9e18;
-/// Longest rolling window.
+/// Maximum length of a rolling window.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 const SHORTEST: Duration = Duration::from_mins(1);
 
-/// When a calendar window starts, as written.
+/// Start of a calendar window, as written in the file.
 struct Start<'a> {
     window: WindowName,
     at: Option<&'a str>,
@@ -37,7 +37,7 @@ struct Start<'a> {
     day: Option<u8>,
 }
 
-/// The rules of the configuration; none without a file.
+/// The configured rules; none without a file.
 pub(crate) fn load(limits: &Limits) -> anyhow::Result<Rules> {
     match &limits.file {
         Some(path) => Ok(read(path)?),
@@ -95,7 +95,7 @@ fn quota(it: &Quota, default: &TimeZone) -> Result<QuotaRule, &'static str> {
     };
     let period = match (it.window, it.length) {
         (WindowName::Rolling, Some(length)) => start.rolling(length)?,
-        (WindowName::Rolling, None) => return Err("a rolling window wants a length"),
+        (WindowName::Rolling, None) => return Err("a rolling window needs a length"),
         (_, Some(_)) => return Err("only rolling windows have a length"),
         (_, None) => Period::Calendar(start.calendar(default)?),
     };
@@ -164,7 +164,7 @@ impl Start<'_> {
         if !(SHORTEST..=LONGEST).contains(&length) || length.subsec_nanos() > 0 {
             return Err("a rolling window lasts one minute to 366 days, in whole seconds");
         }
-        Period::rolling(length).ok_or("a rolling window wants a length")
+        Period::rolling(length).ok_or("a rolling window needs a length")
     }
 
     fn calendar(&self, default: &TimeZone) -> Result<Calendar, &'static str> {
@@ -187,7 +187,7 @@ impl Start<'_> {
     }
 }
 
-/// A name that becomes a label.
+/// A name that becomes a label value.
 fn name(text: &str) -> Result<String, &'static str> {
     let name = Name::new(text).ok_or("the name looks like an id or an address")?;
     Ok(name.as_str().to_owned())
@@ -206,7 +206,7 @@ fn zone(text: Option<&str>, default: &TimeZone) -> Result<TimeZone, &'static str
     let Some(text) = text else {
         return Ok(default.clone());
     };
-    // Not everything that the parser takes: to POSIX, hunter2 is a zone.
+    // Stricter than the parser: as a POSIX zone, `hunter2` is valid.
     let found = if text.starts_with(['+', '-']) {
         DateTimeParser::new().parse_time_zone(text)
     } else {
@@ -215,7 +215,7 @@ fn zone(text: Option<&str>, default: &TimeZone) -> Result<TimeZone, &'static str
     found.map_err(|_quotes_the_text| "zone is a name like Europe/Berlin or an offset like +08:00")
 }
 
-/// By provider, account, client and model.
+/// Selects by provider, account, client and model.
 fn selector(selected: [&Option<Patterns>; 4]) -> Result<Selector, &'static str> {
     let [providers, accounts, clients, models] = selected.map(|written| globs(written.as_ref()));
     Ok(Selector {
@@ -242,7 +242,7 @@ fn texts(patterns: Option<&Patterns>) -> Vec<&str> {
     }
 }
 
-/// What a budget covers, for people. A pattern that could be somebody's key or address is hidden.
+/// Description of a budget's scope. A pattern that could be a key or an address is hidden.
 fn scope(selected: [&Option<Patterns>; 4]) -> String {
     let names = ["provider", "account", "client", "model"];
     let parts = names
@@ -279,7 +279,7 @@ fn anomaly(it: &Unusual) -> Result<Anomaly, &'static str> {
     })
 }
 
-/// As amounts are added up: tokens, requests, nano-dollars, nanoseconds.
+/// Converts to the unit of the sums: tokens, requests, nano-dollars, nanoseconds.
 fn amount(measure: Measure, number: f64) -> Result<u64, &'static str> {
     let whole = match measure.unit() {
         Unit::Usd => number * NANOS,
@@ -287,7 +287,7 @@ fn amount(measure: Measure, number: f64) -> Result<u64, &'static str> {
         Unit::Tokens | Unit::Requests | Unit::Credits => number,
     };
     if !(0.0..=LARGEST_AMOUNT).contains(&whole) || number > LARGEST {
-        return Err("a limit is a number from 0 on, and not too large to be added up");
+        return Err("a limit is a number from 0 on, and small enough to be summed in 64 bits");
     }
     #[expect(
         clippy::cast_possible_truncation,

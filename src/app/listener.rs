@@ -1,4 +1,4 @@
-//! From the ingest thread to those who watch accounts and quotas.
+//! Channels from the ingest thread to the account and quota tasks.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::ingest::{Listener, QuotaSign};
 use crate::model::LocalQuota;
 
-/// Rounds whose signs may wait; a watcher that is slower misses some, and the next ones are newer.
+/// Buffered batches of quota observations. A slower receiver misses some; later ones are newer.
 const WAITING: usize = 64;
 
 /// The ingest thread's end.
@@ -18,7 +18,7 @@ pub(super) struct IngestEvents {
     accounts_changed: Arc<Notify>,
 }
 
-/// The watchers' end.
+/// The receivers' end.
 #[derive(Debug)]
 pub(super) struct IngestSubscribers {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,

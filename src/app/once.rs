@@ -1,4 +1,4 @@
-//! Quotas without a running exporter: CPA's accounts are looked at and asked about once.
+//! Quotas without a running exporter: read CPA's accounts and poll their providers once.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, OnceParts, OwnAccount};
 use crate::store::account_names;
 
-/// Asks CPA for its accounts, and about each wanted one its provider. Touches no stored data: not
-/// even the names that a database gave are known.
+/// Reads CPA's accounts and polls the provider of each selected one. Does not open the database, so
+/// the names stored there are unknown.
 pub(crate) async fn quotas(
     config: &Config,
     wanted: &AccountFilter,
@@ -63,7 +63,7 @@ async fn look(
     clock: &Clock,
 ) -> anyhow::Result<Vec<Account>> {
     const UNREADABLE: &str = "the management key cannot be read";
-    // Read here first, because `Access` waits for a key that cannot be read.
+    // Read it first, because `Access` retries an unreadable key forever.
     config.cpa.management_key.read().context(UNREADABLE)?;
     let key = access.key(&CancellationToken::new()).await;
     let key = key.context(UNREADABLE)?;

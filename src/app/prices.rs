@@ -1,4 +1,4 @@
-//! The price lists on disk, and what the configuration says about money, put together.
+//! Loads the price lists and the cost settings of the configuration.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::metrics::PlanFee;
 use crate::platform::{access_remedy, create_private_dir, replace_private_file};
 use crate::pricing::{Billing, CacheWrites, Layer, PriceFile, PriceTable, built_in};
 
-/// What `prices set` and `prices import` write, within the storage directory.
+/// File of `prices set` and `prices import` in the storage directory.
 const PRICES_FILE: &str = "prices.json";
 
 /// All prices in force.
@@ -19,7 +19,7 @@ pub(crate) fn load(storage: &Path, cost: &Cost) -> anyhow::Result<PriceTable> {
     table(commands_file(storage)?, cost)
 }
 
-/// The same with another list in place of the one that commands write.
+/// Like [`load`], with `commands` in place of the list that commands write.
 pub(crate) fn table(commands: Option<PriceFile>, cost: &Cost) -> anyhow::Result<PriceTable> {
     let list = built_in().map_err(|text| anyhow::anyhow!("the built-in price list: {text}"))?;
     let mut files = vec![(Layer::BuiltIn, list)];
@@ -45,7 +45,7 @@ pub(crate) fn table(commands: Option<PriceFile>, cost: &Cost) -> anyhow::Result<
     })
 }
 
-/// What commands have written so far.
+/// The list that commands have written.
 pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>> {
     let path = commands_path(storage);
     match fs::read_to_string(&path) {
@@ -58,7 +58,7 @@ pub(crate) fn commands_file(storage: &Path) -> anyhow::Result<Option<PriceFile>>
     }
 }
 
-/// Replaces the file at once, so that a reader sees the old or the new one.
+/// Replaces the file atomically.
 pub(crate) fn save_commands_file(storage: &Path, list: &PriceFile) -> anyhow::Result<PathBuf> {
     create_private_dir(storage).with_context(|| format!("cannot create {}", storage.display()))?;
     let path = commands_path(storage);
@@ -82,7 +82,7 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<PriceFile> {
     })
 }
 
-/// Who pays per use, by what accounts are called without an alias.
+/// Billing of accounts, by label without an alias.
 pub(crate) fn billing(cost: &Cost, aliases: &Aliases) -> Billing {
     let accounts = cost.accounts.iter().flat_map(|(name, billing)| {
         let per_use = *billing == config::Billing::PerUse;
@@ -108,7 +108,7 @@ pub(crate) fn fees(cost: &Cost, aliases: &Aliases) -> HashMap<String, PlanFee> {
     cost.fees.iter().flat_map(fee).collect()
 }
 
-/// Reference prices must exist: their counters would stay away without a word.
+/// Checks that reference prices exist: their counters would be absent without an error.
 pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<(String, String)>> {
     let unknown = cost
         .references
@@ -130,7 +130,7 @@ pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<
         .collect())
 }
 
-/// An account may be written by its alias, too, which several may have.
+/// Default labels of an account; several accounts may share an alias.
 fn without_alias(name: &str, aliases: &Aliases) -> Vec<String> {
     let named = aliases.accounts.iter().filter(|(_, alias)| *alias == name);
     let mut accounts: Vec<String> = named.map(|(account, _)| account.clone()).collect();

@@ -1,4 +1,4 @@
-//! The file of `quota.file`: accounts that CPA does not hold, and providers that we do not know.
+//! The file of `quota.file`: additional accounts and providers.
 
 mod written;
 
@@ -19,7 +19,7 @@ use crate::quota::{AccountRef, Auth, Hidden, Method, Provider, Request};
 
 const NO_POINTER: &str = "places are JSON pointers and begin with /";
 
-/// What the file says.
+/// Content of the file.
 #[derive(Debug, Default)]
 pub struct QuotaFile {
     pub accounts: Vec<OwnAccount>,
@@ -58,8 +58,8 @@ impl QuotaFile {
         Ok(this)
     }
 
-    /// Whether the provider that would be asked takes the account's token. Through CPA, which does
-    /// not know the account, the provider would get no token at all.
+    /// Whether the account's provider sends its token. Through CPA, which does not know the
+    /// account, the provider would get no token.
     fn takes_token(&self, own: &OwnAccount) -> bool {
         let account = AccountRef::new(&own.provider, AuthType::Unknown, &own.index());
         let configured = self.providers.iter().find(|it| it.serves(&account));
@@ -72,7 +72,7 @@ impl QuotaFile {
 }
 
 fn own_account(account: Account, folder: &Path) -> Result<OwnAccount, &'static str> {
-    // It becomes a label.
+    // It becomes a label value.
     let name = Name::new(&account.name).ok_or("the name looks like an id or an address")?;
     let secret = Secret::from_file(folder.join(account.token_file));
     secret.read().map_err(|_io| "token_file cannot be read")?;

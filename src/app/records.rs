@@ -1,4 +1,4 @@
-//! From CPA to the counters: source, spool and ingest thread put together.
+//! The ingest pipeline from CPA to the counters: source, spool and ingest thread.
 
 use std::fs;
 use std::path::Path;
@@ -29,13 +29,14 @@ use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Expo
 use crate::model::IngestMode;
 use crate::source::{self, Inlet, ModeSetting, Settings, Shared, Source};
 
-/// A pop's answer may take its time; what CPA has taken out of its queue is lost when we hang up.
+/// Time-outs of calls to CPA. Long, because records that CPA has popped are lost when we
+/// disconnect.
 const CPA_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
     total: Duration::from_mins(1),
 };
 
-/// What others have to do with the ingest thread.
+/// Interface of the ingest thread to other tasks.
 pub(super) struct Side {
     pub(super) signal: WakeUp,
     pub(super) names: AccountNames,
@@ -45,7 +46,7 @@ pub(super) struct Side {
     pub(super) restored: CancellationToken,
 }
 
-/// The parts that records pass, ready to run.
+/// The pipeline, ready to run.
 pub(super) struct Records {
     source: Source,
     server: Server,
@@ -57,7 +58,7 @@ pub(super) struct Records {
     rules: SharedRules,
 }
 
-/// How the CPA is reached, for everything that talks to it.
+/// Address and HTTP client of CPA, for all requests to it.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) url: Url,
@@ -66,7 +67,7 @@ pub(super) struct Server {
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-/// The one judge of the management key, and where its next value comes from.
+/// The access to CPA and the source of its management key.
 #[derive(Clone, Debug)]
 pub(super) struct KeyedAccess {
     pub(super) access: Arc<Access>,
@@ -86,7 +87,7 @@ impl Server {
         let tls = cpa.url.is_tls();
         let named = || match file {
             Some(file) => file.display().to_string(),
-            None => "the client for CPA".to_owned(),
+            None => "cannot build the HTTP client for CPA".to_owned(),
         };
         Ok(Self {
             url: cpa.url.as_url().clone(),
@@ -114,7 +115,7 @@ impl KeyedAccess {
         }
     }
 
-    /// Uses another key, or the same one read anew.
+    /// Replaces the key by another one, or re-reads it.
     pub(super) fn replace(&self, secret: config::Secret) {
         if let Ok(mut place) = self.secret.write() {
             *place = secret;
@@ -212,7 +213,7 @@ impl Records {
         self.source.shared()
     }
 
-    /// Takes records until the program stops; then lets the ingest thread commit what is there.
+    /// Ingests records until the program stops; then lets the ingest thread commit the rest.
     pub(super) async fn run(self) {
         let Self {
             source,
@@ -221,7 +222,7 @@ impl Records {
             source_stop,
             ..
         } = self;
-        // Without the thread nothing is stored any more: finish the reply in hand, take no other.
+        // Without the ingest thread nothing is stored: finish the current reply, start no other.
         let stop_with_ingest = async {
             ingest_ended.cancelled().await;
             source_stop.cancel();
@@ -268,7 +269,7 @@ fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
     }
 }
 
-/// The price lists, and what the ingest thread does with them.
+/// The price lists, and the cost settings of the ingest thread.
 fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
     let table = prices::load(&config.storage.path, &config.cost)?;
     let references = prices::references(&config.cost, &table)?;
@@ -292,7 +293,7 @@ pub(super) fn ledger_config(config: &Config) -> CountersConfig {
     }
 }
 
-/// How the counters' labels are bounded and named.
+/// Caps and aliases of the counters' labels.
 pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, Aliases) {
     let caps = Caps {
         account: caps.account.get() as usize,

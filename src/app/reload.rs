@@ -1,4 +1,4 @@
-//! Reads the configuration again and hands out what can change while running.
+//! Reloads the configuration and applies the settings that can change at run time.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::pricing::PriceTable;
 use crate::source::Shared;
 
 pub(super) struct Reloader {
-    /// What runs now, and how it was read.
+    /// The running configuration, and its inputs.
     setup: Setup,
     access: KeyedAccess,
     source: Arc<Shared>,
@@ -74,7 +74,7 @@ impl Reloader {
         match self.lists(&new) {
             Ok((table, rules)) => {
                 self.prices.store(Arc::new(table));
-                // The same rules need no new books.
+                // Unchanged rules keep their usage counters.
                 if **self.rules.load() != rules {
                     self.rules.store(Arc::new(rules));
                 }
@@ -105,7 +105,7 @@ impl Reloader {
 }
 
 impl Reloader {
-    /// What stands in files of its own: prices and limits.
+    /// Loads the files with prices and limits.
     fn lists(&self, new: &Config) -> anyhow::Result<(PriceTable, Rules)> {
         let table = prices::load(&self.setup.config.storage.path, &new.cost)?;
         prices::references(&new.cost, &table)?;
@@ -113,8 +113,8 @@ impl Reloader {
     }
 }
 
-/// Sections that differ in more than a reload can change: everything but the management key, the
-/// prices, the limits and the log level is built in at start.
+/// Sections with changes that a reload does not apply: all but the management key, the prices, the
+/// limits and the log level.
 fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut old_cpa = old.cpa.clone();
     old_cpa.management_key = new.cpa.management_key.clone();

@@ -1,4 +1,4 @@
-//! What lies in the storage directory besides the database: the spool and the hash key.
+//! The files beside the database in the storage directory: the spool and the hash key.
 
 use std::path::Path;
 use std::{fs, io};
@@ -14,17 +14,17 @@ use crate::store::Store;
 const HASH_KEY_FILE: &str = "hash.key";
 const SPOOL_DIRECTORY: &str = "spool";
 
-/// Opens the spool of a storage directory that is locked for us.
+/// Opens the spool of a storage directory that this process has locked.
 pub(crate) fn open_spool(storage: &Path, limit: u64) -> anyhow::Result<(Writer, Reader)> {
     let ids = segment_ids(random_bytes()?);
     Ok(spool::open(storage.join(SPOOL_DIRECTORY), limit, ids)?)
 }
 
-/// Opens the database of a directory that is locked for us, for changes that go by the spool.
+/// Opens the database of a locked directory for changes outside the spool.
 ///
-/// As at a start, a database older than its spool begins a new epoch: the number of the next commit
-/// would hide it. Refused while the spool holds records that the database does not have yet,
-/// because they must be the first to come in: a record that history brought is not counted.
+/// As at a start, a database older than its spool begins a new epoch; otherwise the number of the
+/// next commit would hide the difference. Refused while the spool holds records that the database
+/// does not have: they must be stored first, because a record that an import stores is not counted.
 pub(crate) fn open_idle(storage: &Path, spool_limit: u64) -> anyhow::Result<Store> {
     let (_writer, mut reader) = open_spool(storage, spool_limit)?;
     let mut store = Store::open(storage)?;
@@ -43,8 +43,8 @@ pub(crate) fn open_idle(storage: &Path, spool_limit: u64) -> anyhow::Result<Stor
     Ok(store)
 }
 
-/// Made at the first start. Without the file equal keys would hash to something new, and every
-/// client would look like another one; so a damaged file is an error and not replaced.
+/// Created at the first start. Without the file equal keys would get new hashes, and every client
+/// would look new. So a damaged file is an error and is not replaced.
 pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
     let path = directory.join(HASH_KEY_FILE);
     match fs::read(&path) {
@@ -71,7 +71,7 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
     }
 }
 
-/// For masks that nobody sees and nothing keeps.
+/// For masks that are neither shown nor stored.
 pub(crate) fn passing_hash_key() -> anyhow::Result<HashKey> {
     random_bytes().map(HashKey)
 }
@@ -81,11 +81,11 @@ fn random_bytes() -> anyhow::Result<[u8; 16]> {
     rustls::crypto::aws_lc_rs::default_provider()
         .secure_random
         .fill(&mut bytes)
-        .map_err(|_no_detail| anyhow::anyhow!("the system gives no random bytes"))?;
+        .map_err(|_no_detail| anyhow::anyhow!("the system returned no random bytes"))?;
     Ok(bytes)
 }
 
-/// Ids that differ between processes and within one: a random start, then counting on.
+/// Ids that differ between processes and within one: a counter with a random start.
 fn segment_ids(random: [u8; 16]) -> Box<dyn FnMut() -> SegmentId + Send> {
     let mut next = u128::from_le_bytes(random);
     Box::new(move || {

@@ -1,11 +1,11 @@
-//! Files of the user's beside the configuration: reading one, and saying what is wrong with it.
+//! Files that the configuration names: reading them, and errors with their place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-/// What is wrong with a file. Values are never quoted: one could be a secret.
+/// An error in a file. Contains no values: one could be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("{0} cannot be read")]
@@ -24,7 +24,7 @@ pub enum FileError {
     },
 }
 
-/// A part of a file that something may be wrong with.
+/// A part of a file, for error messages.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A table of a list, by its name.
+    /// An element of an array of tables, by its name.
     pub(super) fn new(path: &Path, table: &str, name: &str) -> Self {
         Self::top(path, format!("{table} {name:?}"))
     }
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-/// Reads a file of TOML.
+/// Reads a TOML file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text = fs::read_to_string(path).map_err(|e| FileError::Read(path.to_owned(), e))?;
     toml::from_str(&text).map_err(|error| {
@@ -67,7 +67,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     })
 }
 
-/// What the parser says about a value begins with what it expected instead; quotes are left out.
+/// Drops quoted values from a parser's message and keeps the expected kind.
 fn without_values(message: &str) -> String {
     match message.split_once("expected ") {
         Some((before, expected)) if before.contains("invalid") || before.contains("variant") => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{ConfigFlags, Exit, complain, flags};
+use super::{ConfigFlags, Exit, flags, note};
 use crate::app::labels;
 use crate::clock::Clock;
 use crate::config::{self, Env};
@@ -41,7 +41,7 @@ pub(super) struct Args {
     flags: ConfigFlags<flags::Labels>,
 }
 
-/// Reads beside a running exporter, if need be.
+/// Works while an exporter runs.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let (storage, metrics, aliases) = config::load_labels(&args.flags.into_flags(), env)?.value;
     let reader = Reader::open(&storage.path)
@@ -62,7 +62,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
         &args.labels,
     )?;
     let text = |at: UnixNanos| jiff::Timestamp::from_millisecond(at.as_millis());
-    complain(&format!(
+    note(&format!(
         "{} samples of {} series from {} to {}",
         done.samples,
         done.series,
@@ -70,14 +70,14 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
         text(done.to)?
     ));
     if done.joins_live {
-        complain(&format!(
+        note(&format!(
             "the live counters began before that end; {} imported events from then on are left out",
             done.left_out
         ));
     }
     let free = done.to.saturating_add(HEAD);
     if args.blocks.is_some() && free > now {
-        complain(&format!(
+        note(&format!(
             "the blocks reach into the last three hours, which Prometheus holds in memory; a restart \
              would drop samples older than the newest block: do not restart it before {}",
             text(free)?
@@ -86,7 +86,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Time that Prometheus holds in memory and in its write-ahead log.
+/// Time span in Prometheus' memory and write-ahead log.
 const HEAD: Duration = Duration::from_hours(3);
 
 fn output(

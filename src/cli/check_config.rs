@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::{ConfigFlags, Exit, complain, print};
+use super::{ConfigFlags, Exit, note, print};
 use crate::app::files;
 use crate::config::{self, Env};
 
@@ -14,7 +14,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let flags = args.flags.into_flags();
     let loaded = config::load(&flags, env)?;
     for warning in &loaded.warnings {
-        complain(&format!("warning: {warning}"));
+        note(&format!("warning: {warning}"));
     }
     files::check(&loaded.value)?;
     let mut text = String::from("The configuration is valid");

@@ -10,7 +10,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
-    // Not straight to stdout: clap_complete panics when the reader goes away.
+    // Not directly to stdout: clap_complete panics on a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cpa-exporter", &mut script);
     print(&script)?;

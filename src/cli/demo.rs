@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 
 use super::money::{Priced, Setup as Money, now};
-use super::{Exit, complain, run};
+use super::{Exit, note, run};
 use crate::app::prices;
 use crate::app::storage::hash_key;
 use crate::app::{self, Options, Setup};
@@ -41,13 +41,13 @@ pub(super) struct Args {
     seed: u64,
 }
 
-/// Requests per second to which budgets and quotas of the demo are made.
+/// Requests per second for which the demo's budgets and quotas are chosen.
 const RATE: f64 = 0.5;
-/// Records that wait from the start, so that the first look shows something.
+/// Records queued at the start, so that the first scrape has data.
 const BACKLOG: u16 = 500;
 
-/// What the demo is configured with: aliases, fees, budgets, so that all of the page has something
-/// to show.
+/// Configuration of the demo: aliases, fees and budgets, so that every part of the status page has
+/// data.
 const CONFIG: [(&str, &str); 3] = [
     ("config.toml", include_str!("demo/config.toml")),
     ("limits.toml", include_str!("demo/limits.toml")),
@@ -57,7 +57,7 @@ const CONFIG: [(&str, &str); 3] = [
 /// A simulated CPA and the exporter in one process, on a temporary directory.
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-    // Before the history is made, which takes a while.
+    // Bind first, because generating the history takes a while.
     let listener = runtime.block_on(bind(&args.listen))?;
     let directory = TemporaryDirectory::create(&env::temp_dir())?;
     let data = directory.path().join("data");
@@ -95,7 +95,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         flags.set("metrics.zero_hold", "2s");
         let config = config::load(&flags, &env)?.value;
         let telemetry = Telemetry::init(config.log.level, config.log.format)?;
-        complain(&format!(
+        note(&format!(
             "demo: simulated traffic, metrics at http://{}/metrics; Ctrl-C stops it and deletes its \
              data",
             listener.local_addr()?
@@ -108,7 +108,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         };
         let options = Options {
             listener: Some(listener),
-            // The end of the terminal is the end of the demo; there is nothing to reload.
+            // The demo ends with its terminal and has nothing to reload.
             stop_on_hangup: io::stdin().is_terminal() || io::stderr().is_terminal(),
         };
         let ended = app::run(setup, options).await;
@@ -119,7 +119,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     Ok(run::exit(ended?))
 }
 
-/// The same for the past and the present.
+/// Traffic settings for history and live records.
 fn traffic(args: &Args) -> TrafficConfig {
     TrafficConfig {
         seed: args.seed,
@@ -129,7 +129,7 @@ fn traffic(args: &Args) -> TrafficConfig {
     }
 }
 
-/// Time in which the traffic makes the records that wait from the start, an hour at most.
+/// Time span of the queued records at this rate, an hour at most.
 fn backlog_span(rate: f64) -> Duration {
     let seconds = (f64::from(BACKLOG) / rate.max(0.001)).min(3600.0);
     Duration::from_secs_f64(seconds)
@@ -146,7 +146,7 @@ async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Writes the demo's own configuration and tells where it is.
+/// Writes the demo's configuration and returns its path.
 fn write_config(directory: &Path) -> io::Result<PathBuf> {
     for (name, text) in CONFIG {
         fs::write(directory.join(name), text)?;
@@ -154,7 +154,7 @@ fn write_config(directory: &Path) -> io::Result<PathBuf> {
     Ok(directory.join("config.toml"))
 }
 
-/// The past of the same accounts and clients, as `import` would have brought it in.
+/// Imports history of the same accounts and clients.
 fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<()> {
     let data = &money.storage.path;
     create_private_dir(data)?;
@@ -163,7 +163,7 @@ fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<
         .saturating_sub(backlog_span(args.rate));
     let config = SimulatorConfig {
         traffic: traffic(args),
-        // It ends where the records begin that wait in the queue.
+        // The history ends where the queued records begin.
         clock: Clock::new(move || end),
         ..SimulatorConfig::default()
     };
@@ -175,7 +175,7 @@ fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<
     for record in History::new(config, span) {
         import.take(&record)?;
     }
-    complain(&format!("history: {}", import.finish()?));
+    note(&format!("history: {}", import.finish()?));
     Ok(())
 }
 
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::app::limits_file;
 
-    /// The label that an account of a record has without an alias.
+    /// Default label of a record's account.
     fn default_label(record: &[u8]) -> String {
         let record: serde_json::Value = serde_json::from_slice(record).unwrap();
         let text = |name: &str| record[name].as_str().unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn its_budgets_fit_its_rate() {
+    fn budgets_fit_the_default_rate() {
         let directory = tempfile::tempdir().unwrap();
         let mut flags = Flags::default();
         flags.config_file = Some(write_config(directory.path()).unwrap());
@@ -206,7 +206,7 @@ mod tests {
             cost,
             aliases,
         };
-        // A tenth of a day's records is enough for its mean.
+        // A tenth of a day's records is enough for a mean.
         let args = Args {
             rate: RATE / 10.0,
             listen: address("127.0.0.1:0").unwrap(),
@@ -223,7 +223,7 @@ mod tests {
             let days = match budget["window"].as_str().unwrap() {
                 "daily" => 1.0,
                 "monthly" => 30.0,
-                // Of one key only.
+                // Covers one key only.
                 _ => continue,
             };
             let dollars = f64::from(i32::try_from(budget["usd"].as_integer().unwrap()).unwrap());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_names_the_option() {
+    fn an_occupied_port_names_the_option() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address: ListenAddress = taken.local_addr().unwrap().to_string().parse().unwrap();
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn its_configuration_is_valid_and_about_its_own_accounts() {
+    fn the_configuration_is_valid_and_names_existing_accounts() {
         let directory = tempfile::tempdir().unwrap();
         let mut flags = Flags::default();
         flags.config_file = Some(write_config(directory.path()).unwrap());

@@ -1,20 +1,20 @@
-//! How the program ends, as a number that scripts can rely on.
+//! Exit codes.
 
 use std::process::ExitCode;
 
-use super::complain;
+use super::note;
 use crate::config::Problems;
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
+    /// The command succeeded.
     Success,
-    /// It did not work.
+    /// The command failed.
     Failed,
-    /// Wrong command line (clap uses the same number) or configuration: a retry cannot help.
+    /// Wrong command line (clap uses the same code) or configuration: a retry cannot help.
     Usage,
-    /// Stopped before everything in hand was finished.
+    /// Stopped before all work was finished.
     Unfinished,
 }
 
@@ -35,14 +35,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Says what went wrong, with its causes, and which code that is.
+/// Prints the error with its causes and returns its exit code.
 pub(super) fn report(error: &anyhow::Error) -> Exit {
     if let Some(problems) = error.downcast_ref::<Problems>() {
-        complain(&problems.to_string());
-        complain(&summary(problems));
+        note(&problems.to_string());
+        note(&summary(problems));
         return Exit::Usage;
     }
-    complain(&format!("cpa-exporter: {error:#}"));
+    note(&format!("cpa-exporter: {error:#}"));
     Exit::Failed
 }
 

@@ -1,4 +1,4 @@
-//! The configuration's flags, made from the table of keys so that none can be forgotten.
+//! The configuration's flags, generated from the table of keys.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ fn flag(key: &'static Key) -> Option<Arg> {
         .help(format!("{}{default}", key.help))
         .help_heading(key.heading);
     Some(match (key.value_name, key.table) {
-        // `--web.enable-lifecycle` alone means yes, `=false` takes back what a file says.
+        // `--web.enable-lifecycle` alone means true; `=false` overrides the file.
         ("BOOL", _) => flag
             .num_args(0..=1)
             .require_equals(true)

@@ -21,7 +21,7 @@ pub(super) struct Args {
     flags: ConfigFlags<flags::Exporter>,
 }
 
-/// Needs nothing but an address, so it works where the management key is not given.
+/// Needs only an address, so it works without the management key.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let url = if let Some(url) = args.url {
         url

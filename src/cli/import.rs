@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::money::{Priced, Setup, now};
-use super::{ConfigFlags, Exit, complain, flags, print};
+use super::{ConfigFlags, Exit, flags, note, print};
 use crate::app::prices;
 use crate::app::storage::{hash_key, open_idle};
 use crate::config::Env;
@@ -15,9 +15,9 @@ use crate::decode::Decoder;
 use crate::history::{HandedOver, Import, Lines};
 use crate::platform::{DirLock, LockError, create_private_dir};
 
-/// Of a read; files of history are long.
+/// Size of the read buffer; history files are large.
 const BUFFER: usize = 256 * 1024;
-/// How often we look for the answer of a running exporter, and whether it still runs.
+/// Interval at which the running exporter's result and lock are checked.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOK_FOR_EXPORTER: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ pub(super) struct Args {
     flags: ConfigFlags<flags::ImportMoney>,
 }
 
-/// Events only: the counters neither rise nor fall by it.
+/// Stores events; the counters do not change.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let setup = Setup::load(args.flags, env)?;
     let input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
@@ -49,7 +49,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     }
 }
 
-/// Nothing else uses the database.
+/// Imports into a database that no other process uses.
 fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
     let path = &setup.storage.path;
     let decoder = Decoder::new(hash_key(path)?);
@@ -64,21 +64,24 @@ fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
     Ok(exit(summary.is_nothing_read()))
 }
 
-/// The exporter that runs does it, between its own records.
+/// Passes the records to the running exporter.
 fn hand_over(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
-    let handed =
-        HandedOver::write(storage, input, now()).context("the records cannot be handed over")?;
-    complain("the running exporter imports the records");
+    let handed = HandedOver::write(storage, input, now())
+        .context("cannot pass the records to the running exporter")?;
+    note("the running exporter imports the records");
     let mut looked = Instant::now();
     loop {
-        if let Some(answer) = handed.answer().context("the answer cannot be read")? {
+        if let Some(answer) = handed
+            .answer()
+            .context("cannot read the result of the import")?
+        {
             print(format!("{}\n", answer.text).as_bytes())?;
             return Ok(exit(answer.failed));
         }
         if looked.elapsed() >= LOOK_FOR_EXPORTER {
             looked = Instant::now();
             if DirLock::acquire(storage).is_ok() {
-                bail!("the exporter has ended; it imports the rest when it is started again");
+                bail!("the exporter has stopped; it imports the rest after its next start");
             }
         }
         thread::sleep(LOOK);

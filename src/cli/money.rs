@@ -1,4 +1,4 @@
-//! What the commands about money have in common.
+//! Shared code of the commands about prices and costs.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::model::{Event, Money, Route, UnixNanos};
 use crate::pricing::{Billing, PriceTable, end_of, start_of};
 use crate::store::{NewName, Store, StoreError};
 
-/// The part of the configuration that money depends on.
+/// The part of the configuration that costs depend on.
 pub(super) struct Setup {
     pub(super) storage: Storage,
     pub(super) cost: Cost,
@@ -37,7 +37,7 @@ impl Setup {
     }
 }
 
-/// Tells what imported events are worth, by the prices of their days.
+/// Prices imported events by the prices of their days.
 pub(super) struct Priced(EventPricer);
 
 impl Priced {
@@ -75,7 +75,7 @@ pub(super) fn now() -> UnixNanos {
     Clock::system().now()
 }
 
-/// Today in UTC, as price lists write days.
+/// Today in UTC, in the format of price lists.
 pub(super) fn today() -> anyhow::Result<String> {
     Ok(timestamp(now())?.strftime("%Y-%m-%d").to_string())
 }
@@ -84,19 +84,19 @@ pub(super) fn timestamp(at: UnixNanos) -> anyhow::Result<jiff::Timestamp> {
     jiff::Timestamp::from_nanosecond(at.get().into()).context("the time is out of range")
 }
 
-/// The start of a day, or a moment.
+/// The start of a day, or a time.
 pub(super) fn parse_start(text: &str) -> Result<UnixNanos, String> {
     start_of(text).ok_or_else(|| expected(text))
 }
 
-/// The end of a day, or a moment.
+/// The end of a day, or a time.
 pub(super) fn parse_end(text: &str) -> Result<UnixNanos, String> {
     end_of(text).ok_or_else(|| expected(text))
 }
 
 fn expected(text: &str) -> String {
     format!(
-        "expected a day in UTC like 2026-11-22 or a moment like 2026-11-22T08:00:00Z, found {text}"
+        "expected a day in UTC like 2026-11-22 or a time like 2026-11-22T08:00:00Z, found {text}"
     )
 }
 

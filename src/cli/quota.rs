@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime;
 use url::Url;
 
-use super::{ConfigFlags, Exit, complain, flags, print};
+use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
 use crate::app::once;
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::config::{self, Env, Flags};
 use crate::report::{self, Style, quota::Here};
 use exporter::{AskFailure, Exporter};
 
-/// Columns where there is no terminal to ask.
+/// Width without a terminal.
 const WIDTH: usize = 100;
 
 const AFTER_HELP: &str = "\
@@ -70,10 +70,10 @@ enum Format {
     Csv,
 }
 
-/// What has been found out.
+/// Quotas for the output.
 struct Found {
     accounts: Vec<AccountQuota>,
-    /// What asking the providers did, where they were asked.
+    /// Result of a refresh, if one was requested.
     round: Option<RefreshOutcome>,
 }
 
@@ -91,19 +91,19 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let url = args.url.as_ref();
     let found = match runtime.block_on(find(&flags, env, &wanted, url, refresh, &clock)) {
         Err(error) if error.is::<UnknownProvider>() => {
-            complain(&format!("error: {error}"));
+            note(&format!("error: {error}"));
             return Ok(Exit::Usage);
         }
         found => found?,
     };
     if refresh && found.round.is_none() {
-        complain("not all have answered yet; the exporter goes on asking");
+        note("not all accounts are polled yet; the exporter continues");
     }
     for line in found.round.iter().flat_map(report::round) {
-        complain(&line);
+        note(&line);
     }
     if found.accounts.is_empty() {
-        complain(if wanted == AccountFilter::default() {
+        note(if wanted == AccountFilter::default() {
             "no accounts are known"
         } else {
             "no account matches"
@@ -141,13 +141,13 @@ async fn find(
             return Ok(ask(&exporter, wanted, refresh).await?);
         }
     }
-    complain(&format!(
+    note(&format!(
         "no exporter runs at {}; polling CPA and the providers directly",
         web.listen_address.reach_at()
     ));
     let config = config::load(flags, env)?.value;
     if !config.quota.enabled {
-        complain("quota.enabled is false: no provider is asked");
+        note("quota.enabled is false: no provider is polled");
     }
     let (accounts, summary) = once::quotas(&config, wanted, clock.clone()).await?;
     Ok(Found {
@@ -182,7 +182,7 @@ fn style(env: &Env) -> Style {
     }
 }
 
-/// <https://no-color.org>, and terminals that know no colours.
+/// Follows <https://no-color.org>; a dumb terminal has no colours either.
 fn wants_colour(env: &Env) -> bool {
     let forbidden = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && env.get("TERM").is_none_or(|term| term != "dumb")
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_can_be_switched_off() {
+    fn colours_can_be_disabled() {
         assert!(wants_colour(&Env::from([("TERM", "xterm")])));
         assert!(wants_colour(&Env::from([("NO_COLOR", "")])));
         assert!(!wants_colour(&Env::from([("NO_COLOR", "1")])));

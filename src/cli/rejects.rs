@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigFlags, Exit, Group, complain, flags, print};
+use super::{ConfigFlags, Exit, Group, flags, note, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
@@ -12,7 +12,7 @@ use crate::model::{Batch, BatchBody, IngestMode};
 use crate::platform::DirLock;
 use crate::store::{Reader, Store, StoredReject};
 
-/// Characters of a payload that the list for humans shows.
+/// Maximum length of a payload in the text list, in characters.
 const PAYLOAD_SHOWN: usize = 160;
 
 #[derive(Debug, Subcommand)]
@@ -84,7 +84,7 @@ fn list(storage: &Storage, limit: u32, format: Format) -> anyhow::Result<Exit> {
         }
     }
     if rejects.is_empty() {
-        complain("there are no rejects");
+        note("the database has no rejected records");
     }
     print(out.as_bytes())?;
     Ok(Exit::Success)
@@ -117,16 +117,15 @@ fn write_json(out: &mut String, reject: &StoredReject) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What decodes by now goes through the spool, the way every record goes, at the next start.
+/// Decodable records go through the spool, as every record does, at the next start.
 fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit> {
-    let _lock = DirLock::acquire(&storage.path).context(
-        "the exporter must be stopped for a replay; it picks the records up when started",
-    )?;
+    let _lock = DirLock::acquire(&storage.path)
+        .context("stop the exporter for a replay; it reads the records at the next start")?;
     let reader = Reader::open(&storage.path)?;
     let wanted = |reject: &StoredReject| ids.is_empty() || ids.contains(&reject.id);
     let decoder = Decoder::new(hash_key(&storage.path)?);
     let mut rejects = reader.rejects(u32::MAX)?;
-    // In the order in which they came.
+    // In the order of their arrival.
     rejects.reverse();
     let (ready, rest): (Vec<_>, Vec<_>) = rejects
         .into_iter()
@@ -159,8 +158,8 @@ fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit>
     Ok(Exit::Success)
 }
 
-/// What was imported is no traffic that the counters may count. Each is known once it is stored,
-/// so that a crash before its row is gone does no harm.
+/// Imported records must not be counted as traffic. Each is deduplicated once it is stored, so that
+/// a crash before its row is removed does no harm.
 fn import_again(
     storage: &Storage,
     rejects: &[StoredReject],
@@ -177,8 +176,8 @@ fn import_again(
     Ok(())
 }
 
-/// First into the spool, then out of the table: a crash between the two leaves a reject behind
-/// whose record is known already, and a second replay of it is found to be a duplicate.
+/// Writes to the spool first, then removes from the table: a crash between the two leaves a reject
+/// whose record is stored, and a second replay finds a duplicate.
 fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()> {
     let (mut writer, _reader) = open_spool(&storage.path, storage.spool_limit.get())?;
     let mut store = Store::open(&storage.path)?;
@@ -188,7 +187,7 @@ fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()
             received: reject.received,
             body: BatchBody::Records(vec![reject.payload.clone().into()]),
         })?;
-        // The database survives a loss of power, so the spool must do so as well from here on.
+        // The removal from the database is durable, so the spool must be durable before it.
         writer.sync()?;
         store.delete_reject(reject.id)?;
     }

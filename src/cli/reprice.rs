@@ -1,4 +1,4 @@
-//! Values of stored events by today's prices.
+//! Recomputes the cost of stored events with current prices.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -16,9 +16,9 @@ use crate::model::{DimId, Dimension, UnixNanos};
 use crate::pricing::{Billing, PriceTable, Pricer, Subject, is_chatgpt_login};
 use crate::store::{Change, Cursor, PricedEvent, Range, Repricer};
 
-/// Events that are read, and written, at a time: a transaction takes some hundredths of a second.
+/// Events per transaction: it takes some hundredths of a second.
 const CHUNK: usize = 2000;
-/// Models that the report names.
+/// Maximum number of models in the report.
 const MODELS_SHOWN: usize = 40;
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ enum Mode {
     Write(u32),
 }
 
-/// What an event's amounts are computed with.
+/// State for the computation of amounts.
 struct Register {
     pricer: Pricer,
     billing: Billing,
@@ -100,8 +100,8 @@ impl Register {
         Ok(())
     }
 
-    /// Learns what a running exporter has named since: without its name a model would look like
-    /// one that has no price.
+    /// Reads the names that a running exporter has added: without its name a model would have no
+    /// price.
     fn catch_up(&mut self, store: &Repricer, events: &[PricedEvent]) -> anyhow::Result<()> {
         let knows = |texts: &Texts, id| id == DimId::NONE || texts.contains_key(&id);
         let knows_all = events.iter().all(|event| {
@@ -122,7 +122,7 @@ impl Register {
             .with_context(|| format!("no record names the model {name}"))
     }
 
-    /// The change that today's prices make, if any.
+    /// The change by today's prices, if any.
     fn change(&mut self, event: &PricedEvent) -> Option<Change> {
         fn text(texts: &Texts, id: DimId) -> &str {
             texts.get(&id).map_or("", |(value, _)| value)
@@ -194,8 +194,8 @@ impl Run {
         let mut events = Vec::with_capacity(CHUNK);
         let mut changes = Vec::new();
         let mut cursor = Cursor::before(range.from);
-        // As long as our transaction took, the exporter has the lock, so that it never waits for two
-        // of ours; the next events are read meanwhile, which needs no lock.
+        // The exporter gets the lock for as long as our transaction took, so that it never waits
+        // for two of ours; the next events are read meanwhile without a lock.
         let mut theirs = Instant::now();
         loop {
             self.store.read(range, cursor, CHUNK, &mut events)?;
@@ -228,7 +228,7 @@ impl Run {
 struct Sums {
     events: u64,
     changed: u64,
-    /// Without a price before and after.
+    /// Events without a price, before and after.
     unpriced: [u64; 2],
     value: [i128; 2],
     cost: [i128; 2],
@@ -238,10 +238,10 @@ struct Report {
     mode: Mode,
     version: String,
     all: Sums,
-    /// Only of models of which something changes.
+    /// Models with changes.
     models: BTreeMap<DimId, Sums>,
     names: Texts,
-    /// Changed or removed by somebody else meanwhile.
+    /// Changed or removed by another process meanwhile.
     overtaken: u64,
 }
 
@@ -304,12 +304,12 @@ impl Report {
             )?;
         }
         if models.len() > MODELS_SHOWN {
-            writeln!(out, "  and {} models more", models.len() - MODELS_SHOWN)?;
+            writeln!(out, "  and {} more models", models.len() - MODELS_SHOWN)?;
         }
         if self.overtaken > 0 {
             writeln!(
                 out,
-                "{} events were changed or removed meanwhile and left alone",
+                "{} events were changed or removed meanwhile and skipped",
                 self.overtaken
             )?;
         }
@@ -354,7 +354,7 @@ mod tests {
 
     const WORTH: u64 = 9_000_000;
 
-    /// What a running exporter does with a record of 100,000 tokens.
+    /// Stores a record of 100,000 tokens, as a running exporter does.
     fn ingest(store: &mut Store, model: &str, second: u8) {
         let record = format!(
             r#"{{"timestamp":"2026-11-22T00:00:0{second}Z","provider":"codex","model":"{model}","auth_index":"37e10dbe","auth_type":"apikey","tokens":{{"input_tokens":100000,"total_tokens":100000}}}}"#
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_a_running_exporter_names_meanwhile_keeps_its_price() {
+    fn a_model_named_by_a_running_exporter_keeps_its_price() {
         let dir = tempfile::tempdir().unwrap();
         let mut exporter = Store::open(dir.path()).unwrap();
         ingest(&mut exporter, "gpt-5.4", 1);

@@ -28,7 +28,7 @@ pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
         .build()
         .context("cannot start the runtime")?;
     let ended = runtime.block_on(app::run(setup, app::Options::default()));
-    // Whatever still runs has had its time; waiting for it is what was just given up.
+    // The remaining tasks had their grace period; do not wait for them again.
     runtime.shutdown_background();
     Ok(exit(ended?))
 }

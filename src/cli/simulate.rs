@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use tokio::runtime;
 
-use super::{Exit, complain};
+use super::{Exit, note};
 use crate::platform::Signals;
 use crate::simulator::SimulateArgs;
 use crate::simulator::{Clock, History, Simulator};
@@ -21,7 +21,7 @@ pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
         let mut signals = Signals::new()?;
         let simulator = Simulator::start(args.into_config(Clock::system())).await?;
         let address = simulator.addr();
-        complain(&format!(
+        note(&format!(
             "simulated CPA on http://{address}, management key {}; totals: \
              http://{address}/simulator/totals; true quotas: http://{address}/simulator/quotas; \
              Ctrl-C stops it",
@@ -33,7 +33,7 @@ pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// One record a line. A reader that has gone away wants no more.
+/// One record per line. A closed pipe is not an error.
 fn write(history: History, path: &Path) -> anyhow::Result<Exit> {
     let out: Box<dyn Write> = if path.as_os_str() == "-" {
         Box::new(io::stdout().lock())
@@ -52,8 +52,8 @@ fn write(history: History, path: &Path) -> anyhow::Result<Exit> {
     };
     match all() {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Exit::Success),
-        done => done.context("records cannot be written")?,
+        done => done.context("cannot write the records")?,
     }
-    complain(&format!("{written} records written"));
+    note(&format!("{written} records written"));
     Ok(Exit::Success)
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::{ConfigFlags, Exit, Group, complain, flags, print};
+use super::{ConfigFlags, Exit, Group, flags, note, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
 use crate::platform::DirLock;
 use crate::store::{self, DATABASE_FILE, FailureClass, StoreError};
 
-/// SQLite's side files, and the database itself last: as long as it stands, its log must not be
-/// taken for another one's.
+/// SQLite's side files, and the database last: while it exists, its log must not be used for
+/// another database.
 const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
 
 #[derive(Debug, Subcommand)]
@@ -44,7 +44,7 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     }
     let ending = match store::check(&storage) {
         Err(error) if error.class() == FailureClass::Corrupt => "damaged",
-        // No program reads it any more.
+        // No current program reads it.
         Err(StoreError::PreRelease(_)) => "aside",
         checked => {
             let found = checked.map_or_else(
@@ -52,7 +52,7 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
                 |()| format!("the database {} is not damaged", database.display()),
             );
             if !force && !confirm(&found)? {
-                complain("nothing was changed");
+                note("nothing was changed");
                 return Ok(Exit::Failed);
             }
             "aside"
@@ -62,12 +62,12 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Asks on a terminal; elsewhere there is nobody to ask.
+/// Asks on a terminal; fails without one.
 fn confirm(found: &str) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         bail!("{found}; use --force to set it aside anyway");
     }
-    complain(&format!(
+    note(&format!(
         "{found}. If it is set aside, counters restart at zero and the stored history is not used. \
          Set it aside? [y/N]"
     ));
@@ -77,7 +77,7 @@ fn confirm(found: &str) -> anyhow::Result<bool> {
     Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
 }
 
-/// Renames the files. Returns what was done and how to undo it.
+/// Renames the files. Returns the result and the commands to undo it.
 fn set_aside(storage: &Path, ending: &str) -> anyhow::Result<String> {
     let at = Clock::system().now().as_millis() / 1000;
     let mut back = String::new();

@@ -15,7 +15,7 @@ fn help(path: &[&str]) -> String {
     for name in path {
         found = found.find_subcommand_mut(name).unwrap();
     }
-    // A width of its own, so that the terminal of whoever runs the test does not matter.
+    // A fixed width, independent of the terminal of the test run.
     found.clone().term_width(100).render_long_help().to_string()
 }
 
@@ -25,12 +25,12 @@ fn flags(line: &str) -> config::Flags {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_definition_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn help_reads_well() {
+fn help_lists_commands_and_exit_codes() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_alerts_test", help(&["alerts", "test"]));
     insta::assert_snapshot!("help_rejects", help(&["rejects"]));
@@ -74,7 +74,7 @@ fn help_lists_only_the_keys_that_the_command_reads() {
 }
 
 #[test]
-fn help_is_a_command_too() {
+fn help_is_a_subcommand() {
     for (line, usage) in [
         ("cpa-exporter help", "Usage: cpa-exporter [OPTIONS]\n"),
         ("cpa-exporter help quota", "Usage: cpa-exporter quota "),
@@ -123,14 +123,14 @@ fn flags_reach_the_configuration() {
 }
 
 #[test]
-fn flags_before_a_subcommand_are_refused_rather_than_ignored() {
+fn flags_before_a_subcommand_are_refused() {
     let line = ["cpa-exporter", "--log.level", "debug", "check-config"];
     let error = Cli::try_parse_from(line).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
 }
 
 #[test]
-fn the_version_says_what_was_built() {
+fn version_states_the_build() {
     let error = Cli::try_parse_from(["cpa-exporter", "--version"]).unwrap_err();
     let text = error.to_string();
     assert_eq!(text, format!("cpa-exporter {}\n", version::LONG));
@@ -151,7 +151,7 @@ fn manual_pages_are_written() {
 }
 
 #[test]
-fn a_wrong_configuration_is_exit_code_2_and_a_failure_1() {
+fn a_wrong_configuration_exits_with_2_and_a_failure_with_1() {
     let run = |line: &str| {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         cli.execute(&Env::default()).code()

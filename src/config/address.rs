@@ -1,4 +1,4 @@
-//! Addresses: where the CPA is, where the exporter serves.
+//! Addresses: of CPA and of the exporter's server.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use super::{
 pub struct CpaUrl(Url);
 
 const MANAGEMENT_PAGE: &str = "/management.html";
-/// Where CPA serves its pages and APIs below the base URL; people copy these addresses.
+/// Paths of CPA's pages and APIs below the base URL, which people copy.
 const ENDINGS: [&str; 5] = [
     MANAGEMENT_PAGE,
     "/v0/management",
@@ -28,7 +28,7 @@ const ENDINGS: [&str; 5] = [
 ];
 
 impl CpaUrl {
-    /// With a path that ends in `/`, so that relative paths can be joined to it.
+    /// With a path that ends in `/`, so that relative paths can be joined.
     pub fn as_url(&self) -> &Url {
         &self.0
     }
@@ -49,7 +49,7 @@ impl CpaUrl {
         self.0.port_or_known_default().unwrap_or(8317)
     }
 
-    /// The address of an endpoint; `path` without a leading `/`.
+    /// The URL of an endpoint; `path` without a leading `/`.
     #[must_use]
     pub fn endpoint(&self, path: &str) -> Url {
         let mut url = self.0.clone();
@@ -57,7 +57,7 @@ impl CpaUrl {
         url
     }
 
-    /// Whether `given`, which was read as this URL, had one of CPA's own paths at its end.
+    /// Whether `given`, parsed as this URL, ended in one of CPA's own paths.
     pub(super) fn is_shorter_than(&self, given: &str) -> bool {
         let given = given.parse::<Url>();
         given.is_ok_and(|url| {
@@ -82,7 +82,7 @@ impl fmt::Display for CpaUrl {
 }
 
 impl Value for CpaUrl {
-    // Somebody may have written a password into it.
+    // It may contain a password.
     const QUOTED: bool = false;
 
     fn parse(raw: &Raw) -> Result<Self, String> {
@@ -97,7 +97,7 @@ impl Value for CpaUrl {
             return Err("a URL without user and password; the key has its own place".to_owned());
         }
         let base = without_ending(url.path());
-        // The management page keeps its own state behind these signs.
+        // The management page keeps its state after these characters.
         let page = url.path().to_ascii_lowercase().contains(MANAGEMENT_PAGE);
         if !page && (url.query().is_some() || url.fragment().is_some()) {
             return Err("a URL without ? and #".to_owned());
@@ -110,7 +110,7 @@ impl Value for CpaUrl {
     }
 }
 
-/// The path without the slashes and the known endings at its end.
+/// The path without trailing slashes and known endings.
 fn without_ending(path: &str) -> &str {
     let mut base = path.trim_end_matches('/');
     while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
@@ -122,8 +122,8 @@ fn without_ending(path: &str) -> &str {
     base
 }
 
-/// Where the exporter serves: `127.0.0.1:10317`, `[::1]:10317`, `localhost:10317`, or `:10317`
-/// for every interface.
+/// Listen address: `127.0.0.1:10317`, `[::1]:10317`, `localhost:10317`, or `:10317` for every
+/// interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenAddress {
     host: Host,
@@ -138,8 +138,8 @@ enum Host {
 }
 
 impl ListenAddress {
-    /// What to bind, best first: every interface is tried as IPv6, which takes IPv4 along where
-    /// the system allows it, then as IPv4.
+    /// Addresses to bind, in order of preference: every interface is tried as IPv6, which includes
+    /// IPv4 where the system allows it, then as IPv4.
     pub fn bind_to(&self) -> Vec<String> {
         let port = self.port;
         match &self.host {
@@ -149,7 +149,7 @@ impl ListenAddress {
         }
     }
 
-    /// Where a client on the same machine reaches it.
+    /// Address for clients on the same machine.
     pub fn reach_at(&self) -> String {
         let port = self.port;
         match &self.host {
@@ -204,7 +204,7 @@ impl Value for ListenAddress {
     }
 }
 
-/// Path of the metrics: starts with `/`, plain characters, no place that is taken.
+/// Path of the metrics: starts with `/`, plain characters, no reserved path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TelemetryPath(String);
 

@@ -1,4 +1,4 @@
-//! The table `[cost]`: which prices count, which accounts pay per use, what plans cost.
+//! The table `[cost]`: price files, billing of accounts, fees of plans.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -10,24 +10,24 @@ use super::{
     value::CacheWrites,
 };
 
-/// How money is computed.
+/// Settings of costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Prices that go before all others.
+    /// Prices that override all others.
     pub price_file: Option<PathBuf>,
     pub cache_writes: CacheWrites,
-    /// Accounts that pay otherwise than their kind of login says.
+    /// Accounts with another billing than their kind of login implies.
     pub accounts: BTreeMap<String, Billing>,
     pub fees: BTreeMap<String, Fee>,
-    /// Names of reference prices and the models they are.
+    /// Names of reference prices with their models.
     pub references: BTreeMap<String, String>,
 }
 
-/// How an account pays.
+/// Billing of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Billing {
     PerUse,
-    /// A flat fee, whatever is used.
+    /// A flat fee, independent of usage.
     Plan,
 }
 
@@ -54,10 +54,10 @@ pub(super) fn cost(resolver: &mut Resolver<'_>) -> Option<Cost> {
     })
 }
 
-/// Longest name of a plan or reference, as they become label values.
+/// Maximum length of a plan or reference name, which becomes a label value.
 const MAX_NAME: usize = 64;
 
-/// The entries of a table whose keys the user chooses.
+/// The entries of a table with user-defined keys.
 fn entries<T>(
     resolver: &mut Resolver<'_>,
     key: &Key,
@@ -73,7 +73,7 @@ fn entries<T>(
                 found.insert(entry.name, value);
             }
             Some(_) => resolver.problem(entry.origin, key, "expected a name before the ="),
-            // Not quoted: on a line gone wrong anything may stand there.
+            // Not quoted: a broken line may contain anything.
             None => resolver.problem(entry.origin, key, format!("expected {}", expected(key))),
         }
     }
@@ -109,7 +109,7 @@ fn reference(text: &str) -> Option<String> {
     is_name.then(|| text.to_owned())
 }
 
-/// `20 Plus`, `200/year Max`, `4.99/week`: dollars per month unless it says otherwise.
+/// `20 Plus`, `200/year Max`, `4.99/week`: dollars per month unless another period is given.
 fn fee(text: &str) -> Option<Fee> {
     let (amount, plan) = text.trim().split_once(' ').unwrap_or((text.trim(), "plan"));
     let plan = plan.trim();
@@ -130,7 +130,7 @@ fn fee(text: &str) -> Option<Fee> {
     })
 }
 
-/// A decimal of at most nine digits behind the point and a million dollars.
+/// Parses a decimal with at most nine digits after the point, up to a million dollars.
 fn nano_usd(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fees_are_brought_to_a_mean_month() {
+    fn fees_are_converted_to_a_mean_month() {
         for (text, nanos, plan) in [
             ("20", 20_000_000_000, "plan"),
             ("20 Plus", 20_000_000_000, "Plus"),

@@ -1,4 +1,4 @@
-//! The only place that reads the process environment.
+//! The only module that reads the process environment.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     fmt,
 };
 
-/// The environment as it was at one moment; tests make one from pairs.
+/// A copy of the environment; tests create one from pairs.
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, OsString>);
 

@@ -1,20 +1,20 @@
-//! Every key there is: its name in the file, its flag, its default, its bounds, its meaning.
+//! The table of all keys: name in the file, flag, default, bounds, help.
 //!
-//! File, environment, flags, `--help` and the test of `config.example.toml` all read this table,
-//! so a key cannot exist in one place and be missing in another.
+//! File, environment, flags, `--help` and the test of `config.example.toml` read this table, so a
+//! key exists in all of them.
 
 mod money;
 
 pub use money::*;
 
-/// One thing that can be configured.
+/// A configuration key.
 #[derive(Debug)]
 pub struct Key {
     /// Path in the file, `section.key`.
     pub path: &'static str,
-    /// Long flag without dashes; `None` for what must not stand on a command line.
+    /// Long flag without dashes; `None` for a value that must not be on a command line.
     pub flag: Option<&'static str>,
-    /// What the value is, for `--help`.
+    /// Kind of the value, for `--help`.
     pub value_name: &'static str,
     /// As the user would write it; `None` when the default is not one text.
     pub default: Option<&'static str>,
@@ -25,7 +25,7 @@ pub struct Key {
     pub heading: &'static str,
     /// The value, or a part of it, must never be printed.
     pub secret: bool,
-    /// A table whose keys the user chooses.
+    /// A table with user-defined keys.
     pub table: bool,
 }
 
@@ -322,7 +322,7 @@ pub(super) fn find(path: &str) -> Option<&'static Key> {
     ALL.iter().copied().find(|key| key.path == path)
 }
 
-/// Whether `path` is a table that holds keys, like `metrics.caps`.
+/// Whether `path` is a table of keys, such as `metrics.caps`.
 pub(super) fn is_section(path: &str) -> bool {
     ALL.iter()
         .filter_map(|key| key.path.strip_prefix(path))

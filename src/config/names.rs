@@ -1,4 +1,4 @@
-//! Tables whose keys the user chooses: names for accounts and clients.
+//! Tables with user-defined keys: aliases of accounts and clients.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use super::{
 };
 use crate::model::is_invisible;
 
-/// Longest name an account or client may be given.
+/// Maximum length of an alias.
 const MAX_ALIAS: usize = 64;
 
-/// Longer than any label we make of a client key: likely to be the key itself.
+/// Longer than any label of a client key: probably the key itself.
 const MAX_CLIENT_LABEL: usize = 48;
 
-/// Label values with a meaning of their own.
+/// Reserved label values.
 const RESERVED: [&str; 2] = ["other", "none"];
 
 impl Resolver<'_> {
@@ -35,7 +35,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Names by what they stand for; several may have one name. The left side is not quoted: it may be a key by mistake.
+    /// Aliases by label; several labels may share one. The left side is not quoted: it may be a key
+    /// by mistake.
     pub(super) fn names(&mut self, key: &Key) -> Option<BTreeMap<String, String>> {
         let entries = self.table(key)?;
         let before = self.problems.len();
@@ -54,7 +55,7 @@ impl Resolver<'_> {
 
 fn alias(entry: &Entry) -> String {
     match &entry.value {
-        // Control characters are left in, to be refused.
+        // Control characters stay, so that they are refused.
         Raw::Text(text) | Raw::Untyped(text) => text
             .chars()
             .filter(|c| c.is_control() || !is_invisible(*c))
@@ -86,7 +87,7 @@ fn wrong_alias(entry: &Entry) -> Option<&'static str> {
     None
 }
 
-/// `a=b,c=d`, as environment and flags carry a table.
+/// `a=b,c=d`, the format of a table in environment and flags.
 fn pairs(text: &str, origin: &Origin) -> Vec<Entry> {
     let filled = text.split(',').filter(|pair| !pair.trim().is_empty());
     filled

@@ -1,4 +1,4 @@
-//! What is wrong with what the user wrote, and where it stands.
+//! Errors and warnings about the configuration, with their place.
 
 use std::{
     fmt,
@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-/// Where a value was written.
+/// The place of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Line and column count from 1.
@@ -15,11 +15,11 @@ pub enum Origin {
         line: usize,
         column: usize,
     },
-    /// A file as a whole, which cannot be read.
+    /// A file that cannot be read.
     Path(PathBuf),
     Environment(String),
     Flag(String),
-    /// Nowhere: the key's own default.
+    /// The key's default.
     Default,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong, or worth a warning. Never contains a secret.
+/// An error or a warning. Never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub origin: Origin,
@@ -77,7 +77,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong, one line each, in the order of the file.
+/// All problems, one line each, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -96,7 +96,7 @@ impl fmt::Display for Problems {
 }
 
 impl Problems {
-    /// What stands in a file first, by line; then environment, flags and what is missing.
+    /// Problems of a file first, by line; then those of environment, flags and missing keys.
     pub(super) fn sort(&mut self) {
         self.0.sort_by_key(|problem| match &problem.origin {
             Origin::Path(_) => (0, 0, 0),
@@ -108,7 +108,7 @@ impl Problems {
     }
 }
 
-/// The candidate that a typing error could have been meant for.
+/// The most similar candidate for a misspelled name.
 pub(super) fn did_you_mean<'a>(
     typed: &str,
     candidates: impl Iterator<Item = &'a str>,
@@ -121,7 +121,7 @@ pub(super) fn did_you_mean<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance, in which two neighbours that changed places cost 1.
+/// Levenshtein distance in which a swap of two neighbours costs 1.
 fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let mut two_ago: Vec<usize> = Vec::new();
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
+    fn distance_counts_edits_and_swaps() {
         for (a, b, expected) in [
             ("", "abc", 3),
             ("abc", "", 3),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_near_is_suggested() {
+    fn only_similar_names_are_suggested() {
         let keys = ["url", "mode", "poll_interval"];
         let suggest = |typed| did_you_mean(typed, keys.into_iter());
         assert_eq!(suggest("poll_intervall"), Some("poll_interval"));

@@ -1,8 +1,7 @@
-//! What the user wrote, value by value, with the place where it stands; nothing is judged yet
-//! but whether the key exists.
+//! The values as the user wrote them, with their places; only the existence of keys is checked.
 //!
-//! The file is walked over as a table with positions and not through serde, because serde stops
-//! at the first value it dislikes, and its messages quote the value, which may be a secret.
+//! The file is read as a table with positions and not through serde, because serde stops at the
+//! first wrong value, and its messages quote the value, which may be a secret.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range, path::Path, sync::Arc};
 
@@ -17,29 +16,29 @@ use super::{
     problem::{Origin, Problem, did_you_mean},
 };
 
-/// Path of the configuration file, when no flag gives it.
+/// Path of the configuration file when the flag is not set.
 pub(super) const CONFIG_FILE_ENV: &str = "CPA_EXPORTER_CONFIG_FILE";
 
-/// Names that the ecosystem knows, besides ours.
+/// Variables with an established name of their own.
 const SHORT_ENV: [(&str, &Key); 2] = [
     ("CPA_MANAGEMENT_KEY", &keys::CPA_MANAGEMENT_KEY),
     ("CPA_MANAGEMENT_KEY_FILE", &keys::CPA_MANAGEMENT_KEY_FILE),
 ];
 
-/// A value as it was written.
+/// A value as written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Raw {
-    /// From environment or flag: a text that may stand for anything.
+    /// From environment or flag: a text of any type.
     Untyped(String),
     Text(String),
     Integer(i64),
     Boolean(bool),
     Table(Vec<Entry>),
-    /// Of a kind no key has; the word for it.
+    /// A kind that no key has; the kind's name.
     Other(&'static str),
 }
 
-/// A line of a table whose keys the user chooses.
+/// An entry of a table with user-defined keys.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -53,18 +52,18 @@ pub(super) struct Given {
     pub(super) origin: Origin,
 }
 
-/// What one place gives.
+/// The values of one layer.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     pub(super) values: BTreeMap<&'static str, Given>,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// It is a file of which not everything could be read.
+    /// A file that could not be read completely.
     pub(super) unread: bool,
 }
 
 impl Raw {
-    /// The word for the kind of value, for messages.
+    /// Name of the kind, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Untyped(_) | Self::Text(_) => "text",
@@ -76,7 +75,7 @@ impl Raw {
     }
 }
 
-/// Reads a file's content; a syntax error does not hide what is wrong elsewhere in the file.
+/// Parses a file; a syntax error does not hide other errors in the file.
 pub(super) fn file(path: &Path, text: &str) -> Layer {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut walk = Walk {
@@ -89,12 +88,12 @@ pub(super) fn file(path: &Path, text: &str) -> Layer {
         .iter()
         .map(|error| {
             let origin = walk.origin(&error.span().unwrap_or(0..0));
-            // Only the message: the whole error quotes the line, which may hold a secret.
+            // Only the message: the whole error quotes the line, which may contain a secret.
             Problem::general(origin, format!("not valid TOML: {}", error.message()))
         })
         .collect();
     let mut layer = walk.layer;
-    // What follows from a syntax error on the same line is noise.
+    // Further errors on the line of a syntax error follow from it.
     layer
         .problems
         .retain(|problem| !broken.iter().any(|b| same_line(&b.origin, &problem.origin)));
@@ -179,7 +178,7 @@ impl Walk<'_> {
     }
 }
 
-/// A name may be right but stand in the wrong section, so both are searched.
+/// Suggests a key: a right name may be in the wrong section, so both are searched.
 fn unknown(section: &str, name: &str) -> String {
     let paths = || keys::ALL.iter().map(|key| key.path);
     let here = paths().filter_map(|path| {
@@ -200,12 +199,12 @@ fn unknown(section: &str, name: &str) -> String {
     )
 }
 
-/// Reads `CPA_EXPORTER_*`; an empty variable counts as not set, as compose files produce it.
+/// Reads `CPA_EXPORTER_*`; an empty variable counts as not set, because compose files set such.
 pub(super) fn environment(env: &Env) -> Layer {
     let mut layer = Layer::default();
     let ours = keys::ALL.iter().map(|key| (key.env(), *key));
     let short = SHORT_ENV.map(|(name, key)| (name.to_owned(), key));
-    // The long name is the more specific one: it comes first and stays.
+    // The long name is more specific: it is read first and wins.
     for (name, key) in ours.chain(short) {
         let Some(value) = env.get(&name).filter(|value| !value.is_empty()) else {
             continue;
@@ -228,7 +227,7 @@ pub(super) fn environment(env: &Env) -> Layer {
     layer
 }
 
-/// Variables that look like ours and are not: a warning, because others may have set them.
+/// Unknown variables with our prefix: a warning, because other programs may set them.
 fn strangers(env: &Env) -> Vec<Problem> {
     let known: Vec<String> = keys::ALL.iter().map(|key| key.env()).collect();
     env.names()
@@ -254,7 +253,7 @@ fn is_service_link(name: &str) -> bool {
     })
 }
 
-/// What stands on the command line.
+/// The values of the command line.
 pub(super) fn flags<'a>(given: impl Iterator<Item = (&'a str, &'a str)>) -> Layer {
     let mut layer = Layer::default();
     for (path, value) in given {

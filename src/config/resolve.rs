@@ -1,5 +1,5 @@
-//! One value out of the layers: the first layer that gives it decides, and what is wrong with it
-//! is collected, so that no problem hides the next.
+//! Resolves each value from the layers: the first layer with a value wins, and problems are
+//! collected, so that none hides the next.
 
 use std::{
     fs::File,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::platform;
 
-/// Collects problems while values are taken from the layers, first layer first.
+/// Reads values from the layers, first layer first, and collects problems.
 pub(super) struct Resolver<'a> {
     layers: [Layer; 3],
     pub(super) env: &'a Env,
@@ -23,7 +23,7 @@ pub(super) struct Resolver<'a> {
     warnings: Vec<Problem>,
 }
 
-/// The value is wrong and the problem is noted.
+/// The value is wrong and the problem is recorded.
 pub(super) struct Reported;
 
 impl<'a> Resolver<'a> {
@@ -46,7 +46,7 @@ impl<'a> Resolver<'a> {
         (Problems(self.problems), self.warnings)
     }
 
-    /// Limits that only make sense against each other.
+    /// Checks limits that depend on each other.
     pub(super) fn check_together(&mut self, config: &Config) {
         let least = config.cpa.pop_bytes.get().saturating_mul(4);
         if config.storage.spool_limit.get() < least {
@@ -73,7 +73,7 @@ impl<'a> Resolver<'a> {
         self.problems.push(Problem::new(origin, key.path, text));
     }
 
-    /// What was given, or the default; `None` after a problem, or for a key without default.
+    /// The given value, or the default; `None` after a problem, or for a key without default.
     pub(super) fn value<T: Value>(&mut self, key: &Key) -> Option<T> {
         let given = self.given(key).cloned().or_else(|| {
             let raw = Raw::Untyped(key.default?.to_owned());
@@ -93,7 +93,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// CPA's base URL; a warning when the given one went on to a page or an API of CPA.
+    /// CPA's base URL; a warning when the given URL ended in a path of CPA.
     pub(super) fn cpa_url(&mut self) -> Option<CpaUrl> {
         let key = &keys::CPA_URL;
         let url: CpaUrl = self.value(key)?;
@@ -110,7 +110,7 @@ impl<'a> Resolver<'a> {
         Some(url)
     }
 
-    /// A path that stands in a file is meant relative to that file.
+    /// A path in a file is relative to that file.
     pub(super) fn path(&mut self, key: &Key) -> Option<PathBuf> {
         let path: PathBuf = self.value(key)?;
         match self.origin(key) {
@@ -123,7 +123,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// A file that, if given, must be readable now.
+    /// An optional file that must be readable now.
     pub(super) fn readable_file(&mut self, key: &Key) -> Result<Option<PathBuf>, Reported> {
         if self.given(key).is_none() {
             return Ok(None);
@@ -138,7 +138,7 @@ impl<'a> Resolver<'a> {
         Ok(Some(path))
     }
 
-    /// The first layer that gives either key decides; both in one layer contradict each other.
+    /// The first layer with either key wins; both in one layer are an error.
     pub(super) fn management_key(&mut self) -> Option<Secret> {
         let (value, file) = (&keys::CPA_MANAGEMENT_KEY, &keys::CPA_MANAGEMENT_KEY_FILE);
         let lookup = |layer: &Layer, key: &Key| layer.values.get(key.path).cloned();
@@ -147,7 +147,7 @@ impl<'a> Resolver<'a> {
             (given != (None, None)).then_some(given)
         });
         match first {
-            // It may well be in the file.
+            // The unread file may contain it.
             None if self.layers.iter().any(|layer| layer.unread) => None,
             None => {
                 let text = "no management key: set cpa.management_key_file in the file, \
@@ -214,8 +214,8 @@ fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
     Ok(value)
 }
 
-/// What stands there instead: the value if it may be shown and is short enough to help, else what
-/// kind of value it is, unless that is no surprise.
+/// The found value for a message: the value if it may be shown and is short, else its kind, unless
+/// the kind is as expected.
 fn found<T: Value>(key: &Key, raw: &Raw) -> String {
     let shown = T::QUOTED && !key.secret;
     match raw {
@@ -230,7 +230,7 @@ fn found<T: Value>(key: &Key, raw: &Raw) -> String {
     }
 }
 
-/// Who writes the key where its file's path belongs must not find it in the log.
+/// A key written in place of a file's path must not appear in the log.
 fn place(path: &Path) -> String {
     if path.components().count() > 1 {
         format!("{}: ", path.display())

@@ -1,4 +1,4 @@
-//! A value that must not be seen: where it comes from, and how to read it again.
+//! A secret value or the file that contains it.
 
 use std::{
     fmt,
@@ -12,12 +12,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::model::is_invisible;
 use crate::platform;
 
-/// Longest secret that a file may hold; more is the wrong file.
+/// Maximum length of a secret file; a longer one is a wrong file.
 const MAX_LEN: u64 = 4096;
 
-/// A secret, or the file in which it stands.
+/// A secret, or the file that contains it.
 ///
-/// A file is read anew by each [`Secret::read`], so that a rotated key is picked up.
+/// Each [`Secret::read`] reads the file again, so that a rotated key takes effect.
 #[derive(Clone)]
 pub struct Secret(Source);
 
@@ -27,12 +27,12 @@ enum Source {
     File(PathBuf),
 }
 
-/// Why a secret cannot be used. Never contains it.
+/// Why a secret is invalid. Never contains it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error("the secret is empty")]
     Empty,
-    #[error("the secret holds a line break or another control character")]
+    #[error("the secret contains a line break or another control character")]
     Control,
     #[error("the secret is longer than {MAX_LEN} bytes")]
     TooLong,
@@ -66,7 +66,7 @@ impl Secret {
         }
     }
 
-    /// What helps when the file may not be read; empty for other errors.
+    /// Advice for a denied access to the file; empty for other errors.
     pub(crate) fn access_remedy(&self, error: &SecretError) -> String {
         match (&self.0, error) {
             (Source::File(path), SecretError::Io(error)) => platform::access_remedy(path, error),
@@ -74,7 +74,7 @@ impl Secret {
         }
     }
 
-    /// Whether everybody on this machine may read the file.
+    /// Whether every user of this machine may read the file.
     pub fn is_world_readable(&self) -> bool {
         self.file()
             .and_then(|path| path.metadata().ok())
@@ -96,9 +96,9 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     checked(&text)
 }
 
-/// Blanks, line breaks and characters that nobody sees around a secret (a byte order mark, a
-/// zero-width space) come from editors, shells and web pages. They are not part of it, and a wrong
-/// key costs a failed login.
+/// Strips blanks, line breaks and invisible characters (a byte order mark, a zero-width space) around
+/// a secret, which editors, shells and web pages add. They are not part of it, and a wrong key costs
+/// a failed login.
 fn checked(text: &str) -> Result<SecretString, SecretError> {
     let is_around = |c: char| c.is_whitespace() || (is_invisible(c) && !c.is_control());
     let text = text.trim_matches(is_around);
@@ -108,7 +108,7 @@ fn checked(text: &str) -> Result<SecretString, SecretError> {
     if u64::try_from(text.len()).is_ok_and(|length| length > MAX_LEN) {
         return Err(SecretError::TooLong);
     }
-    // It travels in an HTTP header and in a RESP command.
+    // The secret is sent in an HTTP header and in a RESP command.
     if text.chars().any(char::is_control) {
         return Err(SecretError::Control);
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_a_byte_order_mark_around_a_secret_are_not_part_of_it() {
+    fn blanks_and_a_byte_order_mark_around_a_secret_are_stripped() {
         for content in [
             "hunter2",
             "hunter2\n",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_secret_is_refused() {
+    fn invalid_secrets_are_refused() {
         let absent = Secret::from_file("/nonexistent/key");
         assert!(matches!(absent.read(), Err(SecretError::Io(_))));
         let (_dir, secret) = file(b"\n");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_printed() {
+    fn a_secret_is_never_printed() {
         let secret = Secret::from_value("hunter2").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(value)");
         let error = Secret::from_value("hunter2\u{7}").unwrap_err();

@@ -1,4 +1,5 @@
-//! The tables of the file, each as a whole: all keys are looked at before any is missed.
+//! The sections of the configuration. Each reads all its keys before it returns, so that all
+//! problems are found.
 
 use std::path::{Path, PathBuf};
 
@@ -69,12 +70,12 @@ pub(super) fn storage(resolver: &mut Resolver<'_>) -> Option<Storage> {
     })
 }
 
-/// Under systemd the unit's state directory; else where the platform keeps a user's data; else
-/// below the working directory.
+/// Under systemd the unit's state directory; else the platform's directory of user data; else a
+/// directory below the working directory.
 fn default_directory(env: &Env) -> PathBuf {
     let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
     if let Some(listed) = set("STATE_DIRECTORY") {
-        // systemd separates several of them by colons.
+        // systemd separates several directories by colons.
         let first = listed.to_str().and_then(|all| all.split(':').next());
         return first.map_or_else(|| PathBuf::from(listed), PathBuf::from);
     }

@@ -6,7 +6,7 @@ use super::{raw::Raw, *};
 
 const FIXTURES: &str = "tests/fixtures/config";
 
-/// Stands wherever a fixture could leak a secret.
+/// Placed wherever a fixture could leak a secret.
 const SECRET: &str = "never-print-me";
 
 fn fixture(name: &str) -> Flags {
@@ -36,7 +36,7 @@ fn key_of(config: &Config) -> String {
     secret.expose_secret().to_owned()
 }
 
-/// All that is wrong with a fixture, as a user sees it.
+/// All problems of a fixture, as a user sees them.
 fn report(name: &str) -> String {
     let problems = load(&fixture(name), &Env::default()).unwrap_err();
     let text = problems.to_string();
@@ -46,7 +46,7 @@ fn report(name: &str) -> String {
 }
 
 #[test]
-fn every_problem_is_reported_where_it_stands() {
+fn every_problem_is_reported_with_its_place() {
     let mut names: Vec<String> = fs::read_dir(FIXTURES)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -60,21 +60,21 @@ fn every_problem_is_reported_where_it_stands() {
 }
 
 #[test]
-fn a_good_file_is_taken_over_whole() {
+fn a_good_file_sets_every_value() {
     let config = load(&fixture("good.toml"), &Env::default()).unwrap().value;
     assert_eq!(key_of(&config), "fixture-key");
     insta::assert_debug_snapshot!("good", config);
 }
 
 #[test]
-fn without_a_file_the_defaults_hold() {
+fn defaults_apply_without_a_file() {
     let loaded = load(&Flags::default(), &with_key()).unwrap();
     assert_eq!(loaded.warnings, []);
     insta::assert_debug_snapshot!("defaults", loaded.value);
 }
 
 #[test]
-fn flag_wins_over_environment_over_file_over_default() {
+fn flag_overrides_environment_overrides_file_overrides_default() {
     let mut env = vec![("CPA_EXPORTER_CPA_MODE", "http")];
     let mode = |flags: &Flags, env: Env| load(flags, &env).unwrap().value.cpa.mode;
     let mut flags = fixture("good.toml");
@@ -87,14 +87,14 @@ fn flag_wins_over_environment_over_file_over_default() {
 }
 
 #[test]
-fn the_file_can_be_named_by_the_environment_and_a_missing_one_is_an_error() {
+fn the_environment_can_set_the_file_and_a_missing_file_is_an_error() {
     let named = |path| Env::from([("CPA_EXPORTER_CONFIG_FILE", path)]);
     let good = named("tests/fixtures/config/good.toml");
     assert!(load(&Flags::default(), &good).is_ok());
     let absent = load(&Flags::default(), &named("/nonexistent/config.toml")).unwrap_err();
     let text = absent.to_string();
     assert!(
-        text.starts_with("/nonexistent/config.toml: the configuration file cannot be read: "),
+        text.starts_with("/nonexistent/config.toml: cannot read the configuration file: "),
         "{text}"
     );
     assert!(!text.contains("management key"), "it may be there: {text}");
@@ -108,7 +108,7 @@ fn an_empty_variable_counts_as_not_set() {
 }
 
 #[test]
-fn what_is_wrong_in_environment_and_flags_is_named_after_them() {
+fn problems_of_environment_and_flags_name_them() {
     let env = Env::from([
         ("CPA_EXPORTER_LOG_LEVEL", "loud"),
         ("CPA_MANAGEMENT_KEY_FILE", "/nonexistent/key"),
@@ -118,7 +118,7 @@ fn what_is_wrong_in_environment_and_flags_is_named_after_them() {
 }
 
 #[test]
-fn a_variable_that_nobody_knows_is_a_warning() {
+fn an_unknown_variable_is_a_warning() {
     let env = Env::from([
         ("CPA_EXPORTER_CPA_ULR", "http://127.0.0.1:1"),
         ("CPA_EXPORTER_SERVICE_HOST", "10.0.0.1"),
@@ -133,7 +133,7 @@ fn a_variable_that_nobody_knows_is_a_warning() {
 }
 
 #[test]
-fn the_nearest_layer_decides_about_the_management_key() {
+fn the_first_layer_decides_the_management_key() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
     fs::write(&path, "from-flag\n").unwrap();
@@ -147,7 +147,7 @@ fn the_nearest_layer_decides_about_the_management_key() {
 
 #[cfg(unix)]
 #[test]
-fn a_key_that_everybody_can_read_is_a_warning() {
+fn a_world_readable_key_is_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("key");
@@ -161,14 +161,14 @@ fn a_key_that_everybody_can_read_is_a_warning() {
 }
 
 #[test]
-fn secrets_do_not_show_in_any_form_of_a_config() {
+fn debug_output_of_a_config_has_no_secrets() {
     let env = Env::from([("CPA_MANAGEMENT_KEY", SECRET)]);
     let loaded = load(&Flags::default(), &env).unwrap();
     assert!(!format!("{loaded:?} {env:?}").contains(SECRET));
 }
 
 #[test]
-fn the_data_directory_is_where_the_platform_keeps_data() {
+fn the_default_data_directory_follows_the_platform() {
     let path = |env: Env| load_storage(&Flags::default(), &env).unwrap().value.path;
     let systemd = Env::from([("STATE_DIRECTORY", "/var/lib/a:/b"), ("HOME", "/home/x")]);
     assert_eq!(path(systemd), Path::new("/var/lib/a"));
@@ -182,7 +182,7 @@ fn the_data_directory_is_where_the_platform_keeps_data() {
 }
 
 #[test]
-fn tables_can_be_given_as_text() {
+fn tables_can_be_set_as_text() {
     let given = flags([
         ("aliases.accounts", "a=one, b=two words"),
         ("cpa.mode", "pop"),
@@ -202,7 +202,7 @@ fn a_section_can_be_read_without_the_management_key() {
 }
 
 #[test]
-fn addresses() {
+fn listen_addresses_are_parsed() {
     let listen = |text: &str| {
         let given = flags([("web.listen_address", text)]);
         load_web(&given, &Env::default()).map(|loaded| loaded.value.listen_address)
@@ -231,7 +231,7 @@ fn addresses() {
 }
 
 #[test]
-fn urls() {
+fn cpa_urls_are_parsed() {
     let url = |text: &str| {
         let mut given = flags([("cpa.url", text)]);
         given.set("cpa.mode", "pop");
@@ -262,7 +262,7 @@ fn urls() {
 }
 
 #[test]
-fn the_paths_of_cpas_own_pages_are_cut_from_its_url() {
+fn the_paths_of_cpas_pages_are_removed_from_its_url() {
     let load = |text: &str| load(&flags([("cpa.url", text)]), &with_key()).unwrap();
     for (given, base) in [
         ("http://h:8317/v0/management", "http://h:8317"),

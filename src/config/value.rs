@@ -1,11 +1,11 @@
-//! How each kind of value is read from what was written. Nothing here guesses: what does not
-//! parse is refused with what would have been right.
+//! Parsers for each kind of value. They do not guess: a value that does not parse is refused with
+//! the expected format.
 
 use std::{fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use super::raw::Raw;
 
-/// A kind of value a key can have.
+/// A kind of value of a key.
 pub(super) trait Value: Sized + PartialOrd {
     /// Whether a wrong value may be quoted.
     const QUOTED: bool = true;
@@ -87,7 +87,7 @@ const UNITS: [(&str, u64); 4] = [
     ("B", 1),
 ];
 
-/// In the largest unit that needs no fraction.
+/// In the largest unit without a fraction.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, size): &&(&str, u64)| self.0 >= *size && self.0.is_multiple_of(*size);
@@ -120,7 +120,7 @@ impl Value for ByteSize {
     }
 }
 
-/// Makes a closed choice readable from its words.
+/// Parses a closed choice from its names.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -128,7 +128,7 @@ macro_rules! choice {
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {
-            /// The word for it in the configuration.
+            /// The name in the configuration.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -148,9 +148,9 @@ macro_rules! choice {
 }
 
 choice! {
-    /// How records are taken from the CPA.
+    /// Ingest mode.
     Mode {
-        /// What works best is found by probing, again and again.
+        /// The best available mode, found by repeated probes.
         Auto = "auto",
         Pop = "pop",
         Subscribe = "subscribe",
@@ -159,7 +159,7 @@ choice! {
 }
 
 choice! {
-    /// What a cache write of unknown lifetime costs.
+    /// Price of a cache write of unknown lifetime.
     CacheWrites {
         /// The five-minute write: a lower bound.
         FiveMinutes = "5m",
@@ -169,7 +169,7 @@ choice! {
 }
 
 choice! {
-    /// Least severe messages that are written.
+    /// Minimum level of written messages.
     LogLevel {
         Error = "error",
         Warn = "warn",
@@ -180,7 +180,7 @@ choice! {
 }
 
 choice! {
-    /// How a log line looks.
+    /// Format of log lines.
     LogFormat {
         /// Text on a terminal, else JSON.
         Auto = "auto",

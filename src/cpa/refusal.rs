@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) enum Refusal {
     WrongKey,
     MissingKey,
-    /// Too many failed logins from our address; the rest of the ban as CPA stated it.
+    /// Too many failed logins from our address; the remaining time as CPA states it.
     Banned(Option<Duration>),
     /// CPA accepts no remote management.
     RemoteDisabled,

@@ -20,7 +20,8 @@ pub(crate) enum Remedy {
     PlainPort,
     /// Plain HTTP to a port that speaks TLS.
     TlsPort,
-    /// The connection closed before any HTTP answer, or what came is not HTTP; so does a TLS port.
+    /// The connection closed before any HTTP response, or the bytes are not HTTP; a TLS port does
+    /// this.
     PerhapsTlsPort,
     NoListener,
     UnknownHost,

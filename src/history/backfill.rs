@@ -1,8 +1,8 @@
-//! Stored events as the counters' past, as blocks of Prometheus' database or as OpenMetrics.
+//! Exports stored events as past samples of the counters, as TSDB blocks or as OpenMetrics.
 //!
-//! The past ends where the live counters began: they started at zero there, and so does the last
-//! sample of each series. A later end makes sense for a Prometheus that came later than the
-//! exporter; from the first live event on, only what the live counters counted is written.
+//! The export ends where the live counters start: they start at zero, and so does the last sample
+//! of each series. A later end is useful for a Prometheus that was installed after the exporter;
+//! from the first live event on, only events that the live counters count are exported.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::metrics::{Aliases, Caps, PastOutput, PastPage, PastTimes, past_bounds
 use crate::model::{DimId, Dimension, FailureReason, PastFamily, PastKey, UnixNanos};
 use crate::store::{Extent, NewName, PastRange, Reader, StoreError};
 
-/// Most steps of a range: what one series has in them is held in memory.
+/// Maximum number of steps: the samples of one series are held in memory.
 const MAX_STEPS: i64 = 2_000_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,37 +22,37 @@ pub enum BackfillError {
     Write(#[from] io::Error),
     #[error("the range ends before it begins")]
     Empty,
-    #[error("the range has {0} steps, more than {MAX_STEPS}; take longer steps or a shorter range")]
+    #[error("the range has {0} steps, more than {MAX_STEPS}; use longer steps or a shorter range")]
     TooLong(i64),
-    #[error("a step takes from 1s to 4m, or the series would look gone in between")]
+    #[error("a step is 1s to 4m; a longer one would make the series stale between samples")]
     Step,
 }
 
-/// What is asked for.
+/// Options of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// `None`: from the first event on.
     pub from: Option<UnixNanos>,
-    /// `None`: until live counting begins, or now.
+    /// `None`: until the live counters start, or now.
     pub to: Option<UnixNanos>,
     pub step: Duration,
 }
 
-/// What was written.
+/// Result of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backfill {
     pub series: u64,
     pub samples: u64,
     pub from: UnixNanos,
     pub to: UnixNanos,
-    /// Whether the range goes on into the time of live counting.
+    /// Whether the range overlaps the time of the live counters.
     pub joins_live: bool,
-    /// Imported events in that time, which are left out.
+    /// Imported events in the overlap, which are not exported.
     pub left_out: u64,
 }
 
 impl Backfill {
-    /// Writes the past. `target` are the labels that a scrape would add.
+    /// Writes the samples. `target` are the labels that a scrape adds.
     pub fn write(
         reader: &Reader,
         out: PastOutput<impl Write>,
@@ -61,7 +61,7 @@ impl Backfill {
         (caps, aliases): (Caps, Aliases),
         target: &[(String, String)],
     ) -> Result<Self, BackfillError> {
-        // A running exporter goes on naming and counting; all families shall tell of one moment.
+        // A running exporter continues to write; all families must be read from one snapshot.
         reader.hold()?;
         let asked = range.within(&reader.extent()?, now)?;
         let PastRange {
@@ -109,7 +109,7 @@ impl Backfill {
 }
 
 impl Range {
-    /// With what is left open said by what is stored.
+    /// Fills the open ends of the range from the stored events.
     fn within(&self, extent: &Extent, now: UnixNanos) -> Result<PastRange, BackfillError> {
         let step_ms = i64::try_from(self.step.as_millis()).unwrap_or(i64::MAX);
         if !(1000..=240_000).contains(&step_ms) {
@@ -138,8 +138,8 @@ fn as_text(name: &NewName) -> (Dimension, DimId, &str, &str) {
     (name.dimension, name.id, &name.value, &name.label)
 }
 
-/// Registers every id that can be a label. Those that share one are sorted together, so the
-/// database is told of them.
+/// Registers every id that can be a label value. Ids with the same value are sorted together, so
+/// the reader gets the mapping.
 fn show<W: Write>(
     reader: &Reader,
     page: &mut PastPage<W>,
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_range_leaves_open_is_what_is_stored_before_live_counting() {
+    fn open_ends_cover_the_events_before_the_live_counters() {
         let at = UnixNanos::from_millis;
         let extent = Extent {
             first: Some(at(10_000)),
@@ -187,7 +187,7 @@ mod tests {
             within(Some(20_000), Some(60_000), 1000).unwrap(),
             [20_000, 60_000]
         );
-        // Before everything: nothing, but no mistake.
+        // A range before all events is empty but valid.
         assert_eq!(within(None, Some(5000), 1000).unwrap(), [5000, 5000]);
         for step in [999, 240_001] {
             let refused = within(None, None, step);

@@ -1,4 +1,4 @@
-//! Records as JSON lines into the database.
+//! Imports records from JSON lines into the database.
 
 use std::fmt;
 use std::io::{self, BufRead, Read as _};
@@ -7,10 +7,10 @@ use crate::decode::{Decoded, Decoder, Reject};
 use crate::model::{Event, Money, Route, UnixNanos};
 use crate::store::{NewName, Store, StoreError};
 
-/// What waits for a commit: enough that commits are few, little enough for a small machine.
+/// Records per commit: large enough for few commits, small enough for a small machine.
 const CHUNK_RECORDS: usize = 5_000;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-/// Longest line that is read whole. The decoder refuses what is longer than 8 MiB.
+/// Maximum length of a line in memory. The decoder rejects payloads above 8 MiB.
 const MAX_LINE: usize = 8 * 1024 * 1024 + 1;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,18 +21,18 @@ pub enum ImportError {
     Read(#[from] io::Error),
 }
 
-/// Who tells what events are worth, and wants to know of what is stored.
+/// Prices imported events and receives the stored ones.
 pub trait ImportSink {
-    /// Values that were never seen before, ahead of the event that brings them.
+    /// New values of dimensions, before the event that has them.
     fn names(&mut self, names: Vec<NewName>);
 
     fn money(&mut self, event: &Event<'_>, route: &Route) -> Money;
 
-    /// An event that is new. It counts once its chunk is committed.
+    /// A new event. It counts once its chunk is committed.
     fn entered(&mut self, event: &Event<'_>, route: &Route, money: &Money);
 }
 
-/// Leaves the worth of everything to `reprice`.
+/// Imports without prices; `reprice` adds them.
 #[derive(Debug)]
 pub struct Unpriced;
 
@@ -46,7 +46,7 @@ impl ImportSink for Unpriced {
     fn entered(&mut self, _event: &Event<'_>, _route: &Route, _money: &Money) {}
 }
 
-/// An import under way. What has been taken is committed in chunks.
+/// A running import. Records are committed in chunks.
 pub struct Import<'a> {
     store: &'a mut Store,
     decoder: &'a Decoder,
@@ -55,7 +55,7 @@ pub struct Import<'a> {
     chunk: Chunk,
 }
 
-/// Records that wait for a commit, and what became of those before.
+/// Records waiting for a commit, and the result of the earlier ones.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     waiting: Vec<Box<[u8]>>,
@@ -63,20 +63,20 @@ pub(super) struct Chunk {
     pub(super) summary: Summary,
 }
 
-/// What became of the records.
+/// Result of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub stored: u64,
     pub known: u64,
     pub rejected: u64,
-    /// CPA's own messages to subscribers, which are no records.
+    /// CPA's own messages to subscribers, which are not records.
     pub messages: u64,
-    /// First and last time among the stored.
+    /// First and last time of the stored records.
     pub span: Option<(UnixNanos, UnixNanos)>,
 }
 
 impl<'a> Import<'a> {
-    /// `now` is when the records are said to have been received.
+    /// `now` becomes the records' time of receipt.
     pub fn new(
         store: &'a mut Store,
         decoder: &'a Decoder,
@@ -92,7 +92,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Takes one record.
+    /// Adds one record.
     pub fn take(&mut self, payload: &[u8]) -> Result<(), ImportError> {
         self.chunk.take(payload);
         if self.chunk.holds(CHUNK_RECORDS) {
@@ -101,7 +101,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Takes all lines; empty ones are skipped.
+    /// Adds all lines; empty ones are skipped.
     pub fn take_lines(&mut self, mut lines: Lines<impl BufRead>) -> Result<(), ImportError> {
         while let Some(line) = lines.next_record()? {
             self.take(line)?;
@@ -109,7 +109,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Commits what is left and says what became of it all.
+    /// Commits the rest and returns the result.
     pub fn finish(mut self) -> Result<Summary, ImportError> {
         self.commit()?;
         Ok(self.chunk.summary)
@@ -133,12 +133,12 @@ impl Chunk {
         self.waiting.push(payload.into());
     }
 
-    /// Whether it is time for a commit.
+    /// Whether a commit is due.
     pub(super) fn holds(&self, records: usize) -> bool {
         self.waiting.len() >= records || self.bytes >= CHUNK_BYTES
     }
 
-    /// All or nothing: after an error the records still wait.
+    /// Atomic: after an error the records still wait.
     pub(super) fn commit(
         &mut self,
         store: &mut Store,
@@ -199,7 +199,7 @@ impl Summary {
         self.stored + self.known + self.rejected + self.messages
     }
 
-    /// A file of something else altogether.
+    /// Whether no line was a record.
     pub fn is_nothing_read(&self) -> bool {
         self.rejected > 0 && self.rejected == self.read()
     }
@@ -259,9 +259,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line without its end. One that is too long is cut behind the length at which the
-    /// decoder refuses it; the rest is skipped.
-    /// True at the end of the file.
+    /// Reads the next line without its end. A line that is too long is cut after the length at
+    /// which the decoder rejects it; the rest is skipped. True at the end of the file.
     fn read_line(&mut self) -> io::Result<bool> {
         self.line.clear();
         let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_accounted_for_and_a_second_import_adds_nothing() {
+    fn every_line_is_counted_and_a_second_import_adds_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let text = format!(
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_costs_bounded_memory() {
+    fn an_endless_line_uses_bounded_memory() {
         let mut text = vec![b'x'; 3 * MAX_LINE];
         text.extend_from_slice(b"\nshort\nlast");
         let mut lines = Lines::new(text.as_slice());
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_of_a_client_is_stored() {
+    fn client_keys_are_not_stored() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let broken = record("2026-11-01T00:00:00Z", "a").replace("2026", "never");

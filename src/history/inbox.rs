@@ -1,7 +1,7 @@
-//! Files of records on their way to a running exporter.
+//! Passes files of records to a running exporter.
 //!
-//! One process writes a database. Whoever imports beside it leaves the records in a directory that
-//! the exporter looks into, and finds there what became of them.
+//! One process writes a database. An import beside it writes the records to a directory that the
+//! exporter reads, and reads the result there.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
@@ -18,25 +18,25 @@ use crate::platform::{create_private_dir, create_private_file};
 use crate::store::{Store, StoreError};
 
 const DIRECTORY: &str = "import";
-/// What a file is called while it is written, once it is whole, and what its answer is.
+/// File name endings: being written, complete, and result.
 const PART: &str = "part";
 const RECORDS: &str = "jsonl";
 const ANSWER: &str = "done";
-/// Live records wait for no more than these.
+/// Maximum records per step, which delays live records.
 const STEP_RECORDS: usize = 1000;
-/// The directory is looked at so often.
+/// Interval between reads of the directory.
 const LOOK: Duration = Duration::from_secs(1);
-/// Nobody waits any more for what is older.
+/// Age after which a result is removed: no import waits so long.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 const BUFFER: usize = 256 * 1024;
 
-/// Records that a running exporter is to import.
+/// Records for a running exporter to import.
 #[derive(Debug)]
 pub struct HandedOver {
     records: PathBuf,
 }
 
-/// What the exporter says about them.
+/// The exporter's result of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub text: String,
@@ -44,7 +44,7 @@ pub struct Answer {
 }
 
 impl HandedOver {
-    /// Copies the records to where the exporter finds them, all at once.
+    /// Copies the records to the exporter's directory, atomically.
     pub fn write(storage: &Path, mut input: impl BufRead, now: UnixNanos) -> io::Result<Self> {
         let directory = storage.join(DIRECTORY);
         create_private_dir(&directory)?;
@@ -59,7 +59,7 @@ impl HandedOver {
         Ok(Self { records })
     }
 
-    /// The answer, once it is there.
+    /// The result, once it exists.
     pub fn answer(&self) -> io::Result<Option<Answer>> {
         let path = self.records.with_extension(ANSWER);
         match fs::read(&path) {
@@ -99,7 +99,7 @@ impl Inbox {
         }
     }
 
-    /// Whether a file is in hand, or it is time to look for one.
+    /// Whether a file is open, or a read of the directory is due.
     pub fn wants_a_step(&self) -> bool {
         let recently = |at: Instant| at.elapsed() < LOOK;
         self.current.is_some() || !self.looked.is_some_and(recently)
@@ -141,7 +141,7 @@ impl Inbox {
         }
     }
 
-    /// The oldest file that is whole.
+    /// The oldest complete file.
     fn next(&self) -> Option<Current> {
         let mut found: Vec<PathBuf> = files(&self.directory)
             .filter(|path| path.extension().is_some_and(|e| e == RECORDS))
@@ -161,7 +161,7 @@ impl Inbox {
         })
     }
 
-    /// The answer comes first: a crash in between imports again, which changes nothing.
+    /// Writes the result first: a crash before the removal imports again, which changes nothing.
     fn finish(&mut self, answer: &Answer) {
         let Some(Current { path, .. }) = self.current.take() else {
             return;
@@ -176,7 +176,7 @@ impl Inbox {
 }
 
 impl Current {
-    /// Reads what a step takes. False at the end.
+    /// Reads the records of a step. False at the end.
     fn fill(&mut self) -> io::Result<bool> {
         while !self.chunk.holds(STEP_RECORDS) {
             match self.lines.next_record()? {
@@ -204,7 +204,7 @@ impl Answer {
     }
 }
 
-/// Removes what nobody waits for.
+/// Removes expired results.
 fn tidy(directory: &Path, now: UnixNanos) {
     let old = |path: &PathBuf| {
         let modified = fs::metadata(path).and_then(|about| about.modified());
@@ -217,12 +217,12 @@ fn tidy(directory: &Path, now: UnixNanos) {
     let ours = |path: &PathBuf| path.extension().is_some_and(|e| e == PART || e == ANSWER);
     for path in files(directory).filter(ours).filter(old) {
         if let Err(error) = fs::remove_file(&path) {
-            tracing::debug!(error = %Chain(&error), "an old answer stays");
+            tracing::debug!(error = %Chain(&error), "cannot remove an old import result");
         }
     }
 }
 
-/// None where nothing was ever handed over.
+/// Empty without the directory.
 fn files(directory: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path()))
@@ -244,7 +244,7 @@ mod tests {
         )
     }
 
-    /// Steps until nothing is left; the number of them.
+    /// Steps until no file is left and returns the number of steps.
     fn drain(inbox: &mut Inbox, store: &mut Store) -> usize {
         let decoder = Decoder::new(HashKey([7; 16]));
         let mut steps = 0;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_imported_in_steps_and_answered() {
+    fn files_are_imported_in_steps_and_get_a_result() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let mut inbox = Inbox::new(dir.path(), NOW);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_interrupted_is_imported_from_its_beginning() {
+    fn an_import_interrupted_by_a_crash_starts_from_its_beginning() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let text: String = (0..1500).map(|at| record(at) + "\n").collect();

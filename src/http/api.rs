@@ -1,5 +1,5 @@
-//! `/api/v1`, for dashboards, scripts and the command line: JSON in, JSON out. Here are the routes and
-//! the authorization; the handlers of a resource are in its file, its types in [`crate::api`].
+//! Routes and authorization of `/api/v1`, the JSON API of dashboards, scripts and the command line. The
+//! handlers of a resource are in its own file, its types in [`crate::api`].
 
 mod quota;
 
@@ -19,16 +19,16 @@ use super::page;
 use crate::api::Problem;
 use crate::config::Secret;
 
-/// Longest body of a request.
+/// Maximum size of a request body.
 const MAX_BODY: usize = 64 * 1024;
 
 pub use quota::QuotaService;
 
-/// What the API answers from.
+/// Dependencies of the API.
 #[derive(Clone, Debug)]
 pub struct ApiParts {
     pub quotas: Arc<dyn QuotaService>,
-    /// What callers must show. Without one, questions are answered and nothing is changed.
+    /// Bearer token for writes. Without one, the API is read-only.
     pub token: Option<Secret>,
 }
 
@@ -55,25 +55,25 @@ async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) 
         None if reads => next.run(request).await,
         None => problem(
             StatusCode::FORBIDDEN,
-            "web.api_token_file is not set, so nothing can be changed here",
+            "web.api_token_file is not set, so the API is read-only",
         ),
         Some(token) => match token.read() {
             Ok(token) if shows(request.headers(), token.expose_secret()) => next.run(request).await,
             Ok(_) => {
-                let mut response = problem(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+                let mut response = problem(StatusCode::UNAUTHORIZED, "a bearer token is required");
                 let ask = header::HeaderValue::from_static("Bearer");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
                 response
             }
             Err(_unreadable) => problem(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the file of web.api_token_file cannot be read",
+                "cannot read the file of web.api_token_file",
             ),
         },
     }
 }
 
-/// Compares all of it, so that the time tells nothing about the token.
+/// Compares in constant time, so that the duration reveals nothing about the token.
 fn shows(headers: &HeaderMap, token: &str) -> bool {
     let shown = headers
         .get(header::AUTHORIZATION)

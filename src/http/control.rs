@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// Whether the program does its work yet, and if not, why. Clones share one answer.
+/// Whether the program is ready, and if not, why. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<RwLock<Option<&'static str>>>);
 
@@ -22,7 +22,7 @@ impl Readiness {
         self.set(Some(reason));
     }
 
-    /// The reason why not; `None` when ready.
+    /// The reason for not being ready; `None` when ready.
     pub fn reason(&self) -> Option<&'static str> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -32,26 +32,26 @@ impl Readiness {
     }
 }
 
-/// Reloads wait in line, so that two of them never run at once. More than this wait nowhere.
+/// Maximum number of queued reloads; they run one after another.
 const WAITING_RELOADS: usize = 4;
 
-/// Asks for the configuration to be read again.
+/// Requests reloads of the configuration.
 #[derive(Clone, Debug)]
 pub struct ReloadHandle(mpsc::Sender<ReloadRequest>);
 
-/// Where the asked-for reloads arrive.
+/// Receives reload requests.
 #[derive(Debug)]
 pub struct ReloadRequests(mpsc::Receiver<ReloadRequest>);
 
-/// One reload that somebody waits for.
+/// One reload request.
 #[derive(Debug)]
-#[must_use = "somebody waits for the outcome"]
+#[must_use = "the requester waits for the outcome"]
 pub struct ReloadRequest(Option<oneshot::Sender<Result<Reloaded, String>>>);
 
-/// The configuration was read again.
+/// Result of a successful reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
-    /// Sections with changes that only a restart brings.
+    /// Sections with changes that need a restart.
     pub needs_restart: Vec<&'static str>,
 }
 
@@ -61,14 +61,14 @@ pub fn reload_channel() -> (ReloadHandle, ReloadRequests) {
 }
 
 impl ReloadHandle {
-    /// Asks without waiting for the outcome. When reloads wait in line already, those will do.
+    /// Requests a reload without waiting. When the queue is full, the queued ones are enough.
     pub fn request(&self) {
         if self.0.try_send(ReloadRequest(None)).is_err() {
-            tracing::debug!("a reload is waiting already");
+            tracing::debug!("reload request skipped: the queue is full");
         }
     }
 
-    /// Asks and waits for the outcome.
+    /// Requests a reload and waits for the result.
     pub async fn reload(&self) -> Result<Reloaded, String> {
         let (sender, outcome) = oneshot::channel();
         let stopping = |_closed| "the exporter is stopping".to_owned();
@@ -85,17 +85,17 @@ impl ReloadHandle {
 }
 
 impl ReloadRequests {
-    /// `None` when nobody can ask any more. Cancel-safe.
+    /// `None` when all handles are dropped. Cancel-safe.
     pub async fn next(&mut self) -> Option<ReloadRequest> {
         self.0.recv().await
     }
 }
 
 impl ReloadRequest {
-    /// Tells who asked; the error is shown to them.
+    /// Sends the result to the requester, which shows the error.
     pub fn finish(self, outcome: Result<Reloaded, String>) {
         if let Some(sender) = self.0 {
-            // Who asked may have gone away; the outcome was logged where it came about.
+            // The requester may be gone; the outcome is already in the log.
             sender.send(outcome).ok();
         }
     }

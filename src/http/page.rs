@@ -1,4 +1,4 @@
-//! Pages for people, and the headers that keep browsers from doing more with them than show them.
+//! Pages for people, and headers that restrict what browsers do with them.
 
 use axum::{
     http::{
@@ -13,7 +13,7 @@ use axum::{
 
 use crate::version;
 
-/// No script, no foreign asset, no frame: a page of ours has only its own inline style.
+/// No script, no foreign asset, no frame: our pages have only inline styles.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'",
@@ -33,7 +33,7 @@ pub(super) fn html(body: String) -> Response {
     guarded(([(CONTENT_TYPE, HTML)], body).into_response())
 }
 
-/// Keeps what is answered out of caches and frames.
+/// Keeps responses out of caches and frames.
 pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);

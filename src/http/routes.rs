@@ -1,4 +1,4 @@
-//! Which path is answered by what.
+//! The routes of the server.
 
 use axum::{
     Router,
@@ -12,10 +12,10 @@ use super::api::{self, ApiParts};
 use super::{Readiness, ReloadHandle, page};
 use crate::config::TelemetryPath;
 
-/// What the routes are made of.
+/// Dependencies of the routes.
 #[derive(Debug)]
 pub struct Parts {
-    /// Answers the telemetry path; its handler sits at `/`.
+    /// Router of the telemetry path; its handler is at `/`.
     pub telemetry: Router,
     pub telemetry_path: TelemetryPath,
     pub readiness: Readiness,
@@ -43,7 +43,7 @@ pub fn router(parts: Parts) -> Router {
         .fallback(not_found)
 }
 
-/// The process answers, so it is alive; whether its work goes well is the metrics' business.
+/// A response means that the process is alive; metrics show whether it works well.
 async fn healthy() -> Response {
     page::text(StatusCode::OK, "healthy")
 }
@@ -60,7 +60,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
 
 async fn do_reload(State(reload): State<Option<ReloadHandle>>) -> Response {
     let Some(reload) = reload else {
-        let text = "reload over HTTP is off: --web.enable-lifecycle switches it on, SIGHUP always \
+        let text = "reload over HTTP is disabled: --web.enable-lifecycle enables it, SIGHUP always \
                     works";
         return page::text(StatusCode::FORBIDDEN, text);
     };
@@ -72,7 +72,7 @@ async fn do_reload(State(reload): State<Option<ReloadHandle>>) -> Response {
             page::text(StatusCode::OK, text)
         }
         Err(problem) => {
-            let text = format!("not reloaded, the old configuration stays:\n{problem}");
+            let text = format!("not reloaded; the old configuration stays in force:\n{problem}");
             page::text(StatusCode::INTERNAL_SERVER_ERROR, text)
         }
     }

@@ -1,4 +1,4 @@
-//! The telemetry path: content negotiation and what counts as having been seen.
+//! The telemetry path: content negotiation, and which scrapes have seen new series.
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -13,8 +13,8 @@ use super::page;
 use crate::clock::Clock;
 use crate::metrics::{Audience, Dialect, Exposition, Form};
 
-/// Sent by everything that scrapes as Prometheus does: Prometheus, vmagent, Alloy, the
-/// OpenTelemetry collector. A person's browser or `curl` does not send it.
+/// Sent by scrapers in the manner of Prometheus: Prometheus, vmagent, Alloy, the OpenTelemetry
+/// collector. Browsers and `curl` do not send it.
 const SCRAPE_TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ struct Scrape {
     clock: Clock,
 }
 
-/// Answers at `/`.
+/// Router with the handler at `/`.
 pub fn router(exposition: Exposition, clock: Clock) -> Router {
     Router::new()
         .route("/", get(scrape))
@@ -95,7 +95,7 @@ fn names(query: &str) -> Vec<String> {
         .collect()
 }
 
-/// OpenMetrics for those who ask for it at least as much as for plain text; text for all others.
+/// OpenMetrics for clients that prefer it at least as much as plain text; text for all others.
 fn dialect(accept: &str) -> Dialect {
     let mut open_metrics = 0.0_f32;
     let mut plain = 0.0_f32;
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dialect_follows_what_is_asked_for() {
+    fn the_dialect_follows_the_accept_header() {
         let prometheus_2 = "application/openmetrics-text;version=1.0.0,\
             application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_only_when_it_is_accepted() {
+    fn gzip_is_used_only_when_accepted() {
         assert!(wants_gzip("gzip"));
         assert!(wants_gzip("deflate, GZIP;q=0.5"));
         assert!(!wants_gzip("gzip;q=0"));

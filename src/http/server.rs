@@ -1,4 +1,4 @@
-//! Connections: how many, how long they may dawdle, how they end.
+//! Connections: their number, time-outs and end.
 
 use std::{
     io,
@@ -26,27 +26,27 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ListenAddress;
 use crate::errors::{Chain, RepeatLimit};
 
-/// Time a client gets to send its request head, and to send the next one on the same connection.
+/// Time-out of a request head, and of an idle connection.
 ///
 /// Longer than the usual scrape intervals, so that Prometheus keeps its connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Largest request head.
+/// Maximum size of a request head.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// Time that open requests get after the stop.
+/// Time for open requests after a stop.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// Pause after a failed accept; the usual cause is a lack of file descriptors, which takes time.
+/// Pause after a failed accept; the usual cause is a lack of file descriptors, which lasts a while.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the first of the address's sockets that the system has.
+/// Binds the first address that the system supports.
 pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for socket in address.bind_to() {
         match TcpListener::bind(&socket).await {
             Ok(listener) => return Ok(listener),
-            // The other address family would only hide what is wrong.
+            // An error of the other address family would only hide this one.
             Err(error) if is_final(error.kind()) => return Err(error),
             Err(error) => last = error,
         }
@@ -104,9 +104,9 @@ pub async fn serve(
     }
 }
 
-/// Takes a place before the connection, so that more clients than places wait in the backlog.
+/// Acquires a permit before it accepts, so that clients above the limit wait in the backlog.
 ///
-/// Cancel-safe: both waits are, and a permit that is dropped goes back.
+/// Cancel-safe: both waits are, and a dropped permit is returned.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -129,7 +129,7 @@ struct Server {
 impl Server {
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "no TCP_NODELAY");
+            tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
         let connection = Connection {
             stream,
@@ -172,7 +172,7 @@ impl Connection {
             );
         if let Err(error) = self.watcher.watch(connection).await {
             let error = tracing::field::display(Chain(&error));
-            tracing::debug!(peer = %self.peer, error, "a connection ended early");
+            tracing::debug!(peer = %self.peer, error, "connection ended early");
         }
     }
 }

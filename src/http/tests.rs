@@ -96,7 +96,7 @@ async fn get_text(router: &Router, path: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn the_landing_page_names_what_there_is() {
+async fn the_landing_page_links_all_endpoints() {
     let router = router(parts("/deep/metrics"));
     let answer = ask(&router, Method::GET, "/").await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -185,7 +185,7 @@ async fn health_does_not_depend_on_readiness() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_one() {
+async fn a_wrong_method_returns_405_with_allow() {
     let router = router(parts("/metrics"));
     for (method, path, allowed) in [
         (Method::GET, "/-/reload", "POST"),
@@ -200,7 +200,7 @@ async fn a_wrong_method_is_told_the_right_one() {
 }
 
 #[tokio::test]
-async fn reload_is_off_unless_switched_on() {
+async fn reload_is_disabled_by_default() {
     let answer = ask(&router(parts("/metrics")), Method::POST, "/-/reload").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert!(
@@ -211,7 +211,7 @@ async fn reload_is_off_unless_switched_on() {
 }
 
 #[tokio::test]
-async fn reload_answers_with_its_outcome() {
+async fn reload_responds_with_its_outcome() {
     let (handle, mut requests) = reload_channel();
     let mut parts = parts("/metrics");
     parts.reload = Some(handle);
@@ -242,7 +242,7 @@ async fn reload_answers_with_its_outcome() {
         (200, expected)
     );
     let second = ask(&router, Method::POST, "/-/reload").await;
-    let expected = "not reloaded, the old configuration stays:\n\
+    let expected = "not reloaded; the old configuration stays in force:\n\
                     config.toml:1:1: colour: unknown key\n";
     assert_eq!(
         (second.status.as_u16(), second.body.as_str()),
@@ -297,7 +297,7 @@ async fn an_open_request_is_answered_before_the_stop() {
     );
     let mut served = served(slow, 8).await;
     let mut stream = request(served.address, "/slow").await.unwrap();
-    // Until the request is inside, the stop would rightly refuse it.
+    // A stop may refuse a request that has not arrived.
     sleep(Duration::from_millis(50)).await;
     served.stop.cancel();
     assert!(answer(&mut stream).await.ends_with("done"));
@@ -307,7 +307,7 @@ async fn an_open_request_is_answered_before_the_stop() {
 }
 
 #[tokio::test]
-async fn more_connections_than_places_wait_for_one() {
+async fn connections_above_the_limit_wait() {
     let served = served(router(parts("/metrics")), 1).await;
     let mut first = request(served.address, "/-/healthy").await.unwrap();
     assert!(answer(&mut first).await.starts_with("HTTP/1.1 200"));
@@ -319,7 +319,7 @@ async fn more_connections_than_places_wait_for_one() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_an_error_and_every_interface_can_be_bound() {
+async fn an_address_in_use_is_an_error_and_all_interfaces_can_be_bound() {
     let address = |text: &str| {
         let mut flags = Flags::default();
         flags.set("web.listen_address", text);

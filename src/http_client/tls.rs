@@ -1,4 +1,4 @@
-//! Trust in servers by certificates from a file.
+//! Verification of servers by a CA file.
 
 use std::sync::Arc;
 
@@ -15,8 +15,7 @@ use super::ClientError;
 /// Accepts what webpki accepts with the file's certificates as trust anchors, and a certificate
 /// that is itself in the file, as `curl --cacert` does.
 ///
-/// webpki refuses the latter when it says that it is an authority, which is what
-/// `openssl req -x509` makes.
+/// webpki rejects the latter when it is marked as an authority, which `openssl req -x509` does.
 #[derive(Debug)]
 pub(super) struct FileVerifier {
     anchors: Arc<WebPkiServerVerifier>,
@@ -62,7 +61,7 @@ impl ServerCertVerifier for FileVerifier {
             now,
         );
         match verified {
-            // webpki looks at the validity before it looks for an issuer.
+            // webpki checks the validity before it searches an issuer.
             Err(error) if lacks_issuer(&error) && self.certificates.contains(end_entity) => {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -96,13 +95,13 @@ impl ServerCertVerifier for FileVerifier {
     }
 }
 
-/// Nobody in the file vouches for the certificate; nothing else is wrong with it. A signature is bad
-/// where the file has another certificate of the same name, such as the one before a renewal.
+/// No certificate in the file is the issuer; the certificate has no other fault. A signature is bad
+/// when the file has another certificate of the same name, such as the one before a renewal.
 pub(crate) fn lacks_issuer(error: &Error) -> bool {
     let Error::InvalidCertificate(error) = error else {
         return false;
     };
-    // rustls has no variant for webpki's `CaUsedAsEndEntity`; the text is all there is.
+    // rustls has no variant for webpki's `CaUsedAsEndEntity`; only the text identifies it.
     [
         CertificateError::UnknownIssuer,
         CertificateError::BadSignature,
@@ -180,7 +179,7 @@ mod tests {
                 matches!(early, Err(CertificateError::NotValidYetContext { .. })),
                 "{ca} {early:?}"
             );
-            // The same names under another key.
+            // The same names with another key.
             let forged = params(ca)
                 .self_signed(&KeyPair::generate().unwrap())
                 .unwrap();
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_trusted_by_its_authority_or_alone() {
+    fn a_certificate_is_trusted_by_its_authority_or_itself() {
         let authority = CertifiedIssuer::self_signed(params(true), KeyPair::generate().unwrap());
         let authority = authority.unwrap();
         let key = KeyPair::generate().unwrap();

@@ -40,7 +40,7 @@ async fn an_essential_task_that_returns_stops_the_process() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_tasks_may_end() {
+async fn other_tasks_may_end_early() {
     let life = Lifecycle::new();
     life.spawn("once", async {});
     let got = life
@@ -57,7 +57,7 @@ async fn other_tasks_may_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_drains_and_waits_no_longer_than_needed() {
+async fn a_signal_drains_without_waiting_for_the_grace_period() {
     let life = Lifecycle::new();
     drain_for(&life, Duration::from_secs(2));
     let (tx, mut signals) = mpsc::channel(4);
@@ -71,7 +71,7 @@ async fn a_signal_drains_and_waits_no_longer_than_needed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_grace_period_ends_in_the_hard_stop() {
+async fn the_grace_period_ends_with_the_hard_stop() {
     let life = Lifecycle::new();
     drain_for(&life, Duration::from_hours(1));
     let hard = life.hard();
@@ -87,7 +87,7 @@ async fn the_grace_period_ends_in_the_hard_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_signal_leaves_at_once() {
+async fn a_second_signal_exits_at_once() {
     let life = Lifecycle::new();
     drain_for(&life, Duration::from_hours(1));
     let (tx, mut signals) = mpsc::channel(4);
@@ -103,7 +103,7 @@ async fn a_second_signal_leaves_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_does_not_stop() {
+async fn a_reload_does_not_stop_the_process() {
     let life = Lifecycle::new();
     drain_for(&life, Duration::ZERO);
     let (tx, mut signals) = mpsc::channel(4);

@@ -9,18 +9,17 @@ use super::{Signal, State};
 
 use crate::errors::Chain;
 
-/// A new directory inherits the access list of its parent; the profile folders are private.
+/// A new directory inherits the access list of its parent; profile directories are private.
 pub(super) fn make_dir_private(_builder: &mut DirBuilder) {}
 
 pub(super) fn make_file_private(_options: &mut OpenOptions) {}
 
-/// There are no file modes to read; never a reason for a warning.
+/// Without file modes there is no warning.
 pub fn is_world_readable(_metadata: &Metadata) -> bool {
     false
 }
 
-/// Not known without foreign calls.
-/// No owners and modes to tell of.
+/// Without owners and modes there is no advice.
 pub fn access_remedy(_path: &Path, _error: &io::Error) -> String {
     String::new()
 }
@@ -49,7 +48,7 @@ impl Signals {
     }
 }
 
-/// There is no service manager that waits for messages.
+/// Without a service manager, states are dropped.
 #[derive(Clone, Debug)]
 pub struct Notifier;
 

@@ -24,13 +24,12 @@ pub(super) fn make_file_private(options: &mut OpenOptions) {
     options.mode(0o600);
 }
 
-/// Whether anybody on the machine may read the file.
+/// Whether every user of the machine may read the file.
 pub fn is_world_readable(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o004 != 0
 }
 
-/// What helps when the file `path` may not be used or made, as the end of a message; empty for other
-/// errors.
+/// Advice for a denied access to `path`, as the end of a message; empty for other errors.
 pub fn access_remedy(path: &Path, error: &io::Error) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
@@ -51,7 +50,7 @@ pub fn access_remedy(path: &Path, error: &io::Error) -> String {
         Some(parent) if is_missing(path) => parent,
         _ => path,
     };
-    // What lies in a closed directory cannot be looked at; what is above it can.
+    // The metadata below a closed directory is unreadable; use the nearest readable ancestor.
     let place = path
         .ancestors()
         .find_map(|place| Some((place, place.metadata().ok()?)));
@@ -79,7 +78,7 @@ pub fn free_space(path: &Path) -> Option<u64> {
     stat.f_bavail.checked_mul(stat.f_frsize)
 }
 
-/// The signals of this process, from the moment it was made.
+/// The process's signals since its creation.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Stream,
@@ -89,7 +88,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over: from here on they no longer kill the process.
+    /// Installs the handlers: from here on the signals do not end the process.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -99,7 +98,7 @@ impl Signals {
         })
     }
 
-    /// Cancel-safe: a signal that arrives while nobody waits is kept for the next call.
+    /// Cancel-safe: a signal without a waiting call is kept for the next one.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             Some(()) = self.terminate.recv() => Signal::Stop,
@@ -110,7 +109,7 @@ impl Signals {
     }
 }
 
-/// Speaks systemd's readiness protocol; silent where no service manager listens.
+/// Implements systemd's readiness protocol; does nothing without a service manager.
 #[derive(Clone, Debug)]
 pub struct Notifier {
     socket: Option<OsString>,
@@ -123,7 +122,7 @@ impl Notifier {
         Self { socket }
     }
 
-    /// A service manager that cannot be reached is logged and otherwise no reason to stop.
+    /// Logs a failure; the service manager is not essential.
     pub fn notify(&self, state: State) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = send(socket, &message(state)) {
@@ -140,7 +139,7 @@ fn send(socket: &OsString, message: &str) -> io::Result<()> {
         .map(drop)
 }
 
-/// A leading `@` stands for the abstract namespace, which only Linux has.
+/// A leading `@` means the abstract namespace, which only Linux has.
 fn address(socket: &OsString) -> io::Result<SocketAddr> {
     #[cfg(target_os = "linux")]
     {
@@ -175,7 +174,7 @@ mod tests {
     };
 
     #[test]
-    fn a_denied_path_is_named_with_its_owner_and_a_command() {
+    fn a_denied_path_has_its_owner_and_a_command() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("key");
         fs::write(&file, "k").unwrap();
@@ -190,7 +189,7 @@ mod tests {
                  `chmod u+rwX {shown}` opens it"
             )
         );
-        // What is not there yet is refused by its directory.
+        // For a missing path, its directory denies the access.
         let shown = dir.path().display();
         let absent = access_remedy(&dir.path().join("absent"), &denied);
         assert!(absent.contains(&format!("{shown} belongs to")), "{absent}");
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_manager_hears_of_each_state() {
+    fn the_service_manager_gets_each_state() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -230,7 +229,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn an_abstract_socket_is_reached() {
+    fn an_abstract_socket_works() {
         use std::os::linux::net::SocketAddrExt as _;
         let name = format!("cpa-exporter-test-{}", std::process::id());
         let manager =
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_created_private_is_private() {
+    fn private_files_and_directories_have_private_modes() {
         let dir = tempfile::tempdir().unwrap();
         let created = dir.path().join("a/b");
         create_private_dir(&created).unwrap();

@@ -9,7 +9,7 @@ use crate::sinks::Sinks;
 use crate::support::{Alertmanager, client, eventually, free_port, get, have};
 use crate::tools::shipped;
 
-/// Exit code, what it said and what it complained.
+/// Exit code, stdout and stderr.
 async fn run(url: &str, flags: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
     command
@@ -36,7 +36,7 @@ fn webhook(sinks: &Sinks) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_test_arrives_and_that_is_said() {
+async fn a_test_alert_arrives_and_is_reported() {
     if !have(&["prometheus-alertmanager"]) {
         return;
     }
@@ -59,9 +59,9 @@ async fn a_test_arrives_and_that_is_said() {
     assert!(message.contains("\"severity\":\"critical\""), "{message}");
 }
 
-/// Before a receiver was chosen.
+/// Before a receiver is configured.
 #[tokio::test(flavor = "multi_thread")]
-async fn as_shipped_nothing_is_sent_and_that_is_said() {
+async fn the_shipped_configuration_sends_nothing_and_reports_it() {
     if !have(&["prometheus-alertmanager"]) {
         return;
     }
@@ -77,7 +77,7 @@ async fn as_shipped_nothing_is_sent_and_that_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_fails_is_named() {
+async fn a_failing_channel_is_named() {
     if !have(&["prometheus-alertmanager"]) {
         return;
     }
@@ -119,21 +119,18 @@ async fn a_silence_is_named() {
     .await;
     let (code, said, _) = run(&alertmanager.url, &["--wait", "1s"]).await;
     assert_eq!(code, 1);
-    assert!(
-        said.contains("a silence keeps it from being sent"),
-        "{said}"
-    );
+    assert!(said.contains("a silence suppresses it"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_is_said_without_the_password() {
+async fn errors_are_reported_without_the_password() {
     let nobody = format!("http://me:sesame@127.0.0.1:{}", free_port());
     let (code, _, complained) = run(&nobody, &[]).await;
     assert_eq!(code, 1);
     assert!(complained.contains("does not answer"), "{complained}");
     assert!(!complained.contains("sesame"), "{complained}");
 
-    // Something else that answers every request.
+    // Another server that answers every request.
     let sinks = Sinks::start().await;
     let (code, _, complained) = run(&format!("http://{}/am", sinks.http), &[]).await;
     assert_eq!(code, 1);

@@ -1,4 +1,4 @@
-//! A real Alertmanager with the shipped configuration tells each channel each kind of alert.
+//! A real Alertmanager with the shipped configuration sends each kind of alert to each channel.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::sinks::{Arrival, Sinks};
 use crate::source::{Alert, FILES, alerts};
 use crate::support::{Alertmanager, eventually_or, have, read, yaml};
 
-/// Where each channel's messages arrive.
+/// Receivers of each channel's messages.
 const CHANNELS: [&str; 6] = ["/bot", "/mail", "/slack", "/discord", "/webhook", "/ntfy"];
 
 struct Rig {
@@ -22,7 +22,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// Without quiet hours, whatever the time is when the test runs.
+    /// Without quiet hours, at any time of the test run.
     async fn start(language: &str) -> Self {
         let loud = |config: String| {
             let quiet = "mute_time_intervals: [quiet-hours]";
@@ -42,7 +42,7 @@ impl Rig {
         }
     }
 
-    /// Waits for `count` messages in every channel that `which` finds right.
+    /// Waits until every channel has `count` messages that match `which`.
     async fn arrived(&self, count: usize, which: impl Fn(&str) -> bool) -> Vec<Vec<Arrival>> {
         let check = async || {
             let mut found = Vec::new();
@@ -65,7 +65,7 @@ impl Rig {
     }
 }
 
-/// What the script makes for receiver `all`, with waits made short and Telegram's address ours.
+/// The script's output for receiver `all`, with short waits and a local Telegram address.
 fn config(dir: &Path, sinks: &Sinks, language: &str) -> String {
     let http = sinks.http;
     for (name, content) in [
@@ -109,8 +109,8 @@ fn config(dir: &Path, sinks: &Sinks, language: &str) -> String {
     made
 }
 
-/// One of each kind and severity, with labels and annotations as promtool has proved them; a job and an instance of
-/// its own keep them from muting each other.
+/// One of each kind and severity, with labels and annotations that promtool has verified. A job and
+/// an instance of its own keep each from inhibiting others.
 fn one_of_each() -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     for file in FILES {
@@ -206,9 +206,9 @@ async fn hostile_labels_are_text_everywhere() {
     }
 }
 
-/// Whole, without marks in it that the channel would not take back out.
+/// Complete, with all markup of the labels escaped for the channel.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runbook_elsewhere_can_be_followed() {
+async fn a_runbook_url_is_configurable() {
     if !have(&["prometheus-alertmanager", "amtool"]) {
         return;
     }
@@ -236,7 +236,7 @@ async fn a_runbook_elsewhere_can_be_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_is_told_but_not_of_a_reset() {
+async fn a_resolution_is_sent_except_for_a_reset() {
     if !have(&["prometheus-alertmanager", "amtool"]) {
         return;
     }
@@ -269,7 +269,7 @@ async fn the_end_is_told_but_not_of_a_reset() {
             || text.contains("answer** – resolved")
     })
     .await;
-    // The next message of the same group is later than one about its end would have been.
+    // The next message of the same group comes later than a resolution would.
     push("CPAQuotaReset", "info", "two", running).await;
     let resets = rig.arrived(2, reset).await;
     for message in resets.iter().flatten() {
@@ -278,9 +278,9 @@ async fn the_end_is_told_but_not_of_a_reset() {
     }
 }
 
-/// The quiet hours stretched over the whole day.
+/// Quiet hours of the whole day.
 #[tokio::test(flavor = "multi_thread")]
-async fn at_night_only_what_is_critical_is_told() {
+async fn at_night_only_critical_alerts_are_sent() {
     if !have(&["prometheus-alertmanager", "amtool"]) {
         return;
     }
@@ -299,7 +299,7 @@ async fn at_night_only_what_is_critical_is_told() {
     push("CPAQuotaReset", "info").await;
     push("CPATest", "warning").await;
     rig.arrived(1, |_| true).await;
-    // By the time of a second message the first ones would have been there.
+    // The first messages would arrive before a second one.
     push("CPADown", "critical").await;
     rig.arrived(2, |_| true).await;
     for arrival in rig.sinks.arrived() {

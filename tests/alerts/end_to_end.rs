@@ -1,4 +1,4 @@
-//! From a switch in CPA to a message, through every part: simulated CPA, exporter, Prometheus with the shipped
+//! From a switch in CPA to a message: simulated CPA, exporter, Prometheus with the shipped
 //! configuration, Alertmanager, webhook.
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use tempfile::tempdir;
 use crate::sinks::Sinks;
 use crate::support::{Alertmanager, Process, client, eventually, free_port, get, have, read, root};
 
-/// When each step was seen, from the switch on.
+/// Time of each step since the switch.
 struct Steps {
     begin: Instant,
     report: String,
@@ -75,13 +75,13 @@ fn prometheus(dir: &Path, exporter: &str, alertmanager: &str) -> (Process, Strin
             dir.join("tsdb").display()
         ))
         .arg(format!("--web.listen-address={address}"))
-        // Else an alert is sent again only after a minute, and its end as late.
+        // Otherwise an alert is repeated only after a minute, and its resolution is as late.
         .arg("--rules.alert.resend-delay=1s");
     (Process::start(&mut command), format!("http://{address}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switch_in_cpa_becomes_a_message_and_its_end() {
+async fn a_disabled_switch_in_cpa_sends_a_message_and_a_resolution() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {
         return;
     }
@@ -133,7 +133,7 @@ async fn a_switch_in_cpa_becomes_a_message_and_its_end() {
     simulator.shutdown().await;
 }
 
-/// Waits for each step of the way, and gives the message.
+/// Waits for each step and returns the message.
 async fn followed(
     steps: &mut Steps,
     exporter: &str,
@@ -190,7 +190,7 @@ async fn alert(prometheus: &str, state: &str) -> Option<()> {
     let answer = get(&format!("{prometheus}/api/v1/alerts")).await?;
     let alerts = answer.pointer("/data/alerts")?.as_array()?;
     let found = of_name(alerts, "/labels/alertname")?;
-    // A rule that fires already has been pending.
+    // A firing rule has been pending.
     (found["state"] == state || found["state"] == "firing").then_some(())
 }
 

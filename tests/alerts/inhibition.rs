@@ -1,4 +1,4 @@
-//! What mutes what, in a real Alertmanager with the shipped rules.
+//! Inhibition in a real Alertmanager with the shipped rules.
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -6,7 +6,7 @@ use tempfile::tempdir;
 use crate::support::{Alertmanager, eventually, get, have};
 use crate::tools::shipped;
 
-/// Alerts at the same time, and which of them are sent. `name severity label=value…`
+/// Simultaneous alerts, and those of them that are sent. `name severity label=value…`
 const SCENES: &[(&str, &[&str], &[&str])] = &[
     (
         "90 % mutes 80 % of the same window only",
@@ -151,7 +151,7 @@ const SCENES: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// Every scene on an instance of its own.
+/// Each case on an instance of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_cause_sends_one_message() {
     if !have(&["prometheus-alertmanager"]) {

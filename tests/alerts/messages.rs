@@ -1,10 +1,10 @@
-//! What a person would read of what arrived.
+//! The readable text of received messages.
 
 use serde_json::Value;
 
 use crate::sinks::Arrival;
 
-/// The text of a message, as the channel is given it.
+/// The text of a message as the channel receives it.
 pub(crate) fn text(arrival: &Arrival) -> String {
     if arrival.path == "/mail" {
         return mail(&arrival.body);
@@ -54,7 +54,7 @@ fn quoted(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// `=?utf-8?q?…?=`, which may be several one after the other.
+/// `=?utf-8?q?…?=`, also several in a row.
 fn encoded_word(subject: &str) -> String {
     let words = subject.split(' ').map(|word| {
         let inner = word.strip_prefix("=?utf-8?q?");

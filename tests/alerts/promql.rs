@@ -1,8 +1,8 @@
-//! Which metrics and labels a `PromQL` expression names. Not a parser: promtool has parsed it before.
+//! Metrics and labels in a `PromQL` expression. Not a parser: promtool has parsed it before.
 
 use std::collections::BTreeSet;
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) metrics: BTreeSet<String>,
@@ -11,7 +11,7 @@ pub(crate) struct Names {
     pub(crate) values: Vec<(String, String, String)>,
 }
 
-/// Words that are followed by a list of labels.
+/// Keywords with a list of labels.
 const LABEL_LISTS: [&str; 6] = [
     "by",
     "without",

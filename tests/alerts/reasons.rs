@@ -1,4 +1,4 @@
-//! Rules that exclude or want a reason of failures, against the table that gives the reasons.
+//! Checks rules with a matcher on failure reasons against the table of reasons.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,17 @@ use serde_json::Value;
 use crate::source::alerts;
 use crate::support::read;
 
-/// Whose fault a failure is. A new reason has to be placed here before rules can be checked.
+/// The party at fault. A new reason must be added here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// The client went away.
+    /// The client disconnected.
     Gone,
-    /// The client asked for what cannot be, or CPA asks for a model that is no more.
+    /// An invalid request, or a model that CPA lists but the provider has removed.
     Asked,
-    /// Too much was asked for.
+    /// Too many requests.
     Limit,
     Login,
-    /// Money, the provider, or the way to it.
+    /// Balance, the provider, or the network.
     Other,
 }
 
@@ -39,7 +39,7 @@ fn fault(reason: FailureReason) -> Fault {
     }
 }
 
-/// What each alert with a matcher on `reason` is to count.
+/// The expected reasons of each alert with a matcher on `reason`.
 const COUNTED: &[(&str, &[Fault])] = &[
     ("CPAFailureRatioHigh", &[Fault::Login, Fault::Other]),
     (
@@ -50,7 +50,7 @@ const COUNTED: &[(&str, &[Fault])] = &[
     ("CPAAccountRefreshFailing", &[Fault::Login]),
 ];
 
-/// Reasons that the matcher of an expression lets through; `None` without a matcher.
+/// Reasons that an expression's matcher accepts; `None` without a matcher.
 fn counted(expr: &str) -> Option<Vec<FailureReason>> {
     let (_, matcher) = expr.split_once("cpa_request_failures_total{reason")?;
     let mut parts = matcher.split('"');
@@ -75,7 +75,7 @@ fn counted(expr: &str) -> Option<Vec<FailureReason>> {
 }
 
 #[test]
-fn rules_count_the_failures_that_they_are_about() {
+fn rules_count_only_failures_of_their_own_reasons() {
     let mut checked = BTreeSet::new();
     for alert in alerts() {
         let Some(counted) = counted(alert.expr()) else {
@@ -95,9 +95,9 @@ fn rules_count_the_failures_that_they_are_about() {
     assert_eq!(checked.len(), COUNTED.len(), "{checked:?}");
 }
 
-/// Answers of providers that a status alone would put under the wrong alert.
+/// Provider responses whose status alone would count for the wrong alert.
 #[test]
-fn answers_count_where_a_person_would_count_them() {
+fn failures_count_for_the_expected_alerts() {
     let counts = |alert: &str, reason: FailureReason| {
         let of_name = alerts().into_iter().find(|a| a.name == alert).unwrap();
         counted(of_name.expr()).unwrap().contains(&reason)

@@ -1,4 +1,4 @@
-//! Every alert is complete, and every rule names what exists.
+//! Every alert is complete, and every rule uses existing names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::promql;
 use crate::source::{Alert, FILES, alerts, names, recordings};
 use crate::support::{read, yaml};
 
-/// Series name → labels, of the catalogue. `up` is Prometheus' own.
+/// Series name → labels, from the catalogue. `up` is Prometheus' own.
 fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut exposed = BTreeMap::new();
     for (_, families) in catalogue::sections() {
@@ -36,7 +36,7 @@ fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
     exposed
 }
 
-/// Every expression with the name of its rule; queries inside annotations are expressions, too.
+/// Every expression with the name of its rule, including queries inside annotations.
 fn expressions() -> Vec<(String, String)> {
     let mut all = recordings();
     for alert in alerts() {
@@ -53,7 +53,7 @@ fn expressions() -> Vec<(String, String)> {
 }
 
 #[test]
-fn rules_name_what_exists() {
+fn rules_use_existing_metrics_and_labels() {
     let exposed = exposed();
     let recorded: BTreeSet<String> = recordings().into_iter().map(|(name, _)| name).collect();
     let mut problems = Vec::new();
@@ -64,7 +64,7 @@ fn rules_name_what_exists() {
             if let Some(of_metric) = exposed.get(metric) {
                 labels.extend(of_metric);
             } else if recorded.contains(metric) {
-                // The level of a recorded series names its labels.
+                // The level of a recorded series lists its labels.
                 labels.extend(metric.split(':').next().unwrap().split('_'));
             } else {
                 problems.push(format!("{rule}: there is no {metric}"));
@@ -85,9 +85,9 @@ fn rules_name_what_exists() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// Values of closed sets, from the catalogue's documents.
+/// Closed sets of values, from the catalogue's documents.
 #[test]
-fn rules_ask_for_values_that_exist() {
+fn rules_match_existing_label_values() {
     let known: BTreeMap<&str, &[&str]> = [
         (
             "reason",
@@ -171,7 +171,7 @@ fn entry<'a>(runbook: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn the_runbook_has_no_entry_too_many() {
+fn every_runbook_entry_has_an_alert() {
     let entries: Vec<String> = read("alerts/RUNBOOK.md")
         .lines()
         .filter_map(|line| line.strip_prefix("### ").map(str::to_owned))
@@ -197,7 +197,7 @@ fn the_runbook_has_no_entry_too_many() {
     );
 }
 
-/// Names what it is about: the account, the figure where there is one, and for quotas the countdown.
+/// Annotations contain the account, the value where there is one, and for quotas the countdown.
 #[test]
 fn annotations_name_account_figure_and_reset() {
     for alert in alerts() {
@@ -211,7 +211,7 @@ fn annotations_name_account_figure_and_reset() {
         if levels.contains(&alert.name.as_str()) {
             assert!(!alert.rule["annotations"]["resets_in"].is_null());
         }
-        // An expression that ends in `== 0` or `== 1` has no figure.
+        // An expression that ends in `== 0` or `== 1` has no value to show.
         if text.contains("$value") && alert.name != "CPAProviderDown" {
             assert!(
                 !alert.rule["annotations"]["figure"].is_null(),
@@ -244,7 +244,7 @@ fn a_hole_neither_fires_nor_resolves() {
     }
 }
 
-/// The four kinds of test that every alert has, told by the names of the tests.
+/// The four kinds of test of every alert, identified by the tests' names.
 #[test]
 fn every_alert_is_tested_for_firing_quiet_gap_and_restart() {
     for file in FILES {
@@ -291,7 +291,7 @@ fn has_hole(tests: &[&Value]) -> bool {
 }
 
 #[test]
-fn alertmanager_speaks_of_alerts_that_exist() {
+fn alertmanager_names_existing_alerts() {
     let names = names();
     let known = |name: &str| name == "CPATest" || names.iter().any(|n| n == name);
     let config = read("alerts/alertmanager.yml");
@@ -311,7 +311,7 @@ fn alertmanager_speaks_of_alerts_that_exist() {
 }
 
 #[test]
-fn every_language_says_every_alert_and_word() {
+fn every_language_translates_every_alert_and_term() {
     let words = |file: &str| -> Vec<String> {
         let text = read(format!("alerts/templates/{file}.tmpl"));
         let found = text.split("eq ").skip(1);
@@ -337,7 +337,7 @@ fn every_language_says_every_alert_and_word() {
             "{language}.tmpl has another order than en.tmpl, or more"
         );
     }
-    // Labels that a message shows.
+    // Labels in messages.
     for label in [
         "provider", "account", "model", "limit", "window", "instance",
     ] {
@@ -346,7 +346,7 @@ fn every_language_says_every_alert_and_word() {
 }
 
 #[test]
-fn the_shipped_prometheus_scrapes_the_job_that_alerts_ask_for() {
+fn the_shipped_prometheus_scrapes_the_job_of_the_alerts() {
     let config = yaml(&read("prometheus/prometheus.yml"));
     assert_eq!(config["scrape_configs"][0]["job_name"], "cpa");
 }

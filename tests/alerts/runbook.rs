@@ -1,4 +1,4 @@
-//! `scripts/runbook-url`: the same rules, with links that can be followed.
+//! `scripts/runbook-url`: sets the runbook links of the rules.
 
 use std::path::Path;
 use std::process::Command;
@@ -66,7 +66,7 @@ fn every_form_of_the_rules_gets_the_url_and_nothing_else_changes() {
 }
 
 #[test]
-fn a_wrong_call_changes_nothing() {
+fn a_wrong_command_line_changes_nothing() {
     let dir = tempdir().unwrap();
     let folder = dir.path().to_str().unwrap();
     let copies = copies(dir.path());

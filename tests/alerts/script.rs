@@ -1,4 +1,4 @@
-//! `scripts/alertmanager-config` makes what Alertmanager takes, and says what is missing.
+//! `scripts/alertmanager-config` writes a valid configuration and reports missing settings.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -7,13 +7,13 @@ use tempfile::tempdir;
 
 use crate::support::{have, script};
 
-/// Its output, or what it complained.
+/// Its stdout or its stderr.
 pub(crate) fn run(arguments: &[&str]) -> Result<String, String> {
     script("alertmanager-config", arguments)
 }
 
 #[test]
-fn the_result_is_taken_and_private() {
+fn the_result_is_installed_with_private_mode() {
     if !have(&["amtool"]) {
         return;
     }
@@ -57,7 +57,7 @@ fn the_result_is_taken_and_private() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_said() {
+fn missing_or_wrong_settings_are_reported() {
     let dir = tempdir().unwrap();
     let secrets = dir.path().to_str().unwrap();
     std::fs::write(dir.path().join("discord-url"), "two\nlines of 'text'").unwrap();

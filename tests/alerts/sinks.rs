@@ -1,4 +1,4 @@
-//! What stands at the other end in the tests: one HTTP server for all web channels, one SMTP server.
+//! Servers of the channels: one HTTP server for all web channels, one SMTP server.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Something that arrived: where, and what. `/mail` for e-mails.
+/// A received message and its path; `/mail` for e-mails.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) path: String,
@@ -52,7 +52,7 @@ impl Sinks {
         self.inbox.0.lock().unwrap().clone()
     }
 
-    /// Arrivals at paths that begin with `path`.
+    /// Messages at paths that begin with `path`.
     pub(crate) fn at(&self, path: &str) -> Vec<Arrival> {
         let mut all = self.arrived();
         all.retain(|arrival| arrival.path.starts_with(path));
@@ -60,7 +60,7 @@ impl Sinks {
     }
 }
 
-/// As Slack and Telegram answer; the other channels look at the status only.
+/// The responses of Slack and Telegram; the other channels check only the status.
 async fn post(State(inbox): State<Inbox>, uri: Uri, headers: HeaderMap, body: String) -> String {
     let authorization = headers.get(header::AUTHORIZATION);
     inbox.0.lock().unwrap().push(Arrival {
@@ -83,7 +83,7 @@ async fn serve_mail(listener: TcpListener, inbox: Inbox) {
     }
 }
 
-/// As much SMTP as one message needs.
+/// The part of SMTP that one message needs.
 async fn session(mut stream: TcpStream, inbox: Inbox) {
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read).lines();

@@ -1,4 +1,4 @@
-//! The rule files as they are in the repository.
+//! The rule files of the repository.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ pub(crate) const RECORDING: &str = "prometheus/recording.rules.yml";
 /// Files of `alerts/rules`; each has its tests in `alerts/tests`.
 pub(crate) const FILES: [&str; 5] = ["exporter", "accounts", "quota", "traffic", "money"];
 
-/// An alert rule. Several can have one name.
+/// An alert rule. Several may have one name.
 #[derive(Clone, Debug)]
 pub(crate) struct Alert {
     pub(crate) file: &'static str,
@@ -51,7 +51,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
     alerts
 }
 
-/// Names of the alerts, each once.
+/// Names of the alerts, without duplicates.
 pub(crate) fn names() -> Vec<String> {
     let mut names: Vec<_> = alerts().into_iter().map(|alert| alert.name).collect();
     names.dedup();

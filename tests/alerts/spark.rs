@@ -1,4 +1,4 @@
-//! The use of one model's own limit sounds no alarm about the plan: records, exporter, shipped rules.
+//! Use of one model's own limit fires no alert about the plan: records, exporter, shipped rules.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 use crate::support::{Process, eventually, eventually_or, free_port, get, have, read, root};
 
-/// A record as in the fixture, of now and of this account.
+/// A record of the fixture with the current time and this account.
 fn record(line: &str, account: &str, change: impl FnOnce(&mut Value)) -> String {
     let now = Clock::system().now().as_millis() / 1000;
     let at = jiff::Timestamp::from_second(now).unwrap().to_string();
@@ -28,7 +28,7 @@ fn record(line: &str, account: &str, change: impl FnOnce(&mut Value)) -> String 
     record.to_string()
 }
 
-/// A CPA with one Codex account, and no traffic of its own.
+/// A CPA with one Codex account and no simulated traffic.
 async fn simulator() -> Simulator {
     Simulator::start(SimulatorConfig {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -56,7 +56,7 @@ fn exporter(simulator: &Simulator, dir: &std::path::Path, address: &str) -> Proc
     Process::start(&mut command)
 }
 
-/// Prometheus with the shipped rules of quotas, in a hurry.
+/// Prometheus with the shipped quota rules and short intervals.
 fn prometheus(dir: &std::path::Path, exporter: &str) -> (Process, String) {
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
@@ -78,7 +78,7 @@ fn prometheus(dir: &std::path::Path, exporter: &str) -> (Process, String) {
     (Process::start(&mut command), format!("http://{address}"))
 }
 
-/// `name limit/window severity` of all that is firing or about to.
+/// `name limit/window severity` of all firing or pending alerts.
 async fn alerts(prometheus: &str) -> Option<Vec<String>> {
     let answer = get(&format!("{prometheus}/api/v1/alerts")).await?;
     let alerts = answer.pointer("/data/alerts")?.as_array()?.iter();
@@ -106,7 +106,7 @@ async fn value(prometheus: &str, query: &str) -> Option<f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_models_own_limit_sounds_no_alarm_about_the_plan() {
+async fn a_limit_of_one_model_fires_no_alert_about_the_plan() {
     if !have(&["prometheus"]) {
         return;
     }
@@ -119,7 +119,7 @@ async fn a_models_own_limit_sounds_no_alarm_about_the_plan() {
 
     let fixture = read("tests/fixtures/cases/codex-active-limit.jsonl");
     let mut lines = fixture.lines();
-    // Much of the plan is used, so that its end would be worth a word.
+    // So much of the plan is used that an alert about its limit would fire.
     let plan = record(lines.next().unwrap(), &account, |record| {
         record["response_headers"]["X-Codex-Primary-Used-Percent"] = json!(["85"]);
     });

@@ -1,4 +1,4 @@
-//! `scripts/stack` starts everything, and ends everything.
+//! `scripts/stack` starts all programs and stops all of them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{client, eventually, free_port, get, have, root};
 
-/// Ended with the test, together with what it started.
+/// Killed on drop, together with its children.
 struct Stack(Child);
 
 impl Stack {
@@ -18,7 +18,7 @@ impl Stack {
 }
 
 impl Stack {
-    /// What it prints until everything runs.
+    /// Its output until all programs run.
     fn said(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         for line in BufReader::new(self.0.stdout.take().unwrap()).lines() {
@@ -34,7 +34,7 @@ impl Stack {
     }
 }
 
-/// What stands behind a name that it printed.
+/// The text after a printed name.
 fn line<'a>(said: &'a [String], name: &str) -> &'a str {
     let found = said.iter().find_map(|line| line.strip_prefix(name));
     let found = found.filter(|rest| rest.starts_with("  "));
@@ -43,7 +43,7 @@ fn line<'a>(said: &'a [String], name: &str) -> &'a str {
         .trim()
 }
 
-/// A line that it printed, as its reader would paste it.
+/// A printed line, as a user would paste it.
 async fn run(line: &str) {
     let mut command = Command::new("sh");
     command.args(["-c", line]).stdin(Stdio::null());
@@ -54,7 +54,7 @@ async fn run(line: &str) {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SIGTERM lets it end its children; SIGKILL would orphan them.
+        // On SIGTERM it stops its children; SIGKILL would orphan them.
         let id = self.0.id().to_string();
         Command::new("kill")
             .arg(&id)
@@ -77,7 +77,7 @@ fn start(flags: &[&str]) -> Stack {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_runs_and_leaves_nothing_behind() {
+async fn the_stack_runs_and_cleans_up() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {
         return;
     }
@@ -96,7 +96,7 @@ async fn it_runs_and_leaves_nothing_behind() {
     }
     let messages = of("messages").to_owned();
     let test = of("a test alert").to_owned();
-    // Another alert than the test one is silenced: the test must come through.
+    // All alerts except the test alert are silenced: the test alert must be sent.
     for call in said
         .iter()
         .filter_map(|line| line.trim().strip_prefix("amtool "))
@@ -140,9 +140,9 @@ async fn it_runs_and_leaves_nothing_behind() {
     }
 }
 
-/// Before anything is built or started.
+/// Fails before it builds or starts anything.
 #[test]
-fn a_wrong_call_is_said() {
+fn a_wrong_command_line_is_reported() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {
         return;
     }
@@ -182,7 +182,7 @@ fn a_wrong_call_is_said() {
 }
 
 #[test]
-fn without_prometheus_it_says_how_to_get_it() {
+fn without_prometheus_the_error_links_the_download() {
     let tools = tempfile::tempdir().unwrap();
     for name in ["bash", "dirname"] {
         let found = Command::new("sh")
@@ -205,7 +205,7 @@ fn without_prometheus_it_says_how_to_get_it() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said() {
+fn an_occupied_port_is_reported() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {
         return;
     }

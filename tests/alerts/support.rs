@@ -1,4 +1,4 @@
-//! Programs, ports and waiting.
+//! Programs, ports and waits.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use serde_json::Value;
 
-/// Longest wait for anything; these machines are shared and slow.
+/// Deadline of every wait; test machines are shared and slow.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Whether all programs are there. In CI a missing one is a failure, elsewhere a loud word.
+/// Whether all programs are installed. In CI a missing one is a failure, elsewhere a skip with a
+/// message.
 pub(crate) fn have(programs: &[&str]) -> bool {
     programs.iter().all(|name| {
         let mut asked = Command::new(name);
@@ -55,7 +56,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Ended with the test, however that ends.
+/// Killed on drop.
 pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
@@ -72,12 +73,12 @@ impl Drop for Process {
     }
 }
 
-/// Polls until there is an answer.
+/// Polls until there is a result.
 pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
     eventually_or(what, check, String::new).await
 }
 
-/// The same, with what there is instead.
+/// The same, with the current state in the failure message.
 pub(crate) async fn eventually_or<T>(
     what: &str,
     mut check: impl AsyncFnMut() -> Option<T>,
@@ -119,7 +120,7 @@ impl Alertmanager {
             .arg(format!("--storage.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.external-url=http://alertmanager.test/")
-            // No gossip: nothing but this test's own ports.
+            // No gossip: only this test's own ports.
             .arg("--cluster.listen-address=");
         let this = Self {
             url: format!("http://{address}"),
@@ -137,7 +138,7 @@ impl Alertmanager {
     }
 }
 
-/// Runs one of our scripts: its output, or what it complained.
+/// Runs one of our scripts and returns its stdout or stderr.
 pub(crate) fn script(name: &str, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(root().join("scripts").join(name))
         .args(arguments)

@@ -1,4 +1,4 @@
-//! promtool and amtool judge the files.
+//! promtool and amtool check the files.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn succeeds(program: &str, dir: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn promtool_takes_configuration_and_rules() {
+fn promtool_accepts_configuration_and_rules() {
     if !have(&["promtool"]) {
         return;
     }
@@ -71,7 +71,7 @@ pub(crate) fn shipped() -> String {
 }
 
 #[test]
-fn amtool_takes_the_shipped_file_in_every_language() {
+fn amtool_accepts_the_shipped_file_in_every_language() {
     if !have(&["amtool"]) {
         return;
     }
@@ -89,7 +89,7 @@ fn amtool_takes_the_shipped_file_in_every_language() {
     }
 }
 
-/// Which receiver each alert reaches once a receiver was chosen.
+/// The receiver of each alert once a receiver is configured.
 #[test]
 fn every_alert_is_routed() {
     if !have(&["amtool"]) {
@@ -122,7 +122,7 @@ fn every_alert_is_routed() {
 }
 
 #[test]
-fn as_shipped_nobody_is_told() {
+fn the_shipped_configuration_notifies_nobody() {
     if !have(&["amtool"]) {
         return;
     }

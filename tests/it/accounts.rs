@@ -1,4 +1,4 @@
-//! The account directory: what CPA lists, on the page and nowhere else.
+//! The account directory: CPA's accounts on the page, and their secrets nowhere.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,9 +14,9 @@ use crate::harness::{
     Exporter, Samples, account_labels as labels, count, eventually, simulator, sum,
 };
 
-/// Looks as often as allowed.
+/// Reads accounts as often as allowed.
 const OFTEN: [&str; 2] = ["--accounts.interval", "1s"];
-/// Only what CPA tells by itself can change the page.
+/// Only change events of CPA can update the page.
 const SELDOM: [&str; 2] = ["--accounts.interval", "1h"];
 
 pub(crate) fn status(page: &Samples, index: &str) -> Option<String> {
@@ -29,7 +29,7 @@ pub(crate) fn status(page: &Samples, index: &str) -> Option<String> {
     Some(status)
 }
 
-/// What the simulator's entry means.
+/// The expected meaning of the simulator's entry.
 fn expected(entry: &Value) -> &'static str {
     match entry["status"].as_str().unwrap() {
         "disabled" => "disabled",
@@ -84,7 +84,7 @@ async fn shows_every_state(version: CpaVersion) {
     let up = keys.len() + files.iter().filter(|f| f["status"] == "active").count();
     assert_eq!(sum(&page, "cpa_account_up"), up as f64);
     let codex = files.iter().filter(|f| f["provider"] == "codex");
-    // The list tells no other plans; quota pages do.
+    // The list has no other plans; quota polls do.
     let plans = page.keys().filter(|name| {
         name.starts_with("cpa_account_info{provider=\"codex\",") && name.contains("plan=")
     });
@@ -102,17 +102,17 @@ async fn shows_every_state(version: CpaVersion) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn states_on_the_page_are_those_of_a_v0() {
+async fn account_states_match_a_v0_cpa() {
     shows_every_state(CpaVersion::CAPTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn states_on_the_page_are_those_of_a_v8() {
+async fn account_states_match_a_v8_cpa() {
     shows_every_state("8.0.10".parse().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gauges_go_with_their_account_and_the_name_stays() {
+async fn a_removed_account_loses_its_gauges_and_keeps_its_name() {
     let first = simulator(|config| config.traffic.accounts = 12).await;
     let addr = first.addr();
     let dir = tempdir().unwrap();
@@ -127,7 +127,7 @@ async fn gauges_go_with_their_account_and_the_name_stays() {
     let page = all_named(&exporter, 4).await;
     let after = labels(&page);
     assert!(after.iter().all(|(index, labels)| before[index] == *labels));
-    // Quotas have a board of their own, which follows a moment later.
+    // Quota gauges are published a moment later.
     let gone = || {
         before
             .iter()
@@ -143,7 +143,7 @@ async fn gauges_go_with_their_account_and_the_name_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_cpa_tells_shows_at_once() {
+async fn a_change_event_of_cpa_updates_the_page_at_once() {
     let simulator = simulator(|_| {}).await;
     let cpa = Cpa::new(&simulator);
     let dir = tempdir().unwrap();
@@ -212,8 +212,8 @@ async fn a_failure_shows_at_once_and_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_does_not_wait_for_a_look_and_outlives_it() {
-    // A login costs CPA so much, and a look is ten calls and more.
+async fn a_failed_record_marks_the_account_before_and_after_the_next_list() {
+    // A login costs CPA 62 ms, and a read of the accounts is ten calls and more.
     let simulator = simulator(|config| config.management_delay = Duration::from_millis(400)).await;
     let cpa = Cpa::new(&simulator);
     let files = cpa.files().await;
@@ -239,13 +239,13 @@ async fn a_failure_does_not_wait_for_a_look_and_outlives_it() {
         .when("counted", |s| sum(s, "cpa_account_errors_total") == 1.0)
         .await;
     assert_eq!(sum(&page, "cpa_accounts"), 0.0, "the look was over before");
-    // The list says that the account is well, but it is older than the failure.
+    // The list shows the account as ready, but it is older than the failure.
     let page = all_named(&exporter, 16).await;
     assert_eq!(status(&page, index).as_deref(), Some("cooling"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_a_quota_page_tells_shows_at_once() {
+async fn a_plan_from_a_quota_poll_shows_at_once() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &SELDOM).await;
@@ -264,7 +264,7 @@ async fn a_plan_that_a_quota_page_tells_shows_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_known_stays_for_a_while_and_the_log_says_so_once() {
+async fn account_gauges_outlast_a_cpa_outage_and_are_logged_once() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &OFTEN).await;
@@ -286,7 +286,7 @@ async fn what_is_known_stays_for_a_while_and_the_log_says_so_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_beyond_the_cap_have_no_gauges_and_are_counted() {
+async fn accounts_above_the_cap_have_no_gauges_and_are_counted() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let flags = [OFTEN[0], OFTEN[1], "--metrics.caps.account", "3"];
@@ -350,7 +350,7 @@ async fn no_key_address_or_account_id_leaves_the_decoders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_are_shown_if_configured() {
+async fn email_addresses_are_exposed_if_configured() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let flags = [OFTEN[0], OFTEN[1], "--accounts.show-email"];
@@ -372,9 +372,9 @@ async fn addresses_are_shown_if_configured() {
     assert!(expected > 3);
 }
 
-/// One person with two credentials, after a change of plan for example.
+/// One person with two credentials, for example after a change of plan.
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_that_share_an_alias_keep_their_gauges_and_add_up_their_counters() {
+async fn credentials_with_one_alias_keep_their_gauges_and_sum_their_counters() {
     let simulator = simulator(|config| {
         config.traffic.accounts = 24;
         config.traffic.backlog = 2000;

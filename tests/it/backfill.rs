@@ -1,4 +1,4 @@
-//! The counters' past as blocks, in a real Prometheus.
+//! Backfilled blocks in a real Prometheus.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::harness::{database, eventually};
 use crate::history::{DAY, END, import, records_of, run, start_on};
 use crate::prometheus::{program, query};
 
-/// `backfill --blocks` gives the samples of a scrape a minute, so that bars of every length add up to
-/// what is stored, and no bar has more or less than its own.
+/// `backfill --blocks` writes the samples of one scrape a minute: the increases over bars of any
+/// length sum to the stored total, and each bar has exactly its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn increase_in_bars_of_every_length_equals_the_sum() {
     if program("promtool").is_none() || program("prometheus").is_none() {
@@ -57,7 +57,7 @@ async fn increase_in_bars_of_every_length_equals_the_sum() {
     }
 }
 
-/// Writes the same blocks twice, which is as good as once; promtool reads them.
+/// Writes the same blocks twice, which must equal once; promtool reads them.
 fn write_blocks(data: &Path, tsdb: &Path) {
     let tsdb = tsdb.to_str().unwrap();
     let to = "2026-11-18T00:00:00Z";
@@ -80,8 +80,8 @@ fn write_blocks(data: &Path, tsdb: &Path) {
 }
 
 fn assert_bars_equal(promql: &str, bars: &BTreeMap<i64, f64>, stored: &BTreeMap<i64, f64>) {
-    // Newer versions leave the first end of a range out, so that a bar has one interval less and is
-    // estimated from the rest; the sum of all bars is still right.
+    // Newer versions exclude the start of a range, so that a bar has one interval less and is
+    // extrapolated; the sum of all bars is still right.
     let exact = version_of("prometheus").starts_with("2.");
     let near = if exact { 1e-6 } else { 0.03 };
     let (found, want): (f64, f64) = (bars.values().sum(), stored.values().sum());

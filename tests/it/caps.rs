@@ -1,4 +1,4 @@
-//! Which values have series of their own when there are more than a label may have.
+//! Which label values have series when there are more than the cap.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Exporter, Samples, count, simulator};
 
-/// As many as the label `code` may have, and five more.
+/// The cap of the label `code`, and five more.
 const CODES: u32 = 45;
 
 fn codes(page: &Samples) -> BTreeSet<String> {
@@ -27,9 +27,9 @@ fn failed(number: u32, status: u32) -> String {
     .to_string()
 }
 
-/// Codes do not tell which of them came first; the database does.
+/// Codes do not show their order; the database does.
 #[tokio::test(flavor = "multi_thread")]
-async fn status_codes_beyond_the_cap_are_the_same_after_a_restart() {
+async fn status_codes_above_the_cap_are_the_same_after_a_restart() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let start = async || Exporter::start(&simulator, dir.path(), &[]).await;
@@ -50,7 +50,7 @@ async fn status_codes_beyond_the_cap_are_the_same_after_a_restart() {
     exporter.terminate().await;
     let again = start().await;
     assert_eq!(codes(&again.when("all again", all(CODES)).await), first);
-    // One that is known, but has no series, and one that is new.
+    // One known code without a series, and a new one.
     simulator.push(failed(100, 555));
     simulator.push(failed(101, 400));
     let later = codes(&again.when("two more", all(CODES + 2)).await);

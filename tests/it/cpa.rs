@@ -1,4 +1,4 @@
-//! The simulated CPA's own words.
+//! Requests to the simulated CPA itself.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const LISTS: [&str; 7] = [
     "openai-compatibility",
 ];
 
-/// Asked over HTTP, as a client of the management interface.
+/// Queried over HTTP, as a client of the management API.
 pub(crate) struct Cpa<'a> {
     simulator: &'a Simulator,
     client: reqwest::Client,
@@ -68,7 +68,7 @@ impl<'a> Cpa<'a> {
         found
     }
 
-    /// Every raw key, address and account id that the simulator's lists hold.
+    /// Every raw key, address and account id in the simulator's lists.
     pub(crate) async fn secrets(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut keep = |value: &Value| found.extend(value.as_str().map(str::to_owned));

@@ -1,4 +1,4 @@
-//! The demo on a terminal, from the first look to the end.
+//! The demo on a terminal, from start to end.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +11,7 @@ use tempfile::tempdir;
 use crate::harness::{eventually, samples, sum};
 use crate::prometheus::{Process, program};
 
-/// The demo on a terminal of its own, and the address that it prints.
+/// The demo on a terminal of its own, and its printed address.
 fn on_a_terminal(temporary: &Path) -> (Process, String) {
     let demo = env!("CARGO_BIN_EXE_cpa-exporter");
     let mut script = Command::new("script")
@@ -29,7 +29,7 @@ fn on_a_terminal(temporary: &Path) -> (Process, String) {
         let (_, rest) = line.split_once("look at http://")?;
         Some(rest.split('/').next().unwrap().to_owned())
     });
-    // Nobody may have to wait for a reader.
+    // The program must not block on its output.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     (Process(script), address.unwrap())
 }
@@ -54,14 +54,14 @@ async fn the_demo_shows_true_values_at_once_and_ends_with_its_terminal() {
         let body = request.send().await.ok()?.text().await.ok()?;
         Some(sum(&samples(&body), "cpa_requests_total"))
     };
-    // No scraper has come by, so nothing is held any less than at the start.
+    // Without a scrape, every series is as at the start.
     let shown = eventually("requests", async || {
         page(false).await.filter(|requests| *requests > 0.0)
     });
     assert!(shown.await > 0.0);
     assert_eq!(page(true).await, Some(0.0), "a scraper begins with zeros");
     assert_eq!(directories(temporary.path()), 1);
-    // Whoever closes the window kills the terminal, and the kernel sends SIGHUP.
+    // Closing the window ends the terminal, and the kernel sends SIGHUP.
     drop(terminal);
     eventually("the demo has ended and removed its data", async || {
         (directories(temporary.path()) == 0).then_some(())

@@ -1,4 +1,4 @@
-//! A disk that is full or cannot be written: received records wait, and nothing is lost.
+//! A full or read-only disk: received records wait, and none is lost.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Exporter, count, counted, eventually, run_once, simulator, stored, sum};
 
-/// A small file system of its own. Needs the right to mount.
+/// A small file system of its own. Requires the right to mount.
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
@@ -29,14 +29,14 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
-/// For what a container may forbid; a missing program would be another matter.
+/// Skips what a container may forbid; a missing program is an error.
 fn skipped(why: &str) {
     let mut err = std::io::stderr();
     writeln!(err, "\n*** SKIPPED: {why} ***\n").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
+async fn a_full_disk_loses_nothing_and_ingest_recovers() {
     let dir = tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(dir.path(), "48m") else {
         return skipped("a full disk needs the right to mount a tmpfs");
@@ -49,7 +49,7 @@ async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
     while file.write_all(&[0; 4096]).is_ok() {}
     drop(file);
     simulator.generate(3000);
-    // What was in hand when the spool could take no more is held until it can.
+    // The records in memory are kept until the spool accepts them.
     exporter.logged("spool cannot be written; retrying").await;
     let page = exporter.samples().await;
     assert_eq!(
@@ -78,12 +78,12 @@ async fn a_full_disk_loses_nothing_and_is_met_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_cannot_be_written_fills_the_spool_and_is_taken_up_again() {
+async fn a_read_only_database_fills_the_spool_and_ingest_recovers() {
     let simulator = simulator(|config| config.traffic.backlog = 300).await;
     let dir = tempdir().unwrap();
     run_once(&simulator, dir.path()).await;
     let before = count(dir.path(), "SELECT count(*) FROM event");
-    // File modes do not bind root, which CI may be.
+    // File modes do not restrict root, which CI may use.
     let database = dir.path().join("cpa-exporter.db");
     let Some(immutable) = Immutable::set(&database) else {
         return skipped("a read-only file needs a file system with attributes");

@@ -1,4 +1,4 @@
-//! A door between the exporter and CPA that can be shut at an exact moment.
+//! A proxy between the exporter and CPA that can hold requests at an exact time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use tokio::task::JoinSet;
 
 use crate::harness::eventually;
 
-/// Passes everything on. Shut at first; while shut, requests over RESP wait at the door; replies and HTTP pass.
+/// Forwards everything. Closed at first; while closed, requests over RESP wait; replies and HTTP
+/// pass.
 ///
-/// The exporter asks for the next records when it has those before in its spool. So a request that
-/// waits here tells that every reply has been received in full and spooled, and the simulator's
-/// count of what it handed out is the count of what was received.
+/// The exporter requests further records only when the earlier ones are in its spool. So a waiting
+/// request means that every reply was received completely and spooled, and the simulator's count of
+/// popped records is the count of received ones.
 pub(crate) struct Gate {
     addr: SocketAddr,
     shut: watch::Sender<bool>,
     waiting: Arc<AtomicU64>,
-    /// End with the gate.
+    /// Tasks that end with the gate.
     _tasks: JoinSet<()>,
 }
 
@@ -66,7 +67,7 @@ impl Gate {
         self.shut.send_replace(false);
     }
 
-    /// Shuts the door and waits for a request in front of it.
+    /// Closes the gate and waits for a held request.
     pub(crate) async fn shut(&self) {
         self.shut.send_replace(true);
         let before = self.waiting.load(Ordering::SeqCst);
@@ -88,7 +89,7 @@ async fn requests(
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
         if *resp.get_or_insert(buffer[0] == b'*') && *shut.borrow() {
             waiting.fetch_add(1, Ordering::SeqCst);
-            // A killed exporter's request must not take records later.
+            // A held request of a killed exporter must not pop records later.
             let mut one = [0];
             tokio::select! {
                 opened = shut.wait_for(|shut| !*shut) => if opened.is_err() { return },

@@ -1,4 +1,4 @@
-//! The real binary against the simulator, each test with its own directory and ports.
+//! Runs the real binary against the simulator, each test with its own directory and ports.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::simulator::{Simulator, SimulatorConfig, TrafficConfig};
 use rusqlite::{Connection, OpenFlags};
 
-/// Longest wait for anything; these machines are shared and slow.
+/// Deadline of every wait; test machines are shared and slow.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Samples of a page by `name{labels}`.
@@ -95,7 +95,7 @@ impl Exporter {
         self.log.lock().unwrap().join("\n")
     }
 
-    /// The first log line with `text` in it.
+    /// The first log line that contains `text`.
     pub(crate) async fn logged(&self, text: &str) -> String {
         let begin = Instant::now();
         loop {
@@ -124,7 +124,7 @@ impl Exporter {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// A call of the API: status, `Retry-After`, and the JSON.
+    /// Calls the API and returns status, `Retry-After` and the JSON.
     pub(crate) async fn api(
         &self,
         method: reqwest::Method,
@@ -152,7 +152,7 @@ impl Exporter {
         samples(&self.page().await)
     }
 
-    /// Waits until the page fulfils `condition`, and gives that page.
+    /// Waits until the page fulfils `condition`, and returns that page.
     pub(crate) async fn when(&self, what: &str, condition: impl Fn(&Samples) -> bool) -> Samples {
         let check = async || Some(self.samples().await).filter(&condition);
         let begin = Instant::now();
@@ -177,7 +177,7 @@ impl Exporter {
         .await;
     }
 
-    /// As the kernel's out-of-memory killer does it.
+    /// Sends SIGKILL, as the kernel's out-of-memory killer does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -194,7 +194,7 @@ impl Exporter {
         );
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM and returns the exit status.
     pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
         self.signal("TERM");
         let status = self.ended().await;
@@ -214,7 +214,7 @@ impl Exporter {
     }
 }
 
-/// Leaves a database behind, with what this CPA had to give so far.
+/// Runs the exporter until it has stored all records of this CPA, and stops it.
 pub(crate) async fn run_once(simulator: &Simulator, directory: &Path) {
     let exporter = Exporter::start(simulator, directory, &[]).await;
     exporter.ready().await;
@@ -222,7 +222,7 @@ pub(crate) async fn run_once(simulator: &Simulator, directory: &Path) {
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
-/// A test that fails must leave nothing running.
+/// A failed test must not leave processes.
 impl Drop for Exporter {
     fn drop(&mut self) {
         self.child.kill().ok();
@@ -230,7 +230,7 @@ impl Drop for Exporter {
     }
 }
 
-/// The binary with what every test needs.
+/// The binary with the settings of every test.
 pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cpa-exporter"));
     command
@@ -246,7 +246,7 @@ pub(crate) fn command(directory: &Path) -> Command {
     command
 }
 
-/// Polls until there is an answer.
+/// Polls until there is a result.
 pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
@@ -264,7 +264,7 @@ pub(crate) fn samples(page: &str) -> Samples {
         .filter(|line| !line.starts_with('#') && !line.is_empty());
     let mut samples = Samples::new();
     for line in lines {
-        // A sample's labels may hold spaces; an exemplar comes after ` # `.
+        // A sample's labels may contain spaces; an exemplar follows ` # `.
         let line = line.split(" # ").next().unwrap();
         let (name, value) = line.rsplit_once(' ').unwrap();
         let known = samples.insert(name.to_owned(), value.parse().unwrap());
@@ -311,7 +311,7 @@ pub(crate) fn count(directory: &Path, sql: &str) -> i64 {
         .unwrap()
 }
 
-/// Requests, failures and tokens in the database: what the counters must say.
+/// Requests, failures and tokens in the database: the expected values of the counters.
 pub(crate) fn stored(directory: &Path) -> [f64; 3] {
     let sql = "SELECT count(*) FILTER (WHERE flags & 2 = 0), \
                count(*) FILTER (WHERE flags & 3 = 1), \

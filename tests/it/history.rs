@@ -1,4 +1,4 @@
-//! The past: imported, shown to Prometheus, and never counted by the live counters.
+//! History: imports, backfill to Prometheus, and unchanged live counters.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::harness::{
 };
 use crate::prometheus::{Process, free_port, program, query};
 
-/// A midnight, weeks ago, so that Prometheus takes no part of it for the present.
+/// A midnight weeks ago, so that Prometheus does not treat any of it as recent.
 pub(crate) const END: UnixNanos = UnixNanos::from_millis(1_794_960_000_000);
 pub(crate) const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
@@ -45,7 +45,7 @@ pub(crate) fn run(directory: &Path, arguments: &[&str], input: &[bytes::Bytes]) 
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     for line in input {
-        // A program that refuses reads nothing.
+        // A refused command must not read its input.
         if stdin
             .write_all(line)
             .and_then(|()| stdin.write_all(b"\n"))
@@ -64,7 +64,7 @@ pub(crate) fn import(directory: &Path, input: &[bytes::Bytes]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Counters of the families that have a past.
+/// Counters with backfill.
 fn traffic(page: &Samples) -> BTreeMap<String, f64> {
     let families = [
         "cpa_request",
@@ -85,7 +85,7 @@ fn traffic(page: &Samples) -> BTreeMap<String, f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imported_history_is_stored_and_moves_no_counter() {
+async fn imported_history_is_stored_and_changes_no_counter() {
     let simulator = simulator(|config| config.traffic.backlog = 300).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -93,7 +93,7 @@ async fn imported_history_is_stored_and_moves_no_counter() {
         .when("300", |s| s.get("cpa_store_events") == Some(&300.0))
         .await;
     let past = records(500, DAY);
-    // Every series has left its zero.
+    // Every series has been incremented.
     let want = stored(dir.path());
     let before = exporter.when("counted", |s| counted(s) == want).await;
     exporter.terminate().await;
@@ -113,7 +113,7 @@ async fn imported_history_is_stored_and_moves_no_counter() {
         .when("800", |s| s.get("cpa_store_events") == Some(&800.0))
         .await;
     assert_eq!(traffic(&after), traffic(&before));
-    // What comes now is counted, and what history has brought in is not counted a second time.
+    // New records are counted, and the imported ones are not counted a second time.
     simulator.generate(10);
     simulator.push_many(past.iter().take(20).cloned());
     let grown = exporter
@@ -132,7 +132,7 @@ fn sum_requests(page: &Samples) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejects_of_an_import_become_history_when_replayed() {
+async fn replayed_rejects_of_an_import_stay_history() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let past = records(3, DAY);
@@ -144,7 +144,7 @@ async fn rejects_of_an_import_become_history_when_replayed() {
         said.starts_with("4 read: 3 stored, 0 already there, 1 rejected"),
         "{said}"
     );
-    // A later version understands it.
+    // A later version decodes it.
     let conn = rusqlite::Connection::open(dir.path().join("cpa-exporter.db")).unwrap();
     let record = records(4, DAY)[3].to_vec();
     conn.execute("UPDATE reject SET payload = ?1", [record])
@@ -169,7 +169,7 @@ async fn rejects_of_an_import_become_history_when_replayed() {
     assert_eq!(output.status.code(), Some(1), "nothing in it was a record");
 }
 
-/// The last but one sample of every series; the last one is its way back to zero.
+/// The last but one sample of every series; the last one is the return to zero.
 fn past(text: &str) -> BTreeMap<String, f64> {
     let mut series: BTreeMap<String, (f64, Vec<f64>)> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -189,10 +189,10 @@ fn past(text: &str) -> BTreeMap<String, f64> {
     last.collect()
 }
 
-/// What the counters say of records that they counted is what the backfill says of the same ones
-/// imported: names, labels, buckets and sums.
+/// The live counters of some records equal the backfill of the same records after an import: names,
+/// labels, buckets and sums.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_past_is_what_the_counters_would_have_said() {
+async fn backfilled_samples_equal_those_of_live_counters() {
     let all = records(3000, 3 * DAY);
     let (importing, counting) = (tempdir().unwrap(), tempdir().unwrap());
     import(importing.path(), &all);
@@ -209,7 +209,7 @@ async fn the_past_is_what_the_counters_would_have_said() {
         assert!(crate::harness::sum(&past, family) > 0.0, "{family}");
     }
 
-    // Values that share a label share a series, and none goes back in time.
+    // Label values that share a label share a series, and no series decreases.
     let few = [
         "backfill",
         "--metrics.caps.model",
@@ -225,7 +225,7 @@ async fn the_past_is_what_the_counters_would_have_said() {
     let others = |name: &str| capped.keys().any(|key| key.contains(name));
     assert!(others("model=\"other\"") && others("code=\"other\""));
 
-    // With the same key, so that clients have the same names.
+    // With the same hash key, so that clients have the same names.
     let key = importing.path().join("hash.key");
     std::fs::copy(key, counting.path().join("hash.key")).unwrap();
     let simulator = simulator(|_| {}).await;
@@ -277,8 +277,8 @@ async fn increase_over_a_day_of_history_equals_the_sum() {
     };
     for day in 0..2 {
         let at = end - 86_400 * day;
-        // Newer versions leave the first end of a range out and estimate what came before its first
-        // sample, so that the sums are only almost equal.
+        // Newer versions exclude the start of a range and extrapolate before its first sample, so
+        // the sums are only almost equal.
         let requests = ask(
             "sum(increase(cpa_requests_total%7Bjob=%22cpa%22%7D[1d]))",
             at,
@@ -297,13 +297,13 @@ async fn increase_over_a_day_of_history_equals_the_sum() {
         let value = ask("1000 * sum(increase(cpa_list_value_usd_total[1d]))", at).await;
         let stored = sql("sum(coalesce(value_nano, 0))", day) / 1e6;
         assert_close(value, stored, "list value");
-        // By the other labels, the same.
+        // Grouped by the other labels, the same.
         let by_client = "1000 * sum(increase(cpa_client_list_value_usd_total[1d]))";
         assert_close(ask(by_client, at).await, stored, "clients' list value");
     }
 }
 
-/// A Prometheus that scrapes nothing, on the blocks in `tsdb`.
+/// A Prometheus without targets, on the blocks in `tsdb`.
 pub(crate) fn start_on(dir: &Path) -> (Process, String) {
     let config = dir.join("prometheus.yml");
     std::fs::write(&config, "global: {}\n").unwrap();
@@ -331,7 +331,7 @@ fn assert_close(got: f64, want: f64, what: &str) {
     );
 }
 
-/// Two days of history, as blocks of Prometheus in `tsdb`.
+/// Two days of history as TSDB blocks in `tsdb`.
 fn import_and_convert(data: &Path, directory: &Path) {
     import(data, &records_of(2, 1000, 2 * DAY));
     let text = directory.join("past.om");

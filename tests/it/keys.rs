@@ -1,4 +1,4 @@
-//! Keys of CPA's configuration, of which CPA tells no state but their failures.
+//! API keys of CPA's configuration, whose only known state is their failure count.
 
 use cpa_exporter::simulator::Simulator;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::harness::{Exporter, account_labels as labels, eventually, simulator};
 
 const FLAGS: [&str; 2] = ["--accounts.interval", "1s"];
 
-/// An exporter that has seen the counts of all keys and then heard that one of them cools.
+/// An exporter that knows the counts of all keys and then sees that one is cooling down.
 async fn with_cooling_key(simulator: &Simulator) -> (Exporter, TempDir, String) {
     simulator.generate(500);
     let index = Cpa::new(simulator).keys().await.pop_first().unwrap();
@@ -43,16 +43,16 @@ async fn becomes(exporter: &Exporter, index: &str, wanted: &str) {
 
 /// CPA keeps cool-downs in memory only.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_cpa_frees_them() {
+async fn a_restart_of_cpa_ends_the_cooldown_of_a_key() {
     let simulator = simulator(|_| {}).await;
     let (exporter, _dir, index) = with_cooling_key(&simulator).await;
     simulator.restart().await.unwrap();
     becomes(&exporter, &index, "unknown").await;
 }
 
-/// As after `reset-quota`, or for another model.
+/// As after `reset-quota`, or with another model.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_success_frees_them() {
+async fn a_success_ends_the_cooldown_of_a_key() {
     let simulator = simulator(|_| {}).await;
     let (exporter, _dir, index) = with_cooling_key(&simulator).await;
     eventually("free", async || {

@@ -1,4 +1,4 @@
-//! Killed at any point, stopped at any load: nothing double, nothing lost that was received.
+//! Kills at any point and stops under any load: no duplicate, and no loss of received records.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::harness::{
 };
 
 const KILLS: u64 = 20;
-/// Made before each kill of the exact test.
+/// Records generated before each kill of the exact test.
 const PORTION: usize = 2000;
 const BACKLOG: usize = 30_000;
-/// More than one reply can hold: 256 KiB of records of 1 KB and more.
+/// More than one reply can contain: 256 KiB of records of 1 KB and more.
 const MAX_REPLY: u64 = 300;
 
-/// Counters of two pages of one database must not fall.
+/// Counters of two pages of one database must not decrease.
 fn never_falls(before: &Samples, after: &Samples) {
     let counters = before.iter().filter(|(name, _)| {
         let restored = [
@@ -36,7 +36,7 @@ fn never_falls(before: &Samples, after: &Samples) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_at_any_moment_cost_at_most_the_reply_on_its_way() {
+async fn twenty_kills_at_any_time_lose_at_most_the_reply_in_transit() {
     let simulator = simulator(|config| config.traffic.backlog = BACKLOG).await;
     let dir = tempdir().unwrap();
     let mut last = Samples::new();
@@ -46,7 +46,7 @@ async fn twenty_kills_at_any_moment_cost_at_most_the_reply_on_its_way() {
         let page = exporter.samples().await;
         never_falls(&last, &page);
         last = page;
-        // Points spread over the work: right at the start, within a transaction, between two.
+        // Times spread over the work: at the start, within a transaction, between two.
         let popped = simulator.totals().popped.records;
         let more = 1 + kill * 7919 % 1200;
         eventually("some more", async || {
@@ -56,7 +56,7 @@ async fn twenty_kills_at_any_moment_cost_at_most_the_reply_on_its_way() {
         .await;
         exporter.kill();
     }
-    // Whatever is left, a subsequent run takes in peace.
+    // The rest is ingested by a run without a kill.
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
     eventually("queue drained", async || {
         (simulator.totals().queued == 0).then_some(())
@@ -86,10 +86,10 @@ async fn twenty_kills_at_any_moment_cost_at_most_the_reply_on_its_way() {
     );
 }
 
-/// The kill comes when the exporter has asked for more and gets nothing: all that CPA handed out
-/// has been received in full then. None of it may be missing afterwards, and none doubled.
+/// The kill comes while the exporter's next request is held: all popped records have been received
+/// completely then. Afterwards none may be missing and none duplicated.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
+async fn twenty_kills_lose_no_completely_received_record() {
     let simulator = simulator(|_| {}).await;
     let gate = Gate::before(simulator.addr()).await;
     let dir = tempdir().unwrap();
@@ -98,7 +98,7 @@ async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
     let events = || count(dir.path(), "SELECT count(*) FROM event").cast_unsigned();
     for kill in 0..KILLS {
         let exporter = Exporter::start_at(&gate.url(), &key, dir.path(), &flags).await;
-        // The gate is shut from the last kill on: what counts here is what the spool brings.
+        // The gate is closed from the last kill on: new events come from the spool.
         exporter.ready().await;
         let received = simulator.totals().popped.records;
         assert_eq!(events(), received, "after kill {kill}\n{}", exporter.log());
@@ -111,7 +111,7 @@ async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
         .await;
         gate.shut().await;
         let received = simulator.totals().popped.records;
-        // Now in the middle of storing, now when half of it is stored.
+        // One kill during the commit, one when half of the records are stored.
         if kill % 2 == 1 {
             let half = received - more / 2;
             eventually("half of it", async || (events() >= half).then_some(())).await;
@@ -124,7 +124,7 @@ async fn twenty_kills_lose_nothing_of_what_was_received_in_full() {
     let want = stored(dir.path());
     let page = exporter.when("counted", |s| counted(s) == want).await;
     assert_eq!(sum(&page, "cpa_ingest_duplicates_total"), 0.0);
-    // And the rest comes when the gate is opened.
+    // The remaining records come when the gate opens.
     gate.open();
     let all = KILLS * PORTION as u64;
     eventually("the rest", async || (events() == all).then_some(())).await;
@@ -162,11 +162,11 @@ async fn sigterm_under_load_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_spool_tail_costs_the_torn_record_only() {
+async fn a_torn_spool_tail_loses_only_the_torn_record() {
     let simulator = simulator(|config| config.traffic.backlog = 2000).await;
     let dir = tempdir().unwrap();
     run_once(&simulator, dir.path()).await;
-    // With the database locked everything stays in the spool.
+    // With the database locked all records stay in the spool.
     let lock = lock_database(dir.path());
     simulator.generate(500);
     let before = count(dir.path(), "SELECT count(*) FROM event");

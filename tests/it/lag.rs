@@ -1,11 +1,11 @@
-//! How fresh the page is under a steady load.
+//! Lag of the page under a steady load.
 
 use cpa_exporter::simulator::QuotaFaultMode;
 use tempfile::tempdir;
 
 use crate::harness::{Exporter, Samples, simulator, sum};
 
-/// Serves `records` at a steady rate and gives the page once all are committed.
+/// Generates `records` at a steady rate and returns the page once all are committed.
 async fn steady(mode: &str, rate: f64, records: u64, faults: &[(&str, QuotaFaultMode)]) -> Samples {
     let simulator = simulator(|config| {
         config.traffic.rate = Some(rate);
@@ -36,15 +36,15 @@ async fn steady(mode: &str, rate: f64, records: u64, faults: &[(&str, QuotaFault
     page
 }
 
-/// Share of the records that were committed within a second, and their mean lag in seconds.
+/// Share of records committed within a second, and their mean lag in seconds.
 fn lag(page: &Samples) -> (f64, f64) {
     let count = page["cpa_ingest_lag_seconds_count"];
     let within = page["cpa_ingest_lag_seconds_bucket{le=\"1.0\"}"];
     (within / count, page["cpa_ingest_lag_seconds_sum"] / count)
 }
 
-/// A thousand records a second for eight seconds: 99 of 100 are committed within a second. What
-/// other tests take of the machine must not count, so one run of three is enough.
+/// A thousand records a second for eight seconds: 99 of 100 are committed within a second. One run
+/// of three is enough, because other tests load the machine.
 async fn fresh_within_a_second(mode: &str) {
     let mut runs = Vec::new();
     while runs.len() < 3 && !runs.last().is_some_and(|within| *within >= 0.99) {
@@ -55,8 +55,8 @@ async fn fresh_within_a_second(mode: &str) {
     assert!(last >= 0.99, "{runs:?} within a second");
 }
 
-/// As many polls as can be wait for answers that never come. Beside it, on the same machine at the
-/// same time, runs one whose providers answer: however busy the machine is, it is so for both.
+/// The maximum number of polls waits for responses that never come. A second exporter, whose
+/// providers respond, runs at the same time on the same machine, so that both have the same load.
 async fn as_fresh_while_no_provider_answers(mode: &str) {
     let hanging = [("*", QuotaFaultMode::Hang)];
     let (hanging, calm) = tokio::join!(
@@ -65,7 +65,7 @@ async fn as_fresh_while_no_provider_answers(mode: &str) {
     );
     let (within, mean) = lag(&hanging);
     let (calm_within, calm_mean) = lag(&calm);
-    // A poll that held up records would hold them for the two seconds of its time-out.
+    // A poll that blocked ingest would block it for its two-second time-out.
     assert!(
         within >= calm_within - 0.05 && mean <= 2.0 * calm_mean + 0.25,
         "{within} within a second, {mean} s on average; without: {calm_within}, {calm_mean} s"

@@ -1,11 +1,11 @@
-//! Who may see whom, read from the `use` lines and paths of the source.
+//! Allowed dependencies between modules, checked in the `use` lines and paths of the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Module → modules it may use. `model` may be used by all; nobody uses `cli` or `app`, except
-/// that `cli` starts `app`.
+/// Module → modules it may use. All may use `model`; none uses `cli` or `app`, except that `cli`
+/// starts `app`.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
@@ -52,7 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["platform"]),
     ("version", &[]),
 ];
-/// The crate of what only computes; the simulator's edges are the compiler's.
+/// The crate of pure code; the compiler checks the simulator's dependencies.
 const CORE: &str = "crates/core/src";
 /// Modules of the root crate that only compute.
 const PURE_MODULES: &[&str] = &["api", "report"];
@@ -68,11 +68,11 @@ const PURE_FILES: &[&str] = &[
     "accounts/lenient.rs",
     "accounts/account_set.rs",
 ];
-/// These see all parts.
+/// Modules that may use all others.
 const COMPOSERS: &[&str] = &["app", "cli"];
 
 #[test]
-fn modules_use_only_what_they_may() {
+fn modules_use_only_allowed_modules() {
     let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
@@ -96,7 +96,7 @@ fn modules_use_only_what_they_may() {
             problems.push(format!("{module} is not in the table"));
         }
     }
-    // What nobody needs any more is not to come back unnoticed.
+    // An unused permission must be removed.
     for (module, may) in &allowed {
         let idle = may
             .iter()
@@ -107,7 +107,7 @@ fn modules_use_only_what_they_may() {
 }
 
 #[test]
-fn pure_modules_do_nothing_but_compute() {
+fn pure_modules_have_no_io_and_no_clock() {
     let forbidden = [
         "tokio",
         "std::fs",
@@ -132,7 +132,7 @@ fn pure_modules_do_nothing_but_compute() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// Each file below these folders, with the module that it is part of.
+/// Each file below these directories, with its module.
 fn modules(folders: &[&str]) -> Vec<(String, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = folders.iter().map(|folder| root.join(folder));
@@ -146,7 +146,7 @@ fn modules(folders: &[&str]) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// The code of the program; a module's tests may look at it from outside.
+/// The program's code; a module's tests may use it from outside.
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -204,7 +204,7 @@ fn uses(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_reader_of_use_lines_reads_them() {
+fn use_lines_are_parsed() {
     let text = "use crate::model::Event;\nuse crate::{clock, spool::Writer};\n// crate::store\n";
     let found: Vec<String> = uses(text).into_iter().collect();
     assert_eq!(found, ["clock", "model", "spool"]);

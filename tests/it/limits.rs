@@ -1,4 +1,4 @@
-//! Limits of our own: what the page says is what the database holds.
+//! Local limits: the page equals the database.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::harness::{
     Exporter, Samples, command, count, counted, eventually, simulator, stored, sum,
 };
 
-/// Long enough that nothing leaves them while a test runs.
+/// Windows so long that no event leaves them during a test.
 const RULES: &str = r#"
 [[quota]]
 name = "each"
@@ -62,7 +62,7 @@ fn of_limit(samples: &Samples, family: &str, limit: &str) -> f64 {
     own.map(|(_, value)| value).sum()
 }
 
-/// Whether all figures are those of the database, which has got everything.
+/// Whether all values equal those of the database, which has all records.
 fn complete(samples: &Samples, directory: &Path) -> bool {
     let is = |figure: f64, sql: &str| (figure - count(directory, sql) as f64).abs() < 0.5;
     let spent = samples.get("cpa_budget_spent_usd{budget=\"all\"}");
@@ -71,7 +71,7 @@ fn complete(samples: &Samples, directory: &Path) -> bool {
         && spent.is_some_and(|usd| is(usd * 1e9, VALUE))
 }
 
-/// The same, of a pool that is one combo.
+/// The same for a pool with one combo.
 fn in_combos(samples: &Samples, directory: &Path) -> bool {
     let requests = sum(samples, "cpa_combo_requests_total");
     complete(samples, directory) && (requests - count(directory, ATTEMPTS) as f64).abs() < 0.5
@@ -85,7 +85,7 @@ fn says_what_rules_are(text: &str) {
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line}");
     }
-    // Unlimited: used, and nothing that follows from a limit.
+    // Without a limit: only the usage, no value derived from a limit.
     for family in [
         "ratio",
         "limit",
@@ -101,18 +101,18 @@ fn says_what_rules_are(text: &str) {
     }
 }
 
-/// Ratios, months and days come of the same events.
+/// Ratios, months and days are computed from the same events.
 fn agrees(page: &Samples, dir: &Path) {
     let ratio = of_limit(page, "cpa_quota_used_ratio", "each");
     assert!((ratio * 1e9 - count(dir, TOKENS) as f64).abs() < 1.0);
-    // Today and the month go by provider and in all.
+    // Today and the month are per provider and in total.
     let month = page.get("cpa_month_cost_usd{by=\"total\"}").unwrap();
     assert!((month * 1e9 - count(dir, "SELECT sum(cost_nano) FROM event") as f64).abs() < 1e3);
     assert!(sum(page, "cpa_today_tokens") > 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_count_what_is_stored_over_kills_and_reloads() {
+async fn local_limits_match_the_database_across_kills_and_reloads() {
     let simulator = simulator(|config| config.traffic.backlog = 2000).await;
     let dir = tempdir().unwrap();
     let dir = dir.path();
@@ -137,7 +137,7 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
     says_what_rules_are(&exporter.page().await);
     agrees(&page, dir);
 
-    // A rule that is added counts what was there before, and so does what comes then.
+    // A new rule counts stored events and further ones.
     fs::write(&file, format!("{RULES}{ADDED}")).unwrap();
     exporter.signal("HUP");
     simulator.generate(500);
@@ -147,7 +147,7 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
     };
     let page = exporter.when("added", counted).await;
     assert!(of_limit(&page, "cpa_quota_exhausted", "requests") > 0.0);
-    // A file gone wrong changes nothing.
+    // A wrong file changes nothing.
     fs::write(&file, "[[quota]]\nname = \"x\"\nmeasure = \"hunter2\"\n").unwrap();
     exporter.signal("HUP");
     let line = exporter.logged("configuration not reloaded").await;
@@ -159,7 +159,7 @@ async fn rules_count_what_is_stored_over_kills_and_reloads() {
     exporter.terminate().await;
 }
 
-/// Records of the last three days, the last ones now.
+/// Records of the last three days, the latest now.
 fn past(records: u64) -> Vec<bytes::Bytes> {
     let mut config = SimulatorConfig::default();
     config.traffic.records = Some(records);
@@ -167,7 +167,7 @@ fn past(records: u64) -> Vec<bytes::Bytes> {
     History::new(config, Duration::from_hours(72)).collect()
 }
 
-/// `import` beside the running exporter: how it ends and what it says.
+/// `import` beside the running exporter: exit code and output.
 async fn import(directory: &Path, file: &Path) -> (bool, String) {
     let mut child = command(directory)
         .arg("import")
@@ -201,13 +201,13 @@ usd = 100
 window = "monthly"
 "#;
 
-/// What a window of the database's own holds.
+/// The usage of a window according to the database.
 fn since_midnight(what: &str) -> String {
     let midnight = "CAST(strftime('%s', 'now', 'start of day') AS INTEGER) * 1000000000";
     format!("SELECT coalesce(sum({what}), 0) FROM event WHERE flags & 1 = 0 AND ts >= {midnight}")
 }
 
-/// The windows hold what the database says, by each event's own time.
+/// The windows equal the database, by each event's own time.
 fn windows_agree(page: &Samples, directory: &Path) -> bool {
     let is = |figure: f64, sql: &str| (figure - count(directory, sql) as f64).abs() < 0.5;
     let usd = |budget: &str| page.get(&format!("cpa_budget_spent_usd{{budget=\"{budget}\"}}"));
@@ -224,7 +224,7 @@ fn windows_agree(page: &Samples, directory: &Path) -> bool {
         && usd("all paid").is_some_and(|usd| is(usd * 1e9, &paid))
 }
 
-/// A file of something else is refused without harm.
+/// An unrelated file is refused without effect.
 async fn refuses_something_else(directory: &Path) {
     let file = directory.join("other.csv");
     fs::write(&file, "a,b,c\n1,2,3\n").unwrap();
@@ -235,12 +235,12 @@ async fn refuses_something_else(directory: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
+async fn imported_and_late_records_count_in_the_windows_of_their_time() {
     let simulator = simulator(|config| config.traffic.backlog = 500).await;
     let dir = tempdir().unwrap();
     let dir = dir.path();
     let file = dir.join("limits.toml");
-    // Combos are counters; history is in none.
+    // Combos are counters, which exclude history.
     let rules = RULES.split("[[combo]]").next().unwrap();
     fs::write(&file, format!("{rules}{DAYS}")).unwrap();
     let flags = ["--limits.file", file.to_str().unwrap()];
@@ -253,7 +253,7 @@ async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
     let all_counted = |page: &Samples| agree(500.0)(page) && counted(page) == stored(dir);
     let before = exporter.when("the first 500", all_counted).await;
 
-    // History: it is in the windows, and in no counter.
+    // History: in the windows, in no counter.
     let all = past(3000);
     let (late, history) = all.split_at(200);
     let lines: Vec<&[u8]> = history.iter().map(|line| &line[..]).collect();
@@ -287,11 +287,11 @@ async fn imported_and_late_records_land_in_the_windows_of_a_running_exporter() {
         "{said}"
     );
 
-    // Late through the queue: days old, counted now, and in the window of their own time.
+    // Records that are days late in the queue: counted now, and in the window of their time.
     simulator.push_many(late.iter().cloned());
     let more = |page: &Samples| agree(3500.0)(page) && counted(page)[0] > counted(&before)[0];
     exporter.when("200 late", more).await;
-    // A start adds up the same.
+    // A restart computes the same sums.
     exporter.kill();
     let exporter = Exporter::start(&simulator, dir, &flags).await;
     exporter.when("restored", agree(3500.0)).await;

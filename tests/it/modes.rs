@@ -1,4 +1,4 @@
-//! Every way to take records, from the simulator to the page: equal to the token.
+//! Every ingest mode from the simulator to the page, with exact token counts.
 
 use cpa_exporter::simulator::{Simulator, Totals};
 use tempfile::tempdir;
@@ -8,7 +8,7 @@ use crate::harness::{Exporter, Samples, counted, database, samples, simulator, s
 const RECORDS: usize = 1500;
 const STEP: usize = 150;
 
-/// Serves half of the records before and half after the exporter comes, and compares.
+/// Generates half of the records before the exporter starts and half after, and compares.
 async fn equal_to_the_token(simulator: &Simulator, flags: &[&str]) -> String {
     let dir = tempdir().unwrap();
     simulator.generate(RECORDS / 2);
@@ -21,7 +21,7 @@ async fn equal_to_the_token(simulator: &Simulator, flags: &[&str]) -> String {
         }
     };
     exporter.when("first half", arrived(RECORDS / 2)).await;
-    // In steps that fit a subscriber's buffer of 256 records, however slow the machine is.
+    // In steps that fit a subscriber's buffer of 256 records on a slow machine.
     for step in 1..=RECORDS / 2 / STEP {
         simulator.generate(STEP);
         exporter
@@ -53,7 +53,7 @@ fn expected(totals: &Totals) -> [f64; 3] {
     want
 }
 
-/// Each kind of each series.
+/// One series of each kind.
 fn compare_series(page: &Samples, totals: &Totals, directory: &std::path::Path) {
     let conn = database(directory);
     let label = |auth_index: &str| -> String {
@@ -116,7 +116,7 @@ async fn http_of_v8() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_versions_pop_as_well() {
+async fn old_versions_pop() {
     for version in ["6.9.38", "7.0.7"] {
         let simulator = simulator(|config| config.version = version.parse().unwrap()).await;
         let dir = tempdir().unwrap();
@@ -129,7 +129,7 @@ async fn old_versions_pop_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn auto_takes_http_where_resp_was_removed() {
+async fn auto_selects_http_where_resp_was_removed() {
     let simulator = simulator(|config| config.version = "7.1.17".parse().unwrap()).await;
     let flags = ["--cpa.http-poll-interval", "500ms"];
     let log = equal_to_the_token(&simulator, &flags).await;

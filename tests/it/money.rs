@@ -1,4 +1,4 @@
-//! Prices that change, and repricing beside a running exporter.
+//! Changing prices, and a reprice beside a running exporter.
 
 use std::path::Path;
 use std::process::Output;
@@ -15,7 +15,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What a command that succeeds prints.
+/// Output of a command that must succeed.
 #[track_caller]
 fn said(directory: &Path, arguments: &[&str]) -> String {
     let output = run(directory, arguments);
@@ -39,7 +39,7 @@ fn amounts(directory: &Path) -> (i64, i64) {
         .unwrap()
 }
 
-/// The page once counters and corrections together are what the database holds.
+/// The page once counters plus corrections equal the database.
 async fn corrected(exporter: &Exporter, (value, cost): (i64, i64)) -> Samples {
     let fits = |s: &Samples| {
         let with = |total, correction| sum(s, total) + sum(s, correction);
@@ -51,13 +51,13 @@ async fn corrected(exporter: &Exporter, (value, cost): (i64, i64)) -> Samples {
     exporter.when("corrected", fits).await
 }
 
-/// Dollars of the database and of the page are the same to the nano-dollar.
+/// Costs of the database and of the page are equal to the nano-dollar.
 fn same(usd: f64, nanos: i64) -> bool {
     (usd - nanos as f64 / 1e9).abs() < 5e-10
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
+async fn repricing_during_ingest_changes_corrections_and_no_counter() {
     let simulator = simulator(|config| config.traffic.backlog = 3000).await;
     let dir = tempdir().unwrap();
     let dir = dir.path();
@@ -81,7 +81,7 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
     assert!(dry.contains("dry run: nothing was written"), "{dry}");
     assert_eq!(amounts(dir), before, "a dry run changes nothing");
 
-    // More records come in while the old ones are repriced.
+    // More records arrive during the reprice of the old ones.
     let page = exporter.samples().await;
     let counted = sum(&page, "cpa_list_value_usd_total");
     simulator.generate(5000);
@@ -100,7 +100,7 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
     assert!(sum(&page, "cpa_list_value_usd_total") >= counted);
     assert!(sum(&page, "cpa_list_value_correction_usd") > 0.0);
 
-    // Back to less: the counter stays, the correction falls.
+    // A lower price: the counter stays, the correction decreases.
     let counted = sum(&page, "cpa_list_value_usd_total");
     set(dir, "0.5", "1");
     let again = said(dir, &[&EVER[..], &["--model", MODEL]].concat());
@@ -113,7 +113,7 @@ async fn repricing_beside_ingest_moves_corrections_and_never_a_counter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kills_neither_lose_nor_double_a_dollar() {
+async fn kills_neither_lose_nor_double_cost() {
     let simulator = simulator(|config| config.traffic.backlog = 2000).await;
     let dir = tempdir().unwrap();
     let dir = dir.path();
@@ -214,7 +214,7 @@ async fn prices_are_set_shown_imported_exported_and_removed() {
 }
 
 #[test]
-fn a_price_that_is_set_keeps_tiers_and_long_prompts() {
+fn prices_set_keeps_tiers_and_long_prompts() {
     let dir = tempdir().unwrap();
     let dir = dir.path();
     let all_but_standard = || {
@@ -235,7 +235,7 @@ fn a_price_that_is_set_keeps_tiers_and_long_prompts() {
         "\n  standard: input 5 -> 4, cache_read 0.5 -> 0.4, cache_write 5 -> 4, output 30 -> 24,",
         "\n  standard, prompt above 272000 tokens: input 10, cache_read 1, ",
         "\n  priority: input 12.5, cache_read 1.25, ",
-        // Scaled from the standard step of before: 10 * 12.5 / 5.
+        // Scaled from the old standard step: 10 * 12.5 / 5.
         "\n  priority, prompt above 272000 tokens: input 25, cache_read 2.5, ",
         "prices of tiers, long prompts and peak hours are unchanged",
     ] {
@@ -253,7 +253,7 @@ fn a_price_that_is_set_keeps_tiers_and_long_prompts() {
 }
 
 #[test]
-fn a_price_that_is_set_says_what_it_replaces_and_what_goes_before_it() {
+fn prices_set_reports_replaced_and_overriding_prices() {
     let dir = tempdir().unwrap();
     let dir = dir.path();
     let prices = ["--input", "1", "--output", "2"];
@@ -287,7 +287,7 @@ fn a_price_that_is_set_says_what_it_replaces_and_what_goes_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_file_that_is_wrong_is_said_at_start_and_kept_out_at_reload() {
+async fn a_wrong_price_file_fails_the_start_and_the_reload() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let dir = dir.path();

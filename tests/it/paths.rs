@@ -1,4 +1,4 @@
-//! A base URL whose path is wrong, in front of and behind a reverse proxy.
+//! A base URL with a wrong path, directly and behind a reverse proxy.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Exporter, simulator};
 
-/// A web server that has no CPA below any path.
+/// A web server without a CPA.
 async fn stranger(status: StatusCode, body: &'static str) -> (SocketAddr, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -21,7 +21,7 @@ async fn stranger(status: StatusCode, body: &'static str) -> (SocketAddr, JoinSe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_of_another_program_is_not_taken_for_cpa() {
+async fn another_program_is_not_mistaken_for_cpa() {
     let answers = [
         (StatusCode::NOT_FOUND, "<html>404 Not Found</html>"),
         (StatusCode::NOT_FOUND, ""),
@@ -59,7 +59,7 @@ async fn an_answer_of_another_program_is_not_taken_for_cpa() {
     }
 }
 
-/// CPA itself answers, but not below this path: RESP, which has no path, is not paused for it.
+/// CPA answers, but not at this path: RESP, which has no path, continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_path_on_cpa_itself_does_not_stop_resp() {
     let simulator = simulator(|config| config.traffic.backlog = 20).await;
@@ -72,7 +72,7 @@ async fn a_wrong_path_on_cpa_itself_does_not_stop_resp() {
         .await;
     let line = exporter.logged("management API is unreachable").await;
     assert!(line.contains("path of cpa.url"), "{line}");
-    // Records come on, over new connections as well.
+    // Records arrive, over new connections too.
     simulator.restart().await.unwrap();
     simulator.generate(5);
     let page = exporter
@@ -87,13 +87,13 @@ async fn a_wrong_path_on_cpa_itself_does_not_stop_resp() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mode_that_is_not_served_is_not_logged_at_every_attempt() {
+async fn an_unavailable_mode_is_not_logged_at_every_attempt() {
     let (addr, _tasks) = stranger(StatusCode::BAD_GATEWAY, "").await;
     let dir = tempdir().unwrap();
     let url = format!("http://{addr}");
     let env = [("CPA_MANAGEMENT_KEY", "key")];
     let exporter = Exporter::start_at(&url, &env, dir.path(), &["--cpa.mode", "pop"]).await;
-    // Attempts come after 0.25, 0.5, 1 and 2 seconds.
+    // Attempts follow after 0.25, 0.5, 1 and 2 seconds.
     let attempts = r#"cpa_ingest_reconnects_total{reason="unavailable"}"#;
     exporter
         .when("five attempts", |s| {

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Exporter, eventually, simulator, stored};
 
-/// The program, or a loud word and nothing. In CI a missing one is a failure.
+/// The program, or a skip with a message. In CI a missing program is a failure.
 pub(crate) fn program(name: &str) -> Option<&str> {
     let mut asked = Command::new(name);
     asked
@@ -37,7 +37,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Ended with the test, however that ends.
+/// Killed on drop.
 pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
@@ -84,7 +84,7 @@ pub(crate) async fn query(base: &str, path: &str) -> Option<serde_json::Value> {
     serde_json::from_slice(&body).ok()
 }
 
-/// What `increase()` sees: growth between samples, a fall being a reset to zero.
+/// The result of `increase()`: growth between samples, a decrease being a reset to zero.
 fn growth(series: &serde_json::Value) -> (f64, f64) {
     let values: Vec<f64> = series["values"]
         .as_array()
@@ -125,7 +125,7 @@ async fn increase_over_a_restart_equals_the_database() {
         (up["data"]["result"][0]["value"][1] == "1").then_some(())
     };
     eventually("scraped", scraped).await;
-    // Counted in the database: a scrape of ours would begin the holds of new series before
+    // Counted in the database: a scrape of the test would count as having seen new series before
     // Prometheus has seen them at zero.
     let holds = async |n: f64| {
         eventually("records", async || (stored(&data)[0] > n).then_some(())).await;
@@ -156,7 +156,7 @@ async fn increase_over_a_restart_equals_the_database() {
     scraped_well(&base).await;
 }
 
-/// No error at the target, and exemplars that name requests.
+/// No error at the target, and exemplars with request ids.
 async fn scraped_well(base: &str) {
     let targets = query(base, "/api/v1/targets").await.unwrap();
     assert_eq!(targets["data"]["activeTargets"][0]["lastError"], "");
@@ -170,7 +170,7 @@ async fn scraped_well(base: &str) {
     );
 }
 
-/// No answer of the simulator's states the one, and the other is of rules of one's own.
+/// Families without samples here: the simulator never sends the one, the other needs local rules.
 const NOT_SIMULATED: [&str; 2] = [
     "cpa_quota_reset_credits",
     "cpa_quota_oldest_expiry_timestamp_seconds",
@@ -203,7 +203,7 @@ async fn all_families(exporter: &Exporter, simulator: &Simulator) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promtool_finds_nothing_to_say() {
+async fn promtool_reports_no_problem() {
     if program("promtool").is_none() {
         return;
     }

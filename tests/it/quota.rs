@@ -1,4 +1,4 @@
-//! `cpa-exporter quota`: with an exporter that runs, and without.
+//! `cpa-exporter quota`, with a running exporter and without.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tempfile::tempdir;
 
 use crate::harness::{Exporter, command, eventually, simulator};
 
-/// Nobody listens there.
+/// An address without a listener.
 const NOBODY: &str = "127.0.0.1:1";
 const TOKEN: &str = "token-of-the-api";
 
@@ -38,7 +38,7 @@ fn quota(directory: &Path, env: &[(&str, &str)], address: &str, arguments: &[&st
     }
 }
 
-/// Without an exporter, at this CPA.
+/// Without an exporter, against this CPA.
 fn alone(simulator: &Simulator, directory: &Path, arguments: &[&str]) -> Ended {
     let url = format!("http://{}", simulator.addr());
     let env = [("CPA_MANAGEMENT_KEY", simulator.management_key())];
@@ -56,7 +56,7 @@ fn accounts(json: &str) -> Vec<Value> {
     serde_json::from_str(json).unwrap()
 }
 
-/// Accounts that have limits.
+/// Accounts with limits.
 fn read_accounts(json: &str) -> Vec<Value> {
     let mut all = accounts(json);
     all.retain(|account| !account["limits"].as_array().unwrap().is_empty());
@@ -64,7 +64,7 @@ fn read_accounts(json: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_exporter_shows_and_asks_again_but_not_at_once() {
+async fn quota_refreshes_a_running_exporter_once_per_cooldown() {
     let simulator = simulator(|_| {}).await;
     let (dir, files) = (tempdir().unwrap(), tempdir().unwrap());
     let token = token_file(files.path(), TOKEN);
@@ -73,7 +73,7 @@ async fn a_running_exporter_shows_and_asks_again_but_not_at_once() {
     let address = exporter.addr().to_string();
     let ask = |arguments: &[&str]| {
         let arguments = [&flags, arguments].concat();
-        // Another directory: the exporter's is not looked at.
+        // Another directory, so that the exporter's is not read.
         quota(files.path(), &[], &address, &arguments)
     };
     eventually("accounts are named", async || {
@@ -87,7 +87,7 @@ async fn a_running_exporter_shows_and_asks_again_but_not_at_once() {
     assert_eq!(first.code, 0, "{}", first.err);
     let said = first.err.lines().next().unwrap();
     assert!(said.starts_with("asked 8, answered 8, failed 0"), "{said}");
-    // Who hears that the round is over sees what it brought.
+    // The page is updated before the refresh returns.
     let read = read_accounts(&first.out);
     assert_eq!(read.len(), 8, "{}", first.out);
     let limits = read.iter().flat_map(|a| a["limits"].as_array().unwrap());
@@ -129,7 +129,7 @@ async fn a_running_exporter_shows_and_asks_again_but_not_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_is_needed_and_never_shown() {
+async fn quota_refresh_requires_a_token_and_never_prints_it() {
     let simulator = simulator(|_| {}).await;
     let (dir, files) = (tempdir().unwrap(), tempdir().unwrap());
     let token = token_file(files.path(), TOKEN);
@@ -139,7 +139,7 @@ async fn a_token_is_needed_and_never_shown() {
     let ask = |arguments: &[&str]| quota(files.path(), &[], &address, arguments);
     let without = ask(&[]);
     assert_eq!((without.code, without.out.as_str()), (1, ""));
-    assert!(without.err.contains("wants a token"), "{}", without.err);
+    assert!(without.err.contains("requires a token"), "{}", without.err);
     let wrong = token_file(files.path(), "another-secret");
     let wrong = ask(&["--web.api-token-file", &wrong]);
     assert_eq!((wrong.code, wrong.out.as_str()), (1, ""));
@@ -160,7 +160,7 @@ async fn a_token_is_needed_and_never_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exporter_without_token_shows_but_does_not_ask() {
+async fn an_exporter_without_token_shows_quotas_but_refuses_a_refresh() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -177,7 +177,7 @@ async fn an_exporter_without_token_shows_but_does_not_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_an_exporter_all_are_asked_once_and_nothing_is_stored() {
+async fn without_an_exporter_quota_polls_each_account_once_and_stores_nothing() {
     for version in ["7.2.140", "8.0.10"] {
         let simulator = simulator(|config| config.version = version.parse().unwrap()).await;
         let dir = tempdir().unwrap();
@@ -214,7 +214,7 @@ async fn without_an_exporter_all_are_asked_once_and_nothing_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_exporter_and_none_say_the_same() {
+async fn quota_prints_the_same_with_and_without_an_exporter() {
     let simulator = simulator(|_| {}).await;
     let (dir, files) = (tempdir().unwrap(), tempdir().unwrap());
     let token = token_file(files.path(), TOKEN);
@@ -249,7 +249,7 @@ async fn a_running_exporter_and_none_say_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_an_exporter_aliases_filters_and_the_zone_hold() {
+async fn without_an_exporter_aliases_filters_and_the_time_zone_apply() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let all = accounts(&alone(&simulator, dir.path(), &["--format", "json"]).out);
@@ -292,7 +292,7 @@ async fn without_an_exporter_aliases_filters_and_the_zone_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_gives_no_answer_is_named_with_the_reason() {
+async fn a_failed_poll_is_listed_with_its_reason() {
     let fault = serde_json::json!({"mode": "rate_limited"});
     let fault = serde_json::from_value(fault).unwrap();
     let simulator = simulator(|config| {
@@ -316,7 +316,7 @@ async fn who_gives_no_answer_is_named_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_exporter_and_cpa_nothing_is_shown() {
+async fn without_exporter_and_cpa_quota_fails() {
     let dir = tempdir().unwrap();
     let env = [("CPA_MANAGEMENT_KEY", "a-secret-key")];
     let url = format!("http://{NOBODY}");
@@ -345,7 +345,7 @@ async fn without_exporter_and_cpa_nothing_is_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_exporter_says_why_there_is_no_reading() {
+async fn an_account_without_a_reading_has_its_reason() {
     let fault = serde_json::json!({"mode": "rate_limited"});
     let fault = serde_json::from_value(fault).unwrap();
     let simulator = simulator(|config| {

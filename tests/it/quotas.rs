@@ -1,4 +1,4 @@
-//! Quotas at the socket: what the page shows of them is what the simulated providers hold.
+//! Quotas end to end: the page equals the state of the simulated providers.
 
 mod api;
 mod cases;
@@ -18,7 +18,7 @@ use cpa_exporter::simulator::{AccountQuotas, Simulator};
 
 use crate::harness::{DEADLINE, Exporter, Samples, account_labels as labels};
 
-/// Upstream calls that were made for any account.
+/// Provider calls for any account.
 fn calls(simulator: &Simulator) -> u64 {
     let accounts = simulator.quotas().accounts;
     accounts.iter().map(calls_of).sum()
@@ -28,14 +28,14 @@ fn calls_of(account: &AccountQuotas) -> u64 {
     account.calls.values().map(|calls| calls.calls).sum()
 }
 
-/// Accounts of this provider whose quota can be asked for.
+/// Accounts of this provider whose quota can be polled.
 fn of_provider(simulator: &Simulator, provider: &str) -> Vec<AccountQuotas> {
     let mut accounts = simulator.quotas().accounts;
     accounts.retain(|one| one.provider == provider && truth::can_be_asked(one));
     accounts
 }
 
-/// Waits until the page agrees with the truth about all that can be asked.
+/// Waits until the page equals the truth for all accounts that can be polled.
 async fn agrees(exporter: &Exporter, simulator: &Simulator) -> Samples {
     let begin = Instant::now();
     loop {

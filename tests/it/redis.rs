@@ -1,4 +1,4 @@
-//! A real Redis as a second opinion on our RESP.
+//! Checks our RESP against a real Redis.
 
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,7 @@ fn record(n: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_understands_pops_and_subscriptions() {
+async fn redis_accepts_pops_and_subscriptions() {
     if program("redis-server").is_none() {
         return;
     }
@@ -62,7 +62,7 @@ async fn redis_understands_pops_and_subscriptions() {
     exporter
         .when("popped", |s| s.get("cpa_store_events") == Some(&100.0))
         .await;
-    // An empty counted pop is nil here and an empty list at CPA.
+    // An empty counted pop is nil in Redis and an empty list in CPA.
     redis_cli(port, &["RPUSH", "usage", &record(100)]);
     exporter
         .when("one more", |s| s["cpa_store_events"] == 101.0)

@@ -1,4 +1,4 @@
-//! No secret of what came in is anywhere in what goes out.
+//! No secret of the input appears in any output.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ fn secrets_of(record: &serde_json::Value, found: &mut BTreeSet<String>) {
             .into_iter()
             .flatten()
         {
-            // The whole cookie; its value is what matters.
+            // The whole cookie; its value is the secret.
             let value = value.as_str().unwrap();
             found.insert(value.split(['=', ';']).nth(1).unwrap_or(value).to_owned());
         }
@@ -48,7 +48,7 @@ fn captured() -> Vec<String> {
         .collect()
 }
 
-/// Every byte of every file below.
+/// The content of every file below the directory.
 fn bytes_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -61,7 +61,7 @@ fn bytes_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_leaves() {
+async fn no_secret_of_a_record_leaks() {
     let records = captured();
     assert!(records.len() >= 1130, "{} records", records.len());
     let mut secrets = BTreeSet::new();
@@ -77,7 +77,7 @@ async fn no_secret_leaves() {
     let exporter = Exporter::start(&simulator, dir.path(), &["--log.level", "trace"]).await;
     for (n, record) in records.iter().enumerate() {
         simulator.push(record.clone());
-        // Damaged in several ways, each a reject that is kept.
+        // Damaged in several ways, each stored as a reject.
         match n % 5 {
             0 => simulator.push(record.get(..record.len() - 7).unwrap_or("{").to_owned()),
             1 => simulator.push(record.replace("\"latency_ms\":", "\"latency_ms\":\"x\",\"y\":")),

@@ -1,4 +1,4 @@
-//! What CPA can do to a collector: refuse it, vanish, starve it, change.
+//! Faults of CPA: refusals, outages, starvation, changes.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn takes_records(simulator: &Simulator, exporter: &Exporter, n: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
+async fn a_wrong_key_costs_one_login_and_a_corrected_file_takes_effect() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let key = dir.path().join("key");
@@ -44,7 +44,7 @@ async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
     assert_eq!(exporter.get("/-/healthy", "").await.0, 200);
     let line = exporter.logged("refused the management key").await;
     assert!(line.contains("\"next_try\":\"5m\""), "{line}");
-    // Four more failures would ban; a right key at once shows that there were not so many.
+    // Four more failures would ban; a right key at once shows that there were fewer.
     std::fs::write(&key, format!("{}\n", simulator.management_key())).unwrap();
     exporter
         .when("let in", |s| {
@@ -58,9 +58,9 @@ async fn a_wrong_key_costs_one_login_and_a_corrected_file_is_picked_up() {
     );
 }
 
-/// CPA throws nobody out when its secret changes: records come on, and nothing else is let in.
+/// CPA keeps open connections when its secret changes: records arrive, and new logins are refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_secret_is_seen_though_records_need_no_login() {
+async fn a_changed_secret_is_detected_while_records_need_no_login() {
     const OTHER: &str = "another-key-0123456789";
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
@@ -81,14 +81,14 @@ async fn a_changed_secret_is_seen_though_records_need_no_login() {
     let page = exporter
         .when("let in", |s| s[&refused("wrong_key")] == 0.0)
         .await;
-    // On the connection that it had.
+    // On the open connection.
     assert_eq!(page["cpa_ingest_reconnects_total{reason=\"down\"}"], 0.0);
     assert_eq!(page["cpa_ingest_reconnects_total{reason=\"refused\"}"], 0.0);
     takes_records(&simulator, &exporter, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_refusal_has_its_reason() {
+async fn every_refusal_is_exposed_with_its_reason() {
     for (management, reason, mode) in [
         (Management::KeyNotSet, "no_key_set", "auto"),
         (Management::Home, "home_mode", "auto"),
@@ -105,7 +105,7 @@ async fn every_refusal_has_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ban_is_asked_about_once_a_minute() {
+async fn a_ban_is_retried_once_a_minute() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let client = reqwest_client();
@@ -128,7 +128,7 @@ fn reqwest_client() -> reqwest::Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_competing_subscriber_is_noticed_and_joined() {
+async fn a_competing_subscriber_switches_the_mode_to_subscribe() {
     let simulator = simulator(|config| config.traffic.rate = Some(20.0)).await;
     let dir = tempdir().unwrap();
     simulator.faults().competing_subscriber(true);
@@ -152,7 +152,7 @@ async fn a_competing_subscriber_is_noticed_and_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restarts_cuts_and_errors_are_survived() {
+async fn ingest_survives_restarts_cuts_and_errors() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -192,8 +192,8 @@ async fn http_errors_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_records_of_a_stopping_cpa_are_taken() {
-    // A real one closed connections 270 ms after its last request had ended.
+async fn the_last_records_of_a_stopping_cpa_are_ingested() {
+    // A real CPA closed connections 270 ms after its last request had ended.
     let grace = Duration::from_millis(600);
     let simulator = simulator(|config| config.shutdown_grace = grace).await;
     let dir = tempdir().unwrap();
@@ -211,7 +211,7 @@ async fn the_last_records_of_a_stopping_cpa_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn switched_off_statistics_are_said_and_can_be_switched_on() {
+async fn disabled_statistics_are_logged_and_can_be_enabled() {
     let simulator = simulator(|config| config.usage_statistics = false).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, &dir.path().join("a"), &CHECK).await;
@@ -237,7 +237,7 @@ async fn switched_off_statistics_are_said_and_can_be_switched_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_reads_the_key_anew() {
+async fn a_reload_reads_the_key_again() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &["--web.enable-lifecycle"]).await;
@@ -250,7 +250,7 @@ async fn a_reload_reads_the_key_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscriber_that_falls_behind_is_cut_and_reconnects() {
+async fn a_slow_subscriber_is_disconnected_and_reconnects() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "subscribe"]).await;
@@ -275,7 +275,7 @@ async fn a_subscriber_that_falls_behind_is_cut_and_reconnects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_clock_and_a_short_retention_are_said() {
+async fn a_wrong_clock_and_a_short_retention_are_logged() {
     let ahead = Duration::from_mins(2);
     let simulator = simulator(|config| {
         let system = Clock::system();
@@ -297,7 +297,7 @@ async fn a_wrong_clock_and_a_short_retention_are_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_breaks_off_leaves_its_whole_records() {
+async fn the_complete_records_of_a_cut_reply_are_kept() {
     let simulator = simulator(|config| config.traffic.backlog = 1000).await;
     let dir = tempdir().unwrap();
     simulator.faults().cut_replies(3);
@@ -313,7 +313,7 @@ async fn a_reply_that_breaks_off_leaves_its_whole_records() {
                 && s.get("cpa_store_events").copied().unwrap_or(-1.0) > 900.0
         })
         .await;
-    // The first pops ask for 16 records; of each cut reply about half came whole.
+    // The first pops request 16 records; about half of each cut reply was complete.
     let missing = 1000.0 - page["cpa_store_events"];
     assert!(
         (3.0..=3.0 * 16.0 * 0.6).contains(&missing),

@@ -1,4 +1,4 @@
-//! Stopping a subscriber in the middle of a stream.
+//! Stops of a subscriber in the middle of a stream.
 
 use cpa_exporter::simulator::Totals;
 use tempfile::tempdir;
@@ -8,18 +8,18 @@ use crate::harness::{Exporter, count, eventually, simulator};
 const STOPS: u64 = 50;
 const PER_SECOND: u32 = 500;
 
-/// Whatever CPA wrote to the subscriber before it confirmed the end is in the store, and what it
-/// queued from then on is taken by the next run. Only what stood in CPA's own buffer is gone.
+/// All records that CPA sent before it confirmed the end are stored, and the next run pops those
+/// that it queued from then on. Only those in CPA's own buffer are lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_stops_in_a_stream_lose_nothing_that_was_written() {
+async fn fifty_stops_in_a_stream_lose_no_sent_record() {
     let simulator = simulator(|config| config.traffic.rate = Some(f64::from(PER_SECOND))).await;
     let dir = tempdir().unwrap();
     let mut streamed = 0;
     for stop in 1..=STOPS {
-        // Before the start, because records may come before it returns.
+        // Before the start, because records may arrive before it returns.
         let begun = simulator.totals().written.records;
         let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "subscribe"]).await;
-        // Stops meet the stream at different places, some of them right behind its first records.
+        // Stops meet the stream at different points, some right after its first records.
         let more = stop * 7 % 100;
         eventually("records over the subscription", async || {
             (simulator.totals().written.records > begun + more).then_some(())
@@ -43,7 +43,7 @@ async fn fifty_stops_in_a_stream_lose_nothing_that_was_written() {
         totals.written.records, streamed,
         "each was streamed to a run"
     );
-    // The buffers are all that can be missing. CPA drops them after the confirmation.
+    // Only the buffers' content can be missing. CPA drops it after the confirmation.
     eventually("every subscriber gone", async || {
         let totals = simulator.totals();
         let accounted = totals.written.records + totals.left_behind;

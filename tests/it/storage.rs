@@ -1,4 +1,4 @@
-//! A database that is locked, old, damaged or somebody else's.
+//! A database that is locked, old, damaged or of another program.
 
 use std::fs;
 
@@ -7,18 +7,18 @@ use tempfile::tempdir;
 use crate::harness::{Exporter, command, count, counted, eventually, simulator, stored, sum};
 use crate::kill::lock_database;
 
-/// By then the pauses between two tries are as long as they get.
+/// By then the pause between two retries has reached its maximum.
 const FAILURES: f64 = 8.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_locked_for_long_costs_nothing() {
+async fn a_long_database_lock_loses_nothing() {
     let simulator = simulator(|config| config.traffic.backlog = 500).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
     exporter
         .when("first", |s| s.get("cpa_store_events") == Some(&500.0))
         .await;
-    // Every series has left its zero.
+    // Every series has been incremented.
     let want = stored(dir.path());
     let before = exporter.when("counted", |s| counted(s) == want).await;
     let lock = lock_database(dir.path());
@@ -28,7 +28,7 @@ async fn a_database_that_is_locked_for_long_costs_nothing() {
     while failed < FAILURES {
         simulator.generate(100);
         made += 100;
-        // The page is served all the while, with what is committed and not more.
+        // Meanwhile the page is served with the committed values.
         let page = exporter
             .when("popped into the spool, and another failure", |s| {
                 s[failures] > failed && simulator.totals().queued == 0
@@ -53,7 +53,7 @@ async fn a_database_that_is_locked_for_long_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_spool_stops_popping_and_goes_on_by_itself() {
+async fn a_full_spool_pauses_ingest_until_it_has_room() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let flags = ["--storage.spool-limit", "1MiB", "--cpa.pop-bytes", "64KiB"];
@@ -75,7 +75,7 @@ async fn a_full_spool_stops_popping_and_goes_on_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_database_is_left_alone_and_can_be_set_aside() {
+async fn a_damaged_database_stays_unchanged_and_can_be_set_aside() {
     let simulator = simulator(|config| config.traffic.backlog = 300).await;
     let dir = tempdir().unwrap();
     let file = dir.path().join("cpa-exporter.db");
@@ -113,7 +113,7 @@ async fn a_damaged_database_is_left_alone_and_can_be_set_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sound_database_is_set_aside_only_by_force_and_can_be_put_back() {
+async fn an_intact_database_is_set_aside_only_by_force_and_can_be_restored() {
     let simulator = simulator(|config| config.traffic.backlog = 30).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -152,7 +152,7 @@ async fn a_sound_database_is_set_aside_only_by_force_and_can_be_put_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newer_database_and_a_taken_directory_are_refused() {
+async fn a_newer_database_and_a_locked_directory_are_refused() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -177,7 +177,7 @@ async fn a_newer_database_and_a_taken_directory_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_copy_begins_an_epoch_and_nothing_is_double() {
+async fn an_older_copy_begins_an_epoch_without_duplicates() {
     let simulator = simulator(|config| config.traffic.backlog = 400).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;

@@ -9,8 +9,8 @@ use tempfile::tempdir;
 
 use crate::harness::{Exporter, simulator};
 
-/// A server configuration as CPA's, and its certificate for those who shall trust it. It says of
-/// itself that it is an authority, as those do that `openssl req -x509` makes.
+/// A TLS server configuration like CPA's, and its certificate for clients to trust. It is marked as
+/// an authority, as certificates of `openssl req -x509` are.
 fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
     let signing_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
@@ -30,7 +30,7 @@ fn certificate(name: &str) -> (Arc<ServerConfig>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_protocols_are_spoken_over_tls() {
+async fn resp_and_http_work_over_tls() {
     let (tls, pem) = certificate("localhost");
     let simulator = simulator(|config| config.tls = Some(tls)).await;
     let dir = tempdir().unwrap();
@@ -51,7 +51,7 @@ async fn both_protocols_are_spoken_over_tls() {
         exporter
             .when(mode, |s| s.get("cpa_store_events") == Some(&50.0))
             .await;
-        // The management API as well.
+        // The management API too.
         exporter
             .when("version", |s| s.keys().any(|k| k.starts_with("cpa_info{")))
             .await;
@@ -59,7 +59,7 @@ async fn both_protocols_are_spoken_over_tls() {
     }
 }
 
-/// The line that says why there is no answer.
+/// The log line with the cause of the failure.
 async fn refusal(url: &str, key: &str, flags: &[&str]) -> serde_json::Value {
     let dir = tempdir().unwrap();
     let env = [("CPA_MANAGEMENT_KEY", key)];
@@ -74,7 +74,7 @@ async fn refusal(url: &str, key: &str, flags: &[&str]) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_certificate_is_said_with_what_helps() {
+async fn a_refused_certificate_is_logged_with_advice() {
     let (tls, _pem) = certificate("localhost");
     let trusted = simulator(|config| config.tls = Some(tls)).await;
     let (tls, pem) = certificate("other.example");
@@ -105,7 +105,7 @@ async fn a_refused_certificate_is_said_with_what_helps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_scheme_is_said() {
+async fn a_wrong_scheme_is_logged_with_advice() {
     let (tls, _pem) = certificate("localhost");
     let https = simulator(|config| config.tls = Some(tls)).await;
     let http = simulator(|_| {}).await;

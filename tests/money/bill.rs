@@ -1,13 +1,13 @@
-//! A bill by the raw record and the raw price list, with arithmetic of its own.
+//! Computes a bill from the raw records and the raw price list, independently of the program.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// When all of them were captured.
+/// Time of capture of all records.
 const DAY: &str = "2026-11-22";
 
-/// Prices by every id they are listed under.
+/// Prices by every listed id.
 pub(crate) struct List(BTreeMap<String, Value>);
 
 impl List {
@@ -42,7 +42,7 @@ impl List {
         let counts = Counts::of(record);
         let served = record["response_service_tier"].as_str().unwrap_or_default();
         let asked = record["service_tier"].as_str().unwrap_or_default();
-        // A ChatGPT login's answer is always `default`.
+        // The response to a ChatGPT login always states `default`.
         let is_login = record["provider"] == "codex" && record["auth_type"] == "oauth";
         let says_nothing = served.is_empty() || is_login && served == "default";
         let tier = match if says_nothing { asked } else { served } {
@@ -69,7 +69,7 @@ impl List {
                 .or_else(|| decimal(&rates["input"]))
                 .unwrap()
         };
-        // Thousandths of a nano-dollar per million tokens, so a million times a thousand to divide.
+        // Thousandths of a nano-dollar per million tokens; divide by a million times a thousand.
         let sum = counts.uncached * rate("input")
             + counts.read * rate("cache_read")
             + counts.write * rate("cache_write")
@@ -89,7 +89,7 @@ fn decimal(number: &Value) -> Option<u128> {
     Some(format!("{whole}{fraction:0<9}").parse().unwrap())
 }
 
-/// What is billed, by the meaning that a provider gives to the flat counts.
+/// Billed tokens, by the provider's meaning of the flat counts.
 struct Counts {
     uncached: u128,
     read: u128,
@@ -105,7 +105,8 @@ impl Counts {
         let (read, write) = (count("cache_read_tokens"), count("cache_creation_tokens"));
         let provider = record["provider"].as_str().unwrap();
         match provider {
-            // The one upstream that counts its cache on top; reasoning on top is billed as output.
+            // The one upstream that adds its cache to the input; added reasoning is billed as
+            // output.
             _ if read > input => Self {
                 uncached: input,
                 read,
@@ -118,21 +119,21 @@ impl Counts {
                 write,
                 answer: output + count("reasoning_tokens"),
             },
-            // Cache stands beside input.
+            // The cache is not part of the input.
             "claude" => Self {
                 uncached: input,
                 read,
                 write,
                 answer: output,
             },
-            // Thoughts stand beside output.
+            // Thoughts are not part of the output.
             "gemini" | "vertex" | "antigravity" | "gemini-interactions" => Self {
                 uncached: input - read,
                 read,
                 write: 0,
                 answer: output + count("reasoning_tokens"),
             },
-            // Everything else speaks like OpenAI: cache within input, reasoning within output.
+            // All others count like OpenAI: cache within input, reasoning within output.
             _ => Self {
                 uncached: input - read - write,
                 read,

@@ -87,7 +87,7 @@ fn stored(directory: &std::path::Path) -> BTreeMap<[String; 3], Sums> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// What the database has, and what it should have.
+/// Actual and expected values in the database.
 fn differences(
     stored: &BTreeMap<[String; 3], Sums>,
     want: &BTreeMap<[String; 3], Sums>,
@@ -118,7 +118,7 @@ fn total(page: &BTreeMap<String, String>, family: &str) -> u128 {
 }
 
 #[test]
-fn cost_per_account_and_model_is_the_independent_bill() {
+fn cost_per_account_and_model_equals_the_independent_bill() {
     let directory = tempfile::tempdir().unwrap();
     let records = records();
     let want = expected(&records, |record| record["auth_type"] == "apikey");
@@ -163,7 +163,7 @@ fn cost_per_account_and_model_is_the_independent_bill() {
 }
 
 #[test]
-fn the_user_says_who_pays_per_use_and_what_to_compare_with() {
+fn billing_and_references_are_configurable() {
     let directory = tempfile::tempdir().unwrap();
     let records = records();
     let vertex = |record: &Value| record["provider"] == "vertex" && record["auth_type"] == "oauth";

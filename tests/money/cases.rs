@@ -1,4 +1,4 @@
-//! Small inputs that failed, from record to tokens by kind to money.
+//! Regression cases from record to tokens by kind to cost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -103,7 +103,7 @@ fn a_cache_beside_the_input_is_counted_and_billed_once() {
     assert_tokens(&shown, [100, 5000, 0, 50, 0, 0]);
     assert_eq!(value(&shown), "0.00255");
 
-    // A total that leaves the cache out loses no token of it.
+    // A total that excludes the cache loses no token of it.
     let mut record: Value = serde_json::from_str(&records[0]).unwrap();
     record["tokens"]["total_tokens"] = 150.into();
     let shown = page(&[record.to_string()]);
@@ -112,12 +112,12 @@ fn a_cache_beside_the_input_is_counted_and_billed_once() {
 }
 
 #[test]
-fn the_tier_asked_for_counts_for_chatgpt_logins_the_tier_served_for_keys() {
+fn chatgpt_logins_pay_the_requested_tier_and_keys_the_served_tier() {
     let [login, key] = case("codex-fast-tier.jsonl").try_into().unwrap();
     assert_eq!(value(&page(std::slice::from_ref(&login))), "0.2");
     assert_eq!(value(&page(&[key])), "0.08");
 
-    // The answer says more than `default`: it is believed.
+    // The response states more than `default`, so it applies.
     let mut record: Value = serde_json::from_str(&login).unwrap();
     record["response_service_tier"] = "flex".into();
     assert_eq!(value(&page(&[record.to_string()])), "0.04");
@@ -127,7 +127,7 @@ fn the_tier_asked_for_counts_for_chatgpt_logins_the_tier_served_for_keys() {
 }
 
 #[test]
-fn cache_writes_of_known_lifetime_have_its_price() {
+fn cache_writes_are_priced_by_their_lifetime() {
     let write = |minutes: u64, hour: u64| {
         let record = json!({
             "timestamp": rfc3339(RECEIVED - 1000), "provider": "claude", "auth_index": "f1",
@@ -151,7 +151,7 @@ fn cache_writes_of_known_lifetime_have_its_price() {
 }
 
 #[test]
-fn no_latest_time_lies_ahead() {
+fn no_latest_time_is_in_the_future() {
     let future = &case("future-timestamp.jsonl")[..1];
     let all = case("future-timestamp.jsonl");
     let received = UnixNanos::from_millis(RECEIVED).as_seconds();
@@ -170,7 +170,7 @@ fn no_latest_time_lies_ahead() {
 }
 
 #[test]
-fn invisible_characters_stay_in_no_label() {
+fn invisible_characters_are_removed_from_labels() {
     let mut record: Value = serde_json::from_str(&case("cache-beside-input.jsonl")[0]).unwrap();
     for key in [
         "model",
@@ -191,7 +191,7 @@ fn invisible_characters_stay_in_no_label() {
 }
 
 #[test]
-fn counters_of_two_credentials_with_one_alias_add_up() {
+fn counters_of_two_credentials_with_one_alias_are_summed() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/cases/aliases.toml"

@@ -1,4 +1,4 @@
-//! Captured records through the real pipeline, against bills computed another way.
+//! Captured records through the real pipeline, compared with independently computed bills.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Spool, decoder, database and ledger as the program puts them together, without a network.
+//! Spool, decoder, database and counters as the program connects them, without a network.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,13 +20,13 @@ use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::spool::{self, SegmentId};
 use tokio_util::sync::CancellationToken;
 
-/// How the records are priced.
+/// Price settings of the records.
 pub(crate) struct Money {
     pub(crate) billing: Billing,
     pub(crate) references: Vec<(String, String)>,
 }
 
-/// Nobody here watches accounts.
+/// An event sink without subscribers.
 struct Deaf;
 
 impl Listener for Deaf {
@@ -37,15 +37,15 @@ impl Listener for Deaf {
     fn accounts_changed(&self) {}
 }
 
-/// When the records come in, in Unix milliseconds.
+/// Time of receipt in Unix milliseconds.
 pub(crate) const RECEIVED: i64 = 1_795_323_690_000;
 
-/// Takes records to their end and gives back the page.
+/// Ingests all records and returns the page.
 pub(crate) fn run(directory: &Path, records: &[String], money: Money) -> BTreeMap<String, String> {
     run_as(directory, records, money, Aliases::default())
 }
 
-/// The same with names for accounts and clients.
+/// The same with aliases of accounts and clients.
 pub(crate) fn run_as(
     directory: &Path,
     records: &[String],
@@ -111,7 +111,7 @@ pub(crate) fn run_as(
     page
 }
 
-/// The page once no new series is held at zero any more.
+/// The page once no new series is held at zero.
 fn settled(exposition: &Exposition) -> BTreeMap<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Records as real CPAs sent them, with other times and ids so that each is one of its own.
+//! Records captured from real CPAs, with changed times and ids so that each is unique.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-/// A simulated CPA in this process, its queue full of captured records.
+/// A simulated CPA in this process with a queue of captured records.
 #[derive(Debug)]
 pub(super) struct Captured {
     simulator: Simulator,
@@ -22,7 +22,7 @@ pub(super) struct Captured {
 }
 
 impl Captured {
-    /// `None` when there are no captured records.
+    /// `None` without captured records.
     pub(super) fn start(directory: &Path, at_least: u64) -> Result<Option<Self>> {
         let Ok(files) = fs::read_dir(directory) else {
             return Ok(None);
@@ -36,7 +36,7 @@ impl Captured {
                 }
             }
         }
-        // In the order in which a queue would have had them.
+        // In the order of a queue.
         originals.sort_by_key(|record| {
             let time = record.get("timestamp").and_then(Value::as_str);
             time.and_then(|time| time.parse::<Timestamp>().ok())
@@ -73,7 +73,7 @@ impl Captured {
     }
 }
 
-/// The record as it would look some minutes later.
+/// The record with its times moved by some minutes.
 fn changed(original: &Value, round: i64) -> Result<Vec<u8>> {
     let mut record = original.clone();
     let fields = record.as_object_mut().context("no record")?;
@@ -89,7 +89,7 @@ fn changed(original: &Value, round: i64) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&record)?)
 }
 
-/// An id of the same form: every hex digit is moved on by a digit of `round`.
+/// An id of the same form: every hex digit is shifted by a digit of `round`.
 fn rotated(id: &str, round: i64) -> String {
     let mut digits = round.unsigned_abs();
     id.chars()

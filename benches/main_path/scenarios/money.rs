@@ -1,4 +1,4 @@
-//! Many rules, and new prices for what is stored, both beside a busy CPA.
+//! Many limit rules, and a reprice, both during ingest.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::Options;
 use crate::figures::{Bar, Figures};
 use crate::rig::{Command, Cpa, Exporter, Http};
 
-/// Rules of limits in one file: half quotas, half budgets.
+/// Number of rules: half quotas, half budgets.
 const RULES: u32 = 200;
 
-/// Steady traffic without a rule and with many of them, on the same machine one after the other.
+/// Steady traffic without rules and with many, one after the other on the same machine.
 pub(crate) fn rules(options: &Options, figures: &mut Figures) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("limits.toml");
@@ -53,7 +53,7 @@ fn measured(name: &str, flags: &[&str], options: &Options, figures: &mut Figures
     exporter.stop()
 }
 
-/// Selectors of all kinds; most events are matched by several rules.
+/// Selectors of all kinds; several rules match most events.
 fn rules_file() -> Result<String> {
     let mut text = String::new();
     for n in 0..RULES / 2 {
@@ -95,7 +95,7 @@ fn rules_file() -> Result<String> {
     Ok(text)
 }
 
-/// New prices for a large database: nothing written, everything written, nothing left to write.
+/// Reprices a large database: a dry run, all events changed, none changed.
 pub(crate) fn reprice(options: &Options, figures: &mut Figures) -> Result<()> {
     let directory = tempfile::tempdir()?;
     large(directory.path(), options.repriced)?;
@@ -132,8 +132,8 @@ pub(crate) fn reprice(options: &Options, figures: &mut Figures) -> Result<()> {
     exporter.stop()
 }
 
-/// A database of so many events without amounts: some that the exporter stored, over and over, each
-/// time a little earlier.
+/// A database of so many events without amounts: copies of some that the exporter stored, each a
+/// little earlier.
 fn large(directory: &Path, events: u64) -> Result<()> {
     const SOME: u64 = 30_000;
     let cpa = Cpa::start(&format!(
@@ -160,7 +160,7 @@ fn large(directory: &Path, events: u64) -> Result<()> {
         columns.join(", "),
         values.collect::<Vec<_>>().join(", ")
     );
-    // The earliest first, so that the table grows at its end, as in life.
+    // The earliest first, so that the table grows at its end as in operation.
     conn.execute_batch("DELETE FROM event")?;
     let span = 11 * 60 * 1_000_000_000_i64;
     for copy in (0..events.div_ceil(SOME)).rev() {

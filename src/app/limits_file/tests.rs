@@ -31,7 +31,7 @@ fn the_example_in_the_documentation_is_valid() {
 const QUOTA: &str = "[[quota]]\nname = \"q\"\nmeasure = \"tokens\"\nwindow = \"daily\"\n";
 const BUDGET: &str = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n";
 
-/// The file is refused at this place, for this reason, and nothing in it is quoted.
+/// Asserts that the file is refused at this place for this reason, without a quote of its values.
 #[track_caller]
 fn refused(text: &str, place: &str, message: &str) {
     let error = written(text).unwrap_err();
@@ -40,7 +40,7 @@ fn refused(text: &str, place: &str, message: &str) {
 }
 
 #[test]
-fn mistakes_of_writing_name_their_line() {
+fn syntax_errors_name_their_line() {
     let with = |line: &str| format!("{QUOTA}{line}\n");
     refused(&with("limt = 5"), "line 5", "unknown field `limt`");
     refused(&with("limit = \"hunter2\""), "line 5", "expected f64");
@@ -50,7 +50,7 @@ fn mistakes_of_writing_name_their_line() {
 }
 
 #[test]
-fn mistakes_of_quotas_name_their_rule() {
+fn errors_in_quotas_name_their_rule() {
     let daily = QUOTA.to_owned();
     let rolling = QUOTA.replace("daily", "rolling");
     for (base, line, message) in [
@@ -65,7 +65,7 @@ fn mistakes_of_quotas_name_their_rule() {
         (&daily, "length = \"5h\"", "only rolling"),
         (&daily, "model = []", "pattern is empty"),
         (&daily, QUOTA, "another one"),
-        (&rolling, "", "wants a length"),
+        (&rolling, "", "needs a length"),
         (&rolling, "length = \"10s\"", "one minute"),
         (&rolling, "length = \"5h\"\nat = \"10:00\"", "no start"),
     ] {
@@ -74,16 +74,16 @@ fn mistakes_of_quotas_name_their_rule() {
 }
 
 #[test]
-fn mistakes_elsewhere_name_their_place() {
+fn errors_in_other_tables_name_their_place() {
     let budget = "budget \"b\"";
     refused(&BUDGET.replace("daily", "rolling"), budget, "daily, weekly");
     refused(&format!("{BUDGET}thresholds = [80]"), budget, "0.8");
     refused(&format!("{BUDGET}{BUDGET}"), budget, "another one");
-    // Ten billion dollars in nano-dollars are more than 64 bits hold.
+    // Ten billion dollars in nano-dollars exceed 64 bits.
     refused(
         &BUDGET.replace("usd = 5", "usd = 10000000000"),
         budget,
-        "too large",
+        "summed in 64 bits",
     );
     let combo = "[[combo]]\nname = \"c\"\n";
     refused(combo, "combo \"c\"", "models or aliases");
@@ -116,7 +116,7 @@ fn one_name_may_have_several_windows() {
 }
 
 #[test]
-fn a_pattern_that_could_be_a_key_is_not_shown() {
+fn a_pattern_that_could_be_a_key_is_hidden() {
     let text = "[[budget]]\nname = \"b\"\nusd = 5\nwindow = \"daily\"\n\
                 client = [\"sk-secret\", \"alice\"]\nprovider = \"glm*\"\n";
     let rules = written(text).unwrap();

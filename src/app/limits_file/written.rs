@@ -1,4 +1,4 @@
-//! The file as it is written.
+//! Schema of the limits file.
 
 use std::time::Duration;
 

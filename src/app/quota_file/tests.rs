@@ -21,7 +21,7 @@ fn the_example_in_the_documentation_is_valid() {
 }
 
 #[test]
-fn mistakes_name_their_place_and_quote_nothing() {
+fn errors_name_their_place_without_values() {
     let error = read("[[account]]\nname = \"x\"\nprovder = \"hunter2\"\n").unwrap_err();
     assert!(
         error.contains("line 3") && !error.contains("hunter2"),
@@ -55,7 +55,7 @@ fn a_wrong_value_is_not_quoted() {
 }
 
 #[test]
-fn what_could_never_be_asked_is_refused_at_once() {
+fn an_account_without_a_usable_provider_is_refused() {
     let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"token\"\n";
     assert!(read(account).is_ok());
     let error = read(&format!("{account}{account}")).unwrap_err();

@@ -1,4 +1,4 @@
-//! The file as it is written.
+//! Schema of the quota file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub(super) struct Account {
     pub(super) provider: String,
     pub(super) token_file: PathBuf,
     pub(super) profile_arn: Option<String>,
-    /// In place of the scheme and the host of the provider, such as a proxy of one's own.
+    /// Replaces the scheme and host of the provider, for example by a proxy.
     pub(super) url: Option<Url>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Account {
 #[serde(deny_unknown_fields)]
 pub(super) struct Described {
     pub(super) name: String,
-    /// Accounts of CPA: by index, by the host their key goes to, or by provider.
+    /// Accounts of CPA: by index, by the host of their key, or by provider.
     #[serde(default)]
     pub(super) accounts: Vec<String>,
     pub(super) domain: Option<String>,

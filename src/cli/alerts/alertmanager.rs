@@ -1,4 +1,4 @@
-//! As much of Alertmanager's API v2 as a test alert needs.
+//! The part of Alertmanager's API v2 that a test alert needs.
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::notifications::Notifications;
 use crate::http_client::{self, ClientError};
 
-/// A page of metrics or a list of one alert is far below it.
+/// Maximum response size; a metrics page or a list of one alert is far smaller.
 const MAX_ANSWER: usize = 8 << 20;
-/// Of an error text, in characters.
-const MAX_COMPLAINT: usize = 300;
+/// Maximum length of an error text, in characters.
+const MAX_ERROR_TEXT: usize = 300;
 
-/// What keeps an alert from being tested; the texts say what to do.
+/// Failure of a test alert; the texts advise the user.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error(
@@ -23,17 +23,17 @@ pub(super) enum ApiError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("{url} refuses: it wants a login (user:password@ in --alertmanager.url)")]
+    #[error("{url} requires a login (user:password@ in --alertmanager.url)")]
     Login { url: String },
-    #[error("{url} answers {status}: {complaint}")]
+    #[error("{url} answers {status}: {text}")]
     Refused {
         url: String,
         status: StatusCode,
-        complaint: String,
+        text: String,
     },
-    #[error("{url} answers, but not as Alertmanager's API v2 does")]
+    #[error("{url} is not Alertmanager's API v2")]
     NoAlertmanager { url: String },
-    #[error("the answer of {url} cannot be read")]
+    #[error("cannot read the response of {url}")]
     Unreadable {
         url: String,
         #[source]
@@ -41,11 +41,11 @@ pub(super) enum ApiError {
     },
 }
 
-/// One Alertmanager.
+/// Client of one Alertmanager.
 #[derive(Debug)]
 pub(super) struct Alertmanager {
     client: Client,
-    /// Ends with a slash, so that paths are added to it.
+    /// Ends with a slash, so that paths are joined to it.
     base: Url,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct NewAlert<'a> {
     pub(super) ends_at: String,
 }
 
-/// An alert as Alertmanager holds it.
+/// An alert in Alertmanager's list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Held {
     pub(super) receivers: Vec<Receiver>,
@@ -84,7 +84,7 @@ impl Alertmanager {
         Self { client, base }
     }
 
-    /// Its version.
+    /// Alertmanager's version.
     pub(super) async fn version(&self) -> Result<String, ApiError> {
         let url = self.url("api/v2/status");
         let status: Value = self.json(&url).await?;
@@ -113,7 +113,7 @@ impl Alertmanager {
         Ok(())
     }
 
-    /// The alert whose label `name` is `value`, once Alertmanager has it.
+    /// The alert whose label `name` is `value`, once Alertmanager lists it.
     pub(super) async fn held(&self, name: &str, value: &str) -> Result<Option<Held>, ApiError> {
         let mut url = self.url("api/v2/alerts");
         url.query_pairs_mut()
@@ -122,7 +122,7 @@ impl Alertmanager {
         Ok(held.into_iter().next())
     }
 
-    /// How many notifications each channel has sent since Alertmanager started.
+    /// Notifications of each channel since Alertmanager started.
     pub(super) async fn notifications(&self) -> Result<Notifications, ApiError> {
         let url = self.url("metrics");
         let answer = self.send(self.client.get(url.clone()), &url).await?;
@@ -145,7 +145,7 @@ impl Alertmanager {
     async fn send(&self, request: RequestBuilder, url: &Url) -> Result<Response, ApiError> {
         let answer = request.send().await.map_err(|source| ApiError::NoAnswer {
             url: shown(url),
-            // The URL is in the text already, without its password.
+            // The text has the URL without its password.
             source: source.without_url(),
         })?;
         let status = answer.status();
@@ -157,12 +157,12 @@ impl Alertmanager {
             return Err(ApiError::Login { url: url_shown });
         }
         let body = read(answer, url).await?;
-        let complaint = String::from_utf8_lossy(&body);
-        let complaint = complaint.chars().filter(|c| !c.is_control());
+        let text = String::from_utf8_lossy(&body);
+        let text = text.chars().filter(|c| !c.is_control());
         Err(ApiError::Refused {
             url: url_shown,
             status,
-            complaint: complaint.take(MAX_COMPLAINT).collect(),
+            text: text.take(MAX_ERROR_TEXT).collect(),
         })
     }
 }
@@ -176,10 +176,10 @@ async fn read(answer: Response, url: &Url) -> Result<bytes::Bytes, ApiError> {
         })
 }
 
-/// Without login and query.
+/// The URL without login and query.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // Both fail only for URLs that cannot have a login.
+    // Both fail only for URLs that cannot contain a login.
     url.set_username("").ok();
     url.set_password(None).ok();
     url.set_query(None);

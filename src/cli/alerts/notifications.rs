@@ -1,8 +1,8 @@
-//! Alertmanager's own counters of what it sent.
+//! Alertmanager's counters of sent notifications.
 
 use std::collections::BTreeMap;
 
-/// Attempts by channel (`telegram`, `email`, …), and how many of them failed.
+/// Attempts by channel (`telegram`, `email`, …), and the failed ones among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Notifications(BTreeMap<String, Attempts>);
 
@@ -19,7 +19,7 @@ impl Attempts {
 }
 
 impl Notifications {
-    /// From a page in the text format. Newer versions have more labels; they are summed up.
+    /// Parses a page in the text format. Newer versions have more labels; their values are summed.
     pub(super) fn parse(page: &str) -> Self {
         let mut channels: BTreeMap<String, Attempts> = BTreeMap::new();
         for line in page.lines() {
@@ -44,7 +44,7 @@ impl Notifications {
         Self(channels)
     }
 
-    /// What was attempted since `before`. A restart in between shows as nothing.
+    /// Attempts since `before`. A restart in between counts as none.
     pub(super) fn since(&self, before: &Self) -> Self {
         let channels = self.0.iter().map(|(channel, now)| {
             let before = before.0.get(channel).copied().unwrap_or_default();
@@ -61,7 +61,7 @@ impl Notifications {
         self.0.is_empty()
     }
 
-    /// Channel, whether it sent something, whether it failed.
+    /// Channel, whether a message was sent, whether one failed.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&str, bool, bool)> {
         self.iter()
             .map(|(channel, n)| (channel, n.sent() > 0, n.failed > 0))
@@ -79,7 +79,7 @@ fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Whole numbers, which large ones are written as `1e+06`.
+/// Parses a whole number; large ones are written as `1e+06`.
 fn count(value: &str) -> Option<u64> {
     let value: f64 = value.trim().parse().ok()?;
     #[expect(
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_say_nothing() {
+    fn a_page_without_the_metrics_has_no_attempts() {
         assert!(Notifications::parse("<html>{} x</html>\nup{a=\"b\"} NaN\n").is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! `alerts receive`: a webhook receiver that prints what Alertmanager sends.
+//! `alerts receive`: a webhook receiver that prints the alerts it gets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,11 +13,11 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Exit, complain, print};
+use crate::cli::{Exit, note, print};
 use crate::http;
 use crate::platform::{Signal, Signals};
 
-/// Alertmanager sends over one or two.
+/// Maximum connections; Alertmanager uses one or two.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).expect("16 is not 0");
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Args {
     listen: SocketAddr,
 }
 
-/// A message as Alertmanager's webhook sends it.
+/// A message of Alertmanager's webhook.
 #[derive(Debug, Deserialize)]
 struct Message {
     alerts: Vec<Alert>,
@@ -45,8 +45,12 @@ struct Alert {
 pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     let mut signals = Signals::new()?;
     let listener = TcpListener::bind(args.listen).await;
-    let listener =
-        listener.with_context(|| format!("cannot listen on {}; --listen chooses", args.listen))?;
+    let listener = listener.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another address with --listen",
+            args.listen
+        )
+    })?;
     print(format!("receiving alerts on http://{}/\n", listener.local_addr()?).as_bytes())?;
     let stop = CancellationToken::new();
     let router = Router::new().route("/", post(receive));
@@ -61,19 +65,19 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Alertmanager sends again what is answered with 500.
+/// Alertmanager repeats a message that gets status 500.
 async fn receive(Json(message): Json<Message>) -> StatusCode {
     let text: String = message.alerts.iter().map(line).collect();
     match print(text.as_bytes()) {
         Ok(()) => StatusCode::OK,
         Err(error) => {
-            complain(&format!("an alert cannot be printed: {error}"));
+            note(&format!("an alert cannot be printed: {error}"));
             StatusCode::INTERNAL_SERVER_ERROR
         }
     }
 }
 
-/// Status, severity, name, summary, and the labels.
+/// Status, severity, name, summary and labels.
 fn line(alert: &Alert) -> String {
     let of = |map: &BTreeMap<String, String>, name: &str| map.get(name).cloned();
     let severity = of(&alert.labels, "severity").unwrap_or_default();
@@ -91,7 +95,7 @@ fn line(alert: &Alert) -> String {
     if !labels.is_empty() {
         write!(text, " ({})", labels.join(", ")).ok();
     }
-    // Whoever sends it, it shall not command the terminal.
+    // An alert must not send escape sequences to the terminal.
     text.retain(|c| !c.is_control());
     text.push('\n');
     text

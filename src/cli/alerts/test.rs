@@ -1,4 +1,4 @@
-//! `alerts test`: one alert through a real Alertmanager.
+//! `alerts test`: sends one alert through Alertmanager.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use crate::cli::{Exit, print};
 use crate::clock::Clock;
 use crate::http_client::{self, Proxy, Timeouts};
 
-/// Between two looks at Alertmanager.
+/// Interval between two polls of Alertmanager.
 const LOOK: Duration = Duration::from_millis(200);
-/// A receiver with several channels sends to all of them at once; none is waited for after this.
+/// A receiver notifies all its channels at once, so polling ends after this time without a new one.
 const QUIET: Duration = Duration::from_secs(2);
-/// The test alert ends by itself.
+/// Lifetime of the test alert.
 const LASTS: Duration = Duration::from_mins(1);
 
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     let version = alertmanager.version().await?;
     let before = alertmanager.notifications().await?;
     let now = Clock::system().now();
-    // Tells this test from others.
+    // Distinguishes this test from others.
     let test = format!("{:08x}", now.as_millis() & 0xffff_ffff);
     push(&alertmanager, args.severity, &test, now.as_millis()).await?;
     let url = shown(&args.url);
@@ -85,7 +85,7 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// A proxy cannot reach this machine's loopback.
+/// A proxy cannot reach this machine's loopback address.
 fn proxy(url: &Url) -> Proxy {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -131,7 +131,7 @@ async fn push(
     Ok(())
 }
 
-/// The alert as Alertmanager lists it, which it does a moment after it took it.
+/// Waits until Alertmanager lists the alert, which takes it a moment.
 async fn held(alertmanager: &Alertmanager, test: &str, wait: Duration) -> anyhow::Result<Held> {
     let begin = Instant::now();
     loop {
@@ -140,14 +140,14 @@ async fn held(alertmanager: &Alertmanager, test: &str, wait: Duration) -> anyhow
         }
         if begin.elapsed() >= wait {
             anyhow::bail!(
-                "Alertmanager took the alert but does not list it: are its clock and this machine's the same?"
+                "Alertmanager accepted the alert but does not list it: compare its clock with this machine's"
             );
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// What was attempted by all channels until they fell quiet.
+/// Counts all channels' attempts until no new outcome appears.
 async fn sent(
     alertmanager: &Alertmanager,
     before: &Notifications,
@@ -158,7 +158,7 @@ async fn sent(
     let mut last = Notifications::default();
     loop {
         let now = alertmanager.notifications().await?.since(before);
-        // A channel that fails tries again and again, which is no news.
+        // Retries of a failing channel are no new outcome.
         if now.outcomes().ne(last.outcomes()) {
             changed = Instant::now();
         }
@@ -175,7 +175,7 @@ fn routes(held: &Held) -> String {
     let names: Vec<&str> = held.receivers.iter().map(|r| r.name.as_str()).collect();
     let mut text = format!("routed to: {}\n", names.join(", "));
     if !held.status.silenced_by.is_empty() {
-        text.push_str("a silence keeps it from being sent\n");
+        text.push_str("a silence suppresses it\n");
     }
     if !held.status.inhibited_by.is_empty() {
         text.push_str("another alert inhibits it\n");
@@ -183,7 +183,7 @@ fn routes(held: &Held) -> String {
     text
 }
 
-/// What became of it, as far as Alertmanager knows.
+/// The result, as far as Alertmanager reports it.
 fn outcome(held: &Held, sent: &Notifications, wait: Duration) -> (String, Exit) {
     let status = &held.status;
     if sent.is_empty() && !(status.silenced_by.is_empty() && status.inhibited_by.is_empty()) {
@@ -216,6 +216,6 @@ fn outcome(held: &Held, sent: &Notifications, wait: Duration) -> (String, Exit) 
             exit = Exit::Failed;
         }
     }
-    text.push_str("(all messages of that time are counted; look whether yours is there)\n");
+    text.push_str("(the count includes all messages in that time; check that yours arrived)\n");
     (text, exit)
 }

@@ -1,16 +1,16 @@
-//! The demo's data, which no demo leaves behind for good.
+//! The demo's temporary directory.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io, process};
 
 use anyhow::Context as _;
 
-use super::super::complain;
+use super::super::note;
 use crate::platform::{DirLock, create_private_dir};
 
 const PREFIX: &str = "cpa-exporter-demo-";
 
-/// Removed at the end, with what is in it. Its lock tells other demos that it is in use.
+/// Removed on drop, with its content. Its lock tells other demos that it is in use.
 pub(super) struct TemporaryDirectory(PathBuf, #[expect(dead_code, reason = "held")] DirLock);
 
 impl TemporaryDirectory {
@@ -28,7 +28,7 @@ impl TemporaryDirectory {
     }
 }
 
-/// Removes what demos left behind that were killed.
+/// Removes the directories of killed demos.
 fn remove_leftovers(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten();
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -37,22 +37,22 @@ fn remove_leftovers(parent: &Path) {
         let is_directory = path.symlink_metadata().is_ok_and(|found| found.is_dir());
         if is_demo && is_directory && is_abandoned(&path) {
             match remove(&path) {
-                Ok(()) => complain(&format!(
+                Ok(()) => note(&format!(
                     "removed {}, left by a killed demo",
                     path.display()
                 )),
                 Err(error) => {
-                    complain(&format!("{} could not be removed: {error}", path.display()));
+                    note(&format!("cannot remove {}: {error}", path.display()));
                 }
             }
         }
     }
 }
 
-/// Whether a demo had locked the directory and holds it no more. One that has no lock yet is
-/// being made, and one that cannot be opened belongs to somebody else.
+/// Whether a demo locked the directory and no process holds the lock. A directory without a lock is
+/// being created; one that cannot be opened belongs to another user.
 fn is_abandoned(path: &Path) -> bool {
-    // Older versions locked the data alone.
+    // Older versions locked only `data`.
     let locked = [path.to_owned(), path.join("data")];
     let mut locked = locked
         .iter()
@@ -64,15 +64,12 @@ fn is_abandoned(path: &Path) -> bool {
 impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.0) {
-            complain(&format!(
-                "{} could not be removed: {error}",
-                self.0.display()
-            ));
+            note(&format!("cannot remove {}: {error}", self.0.display()));
         }
     }
 }
 
-/// A directory that is not there is as good as removed.
+/// A missing directory is not an error.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -85,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_killed_demo_s_directory_is_removed_and_a_running_one_s_is_not() {
+    fn the_directory_of_a_killed_demo_is_removed_and_a_running_one_is_kept() {
         let temporary = tempfile::tempdir().unwrap();
         let make = |name: &str, locked: &str| {
             let path = temporary.path().join(name);

@@ -1,4 +1,4 @@
-//! The keys that a command reads: those that its `--help` lists.
+//! The keys that a command reads; its `--help` lists them.
 
 use crate::config::keys::{self, Key};
 
@@ -43,7 +43,7 @@ parts! {
     Spool: STORAGE_PATH, STORAGE_SPOOL_LIMIT;
     /// The price lists.
     Prices: STORAGE_PATH, COST_PRICE_FILE, COST_CACHE_WRITES;
-    /// The stored data, its prices and how accounts pay.
+    /// The stored data, its prices and the accounts' billing.
     Money: STORAGE_PATH, COST_PRICE_FILE, COST_CACHE_WRITES, COST_ACCOUNTS, ALIASES_ACCOUNTS;
     /// The same, and the spool.
     ImportMoney: STORAGE_PATH, STORAGE_SPOOL_LIMIT, COST_PRICE_FILE, COST_CACHE_WRITES, COST_ACCOUNTS,
@@ -51,7 +51,7 @@ parts! {
     /// The stored data and the labels on the metrics page.
     Labels: STORAGE_PATH, CAPS_ACCOUNT, CAPS_MODEL, CAPS_CLIENT, CAPS_ENDPOINT, CAPS_CODE,
         CAPS_SERIES, ALIASES_ACCOUNTS, ALIASES_CLIENTS;
-    /// A running exporter, or CPA and the providers in its place.
+    /// A running exporter, or CPA and the providers instead.
     Quotas: WEB_LISTEN_ADDRESS, WEB_API_TOKEN_FILE, CPA_URL, CPA_MANAGEMENT_KEY_FILE,
         CPA_TLS_CA_FILE, QUOTA_ENABLED, QUOTA_CONCURRENCY, QUOTA_TIMEOUT, QUOTA_FILE, CAPS_ACCOUNT,
         CAPS_LIMIT, ALIASES_ACCOUNTS;

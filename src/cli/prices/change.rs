@@ -1,4 +1,4 @@
-//! What `prices set` changes, and what it keeps.
+//! The changes of `prices set`.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::pricing::{
     end_of, start_of, tier_named,
 };
 
-/// The set of prices that applies at a moment.
+/// The prices that apply at a time.
 pub(super) fn in_force(entry: &Entry, at: UnixNanos) -> Option<Dated> {
     entry.listed.dates().find(|dated| {
         let from = dated.valid_from.as_deref().and_then(start_of);
@@ -18,14 +18,14 @@ pub(super) fn in_force(entry: &Entry, at: UnixNanos) -> Option<Dated> {
     })
 }
 
-/// Tiers, long-context steps and peak hours of before, so that they cost the same beside new
-/// standard rates.
+/// Tiers, long-context steps and peak hours of the old entry, so that their prices stay when the
+/// standard rates change.
 pub(super) fn kept(entry: &Entry, at: UnixNanos) -> Dated {
     let Some(mut dated) = in_force(entry, at) else {
         return Dated::default();
     };
     for (name, tier) in &mut dated.tiers {
-        // Without steps of its own, a tier's would follow the new standard rates.
+        // A tier without steps would get the steps of the new standard rates.
         if tier.long_context.is_empty() {
             let steps = dated.long_context.iter().filter_map(|step| {
                 let tier = tier_named(name);
@@ -41,7 +41,7 @@ pub(super) fn kept(entry: &Entry, at: UnixNanos) -> Dated {
     dated
 }
 
-/// One line for each tier and length of the prompt: `input 5 -> 4`.
+/// One line for each tier and prompt length: `input 5 -> 4`.
 pub(super) fn text(old: Option<&Entry>, new: &Entry, at: UnixNanos) -> anyhow::Result<String> {
     let dated = in_force(new, at).unwrap_or_default();
     let mut out = format!(
@@ -105,7 +105,7 @@ fn named(rates: &Rates) -> Vec<(&'static str, Rate)> {
     named
 }
 
-/// The dates of an entry that a price without dates replaces.
+/// The dated prices of an entry that a price without dates replaces.
 pub(super) fn replaced_dates(entry: &Entry) -> Vec<String> {
     let text = |end: Option<String>| end.unwrap_or_else(|| "..".to_owned());
     let bounds = entry.listed.dates();

@@ -1,9 +1,9 @@
-//! The list that commands write.
+//! Edits the price list that commands write.
 
 use anyhow::{Context as _, bail};
 
 use super::super::money::{Setup, now, parse_start, today};
-use super::super::{Exit, complain, print};
+use super::super::{Exit, note, print};
 use super::{Set, change};
 use crate::app::prices;
 use crate::pricing::{
@@ -37,7 +37,7 @@ pub(super) fn set(setup: &Setup, set: &Set) -> anyhow::Result<Exit> {
         listed.valid_from = Some(from.clone());
     }
     let mut list = prices::commands_file(&setup.storage.path)?.unwrap_or_default();
-    // Other names of the model that an import brought stay.
+    // Keep the model's other names, which an import has added.
     let mut before = list.prices.iter();
     let before = before.find(|listed| listed.model.eq_ignore_ascii_case(&set.model));
     listed.aliases = before
@@ -64,10 +64,10 @@ fn rates(set: &Set) -> RateList {
     }
 }
 
-/// What a reader of the prices alone would not see.
+/// Prints side effects that the price alone does not show.
 fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
     if after.layer == Layer::User {
-        complain(&format!(
+        note(&format!(
             "warning: cost.price_file also has a price of {}, which overrides this one",
             set.model
         ));
@@ -75,7 +75,7 @@ fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
     if let (None, Some(before)) = (&set.from, before) {
         let gone = change::replaced_dates(before);
         if !gone.is_empty() {
-            complain(&format!(
+            note(&format!(
                 "warning: the new price covers all days and replaces the prices of {}; to keep the \
                  prices of earlier days, set --from",
                 gone.join(", ")
@@ -84,14 +84,14 @@ fn warn(set: &Set, before: Option<&Entry>, after: &Entry) {
     }
     let kept = !(after.listed.tiers.is_empty() && after.listed.long_context.is_empty());
     if kept || after.listed.peak.is_some() {
-        complain(
+        note(
             "note: prices of tiers, long prompts and peak hours are unchanged; set them in \
              cost.price_file",
         );
     }
 }
 
-/// What to do after a change.
+/// Advice after a change.
 const AFTER: &str =
     "reload a running exporter (SIGHUP) to use it; `reprice` applies it to stored events";
 
@@ -100,7 +100,7 @@ fn until(dates: impl Iterator<Item = Dated>, from: &str) -> anyhow::Result<Vec<D
     let start = start_of(from).context("not a day")?;
     let last = match from.parse::<jiff::civil::Date>() {
         Ok(day) if from.len() == 10 => day.yesterday()?.to_string(),
-        // A moment ends what comes before it.
+        // A time ends the earlier prices.
         _ => from.to_owned(),
     };
     let begins_before = |dated: &Dated| {
@@ -133,7 +133,7 @@ pub(super) fn remove(setup: &Setup, model: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Whether the model was there.
+/// Returns whether the list had the model.
 pub(super) fn take_out(list: &mut PriceFile, model: &str) -> bool {
     let before = list.prices.len();
     list.prices
@@ -146,7 +146,7 @@ pub(super) fn take_out(list: &mut PriceFile, model: &str) -> bool {
     list.prices.len() < before
 }
 
-/// Writes the list if all lists still fit together with it; what is in force then.
+/// Checks the list against all others, writes it and returns the prices in force.
 pub(super) fn save(setup: &Setup, mut list: PriceFile) -> anyhow::Result<PriceTable> {
     list.as_of = Some(today()?);
     let table = prices::table(Some(list.clone()), &setup.cost)?;

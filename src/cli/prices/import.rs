@@ -1,4 +1,4 @@
-//! Prices out of a list of somebody else.
+//! Imports prices from third-party lists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,7 +35,7 @@ pub(super) fn import(setup: &Setup, args: &Import) -> anyhow::Result<Exit> {
     } = imported;
     let (mut new, known): (Vec<Listed>, Vec<Listed>) = prices.into_iter().partition(wanted);
     for listed in &mut new {
-        // An id that has a price already keeps it.
+        // An id with a known price keeps it.
         listed
             .aliases
             .retain(|alias| args.overwrite || table.find(alias).is_none());
@@ -66,7 +66,7 @@ pub(super) fn import(setup: &Setup, args: &Import) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Adds prices so that no id is listed twice: the newer entry has it.
+/// Adds prices; the newer entry replaces an id that is listed twice.
 fn add(list: &mut PriceFile, new: Vec<Listed>) {
     for listed in &new {
         take_out(list, &listed.model);

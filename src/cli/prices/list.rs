@@ -1,11 +1,11 @@
-//! The commands that only look.
+//! The read-only commands.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
 
 use super::super::money::{Setup, now, timestamp};
-use super::super::{Exit, complain, print};
+use super::super::{Exit, note, print};
 use super::Format;
 use crate::model::UnixNanos;
 use crate::pricing::{CacheWrites, Entry, Listed, Match, PriceTable, Rates, STANDARD};
@@ -130,11 +130,11 @@ pub(super) fn missing(setup: &Setup, format: Format) -> anyhow::Result<Exit> {
         .and_then(|reader| reader.unpriced_models())
         .with_context(|| format!("cannot read the database in {}", path.display()))?;
     if models.is_empty() {
-        complain("everything that is stored has a price");
+        note("every stored event has a price");
     }
     let mut out = String::new();
     for model in &models {
-        let note = note(&table, model);
+        let note = advice(&table, model);
         match format {
             Format::Text => writeln!(
                 out,
@@ -165,8 +165,8 @@ pub(super) fn missing(setup: &Setup, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// What can be done about it.
-fn note(table: &PriceTable, model: &UnpricedModel) -> String {
+/// Advice for an unpriced model.
+fn advice(table: &PriceTable, model: &UnpricedModel) -> String {
     match table.find(&model.model) {
         Some((entry, _)) if entry.prices.rates(model.last, None, 0).is_some() => {
             "has a price now: `reprice` these days".to_owned()

@@ -1,4 +1,4 @@
-//! A running exporter, asked over its API.
+//! API client of a running exporter.
 
 use std::io;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::api::{AccountFilter, AccountQuota, Problem, QuotaList, RefreshOutcome
 use crate::config::{Secret, SecretError, Web};
 use crate::http_client::{self, ClientError, Proxy, Timeouts};
 
-/// An answer is there at once, but for that to a refresh: the exporter waits two minutes for it.
+/// Time-outs. A read returns at once; for a refresh, the exporter waits up to two minutes.
 const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(150),
 };
-/// Thousands of accounts fit.
+/// Enough for thousands of accounts.
 const MAX_BODY: usize = 64 * 1024 * 1024;
-/// Characters of a refusal's text that are shown.
+/// Maximum length of an error text, in characters.
 const MAX_TEXT: usize = 300;
 
 pub(super) struct Exporter {
@@ -28,33 +28,33 @@ pub(super) struct Exporter {
     token: Option<SecretString>,
 }
 
-/// Why the exporter did not tell.
+/// Why the exporter returned no quotas.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskFailure {
     #[error("no exporter runs there")]
     NobodyThere,
     #[error("the exporter does not answer")]
     Unreachable(#[source] reqwest::Error),
-    #[error("the exporter wants a token; set web.api_token_file to the file that it uses")]
+    #[error("the exporter requires a token; set web.api_token_file to the file that it uses")]
     NoToken,
     #[error("the exporter does not accept the token in the file of web.api_token_file")]
     WrongToken,
     #[error("the exporter answers {status}: {text}")]
     Refused { status: StatusCode, text: String },
-    #[error("the answer cannot be read")]
+    #[error("cannot read the response")]
     Answer(#[source] ClientError),
-    #[error("what answers there is no exporter, or one of another version")]
+    #[error("the server there is not an exporter, or has another version")]
     Content,
-    #[error("the file of web.api_token_file cannot be used")]
+    #[error("cannot use the file of web.api_token_file")]
     Token(#[source] SecretError),
-    #[error("web.listen_address cannot be asked")]
+    #[error("cannot build a URL from web.listen_address")]
     Address,
-    #[error("no HTTP client")]
+    #[error("cannot build the HTTP client")]
     Client(#[source] ClientError),
 }
 
 impl Exporter {
-    /// The exporter at this address, else the one of the configuration.
+    /// The exporter at this address, or at the configured one.
     pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, AskFailure> {
         let root = match url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -69,7 +69,7 @@ impl Exporter {
         })
     }
 
-    /// What the exporter knows.
+    /// Quotas in the exporter's state.
     pub(super) async fn quotas(
         &self,
         wanted: &AccountFilter,
@@ -86,8 +86,8 @@ impl Exporter {
         Ok(answer.accounts)
     }
 
-    /// Has the exporter ask all wanted accounts, unless it has just done so. `None` when that
-    /// takes longer than anybody waits.
+    /// Polls all selected accounts, unless that was done shortly before. `None` when the poll takes
+    /// longer than the exporter waits.
     pub(super) async fn refresh(
         &self,
         wanted: &AccountFilter,
@@ -120,14 +120,14 @@ impl Exporter {
         let body = http_client::read_bounded(response, MAX_BODY).await;
         let body = body.map_err(AskFailure::Answer)?;
         match status {
-            // Cooling down is said like a round that is over.
+            // The response during the cool-down has the same body.
             StatusCode::OK | StatusCode::TOO_MANY_REQUESTS => {}
             StatusCode::UNAUTHORIZED if self.token.is_none() => return Err(AskFailure::NoToken),
             StatusCode::UNAUTHORIZED => return Err(AskFailure::WrongToken),
             status => {
                 let problem = serde_json::from_slice::<Problem>(&body);
                 let text = problem.map_err(|_no_json| AskFailure::Content)?.error;
-                // Whatever listens there, it shall not command the terminal.
+                // The response must not send escape sequences to the terminal.
                 let text = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT);
                 return Err(AskFailure::Refused {
                     status,
@@ -139,7 +139,7 @@ impl Exporter {
     }
 }
 
-/// Nobody listens, as opposed to somebody who does not answer.
+/// Nothing listens there; distinct from a listener that does not answer.
 fn is_refused(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! Money, limits and the log.
+//! Keys of costs, limits and the log.
 
 use super::Key;
 

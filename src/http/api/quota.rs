@@ -84,12 +84,12 @@ pub(super) async fn refresh(State(parts): State<ApiParts>, body: Bytes) -> Respo
         Ok(None) => problem(StatusCode::SERVICE_UNAVAILABLE, "the exporter is stopping"),
         Err(_elapsed) => problem(
             StatusCode::ACCEPTED,
-            "the round goes on; GET /api/v1/quota shows what it brings",
+            "the refresh is still running; GET /api/v1/quota shows its result",
         ),
     }
 }
 
-/// The refusal of an unknown provider, which is a mistake of the client and not an empty result.
+/// The error for an unknown provider, which is a client error and not an empty result.
 fn check_provider(filter: &AccountFilter, accounts: &[AccountQuota]) -> Option<Response> {
     let existing = accounts.iter().map(|quota| quota.provider.as_str());
     let checked = filter.check_provider(&existing.collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! `/api/v1/quota`, who may ask for it, and what a restart remembers.
+//! `/api/v1/quota`, its authorization, and its state after a restart.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::harness::{Exporter, Samples, simulator};
 const TOKEN: &str = "api-token-for-tests";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_token_all_may_look_and_nobody_may_refresh() {
+async fn without_a_token_the_api_is_read_only() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -46,7 +46,7 @@ async fn without_a_token_all_may_look_and_nobody_may_refresh() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_needs_the_token_and_a_pause() {
+async fn a_refresh_requires_the_token_and_respects_the_cooldown() {
     let simulator = simulator(|config| config.traffic.accounts = 38).await;
     let dir = tempdir().unwrap();
     let token = dir.path().join("token");
@@ -95,7 +95,7 @@ async fn a_refresh_needs_the_token_and_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_asks_for_a_round_and_the_log_tells_of_it() {
+async fn a_signal_starts_a_refresh_and_the_log_reports_it() {
     let simulator = simulator(|_| {}).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
@@ -118,7 +118,7 @@ async fn a_signal_asks_for_a_round_and_the_log_tells_of_it() {
     exporter.logged("the last one is too recent").await;
 }
 
-/// What the readings themselves say, without when they were read.
+/// The readings without their times.
 fn readings(page: &Samples) -> Samples {
     let families = [
         "cpa_quota_used_ratio{",
@@ -131,7 +131,7 @@ fn readings(page: &Samples) -> Samples {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_shows_the_last_readings_before_anybody_is_asked() {
+async fn a_restart_shows_the_last_readings_before_the_first_poll() {
     let simulator = simulator(|config| config.traffic.accounts = 38).await;
     let dir = tempdir().unwrap();
     let file = quota_file(&simulator, dir.path());
@@ -148,7 +148,7 @@ async fn a_restart_shows_the_last_readings_before_anybody_is_asked() {
     let (status, log) = first.terminate().await;
     assert!(status.success(), "{log}");
     let called = calls(&simulator);
-    // Nobody is there who could be asked.
+    // No account can be polled.
     let env = [("CPA_MANAGEMENT_KEY", simulator.management_key())];
     let url = "http://127.0.0.1:9";
     let second = Exporter::start_at(url, &env, &data, &["--quota.enabled=false"]).await;

@@ -1,4 +1,4 @@
-//! Small inputs of public reports, from CPA to the page.
+//! Small inputs from public reports, from CPA to the page.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::headers::{DEAF, of_window};
 use super::{calls, calls_of, labels, of_provider};
 use crate::harness::{Exporter, Samples, eventually, simulator};
 
-/// The records of a file, made of now and of this account.
+/// The records of a file, with current times and this account.
 fn records(name: &str, account: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases");
     let text = std::fs::read_to_string(path.join(name)).unwrap();
@@ -37,7 +37,7 @@ fn timed(line: &str, now: i64) -> String {
     timed
 }
 
-/// A sample of any limit's window.
+/// A sample of any window.
 fn of_limit(page: &Samples, family: &str, account: &str, limit: &str, window: &str) -> Option<f64> {
     let labels = labels(page).get(account)?.clone();
     let name = format!("{family}{{{labels},limit=\"{limit}\",window=\"{window}\"}}");
@@ -45,7 +45,7 @@ fn of_limit(page: &Samples, family: &str, account: &str, limit: &str, window: &s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_limit_of_one_model_is_none_of_the_plan() {
+async fn a_limit_of_one_model_is_not_a_limit_of_the_plan() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];
         config.traffic.accounts = 1;
@@ -81,7 +81,7 @@ async fn the_limit_of_one_model_is_none_of_the_plan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_of_the_plan_shows_no_other_limit() {
+async fn a_429_of_the_plan_shows_no_other_limit() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];
         config.traffic.accounts = 1;
@@ -110,7 +110,7 @@ async fn a_refusal_of_the_plan_shows_no_other_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_plan_is_asked_for_while_only_one_model_is_used() {
+async fn the_plan_is_polled_while_only_one_model_is_used() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];
         config.traffic.accounts = 1;
@@ -125,7 +125,7 @@ async fn the_plan_is_asked_for_while_only_one_model_is_used() {
     let account = of_provider(&simulator, "codex").remove(0).account;
     eventually("polls between the model's requests", async || {
         let record = records("codex-active-limit.jsonl", &account).remove(1);
-        // Of this very moment: the account's headers are never older than the interval.
+        // With the current time: the account's headers are never older than the interval.
         let now = jiff::Timestamp::from_millisecond(Clock::system().now().as_millis()).unwrap();
         let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
         record["timestamp"] = now.to_string().into();
@@ -138,7 +138,7 @@ async fn the_plan_is_asked_for_while_only_one_model_is_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_v0_of_7_3_tells_windows_in_its_list() {
+async fn a_v0_of_7_3_lists_windows() {
     let simulator = simulator(|config| {
         config.version = "7.3.18".parse().unwrap();
         config.traffic.providers = ["codex", "claude"].map(str::to_owned).into();
@@ -146,7 +146,7 @@ async fn a_v0_of_7_3_tells_windows_in_its_list() {
     })
     .await;
     simulator.generate(50);
-    // Somebody else takes the records, so that only the list is left to tell.
+    // Another client pops the records, so that only the list shows the limit.
     let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
     let queue = format!(
         "http://{}/v0/management/usage-queue?count=1000",

@@ -1,4 +1,4 @@
-//! Quota answers that go wrong: counted by class, and what was known stays.
+//! Faulty quota responses: counted by class, and the last reading stays.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use super::{agrees, calls_of, labels, of_provider};
 use crate::harness::{Exporter, Samples, eventually, simulator, sum};
 
 const TOKEN: &str = "api-token-for-tests";
-/// Accounts that a refresh asks, of 38 and those of the file.
+/// Accounts in a refresh: of 38 and those of the file.
 const ASKED: f64 = 27.0;
 
-/// An exporter that may be told to ask again, and where its files are.
+/// An exporter that accepts refreshes, and the directory of its files.
 async fn refreshable(simulator: &Simulator, flags: &[&str]) -> (TempDir, Exporter) {
     let dir = tempdir().unwrap();
     let token = dir.path().join("token");
@@ -44,7 +44,7 @@ async fn refreshable(simulator: &Simulator, flags: &[&str]) -> (TempDir, Exporte
     (dir, exporter)
 }
 
-/// Reasons by account, as the answer to a refresh names them.
+/// Failure reasons by account in the response to a refresh.
 async fn refreshed(exporter: &Exporter) -> BTreeMap<String, String> {
     let (status, _, body) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
@@ -61,7 +61,7 @@ fn failures(page: &Samples, provider: &str, reason: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_class_is_counted_and_takes_nothing_away() {
+async fn each_failure_class_is_counted_and_keeps_the_last_reading() {
     use QuotaFaultMode as Mode;
     let modes = [
         (Mode::Unauthorized, "unauthorized"),
@@ -107,8 +107,8 @@ async fn each_class_is_counted_and_takes_nothing_away() {
     );
 }
 
-/// All providers at once answer nonsense: the windows on the page before and after, the page after,
-/// and the reasons of failures.
+/// All providers return nonsense: the windows on the page before and after, the page after, and the
+/// failure reasons.
 struct Nonsense {
     before: Vec<String>,
     after: Vec<String>,
@@ -127,7 +127,7 @@ async fn answers(simulator: &Simulator, exporter: &Exporter, mode: QuotaFaultMod
     let polls = sum(&page, "cpa_quota_polls_total");
     simulator.set_quota_fault("*", Some(mode.into()));
     let failed = refreshed(exporter).await;
-    // The page follows the answer to the refresh a moment later.
+    // The page is updated a moment after the response to the refresh.
     let is_on_page = |page: &Samples| sum(page, "cpa_quota_polls_total") >= polls + ASKED;
     let page = exporter.when("the second polls", is_on_page).await;
     Nonsense {
@@ -138,7 +138,7 @@ async fn answers(simulator: &Simulator, exporter: &Exporter, mode: QuotaFaultMod
     }
 }
 
-/// Nothing of it is believed.
+/// All of it is ignored.
 async fn nonsense(mode: QuotaFaultMode) -> BTreeMap<String, String> {
     let simulator = simulator(|config| config.traffic.accounts = 38).await;
     let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
@@ -154,13 +154,13 @@ async fn nonsense(mode: QuotaFaultMode) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_that_cannot_be_are_not_believed() {
+async fn impossible_numbers_are_ignored() {
     nonsense(QuotaFaultMode::Nan).await;
 }
 
-/// A share below zero is zero; a negative length makes a window that nobody knows.
+/// A share below zero becomes zero; a negative length makes an unknown window.
 #[tokio::test(flavor = "multi_thread")]
-async fn negative_numbers_take_no_window_away() {
+async fn negative_numbers_remove_no_window() {
     let simulator = simulator(|config| config.traffic.accounts = 38).await;
     let (_dir, exporter) = refreshable(&simulator, &["--quota.concurrency", "8"]).await;
     let answers = answers(&simulator, &exporter, QuotaFaultMode::Negative).await;
@@ -171,12 +171,12 @@ async fn negative_numbers_take_no_window_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn times_that_cannot_be_are_not_believed() {
+async fn impossible_times_are_ignored() {
     assert_eq!(nonsense(QuotaFaultMode::FarFuture).await, BTreeMap::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_calls_itself_a_success_is_one() {
+async fn a_failure_with_status_200_is_a_failure() {
     let failed = nonsense(QuotaFaultMode::ErrorInside).await;
     let all = |name: &str| {
         let reasons = failed
@@ -187,12 +187,12 @@ async fn a_failure_that_calls_itself_a_success_is_one() {
         reasons
     };
     assert!(all("codex").iter().all(|reason| *reason == "parse"));
-    // These two say in the body that the key is wrong.
+    // The bodies of these two say that the key is wrong.
     let keys = failed.values().filter(|reason| *reason == "unauthorized");
     assert!(keys.count() >= 4, "{failed:?}");
 }
 
-/// Providers whose accounts may be asked each second, so that pauses can be seen.
+/// Providers whose accounts may be polled every second, so that pauses are visible.
 pub(super) fn hurried(directory: &Path, providers: &[(&str, &str, &str)]) -> String {
     let path = directory.join("quota.toml");
     let described = providers.iter().map(|(provider, url, place)| {
@@ -229,7 +229,7 @@ fn shortest_gap(of: &AccountQuotas) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_poll_comes_when_the_class_says() {
+async fn the_failure_class_sets_the_time_of_the_next_poll() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["kimi".to_owned()];
         config.traffic.accounts = 4;

@@ -1,4 +1,4 @@
-//! `quota.file` for the accounts that the simulated CPA does not know.
+//! `quota.file` with the accounts that the simulated CPA does not have.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cpa_exporter::simulator::Simulator;
 
-/// Names and tokens as the simulator knows them.
+/// Names and tokens of the simulator.
 pub(super) const DIRECT: [(&str, &str, &str); 5] = [
     ("copilot-0", "copilot", "gho-fake-copilot-0"),
     ("copilot-1", "copilot", "gho-fake-copilot-1"),

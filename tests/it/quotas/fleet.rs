@@ -1,7 +1,7 @@
-//! Many accounts for an hour of simulated time, against the truth.
+//! Many accounts during an hour of simulated time, compared with the truth.
 //!
-//! Source, ingest thread, watcher and poller run in this process, because the simulated hour is
-//! shorter than one of ours and they live by the simulator's clock.
+//! Source, ingest thread, account directory and poller run in this process with the simulator's
+//! clock, because the simulated hour is shorter than a real one.
 
 mod parts;
 
@@ -15,10 +15,10 @@ use self::parts::{Fleet, SCALE};
 use super::{labels, truth};
 use crate::harness::Samples;
 
-/// As by default, in simulated time.
+/// The default, in simulated time.
 const INTERVAL: Duration = Duration::from_mins(5);
 const HOUR: Duration = Duration::from_hours(1);
-/// Built in, and one that the user describes.
+/// Built-in providers, and one described by the user.
 const PROVIDERS: [&str; 11] = [
     "antigravity",
     "claude",
@@ -45,7 +45,7 @@ fn resets(of: &Quotas) -> Resets {
             }
         }
     }
-    // xAI names one end for both of its months, and Claude none for its money.
+    // xAI has one reset for both of its months, and Claude none for its money.
     all.retain(|(_, limit, _), _| !["on_demand", "extra_usage"].contains(&limit.as_str()));
     all
 }
@@ -78,11 +78,11 @@ fn shown_resets(
     of.keys().map(|key| (key.clone(), shown(key))).collect()
 }
 
-/// What this process, simulator included, holds and has used.
+/// Memory and processor time of this process with the simulator.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     kilobytes: u64,
-    /// Of the processor's time, in hundredths of a second.
+    /// Processor time in hundredths of a second.
     ticks: u64,
 }
 
@@ -102,7 +102,7 @@ impl Cost {
     }
 }
 
-/// The second half of the hour costs what the first one did.
+/// The second half of the hour costs as much as the first.
 fn is_flat(costs: &[Cost]) {
     let [first, second] = [[0, 1], [1, 2]].map(|[from, to]| costs[to].ticks - costs[from].ticks);
     assert!(second <= first * 3 / 2 + 200, "{costs:?}");
@@ -110,7 +110,7 @@ fn is_flat(costs: &[Cost]) {
     assert!(grown <= 16 * 1024, "{costs:?}");
 }
 
-/// Lets the hour pass while somebody scrapes; costs at its begin, its middle and its end.
+/// Runs the hour with scrapes and returns the costs at its start, middle and end.
 async fn pass_the_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
     let hour = HOUR / SCALE;
     let mut costs = vec![Cost::now()];
@@ -126,9 +126,9 @@ async fn pass_the_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
     costs
 }
 
-/// Nobody is asked sooner than is polite nor more than an hour's worth. Exactly so, because calls are
-/// stamped where they are answered, and an interval is counted from the answer to the last one.
-/// Gives the calls and the shortest gap in milliseconds.
+/// No account is polled more often than its interval or an hourly share allows. Exact, because
+/// calls are stamped at their response, and the interval is counted from the last response. Returns
+/// the calls and the shortest gap in milliseconds.
 fn politeness(of: &Quotas) -> (u64, i64) {
     let (mut calls, mut shortest) = (0, i64::MAX);
     for account in &of.accounts {
@@ -145,7 +145,7 @@ fn politeness(of: &Quotas) -> (u64, i64) {
     (calls, shortest)
 }
 
-/// All that were counted, and those of them that may have been before the first poll.
+/// All counted resets, and those among them that may precede the first poll.
 fn count_resets(shown: &BTreeMap<(String, String, String), f64>, truth: [&Resets; 3]) -> [u64; 2] {
     let [start, polled, end] = truth;
     let (mut total, mut unsure) = (0, 0);
@@ -160,7 +160,7 @@ fn count_resets(shown: &BTreeMap<(String, String, String), f64>, truth: [&Resets
     [total, unsure]
 }
 
-/// `alone`: no other test runs in this process, so that its costs are those of the hour.
+/// `alone`: no other test runs in this process, so that the costs are those of the hour.
 async fn an_hour(accounts: usize, rate: u32, alone: bool) {
     let fleet = Fleet::start(accounts, rate, INTERVAL / SCALE).await;
     let truth = || fleet.simulator.quotas();
@@ -177,7 +177,7 @@ async fn an_hour(accounts: usize, rate: u32, alone: bool) {
     let costs = pass_the_hour(&fleet, begin).await;
     let (calls, shortest) = politeness(&truth());
     fleet.stop_the_clock();
-    // Within one poll of each account the page is the truth.
+    // Within one poll of each account the page equals the truth.
     let end = truth();
     let page = fleet
         .when("the truth", |page| {
@@ -202,13 +202,13 @@ async fn an_hour(accounts: usize, rate: u32, alone: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_of_a_hundred_accounts_is_told_as_it_was() {
+async fn an_hour_of_a_hundred_accounts_is_reported_correctly() {
     an_hour(100, 50, false).await;
 }
 
-/// Wants a machine for itself.
+/// Needs a machine for itself.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by .ci/run by its name"]
-async fn an_hour_of_five_hundred_accounts_is_told_as_it_was() {
+async fn an_hour_of_five_hundred_accounts_is_reported_correctly() {
     an_hour(500, 100, true).await;
 }

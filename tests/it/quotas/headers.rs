@@ -1,4 +1,4 @@
-//! What ordinary answers tell of quotas, with nobody asked.
+//! Quota headers of ordinary responses, without polls.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn accounts_with_headers(simulator: &Simulator) -> Vec<AccountQuotas> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn windows_appear_without_a_single_question() {
+async fn windows_appear_from_headers_without_a_poll() {
     let simulator = simulator(|config| {
         config.traffic.providers = ["codex", "claude"].map(str::to_owned).into();
     })
@@ -88,7 +88,7 @@ async fn use_up(simulator: &Simulator, account: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_shows_the_window_as_exhausted_at_once() {
+async fn a_429_shows_the_window_as_exhausted_at_once() {
     for provider in ["codex", "claude"] {
         let simulator = simulator(|config| {
             config.traffic.providers = vec![provider.to_owned()];
@@ -105,7 +105,7 @@ async fn a_refusal_shows_the_window_as_exhausted_at_once() {
             })
             .await;
         use_up(&simulator, &account).await;
-        // All are refused until the window ends.
+        // All requests get 429 until the window ends.
         simulator.generate(3);
         let page = exporter
             .when("exhausted", |page| {
@@ -120,7 +120,7 @@ async fn a_refusal_shows_the_window_as_exhausted_at_once() {
     }
 }
 
-/// A record as it was captured, of another account, time and share.
+/// A captured record with another account, time and share.
 fn record(account: &str, second: u32, percent: u32) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/records/codex.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
@@ -150,7 +150,7 @@ fn record(account: &str, second: u32, percent: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_reading_wins_whatever_comes_last() {
+async fn the_newest_reading_wins_in_any_order_of_arrival() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];
         config.traffic.accounts = 1;
@@ -164,7 +164,7 @@ async fn the_newest_reading_wins_whatever_comes_last() {
     for (second, percent, shown) in [(10, 40, 0.40), (5, 10, 0.40), (20, 41, 0.41)] {
         simulator.push(record(&account, second, percent));
         records += 1.0;
-        // Shown a moment after it is counted.
+        // The gauge is published a moment after the count.
         exporter
             .when("the newest", |page| {
                 page.get("cpa_store_events") == Some(&records) && used(page) == Some(shown)
@@ -174,7 +174,7 @@ async fn the_newest_reading_wins_whatever_comes_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_whose_headers_are_fresh_is_not_asked_again() {
+async fn an_account_with_fresh_headers_is_not_polled() {
     let simulator = simulator(|config| {
         config.traffic.providers = ["codex", "kimi"].map(str::to_owned).into();
         // Three of the one, one of the other.
@@ -204,8 +204,8 @@ async fn an_account_whose_headers_are_fresh_is_not_asked_again() {
         let accounts = of_provider(&simulator, provider);
         accounts.iter().map(calls_of).sum()
     };
-    // A machine that stands still for an interval lets headers grow old, so a span without that
-    // is looked for. Who asks in spite of headers asks all of them once each interval.
+    // A machine that stalls for an interval lets headers expire, so the test searches a span
+    // without a stall. Polls despite fresh headers would hit every account once each interval.
     let mut since = (calls("kimi"), calls("codex"));
     eventually(
         "four polls of who has no headers, and none of who has",

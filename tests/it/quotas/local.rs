@@ -1,4 +1,4 @@
-//! A limit that both a provider tells and a rule of ours counts.
+//! A limit that both a provider reports and a local rule counts.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use tempfile::tempdir;
 use super::{labels, of_provider};
 use crate::harness::{Exporter, Samples, simulator};
 
-/// Kimi tells `main` of five hours, and nobody tells `mine`.
+/// Kimi reports a `main` of five hours; no provider reports `mine`.
 const RULES: &str = r#"
 [[quota]]
 name = "main"
@@ -27,7 +27,7 @@ length = "5h"
 limit = 1_000_000
 "#;
 
-/// The sources that a limit of an account is said to be from.
+/// The sources of an account's limit.
 fn sources(page: &Samples, account: &str, limit: &str) -> Vec<String> {
     let start =
         format!("cpa_quota_source_info{{{account},limit=\"{limit}\",window=\"5h\",source=\"");
@@ -42,7 +42,7 @@ fn ratio(page: &Samples, account: &str, limit: &str) -> Option<f64> {
     page.get(&name).copied()
 }
 
-/// The rule speaks while the provider is silent, and gives way once it tells.
+/// The rule applies while the provider has no reading, and not once it has one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_overrides_a_local_rule_of_the_same_limit() {
     let simulator = simulator(|config| {
@@ -76,7 +76,7 @@ async fn a_provider_overrides_a_local_rule_of_the_same_limit() {
     let labels = name(&page).unwrap();
     assert!(ratio(&page, &labels, "main").unwrap() < 0.001);
 
-    // The provider tells again; what it says stands alone.
+    // With a new reading of the provider, only that is shown.
     simulator.set_quota_fault(&account.account, None);
     exporter.signal("USR1");
     let told = |page: &Samples| sources(page, &labels, "main") == ["poll"];
@@ -96,7 +96,7 @@ async fn a_provider_overrides_a_local_rule_of_the_same_limit() {
     assert!((shown - used).abs() <= 0.01, "{shown}, in truth {used}");
     assert_eq!(sources(&page, &labels, "mine"), ["local"]);
 
-    // Another account, whose provider is still silent, goes by the rule.
+    // The rule applies to another account without a reading.
     let other = super::labels(&page)[&accounts[1].account].clone();
     assert_eq!(sources(&page, &other, "main"), ["local"]);
     exporter.terminate().await;

@@ -1,4 +1,4 @@
-//! A provider that only a plugin of CPA 8 knows: its quota comes by `quota/fetch` alone.
+//! A provider that only a plugin of CPA 8 supports: its quota comes only from `quota/fetch`.
 
 use cpa_exporter::simulator::{CpaVersion, QuotaFaultMode, Simulator};
 use reqwest::Method;
@@ -14,7 +14,7 @@ async fn pool(version: CpaVersion) -> Simulator {
         config.version = version;
         config.traffic.accounts = 4;
         config.traffic.providers = vec!["devin".to_owned()];
-        // Plans that some hundred requests show in, and no traffic by itself.
+        // Plans small enough for some hundred requests to show, and no traffic of the simulator.
         config.traffic.rate = Some(1.0);
         config.traffic.records = Some(0);
     })
@@ -39,7 +39,7 @@ async fn is_read_by_the_plugin(version: &str) {
         .await;
     let page = agrees(&exporter, &simulator).await;
 
-    // What traffic uses up shows with the next poll, whoever asks for it.
+    // Usage shows with the next poll.
     simulator.generate(400);
     let (status, _, refreshed) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
@@ -59,20 +59,20 @@ async fn is_read_by_the_plugin(version: &str) {
     assert_eq!(sum(&later, "cpa_quota_poll_failures_total"), 0.0);
 }
 
-/// Early ones have the path among their own.
+/// Early releases have a v8 path.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_early_v8_is_asked_at_its_own_path() {
+async fn an_early_v8_is_polled_at_its_v8_path() {
     is_read_by_the_plugin("8.0.4").await;
 }
 
-/// Later ones have it among those of v0 only.
+/// Later releases have only the v0 path.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_later_v8_is_asked_at_the_path_of_v0() {
+async fn a_later_v8_is_polled_at_the_v0_path() {
     is_read_by_the_plugin("8.0.10").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_that_fails_costs_nobody_else_a_reading() {
+async fn a_failing_plugin_affects_no_other_account() {
     let simulator = simulator(|config| {
         config.version = "8.0.10".parse().unwrap();
         config.traffic.accounts = 4;
@@ -94,9 +94,9 @@ async fn a_plugin_that_fails_costs_nobody_else_a_reading() {
     assert_eq!(page.get(failures), Some(&2.0), "{page:#?}");
 }
 
-/// A server without plugins lists no such account as one to be asked about.
+/// A server without plugins lists no such account for a poll.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_v7_is_not_asked() {
+async fn a_v7_is_not_polled_for_plugin_quotas() {
     let simulator = pool(CpaVersion::CAPTURED).await;
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;

@@ -1,4 +1,4 @@
-//! Every provider is asked, through CPA or directly, and says what is true.
+//! Every provider is polled, through CPA or directly, and the readings are true.
 
 use cpa_exporter::simulator::{CpaVersion, Simulator};
 use tempfile::tempdir;
@@ -16,7 +16,7 @@ async fn pool(version: CpaVersion) -> Simulator {
     .await
 }
 
-/// The first round brings everything, and each account is asked once.
+/// The first refresh polls each account once and gets all readings.
 async fn all_readings(version: CpaVersion) {
     let simulator = pool(version).await;
     let dir = tempdir().unwrap();
@@ -62,11 +62,11 @@ async fn all_readings(version: CpaVersion) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_readings_through_a_v0_are_true() {
+async fn all_readings_through_a_v0_match_the_providers() {
     all_readings(CpaVersion::CAPTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_readings_through_a_v8_are_true() {
+async fn all_readings_through_a_v8_match_the_providers() {
     all_readings("8.0.10".parse().unwrap()).await;
 }

@@ -1,4 +1,4 @@
-//! What asking for quotas could give away: tokens, keys, addresses, ids of accounts and projects.
+//! Secrets that quota polls could leak: tokens, keys, addresses, ids of accounts and projects.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,9 +15,9 @@ use crate::harness::{Exporter, simulator};
 
 const TOKEN: &str = "api-token-for-tests";
 const PROFILE: &str = "arn:fake:profile/kiro";
-/// Of every account at Google.
+/// Of every Google account.
 const PROJECT: &str = "vproj-fake";
-/// What the upstreams' answers and requests hold beside the figures.
+/// Secrets in the providers' requests and responses.
 const IDS: [&str; 9] = [
     PROJECT,
     "user-fake",
@@ -49,7 +49,7 @@ fn read_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// An exporter that logs all it can and asks for all it can, once it has.
+/// An exporter with the most verbose log, after polls of all accounts.
 async fn talkative(simulator: &Simulator, directory: &Path) -> Exporter {
     let (file, token) = (quota_file(simulator, directory), directory.join("api"));
     fs::write(&token, TOKEN).unwrap();
@@ -73,7 +73,7 @@ async fn talkative(simulator: &Simulator, directory: &Path) -> Exporter {
     exporter
 }
 
-/// All that can be asked of it, by place.
+/// All output of the exporter, by place.
 async fn answers(exporter: &Exporter) -> [(&'static str, String); 5] {
     let (status, _, refreshed) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
@@ -116,7 +116,7 @@ async fn nothing_leaves(version: CpaVersion) {
         })
         .await;
     let indexes: Vec<String> = labels(&page).into_keys().collect();
-    // Failures are told of in other words than successes.
+    // Failures have other messages than successes.
     simulator.set_quota_fault("codex", Some(QuotaFaultMode::Unauthorized.into()));
     simulator.set_quota_fault("claude", Some(QuotaFaultMode::Html.into()));
     simulator.set_quota_fault("copilot", Some(QuotaFaultMode::Hang.into()));
@@ -155,11 +155,11 @@ fn nowhere(places: &[(String, Vec<u8>)], secrets: &BTreeSet<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_an_account_leaves_with_a_v0() {
+async fn no_account_secret_leaks_with_a_v0() {
     nothing_leaves(CpaVersion::CAPTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_an_account_leaves_with_a_v8() {
+async fn no_account_secret_leaks_with_a_v8() {
     nothing_leaves("8.0.10".parse().unwrap()).await;
 }

@@ -1,4 +1,4 @@
-//! What the page should say, worked out of what the simulator knows.
+//! The expected page, derived from the simulator's state.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use cpa_exporter::simulator::{AccountQuotas, LimitQuota, Quotas};
 use super::labels;
 use crate::harness::Samples;
 
-/// Two sources of one reset may differ by this many seconds.
+/// Maximum difference in seconds between two sources of one reset.
 const JITTER: f64 = 60.0;
 
-/// Whether anybody tells the quota of this account.
+/// Whether a provider reports the quota of this account.
 pub(super) fn can_be_asked(account: &AccountQuotas) -> bool {
     let by_login = [
         "codex",
@@ -30,7 +30,7 @@ pub(super) fn can_be_asked(account: &AccountQuotas) -> bool {
     }
 }
 
-/// The labels of a limit; `None` for what is told as money or not at all.
+/// The labels of a limit; `None` for one reported as money or not at all.
 pub(super) fn place(provider: &str, of: &LimitQuota) -> Option<(String, String)> {
     let (limit, window) = (of.limit.as_str(), of.window.as_str());
     let limit = match (provider, limit) {
@@ -47,7 +47,7 @@ pub(super) fn place(provider: &str, of: &LimitQuota) -> Option<(String, String)>
     Some((limit.to_owned(), window.to_owned()))
 }
 
-/// The used share as the provider tells it: each rounds in its own way, always down.
+/// The used share as the provider reports it: each rounds differently, always down.
 fn told(provider: &str, of: &LimitQuota) -> f64 {
     let parts = match (provider, of.limit.as_str()) {
         ("xai", "spend" | "on_demand") => of.nominal,
@@ -61,7 +61,7 @@ fn told(provider: &str, of: &LimitQuota) -> f64 {
     (used as f64 / parts as f64).min(1.0)
 }
 
-/// The beginning of the names of all that the page says about one account.
+/// The common prefix of one account's samples.
 pub(super) fn account_labels(
     page: &BTreeMap<String, String>,
     account: &AccountQuotas,
@@ -73,7 +73,7 @@ pub(super) fn account_labels(
     page.get(&account.account).cloned()
 }
 
-/// What the page says otherwise than it is. Accounts that are asked directly count once they show.
+/// Differences between the page and the truth. Directly polled accounts count once they appear.
 pub(super) fn differences(page: &Samples, truth: &Quotas) -> Vec<String> {
     let names = labels(page);
     let mut found = Vec::new();
@@ -111,18 +111,18 @@ fn difference(
 ) -> Option<String> {
     let get = |family: &str| page.get(&format!("{family}{labels}")).copied();
     let (shown, expected) = (get("cpa_quota_used_ratio"), told(provider, limit));
-    // The last request of a window may go over its end, which not every provider tells.
+    // The last request of a window may exceed its limit, which some providers do not report.
     if !shown.is_some_and(|shown| (shown.min(1.0) - expected).abs() < 1e-6) {
         return Some(format!("{labels}: {shown:?} used, but it is {expected}"));
     }
     let shown = get("cpa_quota_reset_timestamp_seconds");
     let is_right = match limit.reset_ms {
-        // Claude names no reset of the money.
+        // Claude reports no reset of the money.
         _ if limit.limit == "extra_usage" => shown.is_none(),
-        // xAI names one end for both of its months.
+        // xAI has one reset for both of its months.
         _ if limit.limit == "on_demand" => shown.is_some(),
         Some(reset) => shown.is_some_and(|shown| (shown - reset as f64 / 1000.0).abs() <= JITTER),
-        // Some name the reset of a window that would begin now.
+        // Some report the reset of a window that would start now.
         None => shown.is_none_or(|shown| shown > now_ms as f64 / 1000.0),
     };
     let reset = limit.reset_ms;

@@ -1,4 +1,4 @@
-//! The program's parts put together around a clock in a hurry.
+//! The program's parts with an accelerated clock.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,10 +34,10 @@ use url::Url;
 use super::super::files::quota_file;
 use crate::harness::{self, DEADLINE, Samples, samples};
 
-/// How many times as fast as ours the simulated time goes: an hour takes 90 seconds.
+/// Speed of the simulated time: an hour takes 90 seconds.
 pub(super) const SCALE: u32 = 40;
 
-/// What the ingest thread tells to the poller.
+/// Events of the ingest thread for the poller.
 struct Wire(mpsc::Sender<Vec<QuotaSign>>);
 
 impl Listener for Wire {
@@ -60,8 +60,8 @@ pub(super) struct Fleet {
     _directory: TempDir,
 }
 
-/// Goes as evenly as the timers that the poller waits with, so that both measure the same spans; the
-/// system's time may be set or slewed. Stands still once it is stopped.
+/// Based on the monotonic clock, as the poller's timers are, so that both measure the same spans;
+/// the system's time may be set or slewed. Stands still once stopped.
 #[derive(Clone)]
 struct Even {
     started: (UnixNanos, Instant),
@@ -94,7 +94,7 @@ impl Even {
     }
 }
 
-/// What all tasks share.
+/// State shared by all tasks.
 struct Common {
     url: Url,
     client: Client,
@@ -169,7 +169,7 @@ impl Fleet {
         }
     }
 
-    /// The simulated time stands still from now on.
+    /// Stops the simulated time.
     pub(super) fn stop_the_clock(&self) {
         self.slow.stop();
     }
