@@ -176,7 +176,7 @@ fn limit(it: DescribedLimit) -> Result<GenericLimit, &'static str> {
     Ok(GenericLimit {
         limit: Limit::new(&it.name).ok_or("a limit's name looks like an id or an address")?,
         name: it.title.as_deref().and_then(Name::new),
-        window: Window::of_seconds(seconds, WindowRole::Unknown),
+        window: Window::of_seconds(seconds, WindowRole::Unknown).unwrap_or(Window::UNKNOWN),
         scope: it.scope.into(),
         unit: it.unit.into(),
         divisor: it.divisor,

@@ -75,7 +75,8 @@ fn point(row: &Row<'_>) -> Result<QuotaPoint, StoreError> {
     let name: String = row.get(2)?;
     let limit = Limit::new(&name).ok_or(StoreError::Content("name of a limit"))?;
     let window = match row.get::<_, Option<u32>>(3)? {
-        Some(seconds) => Window::of_seconds(Some(f64::from(seconds)), WindowRole::Unknown),
+        Some(seconds) => Window::of_seconds(Some(f64::from(seconds)), WindowRole::Unknown)
+            .ok_or(StoreError::Content("length of a window"))?,
         None => Window::Role(from(&WindowRole::ALL, row.get(4)?)?),
     };
     let amounts = Amounts::new(

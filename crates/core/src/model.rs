@@ -23,6 +23,7 @@ pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use past::{PastFamily, PastKey, PastRow};
+pub(crate) use quota::figure;
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
     QuotaPoint, QuotaSource, RESET_JITTER, Reading, Scope, Spend, Unit, Window, WindowRole,

@@ -204,7 +204,7 @@ impl Period {
             }),
             Self::Rolling(seconds) => {
                 let seconds = u32::try_from(seconds.get()).ok().map(f64::from);
-                Window::of_seconds(seconds, WindowRole::Unknown)
+                Window::of_seconds(seconds, WindowRole::Unknown).unwrap_or(Window::UNKNOWN)
             }
         }
     }

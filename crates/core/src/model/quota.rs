@@ -132,7 +132,11 @@ fn tidy(number: f64) -> f64 {
     scale.map_or(number, |scale| (number * scale).round() / scale)
 }
 
-/// A number that can stand in a row: neither NaN nor infinite; less than nothing is nothing.
-fn sane(number: Option<f64>) -> Option<f64> {
-    number.filter(|n| n.is_finite()).map(|n| n.max(0.0))
+/// A figure of a quota: finite and not negative. Any other number is unknown, not 0: a 0 would look
+/// like a reset.
+pub(crate) fn figure(number: Option<f64>) -> Option<f64> {
+    // Adding 0 turns -0 into 0.
+    number
+        .filter(|n| n.is_finite() && *n >= 0.0)
+        .map(|n| n + 0.0)
 }

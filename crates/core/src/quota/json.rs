@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Name, UnixNanos, is_plausible_time};
+use crate::model::{Name, UnixNanos, Window, WindowRole, figure, is_plausible_time};
 
 /// A bare number below this is seconds since 1970, above it milliseconds.
 const SECONDS_END: f64 = 1e12;
@@ -97,10 +97,25 @@ impl<'a> Node<'a> {
         self.value.and_then(Value::as_bool)
     }
 
-    /// A number, or a text that is one.
+    /// A [`figure`], or a text that is one.
     pub(super) fn number(self) -> Option<f64> {
+        figure(self.signed())
+    }
+
+    /// As [`Self::number`], for the few numbers that may be negative, such as balances.
+    pub(super) fn signed(self) -> Option<f64> {
         let value = self.value?;
-        value.as_f64().or_else(|| number(value.as_str()?))
+        value.as_f64().or_else(|| signed(value.as_str()?))
+    }
+
+    /// The window of this many units of `unit` seconds; `role` where no length is stated, `None`
+    /// where the stated one is no number or negative.
+    pub(super) fn window(self, unit: f64, role: WindowRole) -> Option<Window> {
+        if self.exists() {
+            Window::of_seconds(Some(self.number()? * unit), role)
+        } else {
+            Some(Window::Role(role))
+        }
     }
 
     pub(super) fn integer(self) -> Option<i64> {
@@ -153,8 +168,13 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A plain decimal number: neither `NaN` nor `inf`, which Rust would read, too.
+/// A [`figure`] in a header.
 pub(super) fn number(text: &str) -> Option<f64> {
+    figure(signed(text))
+}
+
+/// A plain decimal number: neither `NaN` nor `inf`, which Rust would read, too.
+pub(super) fn signed(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii_digit() || b"+-.eE".contains(&b);
     if text.is_empty() || text.len() > 40 || !text.bytes().all(plain) {

@@ -1,4 +1,4 @@
-use super::{Unit, sane, tidy};
+use super::{Unit, figure, tidy};
 
 /// Absolute numbers of a limit; at least one of the three is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,18 +10,18 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    /// `None` when nothing is known. A missing number is worked out from the other two where
-    /// that is exact.
+    /// `None` when nothing is known. A number that is no [`figure`] is missing. A missing number is
+    /// worked out from the other two where that is exact.
     pub fn new(
         unit: Unit,
         used: Option<f64>,
         limit: Option<f64>,
         remaining: Option<f64>,
     ) -> Option<Self> {
-        let (used, limit, remaining) = (sane(used), sane(limit), sane(remaining));
+        let (used, limit, remaining) = (figure(used), figure(limit), figure(remaining));
         // With nothing left, the provider may have cut off what was used beyond the limit.
-        let limit = limit.or_else(|| sane(Some(used? + remaining.filter(|left| *left > 0.0)?)));
-        let used = used.or_else(|| Some((limit? - remaining?).max(0.0)));
+        let limit = limit.or_else(|| figure(Some(used? + remaining.filter(|left| *left > 0.0)?)));
+        let used = used.or_else(|| figure(Some(tidy(limit? - remaining?))));
         let remaining = remaining.or_else(|| Some((limit? - used?).max(0.0)));
         let known = used.is_some() || limit.is_some() || remaining.is_some();
         known.then_some(Self {
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn missing_numbers_are_worked_out_where_exact() {
         let (no, some) = (None, |n: f64| Some(n));
-        let table: [(Three, Option<Three>); 10] = [
+        let table: [(Three, Option<Three>); 13] = [
             (
                 (some(28.0), some(100.0), no),
                 Some((some(28.0), some(100.0), some(72.0))),
@@ -107,7 +107,17 @@ mod tests {
             ),
             ((some(3.0), no, no), Some((some(3.0), no, no))),
             ((some(f64::NAN), no, some(f64::INFINITY)), None),
-            ((some(-1.0), no, no), Some((some(0.0), no, no))),
+            ((some(-1.0), no, no), None),
+            ((some(-1.0), some(10.0), no), Some((no, some(10.0), no))),
+            (
+                (some(-1.0), some(10.0), some(4.0)),
+                Some((some(6.0), some(10.0), some(4.0))),
+            ),
+            // More left than the limit: they contradict, so the use is unknown.
+            (
+                (no, some(10.0), some(12.0)),
+                Some((no, some(10.0), some(12.0))),
+            ),
             (
                 (some(1e308), no, some(1e308)),
                 Some((some(1e308), no, some(1e308))),

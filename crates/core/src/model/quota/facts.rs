@@ -1,4 +1,4 @@
-use super::{Limit, Name, Reading, Unit, sane, tidy};
+use super::{Limit, Name, Reading, Unit, figure, tidy};
 use crate::model::UnixNanos;
 
 /// What a provider says about an account besides its windows.
@@ -28,7 +28,7 @@ pub struct Spend {
 impl Spend {
     /// `None` when neither number is known.
     pub fn new(limit: Limit, used_usd: Option<f64>, limit_usd: Option<f64>) -> Option<Self> {
-        let (used_usd, limit_usd) = (sane(used_usd).map(tidy), sane(limit_usd).map(tidy));
+        let (used_usd, limit_usd) = (figure(used_usd).map(tidy), figure(limit_usd).map(tidy));
         let known = used_usd.is_some() || limit_usd.is_some();
         known.then_some(Self {
             limit,
@@ -135,6 +135,7 @@ mod tests {
         let spend = |used| Spend::new(Limit::main(), used, None);
         assert_eq!(spend(None), None);
         assert_eq!(spend(Some(f64::INFINITY)), None);
+        assert_eq!(spend(Some(-1.5)), None);
         assert_eq!(spend(Some(1.5)).unwrap().used_usd(), Some(1.5));
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Amounts, Limit, Name, Scope, Window, is_plausible_time, sane};
+use super::{Amounts, Limit, Name, Scope, Window, figure, is_plausible_time};
 use crate::model::UnixNanos;
 
 /// Two statements of one reset differ by this much at most: sources round, clocks differ, and
@@ -53,7 +53,7 @@ impl Reading {
         self
     }
 
-    /// The used share, 0 to 1 and beyond. NaN and infinite are unknown.
+    /// The used share, 0 to 1 and beyond. A number that is no [`figure`] is unknown.
     #[must_use]
     pub fn with_ratio(mut self, ratio: Option<f64>) -> Self {
         self.used_ratio = share(ratio);
@@ -176,7 +176,7 @@ impl Reading {
 /// A used share. 1 - 0.89 and 0.11 are one: beyond nine digits there is only arithmetic.
 fn share(ratio: Option<f64>) -> Option<f64> {
     let ratio = ratio.map(|ratio| (ratio * 1e9).round() / 1e9);
-    sane(ratio).filter(|ratio| *ratio <= LARGEST_RATIO)
+    figure(ratio).filter(|ratio| *ratio <= LARGEST_RATIO)
 }
 
 #[cfg(test)]
@@ -194,7 +194,9 @@ mod tests {
         assert_eq!(ratio(f64::NAN), None);
         assert_eq!(ratio(f64::INFINITY), None);
         assert_eq!(ratio(1e300), None);
-        assert_eq!(ratio(-0.2), Some(0.0));
+        assert_eq!(ratio(-0.2), None);
+        assert_eq!(ratio(-1e-12), Some(0.0), "noise of arithmetic");
+        assert_eq!(reading().with_percent(Some(-3.0)).used_ratio(), None);
         assert_eq!(ratio(1.25), Some(1.25));
         let reset = |seconds: i64| {
             let at = UnixNanos::new(seconds.saturating_mul(1_000_000_000));

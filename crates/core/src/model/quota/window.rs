@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use super::figure;
 use crate::model::UnixNanos;
 
 const MINUTE: u32 = 60;
@@ -45,18 +46,25 @@ impl Window {
     pub const UNKNOWN: Self = Self::Role(WindowRole::Unknown);
     pub const MONTH: Self = Self::Role(WindowRole::Monthly);
 
-    /// A window of this many seconds, `role` when that is no length.
-    pub fn of_seconds(seconds: Option<f64>, role: WindowRole) -> Self {
+    /// A window of this many seconds; `role` without a length, which 0 and more than three years
+    /// stand for, too. `None` for a number that is no [`figure`]: it is unknown which window is
+    /// meant, and `role` would make a new one.
+    pub fn of_seconds(seconds: Option<f64>, role: WindowRole) -> Option<Self> {
+        let seconds = match seconds {
+            Some(stated) => Some(figure(Some(stated))?),
+            None => None,
+        };
         let seconds = seconds.filter(|s| (1.0..=LONGEST).contains(s));
         let whole = seconds.and_then(|s| format!("{s:.0}").parse().ok());
-        whole.map_or(Self::Role(role), Self::Length)
+        Some(whole.map_or(Self::Role(role), Self::Length))
     }
 
     /// The window from one time to another, `role` when one is missing or they are the wrong way
     /// round.
     pub fn between(start: Option<UnixNanos>, end: Option<UnixNanos>, role: WindowRole) -> Self {
         let length = start.zip(end).map(|(start, end)| end.since(start));
-        Self::of_seconds(length.map(|length| length.as_secs_f64()), role)
+        let window = Self::of_seconds(length.map(|length| length.as_secs_f64()), role);
+        window.unwrap_or(Self::Role(role))
     }
 
     pub const fn hours(hours: u16) -> Self {
@@ -148,7 +156,7 @@ mod tests {
             (1_209_600, "14d"),
         ];
         for (seconds, label) in table {
-            let window = Window::of_seconds(Some(f64::from(seconds)), WindowRole::Primary);
+            let window = Window::of_seconds(Some(f64::from(seconds)), WindowRole::Primary).unwrap();
             assert_eq!(window.label(), label);
             assert_eq!(window.seconds(), u32::try_from(seconds).ok());
         }
@@ -156,12 +164,16 @@ mod tests {
 
     #[test]
     fn what_is_no_length_keeps_its_role() {
-        for wrong in [None, Some(0.0), Some(-5.0), Some(f64::NAN), Some(1e12)] {
-            let window = Window::of_seconds(wrong, WindowRole::Secondary);
+        for wrong in [None, Some(0.0), Some(1e12)] {
+            let window = Window::of_seconds(wrong, WindowRole::Secondary).unwrap();
             assert_eq!(
                 (window.label().as_ref(), window.seconds()),
                 ("secondary", None)
             );
+        }
+        for wrong in [-5.0, -18_000.0, f64::NAN, f64::INFINITY] {
+            let window = Window::of_seconds(Some(wrong), WindowRole::Secondary);
+            assert_eq!(window, None, "{wrong}");
         }
         assert_eq!(Window::MONTH.label(), "monthly");
         assert_eq!(Window::days(7).label(), "weekly");

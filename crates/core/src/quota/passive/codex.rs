@@ -6,7 +6,7 @@ use super::Found;
 use crate::model::{
     AccountFacts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window, WindowRole,
 };
-use crate::quota::json::{after, number, time};
+use crate::quota::json::{after, number, signed, time};
 use crate::quota::providers::{has_begun, limit_of_feature};
 
 const PREFIX: &str = "x-codex-";
@@ -111,7 +111,7 @@ fn window<'a>(
     let figure = |what: &str| get(what).and_then(number);
     let percent = figure("used-percent")?;
     let minutes = figure("window-minutes").filter(|minutes| *minutes > 0.0)?;
-    let window = Window::of_seconds(Some(minutes * 60.0), role);
+    let window = Window::of_seconds(Some(minutes * 60.0), role)?;
     let fixed = get("reset-at").and_then(time);
     let relative = || figure("reset-after-seconds").and_then(|wait| after(observed, wait));
     let Some(reset) = fixed.or_else(relative) else {
@@ -135,7 +135,7 @@ fn facts(headers: &Found<'_>) -> AccountFacts {
     let unlimited = headers.get("x-codex-credits-unlimited");
     let unlimited = unlimited.is_some_and(|flag| flag == "1" || flag.eq_ignore_ascii_case("true"));
     let balance = headers.get("x-codex-credits-balance");
-    let balance = balance.and_then(|text| number(text.trim_start_matches('$')));
+    let balance = balance.and_then(|text| signed(text.trim_start_matches('$')));
     facts.add_credits(Unit::Credits, balance.filter(|_| !unlimited));
     facts
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::google;
-use crate::model::{Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
+use crate::model::{Limit, QuotaAnswer, Reading, Scope, Window};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, Failure, Hidden, ParseError, Provider, Request};
@@ -93,7 +93,7 @@ fn row(group: Node<'_>, bucket: Node<'_>) -> Option<Reading> {
     let (window, suffixes) = match bucket.get("window").text().unwrap_or_default() {
         "5h" | "five-hour" | "five_hour" => (Window::hours(5), ["-5h", "-five-hour"]),
         "weekly" | "week" => (Window::days(7), ["-weekly", "-week"]),
-        _ => (Window::of_seconds(None, WindowRole::Unknown), ["", ""]),
+        _ => (Window::UNKNOWN, ["", ""]),
     };
     let name = group.get("displayName").name();
     let bucket_id = || {

@@ -173,7 +173,7 @@ fn resets_in_stock(page: &Page) -> Option<f64> {
     let left: f64 = usable
         .filter_map(|grant| grant.get("resets_left").number())
         .sum();
-    (is_told && left.is_finite()).then(|| left.max(0.0))
+    (is_told && left.is_finite()).then_some(left)
 }
 
 type Money = (Reading, Option<Spend>);

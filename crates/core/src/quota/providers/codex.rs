@@ -6,7 +6,7 @@ use crate::model::{
     WindowRole,
 };
 use crate::quota::flow::{Flow, Page, Pause};
-use crate::quota::json::{Node, number};
+use crate::quota::json::{Node, signed};
 use crate::quota::provider::told;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
@@ -134,9 +134,12 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     }
     let percent = node.any(&["used_percent", "percent_used"]).number();
     let full = (is_refused && reset.is_some()).then_some(100.0);
-    let minutes = || Some(node.get("window_minutes").number()? * 60.0);
-    let length = node.get("limit_window_seconds").number().or_else(minutes);
-    let window = Window::of_seconds(length, role);
+    let seconds = node.get("limit_window_seconds");
+    let window = if seconds.exists() {
+        seconds.window(1.0, role)?
+    } else {
+        node.get("window_minutes").window(60.0, role)?
+    };
     let percent = percent.or(full);
     let reset = reset.filter(|reset| has_begun(window, percent, *reset, node.observed()));
     Some(Found {
@@ -186,8 +189,8 @@ fn end(node: Node<'_>) -> Option<UnixNanos> {
 fn facts(root: Node<'_>) -> AccountFacts {
     let credits = root.get("credits");
     let balance = credits.get("balance");
-    let dollars = || number(balance.text()?.strip_prefix('$')?);
-    let balance = balance.number().or_else(dollars);
+    let dollars = || signed(balance.text()?.strip_prefix('$')?);
+    let balance = balance.signed().or_else(dollars);
     let unlimited = credits.get("unlimited").flag() == Some(true);
     let mut facts = AccountFacts {
         plan: root.get("plan_type").name(),

@@ -79,7 +79,8 @@ fn snapshot(id: &str, node: Node<'_>, reset: Option<UnixNanos>) -> Option<Readin
         return Some(row.with_unlimited(true));
     }
     let entitlement = node.get("entitlement").number();
-    let left = node.any(&["quota_remaining", "remaining"]).number();
+    // GitHub states use beyond the quota as a negative rest.
+    let left = node.any(&["quota_remaining", "remaining"]).signed();
     let percent_left = node.get("percent_remaining").number();
     if is_nothing(entitlement) && is_nothing(left) {
         // What accounts billed by use show in place of a quota.

@@ -102,7 +102,7 @@ impl Provider for Generic {
         let mut facts =
             AccountFacts::of_plan(self.plan.as_ref().and_then(|at| root.pointer(at).name()));
         if let Some((unit, at)) = &self.credits {
-            facts.add_credits(*unit, root.pointer(at).number());
+            facts.add_credits(*unit, root.pointer(at).signed());
         }
         let rows = self.limits.iter().map(|limit| limit.row(root));
         let readings: Vec<Reading> = rows.filter(Reading::says_something).collect();

@@ -85,7 +85,7 @@ fn row(item: Node<'_>) -> Option<Reading> {
     // The stated percentage is rounded down.
     let percent = item.get("percentage").number();
     let counted = amounts.and_then(|amounts| amounts.ratio());
-    let row = Reading::new(limit, window(item, kind), scope)
+    let row = Reading::new(limit, window(item, kind)?, scope)
         .with_name(name)
         .with_percent(percent.filter(|_| counted.is_none()))
         .with_amounts(amounts)
@@ -93,17 +93,18 @@ fn row(item: Node<'_>) -> Option<Reading> {
     Some(row)
 }
 
-fn window(item: Node<'_>, kind: &str) -> Window {
-    let (unit, count) = (item.get("unit").integer(), item.get("number").number());
-    let seconds = match unit {
+fn window(item: Node<'_>, kind: &str) -> Option<Window> {
+    let stated = item.get("unit");
+    let unit = match stated.integer() {
         // One minute would be no allowance of web searches: it is the month's.
-        Some(5) if kind == "TIME_LIMIT" => return Window::MONTH,
-        Some(1) => Some(86_400.0),
-        Some(3) => Some(3600.0),
-        Some(5) => Some(60.0),
-        Some(6) => Some(604_800.0),
-        _ => None,
+        Some(5) if kind == "TIME_LIMIT" => return Some(Window::MONTH),
+        Some(1) => 86_400.0,
+        Some(3) => 3600.0,
+        Some(5) => 60.0,
+        Some(6) => 604_800.0,
+        Some(code) if code < 0 => return None,
+        None if stated.exists() => return None,
+        _ => return Some(Window::UNKNOWN),
     };
-    let length = seconds.zip(count).map(|(unit, count)| unit * count);
-    Window::of_seconds(length, WindowRole::Unknown)
+    item.get("number").window(unit, WindowRole::Unknown)
 }

@@ -71,7 +71,7 @@ fn read(page: &Page) -> Assist {
     let mut facts = AccountFacts::of_plan(tier.text().and_then(plan));
     let mut credits = paid.get("availableCredits").items();
     let one = credits.find(|c| c.get("creditType").text() == Some("GOOGLE_ONE_AI"));
-    let balance = one.and_then(|credit: Node<'_>| credit.get("creditAmount").number());
+    let balance = one.and_then(|credit: Node<'_>| credit.get("creditAmount").signed());
     facts.add_credits(Unit::Credits, balance);
     Assist {
         project: project.and_then(Hidden::new),

@@ -55,10 +55,10 @@ fn counted_rows(root: Node<'_>) -> Vec<Reading> {
         .into_iter()
         .collect();
     for item in root.get("limits").items() {
-        let Some(figures) = counted(item.get("detail"), item) else {
+        let figures = counted(item.get("detail"), item);
+        let Some((figures, window)) = figures.zip(window(item.get("window"))) else {
             continue;
         };
-        let window = window(item.get("window"));
         let name = item.any(&["title", "name"]).name();
         let is_taken = |row: &Reading| row.window().label() == window.label();
         let limit = if readings.iter().any(is_taken) {
@@ -135,7 +135,7 @@ fn window_of_word(word: &str) -> Option<Window> {
     } else {
         number(count)?
     };
-    let window = Window::of_seconds(Some(count * seconds_of(unit)?), WindowRole::Unknown);
+    let window = Window::of_seconds(Some(count * seconds_of(unit)?), WindowRole::Unknown)?;
     window.seconds().is_some().then_some(window)
 }
 
@@ -197,15 +197,14 @@ impl Figures {
     }
 }
 
-fn window(node: Node<'_>) -> Window {
+fn window(node: Node<'_>) -> Option<Window> {
     let unit = node.get("timeUnit").or(node.get("time_unit")).text();
     let unit = unit.unwrap_or_default().to_ascii_lowercase();
     let unit = unit.strip_prefix("time_unit_").unwrap_or(&unit);
-    let length = node.get("duration").number().zip(seconds_of(unit));
-    Window::of_seconds(
-        length.map(|(count, unit)| count * unit),
-        WindowRole::Unknown,
-    )
+    match seconds_of(unit) {
+        Some(unit) => node.get("duration").window(unit, WindowRole::Unknown),
+        None => Some(Window::UNKNOWN),
+    }
 }
 
 /// The length of a unit of time, in the singular or plural.

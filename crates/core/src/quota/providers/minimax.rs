@@ -60,7 +60,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
     let title = ["current_subscribe_title"];
     let mut facts = AccountFacts::of_plan(root.any(&title).or(data.any(&title)).name());
     let balance = root.get("points_balance").or(data.get("points_balance"));
-    facts.add_credits(Unit::Credits, balance.number());
+    facts.add_credits(Unit::Credits, balance.signed());
     if !models.is_list() {
         return Err(ParseError::Shape.into());
     }
@@ -92,6 +92,8 @@ struct Span {
     start: Option<UnixNanos>,
     end: Option<UnixNanos>,
     left: Option<UnixNanos>,
+    /// Start or end is negative: it is unknown which window is meant.
+    is_misdated: bool,
 }
 
 impl Span {
@@ -107,6 +109,9 @@ impl Span {
             start: time("start_time").time_ms(),
             end: time("end_time").time_ms(),
             left: time("remains_time").in_millis(),
+            is_misdated: ["start_time", "end_time"]
+                .into_iter()
+                .any(|key| time(key).signed().is_some_and(|at| at < 0.0)),
         }
     }
 
@@ -115,6 +120,9 @@ impl Span {
     }
 
     fn row(&self, name: Option<&Name>, role: WindowRole) -> Option<Reading> {
+        if self.is_misdated {
+            return None;
+        }
         // The pool that all chat models share.
         let is_main = name.is_none_or(|name| name.as_str() == "general");
         let limit = if is_main {

@@ -46,17 +46,19 @@ fn group(group: Node<'_>) -> impl Iterator<Item = Reading> {
     let name = group.get("displayName").name();
     let named = name.as_ref().and_then(|name| Limit::new(name.as_str()));
     let limit = named.unwrap_or_else(Limit::main);
-    group.get("buckets").items().map(move |bucket| {
+    group.get("buckets").items().filter_map(move |bucket| {
         let left = bucket.get("remainingFraction").fraction();
-        Reading::new(limit.clone(), window(bucket.get("window")), Scope::Account)
+        let window = window(bucket.get("window"))?;
+        let row = Reading::new(limit.clone(), window, Scope::Account)
             .with_name(name.clone())
             .with_ratio(left.map(|left| 1.0 - left))
-            .with_reset(bucket.get("resetTime").time())
+            .with_reset(bucket.get("resetTime").time());
+        Some(row)
     })
 }
 
 /// A word like `weekly`, or a length like `5h`.
-fn window(node: Node<'_>) -> Window {
+fn window(node: Node<'_>) -> Option<Window> {
     let text = node.text().unwrap_or_default().trim();
     let role = match text.to_ascii_lowercase().as_str() {
         "daily" | "day" => WindowRole::Daily,

@@ -1,5 +1,7 @@
 //! Whatever comes in: no panic, no endless talk, no number that cannot be.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -139,6 +141,57 @@ fn one_wrong_value_spoils_at_most_its_row() {
                 all(spoilt.to_string().as_bytes());
             }
         }
+    }
+}
+
+/// Windows, with the used share of each.
+fn shares(told: &Told) -> BTreeMap<(String, String), Option<f64>> {
+    let rows = told.result.iter().flat_map(|answer| &answer.readings);
+    rows.map(|row| {
+        let key = (row.limit().to_string(), row.window().label().into_owned());
+        (key, row.used_ratio())
+    })
+    .collect()
+}
+
+/// One negative number makes no window, no reset (0 where something is used) and no overage.
+#[test]
+fn a_negative_number_is_unknown() {
+    for page in pages() {
+        let is_copilot = page.get("quota_snapshots").is_some();
+        let before: Vec<_> = all(page.to_string().as_bytes());
+        for with in ["-1", "-0.97", "-18000", "\"-1\""].map(|text| text.parse::<Value>().unwrap()) {
+            for leaf in 0.. {
+                let mut spoilt = page.clone();
+                let mut number = leaf;
+                if !spoil_number(&mut spoilt, &mut number, &with) {
+                    break;
+                }
+                for (told, before) in all(spoilt.to_string().as_bytes()).iter().zip(&before) {
+                    let before = shares(before);
+                    for (window, share) in shares(told) {
+                        let Some(known) = before.get(&window) else {
+                            panic!("{window:?} is new: {spoilt}");
+                        };
+                        let is_reset = share == Some(0.0) && known.is_some_and(|known| known > 0.0);
+                        // GitHub states use beyond the quota as a negative rest.
+                        let is_over = share > Some(1.0) && *known <= Some(1.0) && !is_copilot;
+                        assert!(!is_reset && !is_over, "{window:?} {share:?}: {spoilt}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// As [`spoil`], of numbers, and texts that are numbers, alone.
+fn spoil_number(value: &mut Value, at: &mut usize, with: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter_mut().any(|item| spoil_number(item, at, with)),
+        Value::Object(map) => map.values_mut().any(|item| spoil_number(item, at, with)),
+        Value::String(text) if text.parse::<f64>().is_err() => false,
+        Value::String(_) | Value::Number(_) => spoil(value, at, with),
+        Value::Null | Value::Bool(_) => false,
     }
 }
 
