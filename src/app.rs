@@ -28,7 +28,7 @@ use crate::ingest::{WakeUp, WriteQueue};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{
-    DirLock, Notifier, Signal, Signals, State, access_remedy, create_private_dir,
+    DirLock, Notifier, Signal, Signals, State, create_private_dir, storage_remedy,
 };
 use crate::poller::{Quotas, RefreshHandle, Refreshes, refresh_channel};
 use crate::telemetry::Telemetry;
@@ -67,7 +67,7 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     let storage = &setup.config.storage.path;
     create_private_dir(storage).map_err(|error| {
         // The path of a file in it, so that the remedy names the missing directory.
-        let remedy = access_remedy(&storage.join("spool"), &error);
+        let remedy = storage_remedy(&storage.join("spool"), &error);
         let path = storage.display();
         anyhow::Error::new(error).context(format!(
             "cannot create the storage directory {path}{remedy}"

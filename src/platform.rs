@@ -17,7 +17,7 @@ mod imp;
 #[path = "platform/unix.rs"]
 mod imp;
 
-pub use imp::{Notifier, Signals, access_remedy, free_space, is_world_readable};
+pub use imp::{Notifier, Signals, access_remedy, free_space, is_world_readable, storage_remedy};
 
 /// Name of the lock file of a directory.
 const LOCK_FILE: &str = "lock";
@@ -93,7 +93,7 @@ pub enum LockError {
         holder(*pid)
     )]
     InUse { dir: PathBuf, pid: Option<u32> },
-    #[error("cannot lock {}{}", file.display(), access_remedy(file, source))]
+    #[error("cannot lock {}{}", file.display(), storage_remedy(file, source))]
     Io { file: PathBuf, source: io::Error },
 }
 

@@ -25,7 +25,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
-use crate::platform::access_remedy;
+use crate::platform::storage_remedy;
 
 pub use frame::{Frame, FrameBody};
 pub use reader::Reader;
@@ -51,7 +51,7 @@ pub fn open(
 #[derive(Debug, thiserror::Error)]
 #[error(
     "spool file {path} could not be {action}{}",
-    access_remedy(path, source)
+    storage_remedy(path, source)
 )]
 pub struct SpoolError {
     pub path: PathBuf,

@@ -6,7 +6,7 @@ use std::{fs, io};
 use anyhow::Context as _;
 
 use crate::decode::HashKey;
-use crate::platform::{access_remedy, replace_private_file};
+use crate::platform::{replace_private_file, storage_remedy};
 use crate::spool::{self, Position, Reader, SegmentId, Writer};
 use crate::store::Store;
 
@@ -65,7 +65,7 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
             Ok(HashKey(key))
         }
         Err(error) => {
-            let remedy = access_remedy(&path, &error);
+            let remedy = storage_remedy(&path, &error);
             Err(error).with_context(|| format!("cannot read {}{remedy}", path.display()))
         }
     }

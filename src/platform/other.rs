@@ -24,6 +24,12 @@ pub fn access_remedy(_path: &Path, _error: &io::Error) -> String {
     String::new()
 }
 
+/// Without owners and modes there is no advice.
+pub fn storage_remedy(_path: &Path, _error: &io::Error) -> String {
+    String::new()
+}
+
+/// Not known without foreign calls.
 pub fn free_space(_path: &Path) -> Option<u64> {
     None
 }

@@ -31,6 +31,16 @@ pub fn is_world_readable(metadata: &Metadata) -> bool {
 
 /// Advice for a denied access to `path`, as the end of a message; empty for other errors.
 pub fn access_remedy(path: &Path, error: &io::Error) -> String {
+    remedy(path, error, false)
+}
+
+/// As [`access_remedy`], for a file of the storage directory: its directory must belong to this
+/// user, because the exporter creates files in it.
+pub fn storage_remedy(path: &Path, error: &io::Error) -> String {
+    remedy(path, error, true)
+}
+
+fn remedy(path: &Path, error: &io::Error, writes: bool) -> String {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return String::new();
     }
@@ -58,18 +68,28 @@ pub fn access_remedy(path: &Path, error: &io::Error) -> String {
         return format!("; this process runs as user {user}");
     };
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    let is_dir = metadata.is_dir();
     let shown = place.display();
-    let remedy = if owner == user {
+    let command = command(path, place, is_dir, owner, user, writes);
+    format!(
+        "; this process runs as user {user}, {shown} belongs to user {owner} with mode {mode:o}: \
+         {command}"
+    )
+}
+
+/// What opens `place`, a file or the closed directory above `path`, to `user`.
+fn command(path: &Path, place: &Path, is_dir: bool, owner: u32, user: u32, writes: bool) -> String {
+    let shown = place.display();
+    if owner == user {
         format!("`chmod u+rwX {shown}` opens it")
+    } else if writes && is_dir && (place == path || path.parent() == Some(place)) {
+        // What the other user made in it is needed, too.
+        format!("`chown -R {user} {shown}` gives it to this user, or run as user {owner}")
     } else if place == path {
         format!("`chown {user} {shown}` gives it to this user, or run as user {owner}")
     } else {
         format!("`chmod o+x {shown}` lets other users through, or run as user {owner}")
-    };
-    format!(
-        "; this process runs as user {user}, {shown} belongs to user {owner} with mode {mode:o}: \
-         {remedy}"
-    )
+    }
 }
 
 /// Bytes that an unprivileged process can still write below `path`.
@@ -198,6 +218,28 @@ mod tests {
         assert!(deeper.contains(&made), "{deeper}");
         let others = access_remedy(&file, &io::ErrorKind::NotFound.into());
         assert_eq!(others, "");
+    }
+
+    #[test]
+    fn a_storage_directory_of_another_user_is_given_to_this_one() {
+        let remedy = |path: &str, place: &str, is_dir, writes| {
+            command(Path::new(path), Path::new(place), is_dir, 0, 65532, writes)
+        };
+        let given = "`chown -R 65532 /srv/cpa` gives it to this user, or run as user 0";
+        // Mode 700: nothing in it can be looked at. Mode 755: nothing can be created in it.
+        assert_eq!(remedy("/srv/cpa/lock", "/srv/cpa", true, true), given);
+        assert_eq!(remedy("/srv/cpa", "/srv/cpa", true, true), given);
+        // A directory further up, and the one of a key, need not belong to this user.
+        let through =
+            |place| format!("`chmod o+x {place}` lets other users through, or run as user 0");
+        assert_eq!(
+            remedy("/root/cpa/lock", "/root", true, true),
+            through("/root")
+        );
+        assert_eq!(remedy("/root/key", "/root", true, false), through("/root"));
+        let file = "`chown 65532 /srv/key` gives it to this user, or run as user 0";
+        assert_eq!(remedy("/srv/key", "/srv/key", false, false), file);
+        assert_eq!(remedy("/srv/key", "/srv/key", false, true), file);
     }
 
     fn receive(socket: &UnixDatagram) -> String {

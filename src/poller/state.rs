@@ -65,7 +65,8 @@ impl QuotaState {
         self.accounts.get(auth_index)
     }
 
-    /// Takes over what a poll brought. Gives the readings that are news, for the history.
+    /// Takes over what a poll brought. Gives the readings for the history: the steps, see
+    /// [`WindowState::take_point`].
     pub(super) fn polled(
         &mut self,
         whose: AccountKey<'_>,
@@ -150,11 +151,14 @@ impl QuotaState {
                 windows.insert(place.clone(), WindowState::new(reading, seen, now));
                 true
             };
-            if changed && let Some(row) = windows.get(&place) {
+            if changed
+                && let Some(row) = windows.get_mut(&place)
+                && let Some(reading) = row.take_point()
+            {
                 news.push(QuotaPoint {
                     auth_index: whose.auth_index.into(),
                     provider: whose.provider.into(),
-                    reading: row.reading().clone(),
+                    reading,
                     observed: seen.at(),
                     source: seen.source(),
                 });

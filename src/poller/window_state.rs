@@ -13,6 +13,12 @@ const FALLEN: f64 = 0.5;
 /// A window that nobody has spoken of for so long, longer than any lasts, is forgotten.
 const REMEMBERED: Duration = Duration::from_hours(24 * 32);
 
+/// The history gets a reading that moved by this share of its limit since the last one; headers
+/// with full floats change with every record.
+const STEP: f64 = 0.001;
+/// And any change this long after the last one.
+const HISTORY_INTERVAL: Duration = Duration::from_hours(1);
+
 /// Where a reading comes from, and from when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observation {
@@ -62,6 +68,8 @@ pub(super) struct WindowState {
     /// Its window is over: the figures say nothing any more.
     expired: bool,
     resets: u64,
+    /// The last reading given to the history.
+    recorded: Option<(Reading, UnixNanos)>,
 }
 
 impl WindowState {
@@ -72,6 +80,7 @@ impl WindowState {
             seen,
             expired: false,
             resets: 0,
+            recorded: None,
         };
         this.expire(now);
         this.resets = 0;
@@ -128,6 +137,17 @@ impl WindowState {
         self.seen = seen;
         self.expired = false;
         changed
+    }
+
+    /// The reading for the history, if it differs enough from the last one or that one is old.
+    pub(super) fn take_point(&mut self) -> Option<Reading> {
+        let is_due = self.recorded.as_ref().is_none_or(|(last, at)| {
+            self.seen.at.since(*at) >= HISTORY_INTERVAL || is_step(last, &self.reading)
+        });
+        is_due.then(|| {
+            self.recorded = Some((self.reading.clone(), self.seen.at));
+            self.reading.clone()
+        })
     }
 
     /// Whether what is known is from later, or from the same moment and over since.
@@ -246,6 +266,38 @@ fn differs(old: &Reading, new: &Reading) -> bool {
         || old.amounts() != new.amounts()
         || old.exhausted() != new.exhausted()
         || !may_share_reset(old, new)
+}
+
+/// Whether the history needs `new` after `old`.
+fn is_step(old: &Reading, new: &Reading) -> bool {
+    let used = |reading: &Reading| reading.amounts().and_then(|amounts| amounts.used());
+    let limit = |reading: &Reading| reading.amounts().and_then(|amounts| amounts.limit());
+    let moved = match (old.used_ratio(), new.used_ratio()) {
+        (None, None) => has_moved(used(old), used(new)),
+        (old, new) => old
+            .zip(new)
+            .is_none_or(|(old, new)| moved_by(old, new, STEP)),
+    };
+    let is_other_reset =
+        old.reset_at().is_some() != new.reset_at().is_some() || !may_share_reset(old, new);
+    moved
+        || is_other_reset
+        || limit(old) != limit(new)
+        || old.exhausted() != new.exhausted()
+        || old.unlimited() != new.unlimited()
+}
+
+/// Amounts without a limit are compared with each other.
+fn has_moved(old: Option<f64>, new: Option<f64>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => old != new && moved_by(old, new, STEP * old.max(new)),
+        (old, new) => old != new,
+    }
+}
+
+/// Ratios are rounded to nine digits, so that a step of exactly `step` may come out below it.
+fn moved_by(old: f64, new: f64, step: f64) -> bool {
+    (old - new).abs() >= step * (1.0 - 1e-6)
 }
 
 /// Whether two readings mean one reset; where one states none, nothing speaks against it.

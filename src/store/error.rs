@@ -3,14 +3,14 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use crate::platform::access_remedy;
+use crate::platform::storage_remedy;
 
 /// What kept the database from taking or giving something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("sqlite")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("database file {} could not be opened{}", .0.display(), access_remedy(.0, .1))]
+    #[error("database file {} could not be opened{}", .0.display(), storage_remedy(.0, .1))]
     Create(PathBuf, #[source] std::io::Error),
     #[error(
         "there is no database {0}; the exporter creates it at its first start; check --storage.path"

@@ -215,3 +215,87 @@ fn a_reset_far_beyond_the_window_is_none() {
     let unknown = WindowState::new(unknown, poll(1.0), at(1.0));
     assert_eq!(unknown.reading().reset_at(), Some(at(never)));
 }
+
+#[test]
+fn the_history_gets_steps_of_a_thousandth() {
+    let mut row = row(10.0, 5.0, 0.0);
+    assert!(row.take_point().is_some(), "the first");
+    let mut points = Vec::new();
+    // A request each second, each with a full float.
+    for second in 1..=1000_u32 {
+        let now = f64::from(second) / 3600.0;
+        let percent = 10.0 + f64::from(second) * 0.001_234_567;
+        assert!(update(
+            &mut row,
+            reading(percent, 5.0),
+            seen(QuotaSource::Header, now)
+        ));
+        points.extend(row.take_point());
+    }
+    assert_eq!(points.len(), 12, "1.2 % in steps of 0.1 %");
+    let ratios: Vec<f64> = points.iter().filter_map(Reading::used_ratio).collect();
+    assert!(
+        ratios.windows(2).all(|two| two[1] - two[0] >= 0.000_999),
+        "{ratios:?}"
+    );
+}
+
+#[test]
+fn the_history_gets_what_is_more_than_a_step_at_once() {
+    use crate::model::{Amounts, Unit};
+
+    let limited = |limit| Amounts::new(Unit::Requests, None, Some(limit), None);
+    let fine = 10.000_1;
+    let changes = [
+        ("reset", reading(fine, 7.0), true),
+        (
+            "no reset",
+            reading(10.0, 5.0).with_reset(Some(at(5.001))),
+            false,
+        ),
+        (
+            "exhausted",
+            reading(fine, 5.0).with_exhausted(Some(true)),
+            true,
+        ),
+        (
+            "limit",
+            reading(fine, 5.0).with_amounts(limited(50.0)),
+            true,
+        ),
+        ("unlimited", reading(fine, 5.0).with_unlimited(true), true),
+        ("below a step", reading(10.09, 5.0), false),
+        ("a step", reading(10.1, 5.0), true),
+        ("a step down", reading(9.9, 5.0), true),
+    ];
+    for (what, reading, is_written) in changes {
+        let mut row = row(10.0, 5.0, 1.0);
+        row.take_point();
+        update(&mut row, reading, poll(1.1));
+        assert_eq!(row.take_point().is_some(), is_written, "{what}");
+    }
+    let mut row = row(10.0, 5.0, 1.0);
+    row.take_point();
+    update(&mut row, reading(fine, 5.0), poll(2.1));
+    assert!(row.take_point().is_some(), "an hour later");
+}
+
+#[test]
+fn amounts_without_a_limit_are_compared_with_each_other() {
+    use crate::model::{Amounts, Unit};
+
+    let used = |used| {
+        let amounts = Amounts::new(Unit::Tokens, Some(used), None, None);
+        reading(0.0, 5.0).with_ratio(None).with_amounts(amounts)
+    };
+    let mut row = WindowState::new(used(10_000.0), poll(1.0), at(1.0));
+    row.take_point();
+    let mut is_written = |amount, hours| {
+        update(&mut row, used(amount), poll(hours));
+        row.take_point().is_some()
+    };
+    assert!(!is_written(10_005.0, 1.1));
+    assert!(is_written(10_011.0, 1.2));
+    assert!(is_written(0.0, 1.3));
+    assert!(is_written(1.0, 1.4));
+}
