@@ -24,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests};
-use crate::ingest::{WakeUp, WriteQueue};
+use crate::ingest::WakeUp;
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{
     DirLock, Notifier, Signal, Signals, State, create_private_dir, storage_remedy,
 };
 use crate::poller::{Quotas, RefreshHandle, Refreshes, refresh_channel};
+use crate::store::WriteQueue;
 use crate::telemetry::Telemetry;
 use crate::version;
 
@@ -150,7 +151,9 @@ fn build(
     let signal = WakeUp::default();
     let restored = CancellationToken::new();
     let (wire, ends) = listener::wire();
-    let (names, writes) = (AccountNames::default(), WriteQueue::new(signal.clone()));
+    let names = AccountNames::default();
+    let ingest_signal = signal.clone();
+    let writes = WriteQueue::new(move || ingest_signal.wake());
     let side = Side {
         signal,
         names: names.clone(),

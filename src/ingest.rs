@@ -13,7 +13,6 @@ mod observations;
 mod round;
 mod wake_up;
 mod worker;
-mod write_queue;
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -25,14 +24,13 @@ use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Counters, Losses, StoreMetrics};
 use crate::model::LocalQuota;
+use crate::quota::passive::QuotaSign;
 use crate::spool::Reader;
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteQueue};
 
 pub use limits::{LimitParts, SharedRules};
 pub use money::{EventPricer, MoneyParts, SharedPrices};
-pub use observations::QuotaSign;
 pub use wake_up::WakeUp;
-pub use write_queue::{Write, WriteQueue};
 
 use limits::LimitTracker;
 use worker::Worker;
@@ -52,7 +50,7 @@ pub struct Parts {
     pub commit_interval: Duration,
     /// Told when the database has been restored and the spool's rest replayed.
     pub ready: Box<dyn FnOnce() + Send>,
-    /// What others want to be kept.
+    /// Writes of other threads, for the next transaction.
     pub writes: WriteQueue,
     pub listener: Box<dyn Listener>,
 }

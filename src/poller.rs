@@ -34,11 +34,11 @@ use crate::accounts::Directory;
 use crate::clock::Clock;
 use crate::cpa::Access;
 use crate::errors::Chain;
-use crate::ingest::{QuotaSign, Write, WriteQueue};
 use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
 use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
 use crate::quota::Provider;
-use crate::store::Reader;
+use crate::quota::passive::QuotaSign;
+use crate::store::{Reader, Write, WriteQueue};
 
 pub use once::{OnceParts, once};
 pub use quota_client::TokenReader;
@@ -185,7 +185,7 @@ impl Poller {
                 at: now,
             })
         });
-        parts.writes.leave(own.collect::<Vec<_>>());
+        parts.writes.push(own.collect::<Vec<_>>());
         Self {
             task: Task::new(parts),
         }

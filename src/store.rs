@@ -25,6 +25,7 @@ mod reprice;
 mod snapshot;
 mod stats;
 mod totals;
+mod write_queue;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub use read::{Reader, StoredReject, check};
 pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
 pub use snapshot::{PastEvent, Snapshot};
 pub use stats::StoreStats;
+pub use write_queue::{Write, WriteQueue};
 
 use dimensions::Interner;
 use rejects::RejectCounts;

@@ -21,9 +21,9 @@ use crate::clock::Clock;
 use crate::cpa::{Access, HttpFailure, Management, SuccessCount};
 use crate::decode::Secrets;
 use crate::errors::Chain;
-use crate::ingest::{Write, WriteQueue};
 use crate::metrics::{AccountErrors, AccountNames, GaugeSet, Samples};
 use crate::model::{AccountSeen, UnixNanos};
+use crate::store::{Write, WriteQueue};
 
 /// CPA tells of one change several times within a moment.
 const DEBOUNCE: Duration = Duration::from_millis(500);
@@ -335,7 +335,7 @@ impl State {
             return;
         }
         self.known.noted.insert(auth_index.into(), now);
-        self.writes.leave([Write::Account(AccountSeen {
+        self.writes.push([Write::Account(AccountSeen {
             auth_index: auth_index.into(),
             provider: provider.into(),
             at: now,

@@ -17,11 +17,12 @@ use crate::config::Config;
 use crate::cpa::Access;
 use crate::decode::Secrets;
 use crate::http_client::{self, Proxy, Timeouts};
-use crate::ingest::{QuotaSign, WriteQueue};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::model::LocalQuota;
 use crate::poller::{self, History, Poller, PollerConfig, Quotas, Refreshes};
+use crate::quota::passive::QuotaSign;
+use crate::store::WriteQueue;
 
 /// Time-outs of direct requests to providers; each call has a lower one of its own.
 const DIRECT_LIMITS: Timeouts = Timeouts {

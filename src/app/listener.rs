@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::ingest::{Listener, QuotaSign};
+use crate::ingest::Listener;
 use crate::model::LocalQuota;
+use crate::quota::passive::QuotaSign;
 
 /// Buffered batches of quota observations. A slower receiver misses some; later ones are newer.
 const WAITING: usize = 64;

@@ -22,12 +22,13 @@ use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::ingest::{
-    self, Ingest, LimitParts, Listener, MoneyParts, SharedPrices, SharedRules, WakeUp, WriteQueue,
+    self, Ingest, LimitParts, Listener, MoneyParts, SharedPrices, SharedRules, WakeUp,
 };
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
 use crate::model::IngestMode;
 use crate::source::{self, Inlet, ModeSetting, Settings, Shared, Source};
+use crate::store::WriteQueue;
 
 /// Time-outs of calls to CPA. Long, because records that CPA has popped are lost when we
 /// disconnect.

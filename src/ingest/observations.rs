@@ -3,17 +3,7 @@ use std::borrow::Cow;
 use foldhash::HashMap;
 
 use crate::model::{DimId, Event, Route, UnixNanos};
-use crate::quota::passive::{self, Observed};
-
-/// What a request's record says about the quota of its account.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QuotaSign {
-    /// CPA's index of the credential.
-    pub auth_index: Box<str>,
-    /// The executor's identity, which is the credential's provider where quotas are told.
-    pub provider: Box<str>,
-    pub observed: Observed,
-}
+use crate::quota::passive::{self, QuotaSign};
 
 /// The latest quota signs of a round, one for each account and model.
 #[derive(Debug, Default)]

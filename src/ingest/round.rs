@@ -7,14 +7,13 @@ use super::Listener;
 use super::limits::{LimitTracker, Posted, posted};
 use super::money::EventPricer;
 use super::observations::QuotaObservations;
-use super::write_queue::{Write, WriteQueue};
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
 use crate::metrics::{Counters, Losses};
 use crate::model::{Control, UnixNanos};
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
-use crate::store::{Ingest, SpoolMark, Store, StoreError};
+use crate::store::{Ingest, SpoolMark, Store, StoreError, Write, WriteQueue};
 
 /// Bounds the memory of a transaction when records come faster than any clock tells.
 const MAX_RECORDS: usize = 50_000;
@@ -155,9 +154,7 @@ struct Open<'s> {
 
 impl Open<'_> {
     fn write(&mut self, writes: &VecDeque<Write>) -> Result<(), StoreError> {
-        writes
-            .iter()
-            .try_for_each(|note| note.write(&mut self.store))
+        writes.iter().try_for_each(|write| self.store.write(write))
     }
 
     fn take(&mut self, frame: &Frame<'_>, parts: &mut Counting<'_>) -> Result<(), StoreError> {

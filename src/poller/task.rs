@@ -20,9 +20,10 @@ use super::view::view;
 use super::window_state::Observation;
 use super::{Parts, label};
 use crate::api::{AccountFilter, AccountQuota, NoReading, RefreshOutcome};
-use crate::ingest::{QuotaSign, Write};
 use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
+use crate::quota::passive::QuotaSign;
+use crate::store::Write;
 
 use polls::Polled;
 
@@ -247,7 +248,7 @@ impl Task {
 
     fn keep(&self, news: Vec<QuotaPoint>) {
         if !news.is_empty() {
-            self.parts.writes.leave(news.into_iter().map(Write::Quota));
+            self.parts.writes.push(news.into_iter().map(Write::Quota));
         }
     }
 

@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "spool", "store",
         ],
     ),
-    ("accounts", &["clock", "cpa", "decode", "ingest", "metrics"]),
+    ("accounts", &["clock", "cpa", "decode", "metrics", "store"]),
     (
         "poller",
         &[
@@ -36,7 +36,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "cpa",
             "http_client",
-            "ingest",
             "metrics",
             "quota",
             "store",

@@ -9,15 +9,15 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::decode::{Decoder, HashKey};
-use cpa_exporter::ingest::{
-    Ingest, LimitParts, Listener, MoneyParts, Parts, QuotaSign, WakeUp, WriteQueue,
-};
+use cpa_exporter::ingest::{Ingest, LimitParts, Listener, MoneyParts, Parts, WakeUp};
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
 use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
+use cpa_exporter::quota::passive::QuotaSign;
 use cpa_exporter::spool::{self, SegmentId};
+use cpa_exporter::store::WriteQueue;
 use tokio_util::sync::CancellationToken;
 
 /// Price settings of the records.
@@ -80,6 +80,7 @@ pub(crate) fn run_as(
     };
     let (ready, is_ready) = mpsc::channel();
     let signal = WakeUp::default();
+    let ingest_signal = signal.clone();
     let parts = Parts {
         directory: directory.to_owned(),
         reader,
@@ -90,7 +91,7 @@ pub(crate) fn run_as(
         clock: Clock::system(),
         commit_interval: Duration::from_millis(250),
         ready: Box::new(move || ready.send(()).unwrap()),
-        writes: WriteQueue::new(signal.clone()),
+        writes: WriteQueue::new(move || ingest_signal.wake()),
         listener: Box::new(Deaf),
     };
     let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);

@@ -36,6 +36,16 @@ pub struct Observed {
     pub refusal: Option<Reading>,
 }
 
+/// An observation with the account that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaSign {
+    /// CPA's index of the credential.
+    pub auth_index: Box<str>,
+    /// The executor's identity, which is the credential's provider where headers show quotas.
+    pub provider: Box<str>,
+    pub observed: Observed,
+}
+
 /// Reads a request's record.
 ///
 /// CPA keeps the headers per client request, not per attempt: an attempt that got no answer

@@ -12,18 +12,18 @@ use cpa_exporter::clock::Clock;
 use cpa_exporter::cpa::Access;
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
 use cpa_exporter::http_client::{self, Proxy, Timeouts};
-use cpa_exporter::ingest::{
-    self, Ingest, LimitParts, Listener, MoneyParts, QuotaSign, WakeUp, WriteQueue,
-};
+use cpa_exporter::ingest::{self, Ingest, LimitParts, Listener, MoneyParts, WakeUp};
 use cpa_exporter::metrics::{
     AccountNames, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
 use cpa_exporter::model::{IngestMode, LocalQuota, UnixNanos};
 use cpa_exporter::poller::{self, History, Poller, Quotas, refresh_channel};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
+use cpa_exporter::quota::passive::QuotaSign;
 use cpa_exporter::simulator::{self, Simulator};
 use cpa_exporter::source::{self, Inlet, ModeSetting, Source};
 use cpa_exporter::spool::{self, SegmentId};
+use cpa_exporter::store::WriteQueue;
 use reqwest::Client;
 use tempfile::TempDir;
 use tokio::sync::{Notify, mpsc, watch};
@@ -139,6 +139,7 @@ impl Fleet {
         let key = simulator.management_key().to_owned();
         let reader = Box::new(move || Ok(key.clone().into()));
         let signal = WakeUp::default();
+        let ingest_signal = signal.clone();
         let common = Common {
             url: Url::parse(&format!("http://{}", simulator.addr())).unwrap(),
             client: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
@@ -146,7 +147,7 @@ impl Fleet {
             clock,
             handles,
             names: AccountNames::default(),
-            writes: WriteQueue::new(signal.clone()),
+            writes: WriteQueue::new(move || ingest_signal.wake()),
             stop: CancellationToken::new(),
         };
         let (wire, signs) = mpsc::channel(64);
