@@ -1,7 +1,7 @@
 //! Access to CPA's management API: the management key, refusals, HTTP and RESP connections.
 //!
-//! All requests to CPA use it: [`source`](crate::source) for records, the account directory and the
-//! quota polls. Each call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
+//! All requests to CPA use it: those for records, for the account directory and for quotas. Each call
+//! costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
 
 mod access;
 mod api_call;
@@ -12,7 +12,7 @@ mod remedy;
 pub(crate) mod resp;
 mod success_count;
 
-pub use access::{Access, KeyReader};
+pub use access::{Access, AccessReporter, KeyReader};
 pub(crate) use api_call::{ProviderResponse, ProxiedRequest, ProxyOutcome};
 pub(crate) use management::{Api, HttpFailure, Management, Server};
 pub(crate) use refusal::{Refusal, RespError};

@@ -110,8 +110,10 @@ impl KeyedAccess {
                 .map_err(|error| format!("{}{}", Chain(&error), secret.access_remedy(&error))),
             Err(_poisoned) => Err("the key is being replaced".to_owned()),
         };
+        let metrics = handles.source.clone();
+        let report = Box::new(move |reason| metrics.set_refused(reason));
         Self {
-            access: Arc::new(Access::new(Box::new(reader), handles.source.clone())),
+            access: Arc::new(Access::new(Box::new(reader), report)),
             secret,
         }
     }

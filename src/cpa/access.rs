@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
 use crate::errors::RepeatLimit;
-use crate::metrics::SourceMetrics;
 
 /// Reads the key each time, so that a rotated key file takes effect.
 pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
+
+/// Receives the reason of each refusal, and `None` when CPA accepts the key. Must not block.
+pub type AccessReporter = Box<dyn Fn(Option<&'static str>) + Send + Sync>;
 
 /// Interval at which the file of a refused key is read again.
 const KEY_REREAD: Duration = Duration::from_secs(10);
@@ -23,7 +25,7 @@ const KEY_REREAD: Duration = Duration::from_secs(10);
 /// all requests: five failed logins ban the address, RESP and HTTP counted together.
 pub struct Access {
     read: KeyReader,
-    metrics: SourceMetrics,
+    report: AccessReporter,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -52,10 +54,10 @@ struct Refused {
 }
 
 impl Access {
-    pub fn new(read: KeyReader, metrics: SourceMetrics) -> Self {
+    pub fn new(read: KeyReader, report: AccessReporter) -> Self {
         Self {
             read,
-            metrics,
+            report,
             state: Mutex::default(),
             changed: Notify::new(),
         }
@@ -192,7 +194,7 @@ impl Access {
         state.logged = None;
         state.accepted = true;
         drop(state);
-        self.metrics.set_refused(None);
+        (self.report)(None);
         self.changed.notify_waiters();
     }
 
@@ -203,7 +205,7 @@ impl Access {
         // Refusals without a cost are repeated often. Log each once.
         let logged = state.logged.replace(reason.as_str());
         drop(state);
-        self.metrics.set_refused(Some(reason.as_str()));
+        (self.report)(Some(reason.as_str()));
         self.changed.notify_waiters();
         if logged != Some(reason.as_str()) || reason.concerns_key() {
             tracing::error!(
@@ -272,7 +274,7 @@ mod tests {
     fn access(key: &Arc<Mutex<&'static str>>) -> Access {
         let key = Arc::clone(key);
         let read = move || Ok(SecretString::from(*key.lock().unwrap()));
-        Access::new(Box::new(read), SourceMetrics::default())
+        Access::new(Box::new(read), Box::new(|_| ()))
     }
 
     fn exposed(key: Option<SecretString>) -> Option<String> {
@@ -322,6 +324,21 @@ mod tests {
         assert_eq!(exposed(proven).as_deref(), Some("key"));
         access.accepted();
         assert_eq!(exposed(access.accepted_key_now()).as_deref(), Some("key"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_and_acceptance_are_reported() {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&reports);
+        let access = Access::new(
+            Box::new(|| Ok(SecretString::from("key"))),
+            Box::new(move |reason| seen.lock().unwrap().push(reason)),
+        );
+        access.refused(Refusal::WrongKey);
+        access.refused(Refusal::ManagementOff);
+        access.accepted();
+        let expected = [Some("wrong_key"), Some("management_off"), None];
+        assert_eq!(*reports.lock().unwrap(), expected);
     }
 
     #[tokio::test(start_paused = true)]

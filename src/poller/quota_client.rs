@@ -286,7 +286,6 @@ mod tests {
 
     use super::*;
     use crate::http_client::{Proxy, Timeouts};
-    use crate::metrics::SourceMetrics;
     use crate::model::AuthType;
 
     /// Has a CPA that gives this answer ask a provider. Also says whether the key is still good and
@@ -302,7 +301,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         let key = Box::new(|| Ok("key".into()));
-        let access = Arc::new(Access::new(key, SourceMetrics::default()));
+        let access = Arc::new(Access::new(key, Box::new(|_| ())));
         access.key(&CancellationToken::new()).await.unwrap();
         access.accepted();
         let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spool", &["platform"]),
     ("store", &["platform"]),
     ("metrics", &[]),
-    ("cpa", &["clock", "http_client", "metrics"]),
+    ("cpa", &["clock", "http_client"]),
     ("source", &["clock", "cpa", "metrics", "spool"]),
     ("quota", &[]),
     (

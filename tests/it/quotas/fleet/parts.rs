@@ -138,12 +138,14 @@ impl Fleet {
         let exposition = Exposition::new(handles.clone(), 4);
         let key = simulator.management_key().to_owned();
         let reader = Box::new(move || Ok(key.clone().into()));
+        let refusals = handles.source.clone();
+        let report = Box::new(move |reason| refusals.set_refused(reason));
         let signal = WakeUp::default();
         let ingest_signal = signal.clone();
         let common = Common {
             url: Url::parse(&format!("http://{}", simulator.addr())).unwrap(),
             client: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
-            access: Arc::new(Access::new(reader, handles.source.clone())),
+            access: Arc::new(Access::new(reader, report)),
             clock,
             handles,
             names: AccountNames::default(),
