@@ -9,5 +9,5 @@ mod import;
 mod inbox;
 
 pub use backfill::{Backfill, BackfillError, Range};
-pub use import::{Import, ImportError, ImportSink, Lines, Summary, Unpriced};
+pub use import::{Import, ImportError, Lines, Summary, Unpriced};
 pub use inbox::{Answer, HandedOver, Inbox};

@@ -28,6 +28,7 @@ use crate::quota::passive::QuotaSign;
 use crate::spool::Reader;
 use crate::store::{StoreError, WriteQueue};
 
+pub use imports::{ImportQueue, ImportSink};
 pub use limits::{LimitParts, SharedRules};
 pub use money::{EventPricer, MoneyParts, SharedPrices};
 pub use wake_up::WakeUp;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub ready: Box<dyn FnOnce() + Send>,
     /// Writes of other threads, for the next transaction.
     pub writes: WriteQueue,
+    /// Records to import while no live record waits.
+    pub imports: Box<dyn ImportQueue>,
     pub listener: Box<dyn Listener>,
 }
 

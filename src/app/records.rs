@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::cpa::Access;
 use crate::decode::Decoder;
 use crate::errors::Chain;
+use crate::history::Inbox;
 use crate::http::Readiness;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::ingest::{
@@ -159,6 +160,7 @@ impl Records {
                 tracing::info!("ready: counters restored");
             }),
             writes: side.writes,
+            imports: Box::new(Inbox::new(&storage.path, clock.now())),
             listener: side.listener,
         };
         let (prices, money) = money(config)?;

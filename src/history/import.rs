@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use crate::decode::{Decoded, Decoder, Reject};
+use crate::ingest::ImportSink;
 use crate::model::{Event, Money, Route, UnixNanos};
 use crate::store::{NewName, Store, StoreError};
 
@@ -19,17 +20,6 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error("records cannot be read")]
     Read(#[from] io::Error),
-}
-
-/// Prices imported events and receives the stored ones.
-pub trait ImportSink {
-    /// New values of dimensions, before the event that has them.
-    fn names(&mut self, names: Vec<NewName>);
-
-    fn money(&mut self, event: &Event<'_>, route: &Route) -> Money;
-
-    /// A new event. It counts once its chunk is committed.
-    fn entered(&mut self, event: &Event<'_>, route: &Route, money: &Money);
 }
 
 /// Imports without prices; `reprice` adds them.

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::import::{Chunk, ImportSink, Lines, Summary};
+use super::import::{Chunk, Lines, Summary};
 use crate::decode::Decoder;
 use crate::errors::Chain;
+use crate::ingest::{ImportQueue, ImportSink};
 use crate::model::UnixNanos;
 use crate::platform::{create_private_dir, create_private_file};
 use crate::store::{Store, StoreError};
@@ -88,26 +89,13 @@ struct Current {
     chunk: Chunk,
 }
 
-impl Inbox {
-    pub fn new(storage: &Path, now: UnixNanos) -> Self {
-        let directory = storage.join(DIRECTORY);
-        tidy(&directory, now);
-        Self {
-            directory,
-            looked: None,
-            current: None,
-        }
-    }
-
-    /// Whether a file is open, or a read of the directory is due.
-    pub fn wants_a_step(&self) -> bool {
+impl ImportQueue for Inbox {
+    fn wants_a_step(&self) -> bool {
         let recently = |at: Instant| at.elapsed() < LOOK;
         self.current.is_some() || !self.looked.is_some_and(recently)
     }
 
-    /// Imports the next chunk, if there is one. True when there may be more. After an error the
-    /// records still wait, and nothing of the chunk is stored.
-    pub fn step(
+    fn step(
         &mut self,
         store: &mut Store,
         decoder: &Decoder,
@@ -138,6 +126,18 @@ impl Inbox {
                 self.finish(&Answer { text, failed: true });
                 Ok(true)
             }
+        }
+    }
+}
+
+impl Inbox {
+    pub fn new(storage: &Path, now: UnixNanos) -> Self {
+        let directory = storage.join(DIRECTORY);
+        tidy(&directory, now);
+        Self {
+            directory,
+            looked: None,
+            current: None,
         }
     }
 

@@ -5,13 +5,12 @@ mod gauges;
 use std::time::{Duration, Instant};
 
 use super::Parts;
-use super::imports::Counter;
+use super::imports::{Counter, ImportSink as _};
 use super::limits::LimitTracker;
 use super::money::EventPricer;
 use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
 use crate::errors::{Chain, RepeatLimit};
-use crate::history::{ImportSink as _, Inbox};
 use crate::spool::{Position, SegmentId};
 use crate::store::{FailureClass, Store, StoreError};
 
@@ -37,8 +36,6 @@ pub(super) struct Worker {
     parts: Parts,
     pricer: EventPricer,
     limits: LimitTracker,
-    /// Where files to import are left for us.
-    inbox: Inbox,
     /// Chunks to import that could not be stored.
     import_failures: RepeatLimit,
     wake_up: WakeUp,
@@ -65,7 +62,6 @@ impl Worker {
     ) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
-            inbox: Inbox::new(&parts.directory, parts.clock.now()),
             import_failures: RepeatLimit::default(),
             parts,
             pricer,
@@ -201,7 +197,7 @@ impl Worker {
     /// in, because what history has brought is not counted. True when there may be more.
     fn import(&mut self, store: &mut Store) -> bool {
         if self.ready.is_some()
-            || !self.inbox.wants_a_step()
+            || !self.parts.imports.wants_a_step()
             || !matches!(self.parts.reader.has_frame(), Ok(false))
         {
             return false;
@@ -226,7 +222,10 @@ impl Worker {
         let now = self.parts.clock.now();
         self.pricer.refresh(store, now)?;
         let Parts {
-            counters, decoder, ..
+            counters,
+            decoder,
+            imports,
+            ..
         } = &mut self.parts;
         let mut sink = Counter {
             counters,
@@ -234,7 +233,7 @@ impl Worker {
             limits: &mut self.limits,
             posted: Vec::new(),
         };
-        let more = self.inbox.step(store, decoder, &mut sink, now)?;
+        let more = imports.step(store, decoder, &mut sink, now)?;
         let posted = std::mem::take(&mut sink.posted);
         self.limits.record(&posted);
         Ok(more)

@@ -23,8 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "budget", "clock", "decode", "history", "metrics", "platform", "pricing", "quota",
-            "spool", "store",
+            "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
+            "store",
         ],
     ),
     ("accounts", &["clock", "cpa", "decode", "metrics", "store"]),
@@ -41,7 +41,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("history", &["decode", "metrics", "platform", "store"]),
+    (
+        "history",
+        &["decode", "ingest", "metrics", "platform", "store"],
+    ),
     ("http", &["api", "clock", "config", "metrics", "version"]),
     ("report", &["api"]),
     ("http_client", &["version"]),

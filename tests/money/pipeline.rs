@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::decode::{Decoder, HashKey};
+use cpa_exporter::history::Inbox;
 use cpa_exporter::ingest::{Ingest, LimitParts, Listener, MoneyParts, Parts, WakeUp};
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
@@ -92,6 +93,7 @@ pub(crate) fn run_as(
         commit_interval: Duration::from_millis(250),
         ready: Box::new(move || ready.send(()).unwrap()),
         writes: WriteQueue::new(move || ingest_signal.wake()),
+        imports: Box::new(Inbox::new(directory, Clock::system().now())),
         listener: Box::new(Deaf),
     };
     let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);

@@ -11,6 +11,7 @@ use cpa_exporter::app::quota_file::QuotaFile;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::cpa::Access;
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
+use cpa_exporter::history::Inbox;
 use cpa_exporter::http_client::{self, Proxy, Timeouts};
 use cpa_exporter::ingest::{self, Ingest, LimitParts, Listener, MoneyParts, WakeUp};
 use cpa_exporter::metrics::{
@@ -242,6 +243,7 @@ impl Common {
             commit_interval: Duration::from_millis(250),
             ready: Box::new(move || ready.send(()).unwrap()),
             writes: self.writes.clone(),
+            imports: Box::new(Inbox::new(directory.path(), self.clock.now())),
             listener: Box::new(listener),
         };
         let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
