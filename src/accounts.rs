@@ -9,6 +9,7 @@
 mod account;
 mod account_set;
 mod accounts_client;
+mod cooldown_reason;
 mod decode_v0;
 mod decode_v8;
 mod directory;
@@ -25,8 +26,9 @@ mod watcher;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Cooldown, CooldownReason, QuotaSignals, Scope, Status};
+pub use account::{Account, Cooldown, QuotaSignals, Scope, Status};
 pub(crate) use accounts_client::SnapshotFailure;
+pub use cooldown_reason::CooldownReason;
 pub use directory::Directory;
 pub use errors_channel::{ErrorsChannel, ErrorsParts, Events};
 pub(crate) use once::{SnapshotParts, snapshot_once};

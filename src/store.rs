@@ -22,7 +22,9 @@ mod quotas;
 mod read;
 mod rejects;
 mod reprice;
+mod schema;
 mod snapshot;
+mod state;
 mod stats;
 mod totals;
 mod write_queue;
@@ -47,6 +49,7 @@ pub use write_queue::{Write, WriteQueue};
 
 use dimensions::Interner;
 use rejects::RejectCounts;
+use state::State;
 
 /// Name of the database within the storage directory.
 pub const DATABASE_FILE: &str = "cpa-exporter.db";
@@ -59,17 +62,6 @@ pub struct Store {
     interner: Interner,
     state: State,
     rejects: RejectCounts,
-}
-
-/// What the tables `state` and `cursor` hold, kept in memory because this is their only writer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    epoch: i64,
-    commits: u64,
-    events: u64,
-    mark: SpoolMark,
-    /// Whether a forwarder wants the order of events.
-    forwarding: bool,
 }
 
 impl Store {

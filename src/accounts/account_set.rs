@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
+use super::account::{Account, Cooldown, Reported, Scope};
+use super::cooldown_reason::CooldownReason;
 use super::error_event::ErrorEvent;
 use super::key_lists::{KeyAccount, KeyList, Usage};
 use super::last_failure::LastFailure;

@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
+use super::account::{Account, Cooldown, Reported, Scope};
+use super::cooldown_reason::CooldownReason;
 use super::last_failure::LastFailure;
 use super::lenient::{flag, lenient, text, time};
 use super::{Decoding, NotAList, quota_signals};

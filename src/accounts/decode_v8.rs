@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::account::{Account, Cooldown, CooldownReason, Scope};
+use super::account::{Account, Cooldown, Scope};
+use super::cooldown_reason::CooldownReason;
 use super::decode_v0::{Entry, Listed, account};
 use super::lenient::{flag, lenient, list, text, time};
 use super::{Decoding, NotAList, quota_signals};

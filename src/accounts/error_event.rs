@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::Decoding;
-use super::account::{Account, Cooldown, CooldownReason, Reported, Scope};
+use super::account::{Account, Cooldown, Reported, Scope};
+use super::cooldown_reason::CooldownReason;
 use super::last_failure::{ChannelEvent, LastFailure};
 use super::lenient::{flag, lenient, text, time};
 use crate::model::UnixNanos;

@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::account::CooldownReason;
+use super::cooldown_reason::CooldownReason;
 use crate::decode::failure_reason;
 use crate::model::FailureReason;
 

@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use super::exposition::Exposition;
 use super::labels::LabelTexts;
 use super::names::{AccountNames, NamedAccounts};
-use super::restored::{RESTORED, at};
+use super::restored::{RESTORED, at, label_ids};
 use super::snapshot::{Exemplar, RequestId, Snapshot};
 use super::table::{Birth, Key, Table};
 use crate::model::{
@@ -90,7 +90,7 @@ impl Counters {
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
     /// Latest times are at most `now`.
     pub fn restore(&mut self, rows: &[TotalRow], now: UnixNanos) {
-        self.texts.admit(rows);
+        self.texts.admit(label_ids(rows));
         // A series that has been seen stays seen when one that has not joins it under a new alias
         // or cap.
         let mut rows: Vec<&TotalRow> = rows.iter().collect();

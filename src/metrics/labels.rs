@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::restored::{RESTORED, failure_reason};
-use crate::model::{DimId, Dimension, TotalRow, visible};
+use crate::model::{DimId, Dimension, FailureReason, visible};
 
 /// What a label of a restored family holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -297,19 +296,16 @@ impl LabelTexts {
         shown
     }
 
-    /// Caps admit the values first seen first, whatever the order of the rows.
-    pub(super) fn admit(&mut self, rows: &[TotalRow]) {
+    /// Caps admit the values first seen first, whatever the order of `values`.
+    pub(super) fn admit(&mut self, values: impl Iterator<Item = (LabelKind, u32)>) {
         let mut ids = Vec::new();
-        for row in rows {
-            let def = RESTORED.iter().find(|def| def.id == row.family);
-            for (kind, id) in def.into_iter().flat_map(|def| def.key.iter().zip(row.key)) {
-                let first_seen = if *kind == LabelKind::Code {
-                    self.codes.get(&id).copied().unwrap_or(u32::MAX)
-                } else {
-                    id
-                };
-                ids.push((first_seen, id, *kind));
-            }
+        for (kind, id) in values {
+            let first_seen = if kind == LabelKind::Code {
+                self.codes.get(&id).copied().unwrap_or(u32::MAX)
+            } else {
+                id
+            };
+            ids.push((first_seen, id, kind));
         }
         ids.sort_unstable_by_key(|(first_seen, id, kind)| (*first_seen, *id, *kind as usize));
         ids.dedup();
@@ -346,4 +342,10 @@ fn clean(text: &str) -> String {
     let mut clean = visible(text);
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));
     clean
+}
+
+/// The values of the label `reason` of failures, by their code.
+fn failure_reason(code: u32) -> &'static str {
+    let reason = u8::try_from(code).ok().and_then(FailureReason::from_code);
+    reason.unwrap_or(FailureReason::Other).as_str()
 }

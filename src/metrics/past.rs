@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use super::catalogue::Buckets;
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
-use super::restored::{Cells, RESTORED, Restored, at};
+use super::restored::{Cells, RESTORED, Restored, at, label_ids};
 use super::snapshot::Audience;
 use crate::model::{
     DimId, Dimension, NANOS_PER_USD, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow,
@@ -98,7 +98,7 @@ impl<W: Write> PastPage<W> {
         for (dimension, id, value, label) in names {
             texts.name(*dimension, *id, value, label);
         }
-        texts.admit(totals);
+        texts.admit(label_ids(totals));
         Self {
             out,
             texts,

@@ -4,7 +4,7 @@
 use super::catalogue::{Buckets, Family, Kind, ingest, money, traffic};
 use super::labels::LabelKind::{self, Account, Client, Code, Endpoint, Model, Reason};
 use super::labels::LabelKind::{Combo, Effort, Executor, Provider, Reference, Tier};
-use crate::model::{Control, FailureReason, RejectReason, TokenKind, TokenQuality};
+use crate::model::{Control, RejectReason, TokenKind, TokenQuality, TotalRow};
 
 /// A restored family. Its position in [`RESTORED`] is its number in this process.
 #[derive(Debug)]
@@ -164,12 +164,6 @@ fn messages() -> Vec<&'static str> {
     Control::ALL.map(Control::as_str).to_vec()
 }
 
-/// The values of the label `reason` of failures, by their code.
-pub(super) fn failure_reason(code: u32) -> &'static str {
-    let reason = u8::try_from(code).ok().and_then(FailureReason::from_code);
-    reason.unwrap_or(FailureReason::Other).as_str()
-}
-
 /// In the order of [`at`].
 #[rustfmt::skip]
 pub(super) static RESTORED: &[Restored] = &[
@@ -207,3 +201,12 @@ pub(super) static RESTORED: &[Restored] = &[
     born(49, &money::COMBO_TOKENS, &[Combo, Model], Cells::One),
     born(50, &money::COMBO_LIST_VALUE, &[Combo, Model], Cells::Usd),
 ];
+
+/// The label values in the keys of stored totals, with repetitions.
+pub(super) fn label_ids(rows: &[TotalRow]) -> impl Iterator<Item = (LabelKind, u32)> {
+    rows.iter().flat_map(|row| {
+        let def = RESTORED.iter().find(|def| def.id == row.family);
+        let key = def.into_iter().flat_map(|def| def.key);
+        key.copied().zip(row.key)
+    })
+}

@@ -1,11 +1,11 @@
-//! From the board to the page.
+//! The quota state as gauges.
 
-use super::local::Locals;
+use super::local::{Locals, status};
 use super::state::{AccountQuotas, QuotaState};
 use super::window_state::{WindowState, WindowStatus};
 use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
-use crate::model::{Reading, UnixNanos};
+use crate::model::{LocalQuota, Reading, UnixNanos};
 
 /// All samples of the quota families.
 pub(super) fn samples(
@@ -23,18 +23,44 @@ pub(super) fn samples(
             samples.windows(state, account);
         }
     }
-    locals.write(&mut samples, state, names, provider);
+    for quota in locals.in_force(state) {
+        let Some((provider, account)) = local_account(quota, names, &provider) else {
+            samples.leave_out();
+            continue;
+        };
+        AccountGauges::of(&mut samples, &provider, &account).local(quota, locals.resets(quota));
+    }
     samples
 }
 
+/// Labels `provider` and `account` of a local quota. `None` while the account has no name, or when
+/// it is beyond the cap.
+fn local_account(
+    quota: &LocalQuota,
+    names: &AccountNames,
+    provider: impl Fn(&str) -> Option<Box<str>>,
+) -> Option<(Box<str>, Box<str>)> {
+    match &quota.whose {
+        None => Some(("".into(), "".into())),
+        Some(whose) if whose.auth_index.is_empty() => Some((whose.provider.clone(), "none".into())),
+        Some(whose) => match names.get(&whose.auth_index) {
+            Some(AccountLabel::Named(name)) => {
+                let own = provider(&whose.auth_index);
+                Some((own.unwrap_or_else(|| whose.provider.clone()), name))
+            }
+            Some(AccountLabel::BeyondCap) | None => None,
+        },
+    }
+}
+
 /// Samples of one account.
-pub(super) struct AccountGauges<'a> {
+struct AccountGauges<'a> {
     samples: &'a mut Samples,
     account: [&'a str; 2],
 }
 
 impl<'a> AccountGauges<'a> {
-    pub(super) fn of(samples: &'a mut Samples, provider: &'a str, account: &'a str) -> Self {
+    fn of(samples: &'a mut Samples, provider: &'a str, account: &'a str) -> Self {
         Self {
             samples,
             account: [provider, account],
@@ -81,19 +107,31 @@ impl<'a> AccountGauges<'a> {
         }
     }
 
-    pub(super) fn describe(&mut self, reading: &Reading) {
+    fn local(&mut self, quota: &LocalQuota, resets: Option<u64>) {
+        let reading = &quota.reading;
+        let window = reading.window().label();
+        let place = [reading.limit().as_str(), &window];
+        self.describe(reading);
+        self.figures(&place, &status(quota));
+        self.time(&families::OLDEST_EXPIRY, &place, quota.oldest_expiry);
+        let length = quota.length.as_secs_f64();
+        self.add(&families::WINDOW_SECONDS, &place, Some(length));
+        self.resets(&place, resets);
+    }
+
+    fn describe(&mut self, reading: &Reading) {
         let name = reading.name().map_or("", |name| name.as_str());
         let labels = [reading.limit().as_str(), reading.scope().as_str(), name];
         self.add(&families::LIMIT_INFO, &labels, Some(1.0));
     }
 
-    pub(super) fn resets(&mut self, place: &[&str; 2], count: Option<u64>) {
+    fn resets(&mut self, place: &[&str; 2], count: Option<u64>) {
         #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
         let count = count.map(|count| count as f64);
         self.add(&families::RESETS, place, count);
     }
 
-    pub(super) fn figures(&mut self, place: &[&str; 2], figures: &WindowStatus<'_>) {
+    fn figures(&mut self, place: &[&str; 2], figures: &WindowStatus<'_>) {
         let (reading, [limit, window]) = (figures.reading, *place);
         self.add(&families::USED_RATIO, place, reading.used_ratio());
         if let Some(amounts) = reading.amounts() {
@@ -111,11 +149,11 @@ impl<'a> AccountGauges<'a> {
         self.add(&families::SOURCE_INFO, &labels, Some(1.0));
     }
 
-    pub(super) fn time(&mut self, family: &'static Family, labels: &[&str], at: Option<UnixNanos>) {
+    fn time(&mut self, family: &'static Family, labels: &[&str], at: Option<UnixNanos>) {
         self.add(family, labels, at.map(UnixNanos::as_seconds));
     }
 
-    pub(super) fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
+    fn add(&mut self, family: &'static Family, labels: &[&str], value: Option<f64>) {
         if let Some(value) = value {
             self.samples
                 .add(family, &[&self.account, labels].concat(), value);

@@ -2,13 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::gauges::AccountGauges;
 use super::state::QuotaState;
-use super::view::quota_window;
 use super::window_state::{WindowState, WindowStatus};
-use crate::api::QuotaWindow;
-use crate::metrics::catalogue::accounts as families;
-use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{LocalQuota, QuotaSource, UnixNanos};
 
 /// Account, limit and window.
@@ -36,7 +31,7 @@ impl Locals {
     }
 
     /// Those that no provider speaks of.
-    fn in_force(&self, state: &QuotaState) -> impl Iterator<Item = &LocalQuota> {
+    pub(super) fn in_force(&self, state: &QuotaState) -> impl Iterator<Item = &LocalQuota> {
         self.quotas.iter().filter(|quota| {
             let known = quota.whose.as_ref().and_then(|w| state.get(&w.auth_index));
             let (_, limit, window) = place(quota);
@@ -45,62 +40,27 @@ impl Locals {
         })
     }
 
-    pub(super) fn write(
-        &self,
-        samples: &mut Samples,
-        state: &QuotaState,
-        names: &AccountNames,
-        provider: impl Fn(&str) -> Option<Box<str>>,
-    ) {
-        for quota in self.in_force(state) {
-            let (provider, account) = match &quota.whose {
-                None => (Box::from(""), Box::from("")),
-                Some(whose) if whose.auth_index.is_empty() => {
-                    (whose.provider.clone(), Box::from("none"))
-                }
-                Some(whose) => match names.get(&whose.auth_index) {
-                    Some(AccountLabel::Named(name)) => {
-                        let own = provider(&whose.auth_index);
-                        (own.unwrap_or_else(|| whose.provider.clone()), name)
-                    }
-                    Some(AccountLabel::BeyondCap) | None => {
-                        samples.leave_out();
-                        continue;
-                    }
-                },
-            };
-            let resets = self.resets.get(&place(quota)).map(|(_, count)| *count);
-            write(
-                &mut AccountGauges::of(samples, &provider, &account),
-                quota,
-                resets,
-            );
-        }
+    /// How often the window of this quota ended while the exporter looked.
+    pub(super) fn resets(&self, quota: &LocalQuota) -> Option<u64> {
+        self.resets.get(&place(quota)).map(|(_, count)| *count)
     }
 
-    /// Of one account, for the API.
-    pub(super) fn of_account(&self, state: &QuotaState, auth_index: &str) -> Vec<QuotaWindow> {
-        let own = self.in_force(state).filter(|quota| {
+    /// Of one account.
+    pub(super) fn of_account(
+        &self,
+        state: &QuotaState,
+        auth_index: &str,
+    ) -> impl Iterator<Item = WindowStatus<'_>> {
+        let own = self.in_force(state).filter(move |quota| {
             let whose = quota.whose.as_ref();
             whose.is_some_and(|whose| &*whose.auth_index == auth_index)
         });
-        own.map(|quota| quota_window(&figures(quota))).collect()
+        own.map(status)
     }
 }
 
-fn write(samples: &mut AccountGauges<'_>, quota: &LocalQuota, resets: Option<u64>) {
-    let reading = &quota.reading;
-    let window = reading.window().label();
-    let place = [reading.limit().as_str(), &window];
-    samples.describe(reading);
-    samples.figures(&place, &figures(quota));
-    samples.time(&families::OLDEST_EXPIRY, &place, quota.oldest_expiry);
-    let length = quota.length.as_secs_f64();
-    samples.add(&families::WINDOW_SECONDS, &place, Some(length));
-    samples.resets(&place, resets);
-}
-
-fn figures(quota: &LocalQuota) -> WindowStatus<'_> {
+/// The figures of a local quota, as a provider's window has them.
+pub(super) fn status(quota: &LocalQuota) -> WindowStatus<'_> {
     let reading = &quota.reading;
     WindowStatus {
         reading,
@@ -126,10 +86,12 @@ fn place(quota: &LocalQuota) -> WindowKey {
 mod tests {
     use std::time::Duration;
 
+    use super::super::gauges;
     use super::super::state::AccountKey;
     use super::super::window_state::Observation;
     use super::*;
-    use crate::metrics::GaugeSet;
+    use crate::metrics::catalogue::accounts as families;
+    use crate::metrics::{AccountNames, GaugeSet};
     use crate::model::{Amounts, Limit, LocalAccount, Reading, Scope, Unit, Window};
 
     fn local(limit: &str, account: Option<&str>, reset_hours: i64) -> LocalQuota {
@@ -169,8 +131,9 @@ mod tests {
     }
 
     fn limits(locals: &Locals, state: &QuotaState) -> Vec<String> {
-        let views = locals.of_account(state, "a1").into_iter();
-        views.map(|view| view.limit).collect()
+        let statuses = locals.of_account(state, "a1");
+        let limit = |status: WindowStatus<'_>| status.reading.limit().as_str().to_owned();
+        statuses.map(limit).collect()
     }
 
     #[test]
@@ -204,9 +167,8 @@ mod tests {
     fn what_counts_all_together_has_no_account() {
         let mut locals = Locals::default();
         locals.replace(vec![local("all", None, 1), local("keyless", Some(""), 1)]);
-        let mut samples = Samples::default();
         let names = AccountNames::default();
-        locals.write(&mut samples, &QuotaState::new(9), &names, |_| None);
+        let samples = gauges::samples(&QuotaState::new(9), &locals, &names, |_| None);
         let page = GaugeSet::default();
         page.publish(samples);
         let text = page.text(families::ALL);

@@ -45,7 +45,10 @@ pub(super) fn view(
             if account.disabled && quota.limits.is_empty() {
                 quota.no_reading = Some(NoReading::of("disabled"));
             }
-            quota.limits.extend(locals.of_account(state, index));
+            let local = locals.of_account(state, index);
+            quota
+                .limits
+                .extend(local.map(|status| quota_window(&status)));
             account.status.as_str().clone_into(&mut quota.state);
             quota.plan = quota
                 .plan

@@ -8,7 +8,8 @@ use super::columns::{Excerpt, request_id};
 use super::dimensions::{Interner, NewName};
 use super::flags::{EventFlags, Origin};
 use super::rejects::{NewReject, RejectCounts};
-use super::{SpoolMark, State, Store, StoreError, cursors, outbox, rejects, totals};
+use super::state::State;
+use super::{SpoolMark, Store, StoreError, outbox, rejects, totals};
 use crate::errors::Chain;
 use crate::model::{
     DimId, Dimension, Event, Masked, Money, RejectReason, Route, TotalRow, UnixNanos,
@@ -235,7 +236,7 @@ impl Ingest<'_> {
             mark,
             forwarding: self.state.forwarding,
         };
-        save_state(self.conn, next)?;
+        next.save(self.conn)?;
         self.conn.execute_batch("COMMIT")?;
         self.open = false;
         self.interner.saved();
@@ -265,13 +266,6 @@ impl Drop for Ingest<'_> {
             tracing::warn!(error = %Chain(&error), "rollback failed");
         }
     }
-}
-
-pub(super) fn save_state(conn: &Connection, state: State) -> Result<(), StoreError> {
-    let sql = "UPDATE state SET epoch = ?1, commits = ?2, events = ?3";
-    conn.prepare_cached(sql)?
-        .execute(params![state.epoch, state.commits, state.events])?;
-    cursors::save_spool(conn, state.mark)
 }
 
 fn intern(interner: &mut Interner, event: &Event<'_>) -> Route {

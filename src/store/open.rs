@@ -1,4 +1,4 @@
-//! Opening, refusing and migrating a database file.
+//! Opening the database file for writing.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -8,19 +8,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::dimensions::Interner;
 use super::rejects::RejectCounts;
-use super::{DATABASE_FILE, State, Store, StoreError, cursors, outbox};
+use super::schema::{migrate, refuse_strangers};
+use super::state::State;
+use super::{DATABASE_FILE, Store, StoreError};
 use crate::platform;
-
-/// Numbered by position: the schema version after it. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
-
-#[expect(clippy::cast_possible_wrap, reason = "a handful")]
-const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
-
-/// "CPAX", so that `file` and the exporter itself recognize its databases.
-const APPLICATION_ID: i64 = 0x4350_4158;
-/// "CPAE": databases of the versions before the first release, whose schema numbers mean others.
-const PRE_RELEASE_ID: i64 = 0x4350_4145;
 
 /// How long one statement waits for a lock. Short, because the ingest thread has scrapes to
 /// serve and its own back-off.
@@ -39,7 +30,7 @@ impl Store {
         let version = refuse_strangers(&conn, &path)?;
         configure(&conn, version)?;
         migrate(&mut conn, version)?;
-        let state = load_state(&conn)?;
+        let state = State::load(&conn)?;
         let interner = Interner::load(&conn)?;
         let rejects = RejectCounts::load(&conn)?;
         Ok(Self {
@@ -62,41 +53,6 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
         .map_err(|e| StoreError::Create(path.into(), e))
 }
 
-/// Looks before anything is changed. Returns the schema version.
-fn refuse_strangers(conn: &Connection, path: &Path) -> Result<usize, StoreError> {
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application == PRE_RELEASE_ID {
-        return Err(StoreError::PreRelease(path.into()));
-    }
-    if application != APPLICATION_ID && (tables > 0 || application != 0) {
-        return Err(StoreError::Foreign(path.into()));
-    }
-    match usize::try_from(version) {
-        Ok(done) if done <= MIGRATIONS.len() => Ok(done),
-        _ => Err(StoreError::Newer {
-            path: path.into(),
-            found: version,
-            known: SCHEMA_VERSION,
-        }),
-    }
-}
-
-/// For whoever comes beside the exporter, which alone brings a database up to date.
-pub(super) fn refuse_other_schema(conn: &Connection, path: &Path) -> Result<(), StoreError> {
-    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application == PRE_RELEASE_ID {
-        return Err(StoreError::PreRelease(path.into()));
-    }
-    if found != SCHEMA_VERSION {
-        let path = path.into();
-        return Err(StoreError::OtherSchema { path, found });
-    }
-    Ok(())
-}
-
 fn configure(conn: &Connection, version: usize) -> Result<(), StoreError> {
     if version == 0 {
         // Only an empty database can take it; later retention gives pages back with it.
@@ -114,30 +70,4 @@ fn configure(conn: &Connection, version: usize) -> Result<(), StoreError> {
     conn.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024)?;
     conn.set_prepared_statement_cache_capacity(32);
     Ok(())
-}
-
-fn migrate(conn: &mut Connection, done: usize) -> Result<(), StoreError> {
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        let tx = conn.transaction()?;
-        tx.execute_batch(migration)?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", index + 1)?;
-        tx.commit()?;
-    }
-    Ok(())
-}
-
-fn load_state(conn: &Connection) -> Result<State, StoreError> {
-    let mark = cursors::spool(conn)?;
-    let forwarding = outbox::is_wanted(conn)?;
-    let sql = "SELECT epoch, commits, events FROM state";
-    Ok(conn.query_row(sql, [], |row| {
-        Ok(State {
-            epoch: row.get(0)?,
-            commits: row.get(1)?,
-            events: row.get(2)?,
-            mark,
-            forwarding,
-        })
-    })?)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::open::refuse_other_schema;
+use super::schema::refuse_other_schema;
 use super::{DATABASE_FILE, StoreError};
 use crate::model::{RejectReason, UnixNanos};
 

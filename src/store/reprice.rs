@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
 use super::flags::EventFlags;
-use super::open::refuse_other_schema;
+use super::schema::refuse_other_schema;
 use super::{StoreError, money};
 use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Reader, Store, StoreError, ingest::save_state};
+use super::{Reader, Store, StoreError};
 use crate::model::TotalRow;
 
 impl Store {
@@ -30,7 +30,7 @@ impl Store {
              FROM total WHERE epoch = ?2",
             params![next.epoch, self.state.epoch],
         )?;
-        save_state(&tx, next)?;
+        next.save(&tx)?;
         tx.commit()?;
         self.state = next;
         Ok(true)

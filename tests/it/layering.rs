@@ -61,6 +61,7 @@ const PURE_MODULES: &[&str] = &["api", "report"];
 /// Files that only compute, in modules that do more.
 const PURE_FILES: &[&str] = &[
     "accounts/account.rs",
+    "accounts/cooldown_reason.rs",
     "accounts/gauges.rs",
     "accounts/decode_v0.rs",
     "accounts/decode_v8.rs",
@@ -132,6 +133,110 @@ fn pure_modules_have_no_io_and_no_clock() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn files_of_a_module_do_not_use_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut circles = Vec::new();
+    for folder in ["src", CORE, "crates/simulator/src"] {
+        let src = root.join(folder);
+        for dir in rust_files(&src).iter().map(|file| file.with_extension("")) {
+            if dir.is_dir() {
+                let (name, mut left) = (dir.strip_prefix(&src).unwrap(), siblings(&src, &dir));
+                // A file that uses no other remaining file is in no circle.
+                while let Some(free) = left.iter().find(|(_, used)| used.is_empty()) {
+                    let free = free.0.clone();
+                    left.remove(&free);
+                    left.values_mut().for_each(|used| {
+                        used.remove(&free);
+                    });
+                }
+                circles.extend((!left.is_empty()).then(|| format!("{}: {left:?}", name.display())));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+/// Each file in `dir` (with the files below it) → the files in `dir` that it uses. The file of the
+/// module itself does not count: it declares and re-exports the others.
+fn siblings(src: &Path, dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let files = rust_files(dir);
+    let own = |file: &Path| module_of(dir, file);
+    let names: BTreeSet<String> = files.iter().map(|file| own(file)).collect();
+    let facade = code_without_tests(&dir.with_extension("rs"));
+    // A re-exported name leads to the file that it comes from.
+    let mut homes = BTreeMap::new();
+    for name in &names {
+        for (at, path) in facade.match_indices(&format!("use {name}::")) {
+            let items = first_names(&facade[at + path.len()..]);
+            homes.extend(items.into_iter().map(|item| (item, name.clone())));
+        }
+    }
+    let path = dir.strip_prefix(src).unwrap().to_str().unwrap();
+    let absolute = format!("crate::{}::", path.replace('/', "::"));
+    let mut uses: BTreeMap<_, _> = names.iter().map(|n| (n.clone(), BTreeSet::new())).collect();
+    for file in &files {
+        let depth = file.strip_prefix(dir).unwrap().components().count();
+        let relative = "super::".repeat(depth);
+        let code = code_without_tests(file);
+        let absolute = code.match_indices(&absolute);
+        let relative = code.match_indices(&relative).filter(|(at, path)| {
+            let after = &code[at + path.len()..];
+            !after.starts_with("super::") && !code[..*at].ends_with("super::")
+        });
+        let used = absolute
+            .chain(relative)
+            .flat_map(|(at, path)| first_names(&code[at + path.len()..]));
+        let used = used.filter_map(|name| names.get(&name).or_else(|| homes.get(&name)));
+        let used = used.filter(|used| **used != own(file)).cloned();
+        uses.get_mut(&own(file)).unwrap().extend(used);
+    }
+    uses
+}
+
+/// Code without comments and without the tests at its end.
+fn code_without_tests(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let code = code_lines(&text).collect::<Vec<_>>().join("\n");
+    let tests = code.find("#[cfg(test)]\nmod tests {");
+    code[..tests.unwrap_or(code.len())].to_owned()
+}
+
+/// The first name of each path at the start of `rest`: `a::B` or `{a::B, c::{D, E}, F}`.
+fn first_names(rest: &str) -> Vec<String> {
+    let name = |path: &str| {
+        let path = path.trim_start().chars();
+        path.take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
+    let Some(list) = rest.strip_prefix('{') else {
+        return vec![name(rest)];
+    };
+    let (mut depth, mut found, mut start) = (0, Vec::new(), 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                found.push(name(&list[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_reader_of_paths_reads_lists() {
+    assert_eq!(first_names("state::State;"), ["state"]);
+    let names = first_names("{\n a::{B, c::D}, E, f::G,\n}; use x;");
+    assert_eq!(names, ["a", "E", "f", ""]);
 }
 
 /// Each file below these directories, with its module.

@@ -11,6 +11,7 @@ mod json;
 pub mod passive;
 mod provider;
 pub mod providers;
+mod request;
 
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,5 @@ mod tests;
 pub use account::{AccountRef, Hidden};
 pub use failure::{Failure, ParseError};
 pub use flow::{Answer, Attempt, Flow, Pause};
-pub use provider::{Ask, Auth, Method, Provider, Request, Step, TOKEN};
+pub use provider::{Ask, Auth, Provider, Step};
+pub use request::{Method, Request, TOKEN};

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::account::{Account, CooldownReason, Reported, Status};
+use super::super::account::{Account, Reported, Status};
 use super::super::account_set::{AccountSet, AccountsSnapshot};
+use super::super::cooldown_reason::CooldownReason;
 use super::super::decode_v8;
 use super::super::error_event;
 use super::{decoding, files, time};

@@ -1,7 +1,8 @@
 //! What a state means as time passes and failures are heard of.
 
-use super::super::account::{CooldownReason, Scope, Status};
+use super::super::account::{Scope, Status};
 use super::super::account_set::{AccountSet, AccountsSnapshot};
+use super::super::cooldown_reason::CooldownReason;
 use super::super::error_event;
 use super::super::key_lists::{self, KeyList};
 use super::{account, decoding, files, time};

@@ -47,6 +47,18 @@ impl KnownClean {
     }
 }
 
+impl Secrets {
+    /// A text for a label: short, printable, secrets masked.
+    pub fn shown(&self, text: &str) -> Box<str> {
+        Labels::new(self, "", "").label(text.into()).into()
+    }
+
+    /// CPA's id of a credential as records give it, so that both mean the same account.
+    pub fn id(&self, text: &str) -> Box<str> {
+        Labels::new(self, "", "").id(text.into()).into()
+    }
+}
+
 impl<'s> Labels<'s> {
     pub(super) fn new(secrets: &'s Secrets, api_key: &'s str, source: &'s str) -> Self {
         Self {

@@ -9,7 +9,6 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher24;
 
 use super::record::Record;
-use super::sanitize::Labels;
 use crate::model::Masked;
 
 /// Key of this installation's hashes.
@@ -48,16 +47,6 @@ impl Secrets {
         let mut hasher = SipHasher24::new_with_key(&self.key.0);
         hasher.write(key.as_bytes());
         Masked::new(mask(key), hasher.finish())
-    }
-
-    /// A text for a label: short, printable, secrets masked.
-    pub fn shown(&self, text: &str) -> Box<str> {
-        Labels::new(self, "", "").label(text.into()).into()
-    }
-
-    /// CPA's id of a credential as records give it, so that both mean the same account.
-    pub fn id(&self, text: &str) -> Box<str> {
-        Labels::new(self, "", "").id(text.into()).into()
     }
 
     /// How a secret shows in a label that expected none.
