@@ -150,7 +150,7 @@ fn build(
     let ready = readiness.clone();
     let signal = WakeUp::default();
     let restored = CancellationToken::new();
-    let (wire, ends) = listener::wire();
+    let (wire, ends) = listener::event_channels();
     let names = AccountNames::default();
     let ingest_signal = signal.clone();
     let writes = WriteQueue::new(move || ingest_signal.wake());

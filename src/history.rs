@@ -10,4 +10,4 @@ mod inbox;
 
 pub use backfill::{Backfill, BackfillError, Range};
 pub use import::{Import, ImportError, Lines, Summary, Unpriced};
-pub use inbox::{Answer, HandedOver, Inbox};
+pub use inbox::{Answer, Inbox, PendingImport};

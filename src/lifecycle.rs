@@ -33,9 +33,9 @@ pub struct Lifecycle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A stop signal.
-    Asked,
+    StopSignal,
     /// The named essential task ended without a stop request.
-    TaskDied(&'static str),
+    TaskEnded(&'static str),
 }
 
 /// How the drain ended.
@@ -46,7 +46,7 @@ pub enum Drain {
     /// The grace period ended.
     TimedOut,
     /// A second stop signal came.
-    Hurried,
+    SecondSignal,
 }
 
 /// Result of [`Lifecycle::run`].
@@ -126,14 +126,14 @@ impl Lifecycle {
                 biased;
                 () = self.soft.cancelled() => break self.cause(),
                 signal = next_signal() => match signal {
-                    Signal::Stop => break Cause::Asked,
+                    Signal::Stop => break Cause::StopSignal,
                     signal @ (Signal::Reload | Signal::Refresh) => on_signal(signal),
                 },
             }
         };
         match cause {
-            Cause::Asked => tracing::info!("stopping: committing received records"),
-            Cause::TaskDied(task) => tracing::error!(task, "stopping: a required task ended"),
+            Cause::StopSignal => tracing::info!("stopping: committing received records"),
+            Cause::TaskEnded(task) => tracing::error!(task, "stopping: a required task ended"),
         }
         self.soft.cancel();
         self.tasks.close();
@@ -141,7 +141,7 @@ impl Lifecycle {
         match drain {
             Drain::Complete => tracing::info!("stopped: all received records are committed"),
             Drain::TimedOut => tracing::warn!(?grace, "stopped: grace period exceeded"),
-            Drain::Hurried => tracing::warn!("stopped at once: second signal"),
+            Drain::SecondSignal => tracing::warn!("stopped at once: second signal"),
         }
         Ended { cause, drain }
     }
@@ -156,7 +156,7 @@ impl Lifecycle {
             waited = timeout(grace, self.tasks.wait()) => waited.is_ok(),
             () = hurry => {
                 self.hard.cancel();
-                return Drain::Hurried;
+                return Drain::SecondSignal;
             }
         };
         if in_time {
@@ -172,7 +172,7 @@ impl Lifecycle {
     fn cause(&self) -> Cause {
         self.died
             .get()
-            .map_or(Cause::Asked, |name| Cause::TaskDied(name))
+            .map_or(Cause::StopSignal, |name| Cause::TaskEnded(name))
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) use money::{reprice, rules};
 /// Deadline of every wait.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Interval between two samples of a process: short enough for a percent of the shortest drain.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 const SCRAPER: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n\
                        X-Prometheus-Scrape-Timeout-Seconds: 10\r\n\
@@ -286,7 +286,7 @@ fn until(mut done: impl FnMut() -> Result<bool>) -> Result<()> {
         if began.elapsed() > LIMIT {
             bail!("nothing more happened within {LIMIT:?}");
         }
-        sleep(LOOK);
+        sleep(POLL_INTERVAL);
     }
     Ok(())
 }

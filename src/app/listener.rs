@@ -27,7 +27,7 @@ pub(super) struct IngestSubscribers {
     pub(super) accounts_changed: Arc<Notify>,
 }
 
-pub(super) fn wire() -> (IngestEvents, IngestSubscribers) {
+pub(super) fn event_channels() -> (IngestEvents, IngestSubscribers) {
     let (sender, signs) = mpsc::channel(WAITING);
     let (local_sender, local) = watch::channel(Vec::new());
     let accounts_changed = Arc::new(Notify::new());
@@ -49,7 +49,7 @@ impl Listener for IngestEvents {
         if !signs.is_empty()
             && let Err(mpsc::error::TrySendError::Full(_)) = self.signs.try_send(signs)
         {
-            tracing::debug!("quota signs left out: the watcher is behind");
+            tracing::debug!("quota observations dropped: the receiver is too slow");
         }
     }
 

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::account_tasks::poller_config;
 use super::build_info;
-use super::records::{KeyedAccess, Server, ledger_config};
-use super::storage::passing_hash_key;
+use super::records::{KeyedAccess, Server, counters_config};
+use super::storage::ephemeral_hash_key;
 use crate::accounts::{Account, SnapshotFailure, SnapshotParts, snapshot_once};
 use crate::api::{AccountFilter, AccountQuota, RefreshSummary};
 use crate::clock::Clock;
@@ -29,7 +29,7 @@ pub(crate) async fn quotas(
     let handles = Handles::new(build_info(), Arc::new(Vec::new));
     let server = Server::new(&config.cpa)?;
     let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
-    let listed = look(config, &server, &access, &clock).await?;
+    let listed = read_accounts(config, &server, &access, &clock).await?;
     let poller_config = poller_config(config, &server, access, clock)?;
     let listed_providers = listed.iter().map(|account| &*account.provider);
     let own_providers = poller_config
@@ -42,7 +42,7 @@ pub(crate) async fn quotas(
     let listed_pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
     let own: Vec<(String, &str)> = poller_config.settings.own.iter().map(pair).collect();
     let own = own.iter().map(|(index, provider)| (&**index, *provider));
-    let counters = ledger_config(config);
+    let counters = counters_config(config);
     let named = account_names(listed_pairs.chain(own));
     let parts = OnceParts {
         names: AccountNames::of(counters.caps, counters.aliases, named),
@@ -56,7 +56,7 @@ fn pair(own: &OwnAccount) -> (String, &str) {
     (own.index(), &own.provider)
 }
 
-async fn look(
+async fn read_accounts(
     config: &Config,
     server: &Server,
     access: &Access,
@@ -71,7 +71,7 @@ async fn look(
         url: server.url.clone(),
         client: server.client.clone(),
         clock: clock.clone(),
-        secrets: Secrets::new(passing_hash_key()?),
+        secrets: Secrets::new(ephemeral_hash_key()?),
     };
     let url = &config.cpa.url;
     match snapshot_once(parts, &key).await {

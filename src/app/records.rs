@@ -149,7 +149,7 @@ impl Records {
             directory: storage.path.clone(),
             reader,
             decoder: Decoder::new(hash_key(&storage.path)?),
-            counters: Counters::new(ledger_config(config), exposition, side.names),
+            counters: Counters::new(counters_config(config), exposition, side.names),
             metrics: handles.store.clone(),
             losses: handles.losses.clone(),
             clock: clock.clone(),
@@ -287,7 +287,7 @@ fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
     Ok((prices, money))
 }
 
-pub(super) fn ledger_config(config: &Config) -> CountersConfig {
+pub(super) fn counters_config(config: &Config) -> CountersConfig {
     let (caps, aliases) = labels(&config.metrics.caps, &config.aliases);
     CountersConfig {
         caps,

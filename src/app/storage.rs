@@ -72,7 +72,7 @@ pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
 }
 
 /// For masks that are neither shown nor stored.
-pub(crate) fn passing_hash_key() -> anyhow::Result<HashKey> {
+pub(crate) fn ephemeral_hash_key() -> anyhow::Result<HashKey> {
     random_bytes().map(HashKey)
 }
 

@@ -32,12 +32,12 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(ask(&url, args.timeout))?;
+    runtime.block_on(query(&url, args.timeout))?;
     print(b"healthy\n")?;
     Ok(Exit::Success)
 }
 
-async fn ask(url: &str, timeout: Duration) -> anyhow::Result<()> {
+async fn query(url: &str, timeout: Duration) -> anyhow::Result<()> {
     let limits = Timeouts {
         connect: timeout,
         total: timeout,

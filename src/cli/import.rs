@@ -12,13 +12,13 @@ use crate::app::prices;
 use crate::app::storage::{hash_key, open_idle};
 use crate::config::Env;
 use crate::decode::Decoder;
-use crate::history::{HandedOver, Import, Lines};
+use crate::history::{Import, Lines, PendingImport};
 use crate::platform::{DirLock, LockError, create_private_dir};
 
 /// Size of the read buffer; history files are large.
 const BUFFER: usize = 256 * 1024;
 /// Interval at which the running exporter's result and lock are checked.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const LOOK_FOR_EXPORTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     create_private_dir(path).with_context(|| format!("cannot create {}", path.display()))?;
     match DirLock::acquire(path) {
         Ok(_lock) => import(&setup, input),
-        Err(LockError::InUse { .. }) => hand_over(path, input),
+        Err(LockError::InUse { .. }) => pass_to_exporter(path, input),
         Err(error) => Err(error.into()),
     }
 }
@@ -65,13 +65,13 @@ fn import(setup: &Setup, input: impl BufRead) -> anyhow::Result<Exit> {
 }
 
 /// Passes the records to the running exporter.
-fn hand_over(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
-    let handed = HandedOver::write(storage, input, now())
+fn pass_to_exporter(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
+    let pending = PendingImport::write(storage, input, now())
         .context("cannot pass the records to the running exporter")?;
     note("the running exporter imports the records");
     let mut looked = Instant::now();
     loop {
-        if let Some(answer) = handed
+        if let Some(answer) = pending
             .answer()
             .context("cannot read the result of the import")?
         {
@@ -84,7 +84,7 @@ fn hand_over(storage: &Path, input: impl BufRead) -> anyhow::Result<Exit> {
                 bail!("the exporter has stopped; it imports the rest after its next start");
             }
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

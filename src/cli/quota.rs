@@ -14,7 +14,7 @@ use crate::app::once;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::report::{self, Style, quota::Here};
-use exporter::{AskFailure, Exporter};
+use exporter::{Exporter, QueryFailure};
 
 /// Width without a terminal.
 const WIDTH: usize = 100;
@@ -133,12 +133,12 @@ async fn find(
     let web = config::load_web(flags, env)?.value;
     let exporter = Exporter::new(&web, url)?;
     match exporter.quotas(&AccountFilter::default()).await {
-        Err(AskFailure::NobodyThere) if url.is_none() => {}
+        Err(QueryFailure::NobodyThere) if url.is_none() => {}
         all => {
             let all = all?;
             let existing: Vec<&str> = all.iter().map(|quota| quota.provider.as_str()).collect();
             wanted.check_provider(&existing)?;
-            return Ok(ask(&exporter, wanted, refresh).await?);
+            return Ok(query(&exporter, wanted, refresh).await?);
         }
     }
     note(&format!(
@@ -156,11 +156,11 @@ async fn find(
     })
 }
 
-async fn ask(
+async fn query(
     exporter: &Exporter,
     wanted: &AccountFilter,
     refresh: bool,
-) -> Result<Found, AskFailure> {
+) -> Result<Found, QueryFailure> {
     let round = if refresh {
         exporter.refresh(wanted).await?
     } else {

@@ -35,8 +35,8 @@ pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
 
 pub(super) fn exit(ended: Ended) -> Exit {
     match (ended.cause, ended.drain) {
-        (Cause::TaskDied(_), _) => Exit::Failed,
-        (Cause::Asked, Drain::Complete) => Exit::Success,
-        (Cause::Asked, Drain::TimedOut | Drain::Hurried) => Exit::Unfinished,
+        (Cause::TaskEnded(_), _) => Exit::Failed,
+        (Cause::StopSignal, Drain::Complete) => Exit::Success,
+        (Cause::StopSignal, Drain::TimedOut | Drain::SecondSignal) => Exit::Unfinished,
     }
 }

@@ -223,12 +223,12 @@ pub(super) fn environment(env: &Env) -> Layer {
             )),
         }
     }
-    layer.warnings = strangers(env);
+    layer.warnings = unknown_variables(env);
     layer
 }
 
 /// Unknown variables with our prefix: a warning, because other programs may set them.
-fn strangers(env: &Env) -> Vec<Problem> {
+fn unknown_variables(env: &Env) -> Vec<Problem> {
     let known: Vec<String> = keys::ALL.iter().map(|key| key.env()).collect();
     env.names()
         .filter(|name| name.starts_with(ENV_PREFIX) && *name != CONFIG_FILE_ENV)

@@ -38,7 +38,7 @@ pub enum SecretError {
     TooLong,
     #[error("the secret file is not valid UTF-8; save it as UTF-8 or plain ASCII")]
     Encoding,
-    #[error("the secret file cannot be read")]
+    #[error("cannot read the secret file")]
     Io(#[source] io::Error),
 }
 

@@ -105,7 +105,7 @@ pub(crate) enum HttpFailure {
     NotCpa(StatusCode),
     #[error("status 400: plain HTTP was sent to a port that speaks TLS")]
     TlsExpected,
-    #[error("answer has more than {0} bytes")]
+    #[error("the response has more than {0} bytes")]
     TooLarge(usize),
     #[error("the response is not valid for this API")]
     Content,

@@ -18,7 +18,7 @@ const MAX_LINE: usize = 8 * 1024 * 1024 + 1;
 pub enum ImportError {
     #[error("database")]
     Store(#[from] StoreError),
-    #[error("records cannot be read")]
+    #[error("cannot read the records")]
     Read(#[from] io::Error),
 }
 
@@ -85,7 +85,7 @@ impl<'a> Import<'a> {
     /// Adds one record.
     pub fn take(&mut self, payload: &[u8]) -> Result<(), ImportError> {
         self.chunk.take(payload);
-        if self.chunk.holds(CHUNK_RECORDS) {
+        if self.chunk.has(CHUNK_RECORDS) {
             self.commit()?;
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Chunk {
     }
 
     /// Whether a commit is due.
-    pub(super) fn holds(&self, records: usize) -> bool {
+    pub(super) fn has(&self, records: usize) -> bool {
         self.waiting.len() >= records || self.bytes >= CHUNK_BYTES
     }
 

@@ -26,14 +26,14 @@ const ANSWER: &str = "done";
 /// Maximum records per step, which delays live records.
 const STEP_RECORDS: usize = 1000;
 /// Interval between reads of the directory.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Age after which a result is removed: no import waits so long.
-const LEFT_BEHIND: Duration = Duration::from_hours(24);
+const RESULT_LIFETIME: Duration = Duration::from_hours(24);
 const BUFFER: usize = 256 * 1024;
 
 /// Records for a running exporter to import.
 #[derive(Debug)]
-pub struct HandedOver {
+pub struct PendingImport {
     records: PathBuf,
 }
 
@@ -44,7 +44,7 @@ pub struct Answer {
     pub failed: bool,
 }
 
-impl HandedOver {
+impl PendingImport {
     /// Copies the records to the exporter's directory, atomically.
     pub fn write(storage: &Path, mut input: impl BufRead, now: UnixNanos) -> io::Result<Self> {
         let directory = storage.join(DIRECTORY);
@@ -91,7 +91,7 @@ struct Current {
 
 impl ImportQueue for Inbox {
     fn wants_a_step(&self) -> bool {
-        let recently = |at: Instant| at.elapsed() < LOOK;
+        let recently = |at: Instant| at.elapsed() < POLL_INTERVAL;
         self.current.is_some() || !self.looked.is_some_and(recently)
     }
 
@@ -133,7 +133,7 @@ impl ImportQueue for Inbox {
 impl Inbox {
     pub fn new(storage: &Path, now: UnixNanos) -> Self {
         let directory = storage.join(DIRECTORY);
-        tidy(&directory, now);
+        remove_expired(&directory, now);
         Self {
             directory,
             looked: None,
@@ -167,8 +167,8 @@ impl Inbox {
             return;
         };
         tracing::info!(result = answer.text, "import finished");
-        let told = answer.write(&path.with_extension(ANSWER));
-        if let Err(error) = told.and_then(|()| fs::remove_file(&path)) {
+        let written = answer.write(&path.with_extension(ANSWER));
+        if let Err(error) = written.and_then(|()| fs::remove_file(&path)) {
             tracing::warn!(error = %Chain(&error), "imported file could not be deleted");
         }
         self.looked = None;
@@ -178,7 +178,7 @@ impl Inbox {
 impl Current {
     /// Reads the records of a step. False at the end.
     fn fill(&mut self) -> io::Result<bool> {
-        while !self.chunk.holds(STEP_RECORDS) {
+        while !self.chunk.has(STEP_RECORDS) {
             match self.lines.next_record()? {
                 Some(record) => self.chunk.take(record),
                 None => return Ok(false),
@@ -205,13 +205,13 @@ impl Answer {
 }
 
 /// Removes expired results.
-fn tidy(directory: &Path, now: UnixNanos) {
+fn remove_expired(directory: &Path, now: UnixNanos) {
     let old = |path: &PathBuf| {
         let modified = fs::metadata(path).and_then(|about| about.modified());
         let since = modified.map(|at| at.duration_since(SystemTime::UNIX_EPOCH));
         since.is_ok_and(|since| {
             let nanos = i64::try_from(since.unwrap_or_default().as_nanos());
-            now.since(UnixNanos::new(nanos.unwrap_or(i64::MAX))) >= LEFT_BEHIND
+            now.since(UnixNanos::new(nanos.unwrap_or(i64::MAX))) >= RESULT_LIFETIME
         })
     };
     let ours = |path: &PathBuf| path.extension().is_some_and(|e| e == PART || e == ANSWER);
@@ -261,9 +261,9 @@ mod tests {
         let mut inbox = Inbox::new(dir.path(), NOW);
         assert_eq!(drain(&mut inbox, &mut store), 0);
         let text: String = (0..2500).map(|at| record(at) + "\n").collect();
-        let first = HandedOver::write(dir.path(), text.as_bytes(), NOW).unwrap();
-        let later = NOW.saturating_add(LOOK);
-        let second = HandedOver::write(dir.path(), "a,b,c\n".as_bytes(), later).unwrap();
+        let first = PendingImport::write(dir.path(), text.as_bytes(), NOW).unwrap();
+        let later = NOW.saturating_add(POLL_INTERVAL);
+        let second = PendingImport::write(dir.path(), "a,b,c\n".as_bytes(), later).unwrap();
         assert_eq!(first.answer().unwrap(), None);
         assert_eq!(drain(&mut inbox, &mut store), 4);
         let answer = first.answer().unwrap().unwrap();
@@ -282,7 +282,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         let text: String = (0..1500).map(|at| record(at) + "\n").collect();
-        let handed = HandedOver::write(dir.path(), text.as_bytes(), NOW).unwrap();
+        let handed = PendingImport::write(dir.path(), text.as_bytes(), NOW).unwrap();
         let decoder = Decoder::new(HashKey([7; 16]));
         let mut crashed = Inbox::new(dir.path(), NOW);
         crashed

@@ -39,7 +39,7 @@ pub(super) fn router(parts: ApiParts) -> Router {
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(parts.clone(), authorize))
         .layer(middleware::map_response(async |response: Response| {
-            page::guarded(response)
+            page::with_security_headers(response)
         }))
         .with_state(parts)
 }
@@ -58,7 +58,9 @@ async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) 
             "web.api_token_file is not set, so the API is read-only",
         ),
         Some(token) => match token.read() {
-            Ok(token) if shows(request.headers(), token.expose_secret()) => next.run(request).await,
+            Ok(token) if has_token(request.headers(), token.expose_secret()) => {
+                next.run(request).await
+            }
             Ok(_) => {
                 let mut response = problem(StatusCode::UNAUTHORIZED, "a bearer token is required");
                 let ask = header::HeaderValue::from_static("Bearer");
@@ -74,7 +76,7 @@ async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) 
 }
 
 /// Compares in constant time, so that the duration reveals nothing about the token.
-fn shows(headers: &HeaderMap, token: &str) -> bool {
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
     let shown = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.as_bytes().split_at_checked(b"Bearer ".len()))

@@ -26,15 +26,15 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Response {
     let mut body = body.into();
     body.push('\n');
-    guarded((status, [(CONTENT_TYPE, TEXT)], body).into_response())
+    with_security_headers((status, [(CONTENT_TYPE, TEXT)], body).into_response())
 }
 
 pub(super) fn html(body: String) -> Response {
-    guarded(([(CONTENT_TYPE, HTML)], body).into_response())
+    with_security_headers(([(CONTENT_TYPE, HTML)], body).into_response())
 }
 
 /// Keeps responses out of caches and frames.
-pub(super) fn guarded(mut response: Response) -> Response {
+pub(super) fn with_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -40,7 +40,7 @@ pub(super) struct Worker {
     import_failures: RepeatLimit,
     wake_up: WakeUp,
     retry: Duration,
-    /// The failure that the log has told.
+    /// The failure that the log has written.
     failing: Option<FailureClass>,
     /// By the clock that nobody sets: a step back of the other one must not hold anything up.
     committed: Option<Instant>,
@@ -129,7 +129,7 @@ impl Worker {
         progress.elapsed() >= LAST_TRIES || began.elapsed() >= LAST_ROUNDS
     }
 
-    /// Opens the database and restores the counters. `None` when told to stop before.
+    /// Opens the database and restores the counters. `None` when written to stop before.
     fn open(&mut self) -> Result<Option<Store>, StoreError> {
         loop {
             match self.try_open() {

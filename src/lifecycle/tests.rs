@@ -28,7 +28,7 @@ async fn a_panicking_essential_task_stops_the_process() {
     life.spawn_essential("boom", async { panic!("boom") });
     drain_for(&life, Duration::ZERO);
     let got = life.run(async || pending().await, |_| (), GRACE).await;
-    assert_eq!(got, ended(Cause::TaskDied("boom"), Drain::Complete));
+    assert_eq!(got, ended(Cause::TaskEnded("boom"), Drain::Complete));
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,7 +36,7 @@ async fn an_essential_task_that_returns_stops_the_process() {
     let life = Lifecycle::new();
     life.spawn_essential("source", async {});
     let got = life.run(async || pending().await, |_| (), GRACE).await;
-    assert_eq!(got, ended(Cause::TaskDied("source"), Drain::Complete));
+    assert_eq!(got, ended(Cause::TaskEnded("source"), Drain::Complete));
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,7 +53,7 @@ async fn other_tasks_may_end_early() {
             GRACE,
         )
         .await;
-    assert_eq!(got, ended(Cause::Asked, Drain::Complete));
+    assert_eq!(got, ended(Cause::StopSignal, Drain::Complete));
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_signal_drains_without_waiting_for_the_grace_period() {
     let got = life
         .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
-    assert_eq!(got, ended(Cause::Asked, Drain::Complete));
+    assert_eq!(got, ended(Cause::StopSignal, Drain::Complete));
     assert_eq!(start.elapsed(), Duration::from_secs(2));
 }
 
@@ -81,7 +81,7 @@ async fn the_grace_period_ends_with_the_hard_stop() {
     let got = life
         .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
-    assert_eq!(got, ended(Cause::Asked, Drain::TimedOut));
+    assert_eq!(got, ended(Cause::StopSignal, Drain::TimedOut));
     assert_eq!(start.elapsed(), GRACE + AFTER_HARD);
     assert!(hard.is_cancelled());
 }
@@ -98,7 +98,7 @@ async fn a_second_signal_exits_at_once() {
     let got = life
         .run(async || signals.recv().await.unwrap(), |_| (), GRACE)
         .await;
-    assert_eq!(got, ended(Cause::Asked, Drain::Hurried));
+    assert_eq!(got, ended(Cause::StopSignal, Drain::SecondSignal));
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -120,6 +120,6 @@ async fn a_reload_does_not_stop_the_process() {
             GRACE,
         )
         .await;
-    assert_eq!(got, ended(Cause::Asked, Drain::Complete));
+    assert_eq!(got, ended(Cause::StopSignal, Drain::Complete));
     assert_eq!(reloads.load(Ordering::SeqCst), 2);
 }

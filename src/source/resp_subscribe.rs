@@ -97,7 +97,7 @@ async fn receive(
     mut arrivals: Arrivals,
 ) -> Result<Infallible, SessionEnd> {
     let interrupts = Interrupts::new(context, None);
-    let mut heard = Instant::now();
+    let mut last_message = Instant::now();
     let mut pinged = false;
     loop {
         context.touch();
@@ -112,13 +112,13 @@ async fn receive(
         {
             continue;
         }
-        let wake = heard + if pinged { DEAD_AFTER } else { PING_AFTER };
+        let wake = last_message + if pinged { DEAD_AFTER } else { PING_AFTER };
         let tick = Instant::now() + Duration::from_secs(1);
         tokio::select! {
             biased;
             () = context.soft.cancelled() => {}
             first = arrivals.recv() => {
-                heard = Instant::now();
+                last_message = Instant::now();
                 pinged = false;
                 store_arrivals(context, first, &mut arrivals).await?;
             }

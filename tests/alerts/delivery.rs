@@ -61,7 +61,7 @@ impl Rig {
             let all = all.iter().map(|a| format!("{}: {}", a.path, text(a)));
             all.collect::<Vec<_>>().join("\n")
         };
-        eventually_or("every channel is told", check, arrived).await
+        eventually_or("every channel has its messages", check, arrived).await
     }
 }
 

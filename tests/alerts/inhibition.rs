@@ -25,7 +25,7 @@ const SCENES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
-        "what is used up needs no warning and explains the rest",
+        "an exhausted limit inhibits its warning and the alerts it causes",
         &[
             "CPAQuotaExhausted critical account=a window=5h limit=main",
             "CPAQuotaUsageHigh critical account=a window=5h limit=main",

@@ -31,7 +31,7 @@ fn calls_of(account: &AccountQuotas) -> u64 {
 /// Accounts of this provider whose quota can be polled.
 fn of_provider(simulator: &Simulator, provider: &str) -> Vec<AccountQuotas> {
     let mut accounts = simulator.quotas().accounts;
-    accounts.retain(|one| one.provider == provider && truth::can_be_asked(one));
+    accounts.retain(|one| one.provider == provider && truth::can_be_polled(one));
     accounts
 }
 

@@ -47,7 +47,7 @@ async fn a_wrong_key_costs_one_login_and_a_corrected_file_takes_effect() {
     // Four more failures would ban; a right key at once shows that there were fewer.
     std::fs::write(&key, format!("{}\n", simulator.management_key())).unwrap();
     exporter
-        .when("let in", |s| {
+        .when("access accepted", |s| {
             s[&refused("wrong_key")] == 0.0 && s["cpa_up"] == 1.0
         })
         .await;
@@ -79,7 +79,7 @@ async fn a_changed_secret_is_detected_while_records_need_no_login() {
     takes_records(&simulator, &exporter, 20).await;
     std::fs::write(&key, OTHER).unwrap();
     let page = exporter
-        .when("let in", |s| s[&refused("wrong_key")] == 0.0)
+        .when("access accepted", |s| s[&refused("wrong_key")] == 0.0)
         .await;
     // On the open connection.
     assert_eq!(page["cpa_ingest_reconnects_total{reason=\"down\"}"], 0.0);

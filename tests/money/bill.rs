@@ -37,7 +37,7 @@ impl List {
         assert!(to.is_none_or(|to| to >= DAY), "{price}");
         assert!(
             price["peak"].is_null(),
-            "the clock is not looked at here: {price}"
+            "this bill ignores the time of day: {price}"
         );
         let counts = Counts::of(record);
         let served = record["response_service_tier"].as_str().unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::http_client::{self, Proxy, Timeouts};
 
 /// Interval between two polls of Alertmanager.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// A receiver notifies all its channels at once, so polling ends after this time without a new one.
 const QUIET: Duration = Duration::from_secs(2);
 /// Lifetime of the test alert.
@@ -143,7 +143,7 @@ async fn held(alertmanager: &Alertmanager, test: &str, wait: Duration) -> anyhow
                 "Alertmanager accepted the alert but does not list it: compare its clock with this machine's"
             );
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -167,7 +167,7 @@ async fn sent(
         if quiet || begin.elapsed() >= wait {
             return Ok(last);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

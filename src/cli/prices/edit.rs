@@ -43,7 +43,7 @@ pub(super) fn set(setup: &Setup, set: &Set) -> anyhow::Result<Exit> {
     listed.aliases = before
         .map(|before| before.aliases.clone())
         .unwrap_or_default();
-    take_out(&mut list, &set.model);
+    remove_entry(&mut list, &set.model);
     list.prices.push(listed);
     let after = save(setup, list)?;
     let (entry, _) = after.find(&set.model).context("the model has no price")?;
@@ -119,7 +119,7 @@ fn until(dates: impl Iterator<Item = Dated>, from: &str) -> anyhow::Result<Vec<D
 
 pub(super) fn remove(setup: &Setup, model: &str) -> anyhow::Result<Exit> {
     let mut list = prices::commands_file(&setup.storage.path)?.unwrap_or_default();
-    if !take_out(&mut list, model) {
+    if !remove_entry(&mut list, model) {
         match setup.table()?.find(model) {
             Some((entry, _)) => bail!(
                 "the price of {model} was not set by a command; its list is: {}",
@@ -134,7 +134,7 @@ pub(super) fn remove(setup: &Setup, model: &str) -> anyhow::Result<Exit> {
 }
 
 /// Returns whether the list had the model.
-pub(super) fn take_out(list: &mut PriceFile, model: &str) -> bool {
+pub(super) fn remove_entry(list: &mut PriceFile, model: &str) -> bool {
     let before = list.prices.len();
     list.prices
         .retain(|listed| !listed.model.eq_ignore_ascii_case(model));

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::super::money::{Setup, today};
 use super::super::{Exit, print};
 use super::Import;
-use super::edit::{save, take_out};
+use super::edit::{remove_entry, save};
 use crate::app::prices;
 use crate::pricing::{Format, Imported, Listed, PriceFile, PriceSource, import as read};
 
@@ -69,9 +69,9 @@ pub(super) fn import(setup: &Setup, args: &Import) -> anyhow::Result<Exit> {
 /// Adds prices; the newer entry replaces an id that is listed twice.
 fn add(list: &mut PriceFile, new: Vec<Listed>) {
     for listed in &new {
-        take_out(list, &listed.model);
+        remove_entry(list, &listed.model);
         for alias in &listed.aliases {
-            take_out(list, alias);
+            remove_entry(list, alias);
         }
     }
     list.prices.extend(new);

@@ -30,7 +30,7 @@ pub(super) struct Exporter {
 
 /// Why the exporter returned no quotas.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskFailure {
+pub(super) enum QueryFailure {
     #[error("no exporter runs there")]
     NobodyThere,
     #[error("the exporter does not answer")]
@@ -55,7 +55,7 @@ pub(super) enum AskFailure {
 
 impl Exporter {
     /// The exporter at this address, or at the configured one.
-    pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, AskFailure> {
+    pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, QueryFailure> {
         let root = match url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", web.listen_address.reach_at()),
@@ -63,9 +63,9 @@ impl Exporter {
         let base = format!("{root}/api/v1/quota");
         let token = web.api_token.as_ref().map(Secret::read);
         Ok(Self {
-            client: http_client::build(LIMITS, Proxy::Never, None).map_err(AskFailure::Client)?,
-            base: base.parse().map_err(|_no_url| AskFailure::Address)?,
-            token: token.transpose().map_err(AskFailure::Token)?,
+            client: http_client::build(LIMITS, Proxy::Never, None).map_err(QueryFailure::Client)?,
+            base: base.parse().map_err(|_no_url| QueryFailure::Address)?,
+            token: token.transpose().map_err(QueryFailure::Token)?,
         })
     }
 
@@ -73,7 +73,7 @@ impl Exporter {
     pub(super) async fn quotas(
         &self,
         wanted: &AccountFilter,
-    ) -> Result<Vec<AccountQuota>, AskFailure> {
+    ) -> Result<Vec<AccountQuota>, QueryFailure> {
         let mut url = self.base.clone();
         let fields = [("provider", &wanted.provider), ("account", &wanted.account)];
         for (name, value) in fields {
@@ -91,7 +91,7 @@ impl Exporter {
     pub(super) async fn refresh(
         &self,
         wanted: &AccountFilter,
-    ) -> Result<Option<RefreshOutcome>, AskFailure> {
+    ) -> Result<Option<RefreshOutcome>, QueryFailure> {
         let url = format!("{}/refresh", self.base);
         let request = self.client.request(Method::POST, url).json(wanted);
         let response = self.send(request).await?;
@@ -101,41 +101,41 @@ impl Exporter {
         self.read(response).await.map(Some)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, AskFailure> {
+    async fn send(&self, request: RequestBuilder) -> Result<Response, QueryFailure> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         };
         request.send().await.map_err(|error| {
             if is_refused(&error) {
-                AskFailure::NobodyThere
+                QueryFailure::NobodyThere
             } else {
-                AskFailure::Unreachable(error)
+                QueryFailure::Unreachable(error)
             }
         })
     }
 
-    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, AskFailure> {
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, QueryFailure> {
         let status = response.status();
         let body = http_client::read_bounded(response, MAX_BODY).await;
-        let body = body.map_err(AskFailure::Answer)?;
+        let body = body.map_err(QueryFailure::Answer)?;
         match status {
             // The response during the cool-down has the same body.
             StatusCode::OK | StatusCode::TOO_MANY_REQUESTS => {}
-            StatusCode::UNAUTHORIZED if self.token.is_none() => return Err(AskFailure::NoToken),
-            StatusCode::UNAUTHORIZED => return Err(AskFailure::WrongToken),
+            StatusCode::UNAUTHORIZED if self.token.is_none() => return Err(QueryFailure::NoToken),
+            StatusCode::UNAUTHORIZED => return Err(QueryFailure::WrongToken),
             status => {
                 let problem = serde_json::from_slice::<Problem>(&body);
-                let text = problem.map_err(|_no_json| AskFailure::Content)?.error;
+                let text = problem.map_err(|_no_json| QueryFailure::Content)?.error;
                 // The response must not send escape sequences to the terminal.
                 let text = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT);
-                return Err(AskFailure::Refused {
+                return Err(QueryFailure::Refused {
                     status,
                     text: text.collect(),
                 });
             }
         }
-        serde_json::from_slice(&body).map_err(|_no_json| AskFailure::Content)
+        serde_json::from_slice(&body).map_err(|_no_json| QueryFailure::Content)
     }
 }
 

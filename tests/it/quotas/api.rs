@@ -75,7 +75,7 @@ async fn a_refresh_requires_the_token_and_respects_the_cooldown() {
     accounts.retain(|one| one.login != "direct");
     let asked = accounts
         .iter()
-        .filter(|one| truth::can_be_asked(one))
+        .filter(|one| truth::can_be_polled(one))
         .count();
     let (status, _, body) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
@@ -91,7 +91,7 @@ async fn a_refresh_requires_the_token_and_respects_the_cooldown() {
     assert_eq!((status, &body["status"]), (429, &"cooling_down".into()));
     assert!((1..=300).contains(&wait.unwrap()), "{wait:?}");
     assert_eq!(body["retry_after_seconds"], wait.unwrap());
-    assert_eq!(calls(&simulator), after, "a pause asks nobody");
+    assert_eq!(calls(&simulator), after, "no poll during the cooldown");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +107,7 @@ async fn a_signal_starts_a_refresh_and_the_log_reports_it() {
     let asked = simulator.quotas().accounts;
     let asked = asked
         .iter()
-        .filter(|a| a.login != "direct" && truth::can_be_asked(a));
+        .filter(|a| a.login != "direct" && truth::can_be_polled(a));
     let asked = asked.count();
     assert_eq!(
         (&line["asked"], &line["answered"]),

@@ -51,7 +51,7 @@ fn resets(of: &Quotas) -> Resets {
 }
 
 fn is_polled(account: &AccountQuotas) -> bool {
-    truth::can_be_asked(account)
+    truth::can_be_polled(account)
 }
 
 fn count_polled(of: &Quotas) -> usize {
@@ -111,7 +111,7 @@ fn is_flat(costs: &[Cost]) {
 }
 
 /// Runs the hour with scrapes and returns the costs at its start, middle and end.
-async fn pass_the_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
+async fn run_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
     let hour = HOUR / SCALE;
     let mut costs = vec![Cost::now()];
     while begin.elapsed() < hour || !fleet.simulator.is_traffic_over() {
@@ -129,7 +129,7 @@ async fn pass_the_hour(fleet: &Fleet, begin: Instant) -> Vec<Cost> {
 /// No account is polled more often than its interval or an hourly share allows. Exact, because
 /// calls are stamped at their response, and the interval is counted from the last response. Returns
 /// the calls and the shortest gap in milliseconds.
-fn politeness(of: &Quotas) -> (u64, i64) {
+fn check_poll_intervals(of: &Quotas) -> (u64, i64) {
     let (mut calls, mut shortest) = (0, i64::MAX);
     for account in &of.accounts {
         for (endpoint, met) in &account.calls {
@@ -174,8 +174,8 @@ async fn an_hour(accounts: usize, rate: u32, alone: bool) {
         .await;
     let first_round = begin.elapsed();
     let polled = resets(&truth());
-    let costs = pass_the_hour(&fleet, begin).await;
-    let (calls, shortest) = politeness(&truth());
+    let costs = run_hour(&fleet, begin).await;
+    let (calls, shortest) = check_poll_intervals(&truth());
     fleet.stop_the_clock();
     // Within one poll of each account the page equals the truth.
     let end = truth();

@@ -74,12 +74,12 @@ async fn windows_appear_from_headers_without_a_poll() {
             .any(|name| name.starts_with("cpa_quota_last_success_"))
     );
     assert!(
-        truth::can_be_asked(&accounts[0]),
+        truth::can_be_polled(&accounts[0]),
         "though it could be asked"
     );
 }
 
-async fn use_up(simulator: &Simulator, account: &str) {
+async fn exhaust(simulator: &Simulator, account: &str) {
     let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
     let url = format!("http://{}/simulator/accounts", simulator.addr());
     let body = serde_json::json!({ "auth_index": account, "used": { "main/5h": 1.0 } });
@@ -104,7 +104,7 @@ async fn a_429_shows_the_window_as_exhausted_at_once() {
                 of_window(page, "cpa_quota_exhausted", &account, "5h") == Some(0.0)
             })
             .await;
-        use_up(&simulator, &account).await;
+        exhaust(&simulator, &account).await;
         // All requests get 429 until the window ends.
         simulator.generate(3);
         let page = exporter

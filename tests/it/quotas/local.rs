@@ -80,7 +80,7 @@ async fn a_provider_overrides_a_local_rule_of_the_same_limit() {
     simulator.set_quota_fault(&account.account, None);
     exporter.signal("USR1");
     let told = |page: &Samples| sources(page, &labels, "main") == ["poll"];
-    let page = exporter.when("the provider speaks", told).await;
+    let page = exporter.when("the provider has a reading", told).await;
     let quotas = simulator.quotas();
     let truth = quotas
         .accounts

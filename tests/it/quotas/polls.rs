@@ -25,7 +25,7 @@ async fn all_readings(version: CpaVersion) {
     let flags = ["--quota.file", file.to_str().unwrap()];
     let exporter = Exporter::start(&simulator, &data, &flags).await;
     let quotas = simulator.quotas();
-    let asked = || quotas.accounts.iter().filter(|a| truth::can_be_asked(a));
+    let asked = || quotas.accounts.iter().filter(|a| truth::can_be_polled(a));
     let all = asked().count() as f64;
     let page = exporter
         .when("every poll", |page| {
@@ -44,7 +44,7 @@ async fn all_readings(version: CpaVersion) {
     assert_eq!(providers.len(), 11, "{providers:?}");
 
     let accounts = simulator.quotas().accounts;
-    for account in accounts.iter().filter(|a| !truth::can_be_asked(a)) {
+    for account in accounts.iter().filter(|a| !truth::can_be_polled(a)) {
         assert_eq!(calls_of(account), 0, "{} is asked in vain", account.account);
     }
     let endpoints = accounts.iter().flat_map(|a| &a.calls);
@@ -54,7 +54,7 @@ async fn all_readings(version: CpaVersion) {
     for _ in 0..200 {
         exporter.samples().await;
     }
-    assert_eq!(calls(&simulator), before, "a scrape asks nobody");
+    assert_eq!(calls(&simulator), before, "a scrape causes no poll");
     assert_eq!(
         sum(&exporter.samples().await, "cpa_quota_polls_total"),
         before as f64

@@ -50,7 +50,7 @@ fn read_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
 }
 
 /// An exporter with the most verbose log, after polls of all accounts.
-async fn talkative(simulator: &Simulator, directory: &Path) -> Exporter {
+async fn verbose_exporter(simulator: &Simulator, directory: &Path) -> Exporter {
     let (file, token) = (quota_file(simulator, directory), directory.join("api"));
     fs::write(&token, TOKEN).unwrap();
     let text = fs::read_to_string(&file).unwrap();
@@ -95,7 +95,7 @@ async fn answers(exporter: &Exporter) -> [(&'static str, String); 5] {
     ]
 }
 
-async fn nothing_leaves(version: CpaVersion) {
+async fn check_no_leak(version: CpaVersion) {
     let simulator = simulator(|config| {
         config.version = version;
         config.traffic.accounts = 38;
@@ -105,7 +105,7 @@ async fn nothing_leaves(version: CpaVersion) {
     assert!(secrets.len() > 50, "{secrets:?}");
     let dir = tempdir().unwrap();
     let data = dir.path().join("data");
-    let exporter = talkative(&simulator, dir.path()).await;
+    let exporter = verbose_exporter(&simulator, dir.path()).await;
     let mut places = Vec::new();
     read_below(&data, &mut places);
     nowhere(&places, &secrets);
@@ -156,10 +156,10 @@ fn nowhere(places: &[(String, Vec<u8>)], secrets: &BTreeSet<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_account_secret_leaks_with_a_v0() {
-    nothing_leaves(CpaVersion::CAPTURED).await;
+    check_no_leak(CpaVersion::CAPTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_account_secret_leaks_with_a_v8() {
-    nothing_leaves("8.0.10".parse().unwrap()).await;
+    check_no_leak("8.0.10".parse().unwrap()).await;
 }

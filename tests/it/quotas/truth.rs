@@ -11,7 +11,7 @@ use crate::harness::Samples;
 const JITTER: f64 = 60.0;
 
 /// Whether a provider reports the quota of this account.
-pub(super) fn can_be_asked(account: &AccountQuotas) -> bool {
+pub(super) fn can_be_polled(account: &AccountQuotas) -> bool {
     let by_login = [
         "codex",
         "claude",
@@ -48,7 +48,7 @@ pub(super) fn place(provider: &str, of: &LimitQuota) -> Option<(String, String)>
 }
 
 /// The used share as the provider reports it: each rounds differently, always down.
-fn told(provider: &str, of: &LimitQuota) -> f64 {
+fn reported_share(provider: &str, of: &LimitQuota) -> f64 {
     let parts = match (provider, of.limit.as_str()) {
         ("xai", "spend" | "on_demand") => of.nominal,
         ("codex" | "kimi" | "xai", _) | ("claude", "fable") => 100,
@@ -77,7 +77,7 @@ pub(super) fn account_labels(
 pub(super) fn differences(page: &Samples, truth: &Quotas) -> Vec<String> {
     let names = labels(page);
     let mut found = Vec::new();
-    for account in truth.accounts.iter().filter(|one| can_be_asked(one)) {
+    for account in truth.accounts.iter().filter(|one| can_be_polled(one)) {
         let Some(labels) = account_labels(&names, account) else {
             found.push(format!("{} has no name", account.account));
             continue;
@@ -110,7 +110,7 @@ fn difference(
     now_ms: i64,
 ) -> Option<String> {
     let get = |family: &str| page.get(&format!("{family}{labels}")).copied();
-    let (shown, expected) = (get("cpa_quota_used_ratio"), told(provider, limit));
+    let (shown, expected) = (get("cpa_quota_used_ratio"), reported_share(provider, limit));
     // The last request of a window may exceed its limit, which some providers do not report.
     if !shown.is_some_and(|shown| (shown.min(1.0) - expected).abs() < 1e-6) {
         return Some(format!("{labels}: {shown:?} used, but it is {expected}"));
