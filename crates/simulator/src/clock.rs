@@ -1,4 +1,4 @@
-//! The time as the simulator sees it, so that retention and bans can be tested without waiting.
+//! The simulator's clock, so that tests need not wait for retention and bans.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cpa_exporter_core::model::UnixNanos;
 
-/// Says what time it is. Socket timeouts still follow tokio's clock.
+/// Returns the current time. Socket time-outs still use tokio's clock.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> UnixNanos + Send + Sync>);
 
@@ -23,7 +23,7 @@ impl Clock {
         (self.0)()
     }
 
-    /// A clock that agrees with this one now and goes `factor` times as fast.
+    /// A clock that shows the same time now and runs `factor` times as fast.
     #[must_use]
     pub fn scaled(&self, factor: u32) -> Self {
         if factor == 1 {
@@ -51,7 +51,7 @@ impl fmt::Debug for Clock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place where the simulator meets the real clock; everything else takes a Clock"
+    reason = "the only use of the real clock in the simulator; everything else uses a Clock"
 )]
 fn system_now() -> UnixNanos {
     let since_epoch = SystemTime::now()

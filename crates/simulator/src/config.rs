@@ -1,4 +1,4 @@
-//! How a simulator is set up.
+//! Configuration of a simulator.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,36 +12,36 @@ use super::faults::QuotaFault;
 use super::gate::Management;
 use super::version::CpaVersion;
 
-/// The made-up key that opens a simulator when nothing else is said.
+/// The default management key.
 pub const DEFAULT_KEY: &str = "mgmt-fixture-key";
 
-/// The stand-in CPA: where it listens, who may enter and what it can do.
+/// Configuration of the simulated CPA: its address, access and features.
 #[derive(Clone, Debug)]
 pub struct SimulatorConfig {
-    /// Port 0 takes a free one.
+    /// Port 0 selects a free port.
     pub listen: SocketAddr,
     pub management_key: String,
     pub management: Management,
     pub allow_remote: bool,
     pub version: CpaVersion,
-    /// Text of the version header where it is not the version itself, as in own builds (`dev`).
+    /// Text of the version header if it is not the version itself, as in own builds (`dev`).
     pub version_text: Option<String>,
     pub usage_statistics: bool,
     pub retention: Duration,
-    /// Time a connection may stay without its first byte.
+    /// Time-out for the first byte of a connection.
     pub sniff_timeout: Duration,
-    /// What each HTTP management call costs; CPA spends about 62 ms on its key hash.
+    /// Delay of each HTTP management request; CPA spends about 62 ms on its key hash.
     pub management_delay: Duration,
-    /// How long connections live on after a graceful stop has begun.
+    /// How long connections stay open after a graceful stop has started.
     pub shutdown_grace: Duration,
     pub traffic: TrafficConfig,
     pub clock: Clock,
-    /// How many times as fast as the clock the simulated time goes: in records' timestamps, quota
-    /// windows, resets and every answer. Retention and bans keep to the clock itself.
+    /// Speed of the simulated time, relative to the real time. Applies to timestamps of records,
+    /// quota windows, resets and responses; retention and bans use the real time.
     pub time_scale: u32,
-    /// Put accounts beyond the first sixteen into every state that an account can be in.
+    /// Whether accounts beyond the first sixteen get all possible states.
     pub states: bool,
-    /// What goes wrong with quota answers from the start, by provider, host, account, or `*`.
+    /// Initial faults of quota responses, by provider, host, account, or `*`.
     pub quota_faults: BTreeMap<String, QuotaFault>,
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -70,7 +70,7 @@ impl Default for SimulatorConfig {
     }
 }
 
-/// The made-up traffic behind the records, as the command line says it.
+/// Options of the synthetic traffic.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct TrafficConfig {
     /// Seed of the traffic; equal seeds give equal traffic
@@ -139,7 +139,7 @@ impl Default for TrafficConfig {
     }
 }
 
-/// Reads a rate from the command line: a number of records per second, fractions allowed.
+/// Parses a rate: a number of records per second, fractions allowed.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text
         .parse()
@@ -151,11 +151,11 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The whole part of a number; negative ones become 0.
+/// The integer part of a number; negative numbers become 0.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the cast saturates, which is what is wanted here"
+    reason = "the cast saturates, as intended"
 )]
 pub(crate) fn whole(number: f64) -> u64 {
     number as u64

@@ -1,4 +1,4 @@
-//! The state that connections, routes and the handle share.
+//! The state shared by connections, routes and the handle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,9 +32,9 @@ pub(crate) struct Core {
     meter: Mutex<Meter>,
     quota_faults: Mutex<QuotaFaults>,
     statistics: AtomicBool,
-    /// Records that the traffic may still make by itself.
+    /// Records that the traffic has yet to make.
     pub(crate) left: AtomicU64,
-    /// Asks for a restart from inside a connection.
+    /// Requests a restart from inside a connection.
     pub(crate) restart: Notify,
 }
 
@@ -74,12 +74,12 @@ impl Core {
         self.clock.clone()
     }
 
-    /// The time by which records grow old and bans end, which no time scale hurries.
+    /// The time for retention and bans, which the time scale does not affect.
     fn unscaled_now(&self) -> UnixNanos {
         self.config.clock.now()
     }
 
-    /// The accounts as they are now. Takes the generator's lock for a moment.
+    /// The current accounts. Locks the generator briefly.
     pub(crate) fn world(&self) -> Arc<World> {
         Arc::clone(&self.generator().pool.world)
     }
@@ -92,7 +92,7 @@ impl Core {
         *lock(&self.management)
     }
 
-    /// Switching management off empties the queue and ends subscriptions, as in CPA.
+    /// As in CPA, disabling management empties the queue and ends subscriptions.
     pub(crate) fn set_management(&self, to: Management) {
         *lock(&self.management) = to;
         if to == Management::Disabled {
@@ -108,9 +108,9 @@ impl Core {
         lock(&self.gate).change_key(key);
     }
 
-    /// Takes the time that CPA needs to hash a key.
+    /// Waits for the duration of CPA's key hash.
     pub(crate) async fn hash_key(&self) {
-        // A timer would round even nothing up to its tick.
+        // A timer would round zero up to its resolution.
         if !self.config.management_delay.is_zero() {
             tokio::time::sleep(self.config.management_delay).await;
         }
@@ -128,7 +128,7 @@ impl Core {
         lock(&self.generator)
     }
 
-    /// Publishes a record as it is, if records are being kept at all.
+    /// Publishes a raw record, if usage statistics are on.
     pub(crate) fn push(&self, payload: Bytes) {
         if !self.records_usage() {
             self.queue().oracle.sums.unrecorded += 1;
@@ -138,7 +138,7 @@ impl Core {
         self.queue().publish(payload, None, now, &self.faults);
     }
 
-    /// Makes the records that wait from the start, the first ones the longest ago.
+    /// Makes the backlog, oldest records first.
     pub(crate) fn fill(&self) {
         let (all, span) = {
             let traffic = &self.config.traffic;
@@ -148,15 +148,14 @@ impl Core {
         self.generate_before(all, per_record);
     }
 
-    /// Serves `count` made-up requests, whose records appear now.
+    /// Serves `count` synthetic requests, whose records appear now.
     pub(crate) fn generate(&self, count: usize) {
         self.generate_before(count, Duration::ZERO);
     }
 
-    /// Like [`Self::generate`], with requests that had ended `apart` from each other, the last
-    /// one now.
+    /// Like [`Self::generate`], for requests that ended `apart` from each other, the last one now.
     fn generate_before(&self, count: usize, apart: Duration) {
-        // Small steps, so that poppers get in between.
+        // Small steps, so that poppers can interleave.
         let mut left = count;
         while left > 0 {
             let step = if apart.is_zero() { left.min(64) } else { 1 };
@@ -165,7 +164,7 @@ impl Core {
             let ago = apart.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX));
             let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
             let now = UnixNanos::new(self.now().get().saturating_sub(ago));
-            // Somebody who comes in between misses events of this step, as he would with CPA.
+            // A subscriber that connects during this step misses its events, as with CPA.
             let watched = self.queue().subscribers(Channel::Errors) > 0;
             let (made, events) = {
                 let mut generator = self.generator();
@@ -220,7 +219,7 @@ impl Core {
         lock(&self.quota_faults)
     }
 
-    /// A provider's reply, or what a fault makes of it.
+    /// Applies a fault to a provider's response.
     pub(crate) fn spoil(&self, names: [&str; 3], provider: &str, reply: Reply) -> Reply {
         match self.quota_faults().take(names) {
             Some(fault) => fault.apply(provider, reply),
@@ -246,7 +245,7 @@ impl Core {
         }
     }
 
-    /// What a restart of CPA loses.
+    /// Clears the state that CPA loses in a restart.
     pub(crate) fn forget(&self) {
         lock(&self.gate).forget();
         let mut queue = self.queue();
@@ -261,7 +260,7 @@ impl Core {
     }
 }
 
-/// No code here panics while it holds a lock, and a poisoned counter is still a counter.
+/// No code panics while it holds a lock, so a poisoned lock is still consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What can be made to go wrong on demand, while the simulator runs.
+//! Faults that can be injected while the simulator runs.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -24,44 +24,44 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The next `n` replies that carry records break off in the middle and the connection ends.
+    /// Truncates the next `n` replies with records and closes their connections.
     pub fn cut_replies(&self, n: u32) {
         self.cut_replies.store(n, Ordering::Relaxed);
     }
 
-    /// Close the port; connections that are open stay.
+    /// Closes the port; open connections stay open.
     pub fn refuse_connections(&self, on: bool) {
         self.refuse.store(on, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    /// Answer every HTTP request with 503.
+    /// Returns 503 to every HTTP request.
     pub fn http_503(&self, on: bool) {
         self.http_503.store(on, Ordering::Relaxed);
     }
 
-    /// Wait so long before each reply.
+    /// Delays each reply by this time.
     pub fn stall(&self, span: Duration) {
         let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.stall_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// Break off the JSON of the next `n` records.
+    /// Truncates the JSON of the next `n` records.
     pub fn truncate_records(&self, n: u32) {
         self.truncate.store(n, Ordering::Relaxed);
     }
 
-    /// Put bytes that are no record in front of the next `n` records.
+    /// Inserts an invalid record before each of the next `n` records.
     pub fn garbage_records(&self, n: u32) {
         self.garbage.store(n, Ordering::Relaxed);
     }
 
-    /// Let a subscriber of somebody else take everything from now on.
+    /// Simulates another subscriber, which receives everything from now on.
     pub fn competing_subscriber(&self, on: bool) {
         self.competing_subscriber.store(on, Ordering::Relaxed);
     }
 
-    /// Let a popper of somebody else take so many percent of what is queued.
+    /// Simulates another popper, which pops this percentage of the queue.
     pub fn competing_popper(&self, percent: u32) {
         self.competing_popper
             .store(percent.min(100), Ordering::Relaxed);
@@ -95,7 +95,7 @@ impl Faults {
         self.competing_popper.load(Ordering::Relaxed)
     }
 
-    /// Waits as long as replies are to be held back.
+    /// Waits while replies are delayed.
     pub(crate) async fn stalled(&self) {
         let ms = self.stall_ms.load(Ordering::Relaxed);
         if ms > 0 {
@@ -103,7 +103,7 @@ impl Faults {
         }
     }
 
-    /// Applies what `POST /simulator/faults` says; absent keys change nothing.
+    /// Applies the body of `POST /simulator/faults`; absent keys change nothing.
     pub(crate) fn apply(&self, change: &FaultChange) {
         change.cut_replies.inspect(|&n| self.cut_replies(n));
         change
@@ -127,14 +127,14 @@ impl Faults {
 }
 
 fn take(left: &AtomicU32) -> bool {
-    // The usual case is that nothing is left, and it must cost no write.
+    // Usually nothing is left; this case must not write.
     left.load(Ordering::Relaxed) > 0
         && left
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
             .is_ok()
 }
 
-/// Body of `POST /simulator/faults`: switches, and things to do at once.
+/// Body of `POST /simulator/faults`: switches, and actions to run at once.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultChange {
@@ -146,19 +146,19 @@ pub struct FaultChange {
     pub garbage_records: Option<u32>,
     pub competing_subscriber: Option<bool>,
     pub competing_popper: Option<u32>,
-    /// What goes wrong with quota answers, by provider, host, account, or `*`; null ends it.
+    /// Faults of quota responses, by provider, host, account, or `*`; null ends a fault.
     pub quota: BTreeMap<String, Option<QuotaFault>>,
-    /// Lose queue, bans and counters and drop all connections.
+    /// Restart: lose queue, bans and counters and close all connections.
     pub restart: bool,
-    /// Drop everything queued as if its time were over.
+    /// Drop the queue as if its records had expired.
     pub expire_queue: bool,
-    /// Tell subscribers that accounts or configuration changed.
+    /// Notify subscribers of a change of accounts or configuration.
     pub refresh: bool,
-    /// Produce so many records now.
+    /// Produce this many records now.
     pub generate: usize,
 }
 
-/// How a quota answer goes wrong.
+/// Kind of fault of a quota response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuotaFaultMode {
@@ -168,33 +168,33 @@ pub enum QuotaFaultMode {
     NotFound,
     RateLimited,
     ServerError,
-    /// 200 with a page for people.
+    /// 200 with an HTML page.
     Html,
     /// 200 with 10 MiB of JSON.
     Huge,
-    /// Every number is the text `NaN`.
+    /// Every number becomes the text `NaN`.
     Nan,
-    /// Every number is the bare word `NaN`, which is no JSON.
+    /// Every number becomes the bare word `NaN`, which is invalid JSON.
     BareNan,
-    /// Every number is below zero.
+    /// Every number becomes negative.
     Negative,
-    /// Every time is at the end of the year 9999.
+    /// Every time becomes the end of the year 9999.
     FarFuture,
-    /// 200 with an error in the body, in the provider's own way.
+    /// 200 with an error in the body, in the provider's format.
     ErrorInside,
-    /// No answer, ever. CPA itself gives up after a minute.
+    /// No response. CPA gives up after a minute.
     Hang,
 }
 
-/// A fault of a provider's quota answers.
+/// A fault of a provider's quota responses.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaFault {
     pub mode: QuotaFaultMode,
-    /// Ends after so many answers; without it only when it is taken away.
+    /// Number of affected responses; `None` = until the fault is removed.
     #[serde(default)]
     pub times: Option<u32>,
-    /// Seconds that [`QuotaFaultMode::RateLimited`] asks to wait.
+    /// `Retry-After` of [`QuotaFaultMode::RateLimited`] in seconds.
     #[serde(default)]
     pub retry_after: Option<u64>,
 }

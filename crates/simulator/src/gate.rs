@@ -1,6 +1,6 @@
-//! Who may use the management interface: the key check with its strikes and bans.
+//! Access to the management interface: the key check with its failure count and bans.
 //!
-//! One gate serves HTTP and RESP, as in CPA, so that failures on either add up.
+//! As in CPA, HTTP and RESP share one gate, so that failures of both add up.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,24 +8,24 @@ use std::time::Duration;
 
 use cpa_exporter_core::model::UnixNanos;
 
-/// Failures since the last success that lead to a ban.
+/// Failures since the last success that cause a ban.
 const STRIKES: u32 = 5;
 const BAN: Duration = Duration::from_mins(30);
 
-/// Whether and how management is there at all.
+/// Whether and how management is available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Management {
     #[default]
     Enabled,
-    /// No secret is configured: HTTP answers 404, RESP connections end without a word.
+    /// No secret is configured: HTTP returns 404, and RESP connections are closed without a reply.
     Disabled,
-    /// Only a local password is set, which by itself lets nobody in.
+    /// Only a local password is set, which alone grants no access.
     KeyNotSet,
-    /// CPA is driven from elsewhere and keeps no queue of its own.
+    /// CPA is controlled remotely and has no queue of its own.
     Home,
 }
 
-/// Why the gate stayed closed. Its text is what CPA says.
+/// Reason of a refusal. Its text is CPA's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Banned(Duration),
@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// A wrong key is 401, everything that no key could change is 403.
+    /// 401 for a wrong key, 403 if no key would help.
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::MissingKey | Self::InvalidKey => 401,
@@ -60,7 +60,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// As Go prints a duration that was rounded to whole seconds: `30m0s`, `29m58s`, `1h0m0s`, `7s`.
+/// Formats a duration of whole seconds like Go: `30m0s`, `29m58s`, `1h0m0s`, `7s`.
 fn write_go_seconds(f: &mut fmt::Formatter<'_>, span: Duration) -> fmt::Result {
     let total = span.as_secs() + u64::from(span.subsec_nanos() >= 500_000_000);
     let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
@@ -97,7 +97,7 @@ impl Gate {
         }
     }
 
-    /// Checks in CPA's order: ban, remoteness, whether there is a key, then the key.
+    /// Checks in CPA's order: ban, remote access, presence of a key, then the key.
     pub(crate) fn check(&mut self, client: &str, key: &str, now: UnixNanos) -> Result<(), Refusal> {
         if let Some(left) = self.ban_left(client, now) {
             return Err(Refusal::Banned(left));
@@ -120,12 +120,12 @@ impl Gate {
         })
     }
 
-    /// Connections that are logged in stay so.
+    /// Existing logins stay valid.
     pub(crate) fn change_key(&mut self, key: String) {
         self.key = key;
     }
 
-    /// A restart lifts every ban.
+    /// Lifts every ban, as a restart does.
     pub(crate) fn forget(&mut self) {
         self.clients.clear();
     }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifth_failure_bans_even_the_right_key() {
+    fn fifth_failure_bans_even_the_right_key() {
         let mut gate = Gate::new("right".to_owned(), true, false);
         for _ in 0..STRIKES {
             assert_eq!(gate.check("::1", "wrong", at(0)), Err(Refusal::InvalidKey));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_forgets_the_strikes() {
+    fn success_clears_the_failures() {
         let mut gate = Gate::new("right".to_owned(), true, false);
         for _ in 0..4 {
             assert_eq!(gate.check("::1", "", at(0)), Err(Refusal::MissingKey));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_like_go() {
+    fn durations_are_formatted_like_go() {
         let text = |ms| Refusal::Banned(Duration::from_millis(ms)).to_string();
         assert!(text(1_799_600).ends_with(" 30m0s"));
         assert!(text(7_400).ends_with(" 7s"));

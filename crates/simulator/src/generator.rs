@@ -1,7 +1,7 @@
-//! Makes usage records: seeded, deterministic, fast.
+//! Generates usage records: seeded, deterministic, fast.
 //!
-//! Equal configurations and equal times give equal bytes. What a record holds by kind of token is
-//! handed out beside it, from the generator's own knowledge.
+//! Equal configurations and equal times give equal bytes. The token counts by kind are returned
+//! beside each record, from the generator's own state.
 
 mod event;
 pub(crate) mod failure;
@@ -34,14 +34,14 @@ use cpa_exporter_core::model::{Tokens, UnixNanos};
 
 const PAGE: usize = 256 * 1024;
 
-/// A record's truth, kept beside its bytes.
+/// The true values of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) series: u32,
     pub(crate) account: u32,
     pub(crate) client: u32,
     pub(crate) failed: bool,
-    /// Whether CPA's success/failed counters take notice.
+    /// Whether CPA's success and failure counters include the record.
     pub(crate) counted: bool,
     pub(crate) tokens: Tokens,
 }
@@ -50,12 +50,12 @@ pub(crate) struct Mark {
 pub(crate) struct Made {
     pub(crate) payload: Bytes,
     pub(crate) mark: Mark,
-    /// Number of the model in the account's list.
+    /// Index of the model in the account's list.
     model: usize,
     failure: Option<Failure>,
 }
 
-/// What went wrong with a request, and the quota that refused it.
+/// Kind of a failure, and the quota that refused the request.
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     fault: Fault,
@@ -103,7 +103,7 @@ impl Generator {
         }
     }
 
-    /// The next record, published at `now`; none where no account may be used.
+    /// The next record, published at `now`; `None` if no account is usable.
     pub(crate) fn make(&mut self, now: UnixNanos) -> Option<Made> {
         let world = Arc::clone(&self.pool.world);
         let plan = match self.retry.take() {
@@ -163,7 +163,7 @@ impl Generator {
         let quick = fault.is_some_and(|fault| fault != Fault::Cut);
         let prng = &mut self.prng;
         let latency_ms = prng.log_between(64, if quick { 511 } else { 16_383 });
-        // Nanoseconds that count up keep records apart that are made at the same instant.
+        // Increasing nanoseconds distinguish records made at the same instant.
         self.made += 1;
         let ago = Duration::from_millis(latency_ms) + Duration::from_nanos(self.made % 999_983);
         let started = UnixNanos::new(now.get() - i64::try_from(ago.as_nanos()).unwrap_or(0));
@@ -214,7 +214,7 @@ impl Generator {
 
     fn draw_model(&mut self, world: &World, account: usize) -> usize {
         let models = world.accounts.get(account).map_or(0, |a| a.models.len()) as u64;
-        // The first model of a list is the favourite.
+        // The first model of a list is the most frequent one.
         let model = self.prng.below(models).min(self.prng.below(models));
         usize::try_from(model).unwrap_or(0)
     }
@@ -224,7 +224,7 @@ impl Generator {
         let mut model = self.draw_model(world, account);
         for _ in 0..16 {
             let off = self.pool.is_off(account);
-            // CPA lets an account rest whose plan is used up, but tries it again now and then.
+            // CPA rarely uses an account whose plan is used up.
             let rests = self.rests(account, model, now) && self.prng.chance(950);
             if !off && !rests {
                 return Some((account, model));
@@ -237,7 +237,8 @@ impl Generator {
             };
             model = self.draw_model(world, account);
         }
-        // Most of the pool is off or rests. Where all of it is off CPA refuses, without a record.
+        // Most accounts are disabled or in a cool-down. If all are disabled, CPA refuses without a
+        // record.
         let on = (0..world.accounts.len()).find(|&number| !self.pool.is_off(number));
         on.map(|account| (account, self.draw_model(world, account)))
     }
@@ -247,7 +248,7 @@ impl Generator {
         standing.is_some_and(|standing| standing.rests(model, now))
     }
 
-    /// What the `errors` channel says about a failed attempt. CPA is silent about aborted ones.
+    /// The event of a failed attempt on the channel `errors`. CPA sends none for aborted requests.
     pub(crate) fn error_event(&self, of: &Made, now: UnixNanos) -> Option<Bytes> {
         let failure = of.failure?;
         if failure.fault == Fault::Canceled {
@@ -271,11 +272,11 @@ impl Generator {
         Some(event.write().into())
     }
 
-    /// The headers of the account's last answer, and when it came.
+    /// The headers of the account's last response, and their time.
     pub(crate) fn signals(&self, account: usize) -> Option<(UnixNanos, Value)> {
         let described = self.pool.world.accounts.get(account)?;
         let seen = self.pool.seen(account)?;
-        // From a source of its own: looking must not change the records to come.
+        // A separate random source: reading must not change later records.
         let mut noise = Prng::new(0);
         let answer = headers::Answer {
             set: described.kind.headers,
@@ -320,7 +321,7 @@ impl Generator {
         }
     }
 
-    /// Copies the scratch buffer into a page shared by many records.
+    /// Copies the scratch buffer into a buffer shared by many records.
     fn seal(&mut self) -> Bytes {
         if self.page.capacity() < self.scratch.len() {
             self.page = BytesMut::with_capacity(PAGE.max(self.scratch.len()));
@@ -330,7 +331,7 @@ impl Generator {
     }
 }
 
-/// Share of the mean rate at a time of day, in permille: quiet at 4 in the morning, busy at 16.
+/// Rate at a time of day in permille of the mean: lowest at 4:00, highest at 16:00.
 pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u32 {
     let second = json::second_of_day(now, offset_minutes);
     let from_trough = second.abs_diff(4 * 3600);

@@ -1,4 +1,4 @@
-//! Records of past days, made by the generator that makes the traffic of the present.
+//! Generates records of past days with the generator of live traffic.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use super::config::{SimulatorConfig, whole};
 use super::generator::{Generator, daily_rhythm};
 use cpa_exporter_core::model::UnixNanos;
 
-/// Records of a day when nothing else is said: a small team's.
+/// Default records per day: those of a small team.
 const RECORDS_A_DAY: u64 = 10_000;
-/// The rhythm is looked at so often.
+/// The rhythm is evaluated at this interval.
 const STEP: Duration = Duration::from_mins(1);
 const STEP_NANOS: i64 = 60_000_000_000;
 
-/// Past records in the order of their publication, the last ones now.
+/// Past records in the order of publication, ending now.
 #[derive(Debug)]
 pub struct History {
     generator: Generator,
     offset_minutes: i16,
-    /// Beginning of the minute in hand.
+    /// Start of the current minute.
     minute: UnixNanos,
     end: UnixNanos,
-    /// Records of the minute in hand: made and in all.
+    /// Records of the current minute: made so far, and in total.
     made: u64,
     due: u64,
-    /// What the minutes so far have been given, by the rhythm's weight.
+    /// Records of the minutes so far, by the rhythm's weight.
     records: u64,
     weight: u128,
     weight_before: u128,
 }
 
 impl History {
-    /// As many records over `span` as `config.traffic` says by number or by rate, or a fixed number
-    /// a day. The clock says when it ends.
+    /// Distributes records over `span`: by the number or rate in `config.traffic`, else a fixed
+    /// number per day. The span ends at the clock's time.
     pub fn new(mut config: SimulatorConfig, span: Duration) -> Self {
         let end = config.clock.now();
         let span_nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
@@ -42,7 +42,7 @@ impl History {
         let by_rate = config.traffic.rate.map(|rate| rate * span.as_secs_f64());
         let records = config.traffic.records.or(by_rate.map(whole));
         let records = records.unwrap_or(RECORDS_A_DAY * seconds / 86_400);
-        // Plans are as big as the traffic needs them.
+        // The size of plans depends on the traffic.
         let few = u32::try_from(records).unwrap_or(u32::MAX);
         let rate = f64::from(few) / span.as_secs_f64().max(1.0);
         config.traffic.rate = config.traffic.rate.or(Some(rate));
@@ -68,13 +68,13 @@ impl History {
         this
     }
 
-    /// Share of a minute in the whole, by the rhythm; the last minute may be a part of one.
+    /// A minute's weight by the rhythm; the last minute may be partial.
     fn weight_of(&self, minute: UnixNanos) -> u128 {
         let length = self.end.since(minute).min(STEP).as_millis();
         u128::from(daily_rhythm(minute, self.offset_minutes)) * length
     }
 
-    /// Records of the minute, so that all minutes together have all records.
+    /// Number of records of the minute, so that the minutes add up to the total.
     fn due_in(&mut self, minute: UnixNanos) -> u64 {
         let (all, whole) = (u128::from(self.records), self.weight.max(1));
         let before = all * self.weight_before / whole;
@@ -104,7 +104,7 @@ impl Iterator for History {
             self.made += 1;
             let into = length / due.max(1) * made;
             let now = UnixNanos::new(self.minute.get() + into);
-            // Nothing where all of the pool is off: CPA refuses such requests without a record.
+            // `None` if all accounts are disabled: CPA refuses such requests without a record.
             if let Some(made) = self.generator.make(now) {
                 return Some(made.payload);
             }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn all_records_end_in_the_span_and_more_by_day_than_by_night() {
+    fn records_end_in_the_span_with_more_by_day_than_by_night() {
         let all = history(4000, 7);
         assert_eq!(all.len(), 4000);
         let begin = NOW.as_millis() - 7 * 86_400_000;
@@ -143,7 +143,7 @@ mod tests {
             let record: serde_json::Value = serde_json::from_slice(record).unwrap();
             let started: jiff::Timestamp = record["timestamp"].as_str().unwrap().parse().unwrap();
             let finished = started.as_millisecond() + record["latency_ms"].as_i64().unwrap();
-            // The start is cut to the millisecond.
+            // The start is truncated to the millisecond.
             assert!((begin..=NOW.as_millis()).contains(&finished), "{record}");
             match finished / 3_600_000 % 24 {
                 1..=6 => night += 1,
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_so_many_a_day() {
+    fn default_is_a_fixed_number_per_day() {
         let config = SimulatorConfig {
             clock: Clock::new(|| NOW),
             ..SimulatorConfig::default()

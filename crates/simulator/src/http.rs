@@ -1,4 +1,4 @@
-//! The HTTP side of the port: the way in, the key check, and which routes there are.
+//! The HTTP side of the port: connections, the key check, and routing.
 
 mod accounts;
 mod answer;
@@ -38,7 +38,7 @@ pub(crate) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // The first bytes have already been read and are given out again.
+    // The first bytes have already been read; replay them.
     let (reader, writer) = tokio::io::split(stream);
     let io = join(Cursor::new(first).chain(reader), writer);
     let service = service_fn(move |request| {
@@ -46,7 +46,7 @@ where
         async move { Ok::<_, Infallible>(respond(request, peer, &core).await) }
     });
     hyper::server::conn::http1::Builder::new()
-        // Go writes `X-Cpa-Version`, hyper's default would be all small.
+        // Go writes `X-Cpa-Version`; hyper's default is lower case.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(io), service)
         .await
@@ -65,7 +65,7 @@ async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Respo
     let answer = route(&call, peer, core).await;
     answer.hold.wait().await;
     let mut response = answer.into_response();
-    // By the simulator's own clock; the server would take the machine's.
+    // The simulator's clock; hyper would use the system's.
     if let Ok(value) = http_date(core.now()).parse() {
         response.headers_mut().insert(hyper::header::DATE, value);
     }
@@ -99,7 +99,7 @@ async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {
     }
 }
 
-/// Asks for the key, then answers; every answer from here on tells the version.
+/// Checks the key, then responds; every response from here on has the version header.
 async fn managed(
     call: &Call,
     peer: IpAddr,
@@ -112,7 +112,7 @@ async fn managed(
     let client = call.client(peer, core.config.version);
     let key = call.key();
     let checked = core.check(&client, &key);
-    // The key is hashed only where it is looked at.
+    // CPA hashes the key only if it compares it.
     if matches!(checked, Ok(()) | Err(Refusal::InvalidKey)) {
         core.hash_key().await;
     }

@@ -1,8 +1,9 @@
-//! A strict stand-in for CPA, in this process: RESP and HTTP on one port, with made-up traffic.
+//! A strict in-process simulator of CPA: RESP and HTTP on one port, with synthetic traffic.
 //!
-//! It behaves as a real CPA was seen to behave, bans, limits and quirks included; transcripts of a
-//! real one are replayed against it. What it hands out it counts from its own knowledge, so that an
-//! exporter's figures can be compared with the truth. It holds no real account and calls nobody.
+//! It reproduces the observed behaviour of a real CPA, including bans, limits and quirks; tests
+//! replay transcripts of a real one. It counts what it delivers independently, so that an
+//! exporter's values can be compared with the true ones. It holds no real account and contacts no
+//! server.
 
 mod clock;
 mod config;
@@ -51,7 +52,7 @@ use self::server::Life;
 #[derive(Debug)]
 pub struct Simulator {
     inner: Arc<Inner>,
-    /// The task that restarts it when a fault asks for it.
+    /// The task that restarts the simulator when a fault requests it.
     supervisor: Life,
 }
 
@@ -59,12 +60,12 @@ pub struct Simulator {
 struct Inner {
     core: Arc<Core>,
     addr: SocketAddr,
-    /// Of the current run; a restart brings a new one.
+    /// Of the current run; a restart replaces it.
     life: Mutex<Life>,
 }
 
 impl Simulator {
-    /// Binds the port, fills the backlog and lets the traffic flow.
+    /// Binds the port, fills the backlog and starts the traffic.
     pub async fn start(config: SimulatorConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let addr = listener.local_addr()?;
@@ -91,17 +92,17 @@ impl Simulator {
         self.inner.addr
     }
 
-    /// The key of the configuration that it was started with.
+    /// The management key of the initial configuration.
     pub fn management_key(&self) -> &str {
         &self.core().config.management_key
     }
 
-    /// Changes the secret as an edit of CPA's configuration does: nobody is thrown out.
+    /// Changes the secret as an edit of CPA's configuration does: existing logins stay valid.
     pub fn change_management_key(&self, key: &str) {
         self.core().change_key(key.to_owned());
     }
 
-    /// Publishes a payload as it is, as if a request had just ended.
+    /// Publishes a raw payload as if a request had just ended.
     pub fn push(&self, payload: impl Into<Bytes>) {
         self.core().push(payload.into());
     }
@@ -112,7 +113,7 @@ impl Simulator {
         }
     }
 
-    /// Serves `n` made-up requests now.
+    /// Serves `n` synthetic requests now.
     pub fn generate(&self, n: usize) {
         self.core().generate(n);
     }
@@ -122,12 +123,12 @@ impl Simulator {
         self.core().queue().publish_error(&event.into());
     }
 
-    /// Tells subscribers of `usage` that accounts or configuration changed.
+    /// Notifies subscribers of `usage` of a change of accounts or configuration.
     pub fn refresh(&self) {
         self.core().queue().refresh();
     }
 
-    /// Drops all that is queued, as retention would.
+    /// Drops the queue, as retention would.
     pub fn expire_queue(&self) {
         self.core().queue().expire_all();
     }
@@ -136,22 +137,22 @@ impl Simulator {
         self.core().totals()
     }
 
-    /// The truth about every quota, and who was asked for it how often.
+    /// The true state of every quota, and the number of requests for it.
     pub fn quotas(&self) -> Quotas {
         self.core().quotas()
     }
 
-    /// The simulated time, for those who are to live in it.
+    /// The simulated clock, for components that must share it.
     pub fn clock(&self) -> Clock {
         self.core().clock()
     }
 
-    /// Sets or ends what goes wrong with quota answers of a provider, a host, an account or `*`.
+    /// Sets or ends a fault of quota responses of a provider, a host, an account or `*`.
     pub fn set_quota_fault(&self, of: &str, to: Option<QuotaFault>) {
         self.core().quota_faults().set(of, to);
     }
 
-    /// Live subscribers of `usage`, to wait for in tests.
+    /// Live subscribers of `usage`, for tests that wait for them.
     pub fn subscribers(&self) -> usize {
         self.core().queue().subscribers(Channel::Usage)
     }
@@ -177,24 +178,24 @@ impl Simulator {
         self.core().set_management(to);
     }
 
-    /// Stops and starts again on the same port: queue, bans and counters are lost.
+    /// Restarts on the same port: queue, bans and counters are lost.
     pub async fn restart(&self) -> io::Result<()> {
         self.inner.restart().await
     }
 
-    /// Whether the traffic has made all the records it was to make.
+    /// Whether the traffic has made all its records.
     pub fn is_traffic_over(&self) -> bool {
         self.core().left.load(Ordering::Relaxed) == 0
     }
 
-    /// Stops as CPA does on SIGTERM: the port closes first, connections live a little longer.
+    /// Stops as CPA does on SIGTERM: the port closes first, connections stay open a little longer.
     pub async fn shutdown(self) {
         self.shutdown_with_in_flight(0, Duration::ZERO).await;
     }
 
-    /// Stops while `requests` are still being served, which end `after` the port has closed.
+    /// Stops while `requests` are still in flight, which end `after` the port has closed.
     ///
-    /// Until then, and for the grace after it, connected poppers are served.
+    /// Until then, and during the grace period after it, connected poppers are served.
     pub async fn shutdown_with_in_flight(self, requests: usize, after: Duration) {
         self.supervisor.end().await;
         let life = self.inner.life();
@@ -223,7 +224,7 @@ impl Inner {
         life.clone()
     }
 
-    /// Serves the port and lets traffic flow until the current life ends.
+    /// Serves the port and runs the traffic until the current life ends.
     fn run(&self, listener: TcpListener) {
         let life = self.life();
         let (core, addr) = (Arc::clone(&self.core), self.addr);

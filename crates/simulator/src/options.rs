@@ -10,7 +10,7 @@ use super::{
     Clock, CpaVersion, DEFAULT_KEY, Management, QuotaFaultMode, SimulatorConfig, TrafficConfig,
 };
 
-/// Records per second of a server where nothing else is said.
+/// Default records per second of a server.
 const USUAL_RATE: f64 = 5.0;
 
 /// Simulate a CLIProxyAPI.
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn options_become_a_configuration() {
+    fn options_are_converted_to_a_configuration() {
         Cli::command().debug_assert();
         let words = "sim --cpa-version v8.0.10 --rate 0 --bcrypt-delay 62ms --providers codex,gemini \
                      --utc-offset -90 --statistics-off --time-scale 60 --states \
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_numbers_with_a_default() {
+    fn rate_is_a_number_with_a_default() {
         let rate = |words: &str| {
             let words = format!("sim {words}");
             let cli = Cli::parse_from(words.split_whitespace());

@@ -1,7 +1,7 @@
-//! CPA's usage queue: one FIFO for poppers, or a broadcast while anybody subscribes.
+//! CPA's usage queue: a FIFO for poppers, or a broadcast while there is a subscriber.
 //!
-//! Pure but for the channels to subscribers. Pruning happens lazily, at enqueue and at pop, by the
-//! time of enqueueing; a full subscriber is dropped together with the message that did not fit.
+//! Pure, apart from the channels to subscribers. Expiry is lazy, at enqueue and at pop, by the time
+//! of enqueueing. A subscriber with a full buffer is dropped, and the message for it is lost.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use super::generator::Mark;
 use super::totals::Oracle;
 use cpa_exporter_core::model::UnixNanos;
 
-/// Messages a subscriber may be behind.
+/// Buffer size of a subscriber in messages.
 const BUFFER: usize = 256;
 
 const SUPPORT_REFRESH: &[u8] = b"{\"support_refresh\":true}";
 const REFRESH: &[u8] = b"{\"refresh\":true}";
 const GARBAGE: &[u8] = b"\x00\xff{not a record]";
 
-/// What subscribers of `usage` get that is no record.
+/// Whether a message to subscribers of `usage` is a control message.
 pub(crate) fn is_control(message: &[u8]) -> bool {
     [SUPPORT_REFRESH, REFRESH].contains(&message)
 }
@@ -53,7 +53,7 @@ pub(crate) struct Queue {
     next_id: u64,
     pub(crate) retention: Duration,
     pub(crate) oracle: Oracle,
-    /// Percent points the competing popper has not yet taken.
+    /// Percent points that the competing popper has yet to pop.
     competing_debt: u32,
 }
 
@@ -73,7 +73,7 @@ impl Queue {
         self.items.len()
     }
 
-    /// Takes a record as CPA's dispatcher hands it over.
+    /// Publishes a record, like CPA's dispatcher.
     pub(crate) fn publish(
         &mut self,
         payload: Bytes,
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// Takes up to `count` of the oldest records; all poppers share one order.
+    /// Pops up to `count` of the oldest records; all poppers share one order.
     pub(crate) fn pop(&mut self, count: usize, now: UnixNanos) -> Vec<Bytes> {
         self.prune(now);
         let taken = self.items.drain(..count.min(self.items.len()));
@@ -113,7 +113,7 @@ impl Queue {
         payloads
     }
 
-    /// A usage subscriber of a CPA with control messages is greeted with one.
+    /// A new subscriber of `usage` first gets a control message, if this CPA has them.
     pub(crate) fn subscribe(
         &mut self,
         channel: Channel,
@@ -142,12 +142,12 @@ impl Queue {
         of_channel.count()
     }
 
-    /// Control message that accounts or configuration changed; never queued.
+    /// Sends the control message for a change of accounts or configuration; never queued.
     pub(crate) fn refresh(&mut self) {
         self.offer(Channel::Usage, &Bytes::from_static(REFRESH));
     }
 
-    /// Event on the `errors` channel, which has no queue behind it.
+    /// Sends an event on the `errors` channel, which has no queue.
     pub(crate) fn publish_error(&mut self, event: &Bytes) {
         self.offer(Channel::Errors, event);
     }
@@ -157,7 +157,7 @@ impl Queue {
         self.items.clear();
     }
 
-    /// Queue and subscribers go, as at a restart or when management is switched off.
+    /// Drops queue and subscribers, as in a restart or when management is disabled.
     pub(crate) fn lose_all(&mut self) {
         self.oracle.sums.lost_in_restart += self.items.len() as u64;
         self.items.clear();
@@ -200,7 +200,7 @@ impl Queue {
         }
     }
 
-    /// Offers to all subscribers of a channel and drops those that are full or gone.
+    /// Sends to all subscribers of a channel and drops those that are full or closed.
     fn offer(&mut self, channel: Channel, payload: &Bytes) -> usize {
         let mut reached = 0;
         self.subscribers.retain(|subscriber| {

@@ -1,7 +1,7 @@
-//! The truth about quotas: what an account may use, what its traffic used, and when that resets.
+//! The true quotas: limits of an account, usage by its traffic, and resets.
 //!
-//! Nothing else in the simulator knows a quota. Headers of records, refusals, the providers' quota
-//! answers and what tests are told are all computed from here.
+//! The only source of quotas in the simulator: headers of records, refusals, the providers' quota
+//! responses and the values for tests are all derived from here.
 
 mod limit;
 mod plans;
@@ -14,7 +14,7 @@ pub(crate) use self::plans::{Direct, Plan, direct, plan_named, plan_of};
 use super::generator::prng::Prng;
 use cpa_exporter_core::model::UnixNanos;
 
-/// What a plan holds in five hours; limits are sized by it.
+/// Size of a plan for five hours, from which its limits are derived.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacity {
     pub(crate) tokens: u64,
@@ -34,14 +34,14 @@ impl Clone for Quota {
         }
     }
 
-    /// Into the memory that is there, as it happens once for each record.
+    /// Reuses the allocation: runs once per record.
     fn clone_from(&mut self, source: &Self) {
         self.limits.clone_from(&source.limits);
     }
 }
 
 impl Quota {
-    /// Every limit somewhere in its window, with up to three quarters of it used.
+    /// Draws each limit at a random position in its window, with up to three quarters used.
     pub(crate) fn draw(
         plan: &'static Plan,
         capacity: Capacity,
@@ -71,7 +71,7 @@ impl Quota {
         }
     }
 
-    /// The limit that refuses a model: of several the one that resets last.
+    /// The limit that refuses a model; of several, the one that resets last.
     pub(crate) fn refusing(&self, model: &str) -> Option<&Limit> {
         let used_up = self.limits.iter().filter(|limit| limit.refuses(model));
         used_up.max_by_key(|limit| limit.reset())
@@ -91,7 +91,7 @@ impl Quota {
         limits.find(|limit| limit.kind.name == name && limit.kind.window == window)
     }
 
-    /// The windows of a limit in the order in which the provider names them.
+    /// The windows of a limit in the provider's order.
     pub(crate) fn windows<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Limit> {
         let limits = self.limits.iter();
         limits.filter(move |limit| limit.kind.name == name)

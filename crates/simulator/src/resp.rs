@@ -1,4 +1,4 @@
-//! The RESP side of the port: login, pops and the way into a subscription.
+//! The RESP side of the port: login, pops and the start of a subscription.
 
 mod parse;
 mod subscription;
@@ -14,15 +14,15 @@ use super::core::Core;
 use super::gate::{Management, Refusal};
 use super::queue::Channel;
 
-/// A long reply goes out in pieces of this size, so that memory stays bounded.
+/// A long reply is sent in pieces of this size, to bound memory.
 const PIECE: usize = 256 * 1024;
 
-/// First bytes by which CPA tells RESP from HTTP.
+/// CPA distinguishes RESP from HTTP by the first byte.
 pub(crate) fn is_first_byte(byte: u8) -> bool {
     matches!(byte, b'*' | b'$' | b'+' | b'-' | b':')
 }
 
-/// Whether the connection goes on after a command.
+/// Whether the connection continues after a command.
 #[derive(Debug)]
 enum Next {
     Continue,
@@ -30,10 +30,9 @@ enum Next {
     Subscribe { channel: Channel, name: String },
 }
 
-/// Serves one connection until either side ends it.
+/// Serves one connection until either side closes it.
 ///
-/// Not cancel-safe: a reply that is being written is lost with the records in it, which is also
-/// what happens when CPA dies.
+/// Not cancel-safe: a reply that is being written is lost with its records, as when CPA is killed.
 pub(crate) async fn serve<S>(
     stream: S,
     buffered: BytesMut,
@@ -55,7 +54,7 @@ where
         return connection.close().await;
     }
     loop {
-        // Looked at before each command only: one that is being waited for is still answered.
+        // Checked before each command only: a running one is still answered.
         if core.management() == Management::Disabled {
             return connection.close().await;
         }
@@ -83,7 +82,7 @@ struct Connection<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
-    /// Says no at once where this CPA has no RESP output.
+    /// Refuses at once if this CPA has no RESP output.
     async fn open(&mut self) -> io::Result<bool> {
         let version = self.core.config.version;
         if version.resp_removed() {
@@ -91,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             return Ok(false);
         }
         if self.core.management() == Management::Home {
-            // Between 7.0.0 and 7.1.16 the connection just ended.
+            // Versions 7.0.0 to 7.1.16 closed the connection without a reply.
             if version.has(7, 1, 18) {
                 self.refuse("ERR redis usage output disabled in home mode")
                     .await?;
@@ -101,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(true)
     }
 
-    /// The next command, or `None` when the connection is over.
+    /// The next command; `None` when the connection is closed.
     async fn command(&mut self) -> io::Result<Option<Vec<String>>> {
         loop {
             match parse(&self.buffered) {
@@ -147,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn auth(&mut self, args: &[String]) -> io::Result<()> {
         let ([_, key] | [_, _, key]) = args else {
-            // Counts as an attempt without a key, which only a ban answers differently.
+            // Counts as an attempt without a key; only a ban changes the reply.
             let text = match self.core.check(&self.peer, "") {
                 Err(ban @ Refusal::Banned(_)) => format!("ERR {ban}"),
                 Ok(()) | Err(_) => "ERR wrong number of arguments for 'auth' command".to_owned(),
@@ -168,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 
-    /// Costs a strike, as CPA asks its key check about the missing key.
+    /// Counts a failure, as CPA's key check does for a missing key.
     async fn unauthenticated(&mut self) -> io::Result<()> {
         match self.core.check(&self.peer, "") {
             Err(ban @ Refusal::Banned(_)) => self.refuse(&format!("ERR {ban}")).await,
@@ -221,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.send_records(!records.is_empty()).await
     }
 
-    /// Sends what is ready, or half of it where a fault wants the connection cut.
+    /// Sends the pending records, or half of them if a fault cuts the connection.
     async fn send_records(&mut self, any: bool) -> io::Result<Next> {
         if any && self.core.faults.take_cut() {
             self.out.truncate(self.out.len() / 2);

@@ -1,4 +1,4 @@
-//! CPA's own count of a credential's results, in memory only.
+//! CPA's in-memory counts of a credential's results.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use cpa_exporter_core::model::UnixNanos;
 const SLOT_SECONDS: i64 = 600;
 const SLOTS: usize = 20;
 
-/// Success and failure since the start, and by ten minutes.
+/// Successes and failures since the start, and per ten minutes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Results {
     pub(crate) success: u64,
@@ -23,7 +23,7 @@ struct Slot {
     failed: u64,
 }
 
-/// One of the buckets as management shows it.
+/// A bucket in the form of the management API.
 #[derive(Debug, Serialize)]
 pub(crate) struct Bucket {
     time: String,
@@ -53,7 +53,7 @@ impl Results {
         *recent += 1;
     }
 
-    /// The last 20 buckets, oldest first, named in the server's zone.
+    /// The last 20 buckets, oldest first, labelled in the server's zone.
     pub(crate) fn buckets(&self, now: UnixNanos, offset_minutes: i16) -> Vec<Bucket> {
         let newest = slot_number(now);
         (newest - 19..=newest)

@@ -1,4 +1,4 @@
-//! The one port: accepts, tells RESP from HTTP by the first byte, and hands over.
+//! The port: accepts connections, detects RESP or HTTP by the first byte, and dispatches.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,22 +16,22 @@ use tokio_util::task::TaskTracker;
 use super::core::Core;
 use super::{http, resp};
 
-/// What Go's HTTP server says to a first line that is no request.
+/// Reply of Go's HTTP server to an invalid request line.
 const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
 
-/// Longest first line that is looked at before HTTP takes over.
+/// Maximum length of a request line that is checked before HTTP takes over.
 const FIRST_LINE: usize = 8 * 1024;
 
-/// Before something is tried again that failed for a reason outside.
+/// Delay before a retry after an external failure.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// When to let go of what.
+/// Signals for the two phases of a stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
     /// Close the port.
     pub(crate) listening: CancellationToken,
-    /// End every connection.
+    /// Close every connection.
     pub(crate) connected: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -50,7 +50,7 @@ impl Life {
         self.connected.cancel();
     }
 
-    /// Cancels, and waits until every task has ended.
+    /// Cancels all tasks and waits until they have ended.
     pub(crate) async fn end(&self) {
         self.cancel();
         self.tasks.close();
@@ -58,7 +58,7 @@ impl Life {
     }
 }
 
-/// Accepts until the port is to be closed; a fault can close it for a while.
+/// Accepts connections until the port closes; a fault can close it temporarily.
 pub(crate) async fn listen(
     mut listener: Option<TcpListener>,
     addr: SocketAddr,
@@ -69,7 +69,7 @@ pub(crate) async fn listen(
         if core.faults.refuses() {
             listener = None;
         } else if listener.is_none() {
-            // The port is ours and was ours a moment ago; should it be taken, try again later.
+            // If another process has taken the port meanwhile, retry later.
             listener = TcpListener::bind(addr).await.ok();
         }
         tokio::select! {
@@ -77,7 +77,7 @@ pub(crate) async fn listen(
             () = core.faults.changed.notified() => {}
             accepted = accept(listener.as_ref()) => match accepted {
                 Ok((stream, peer)) => start(stream, peer, &core, &life),
-                // Out of descriptors, most likely; they come back as connections end.
+                // Probably out of file descriptors; they become free as connections end.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
             () = tokio::time::sleep(PAUSE), if listener.is_none() => {}
@@ -96,7 +96,7 @@ fn start(stream: TcpStream, peer: SocketAddr, core: &Arc<Core>, life: &Life) {
     let core = Arc::clone(core);
     let connected = life.connected.clone();
     life.tasks.spawn(async move {
-        // How a connection ends is the client's business; nobody here acts on an error.
+        // The end of a connection is the client's concern; errors are ignored.
         tokio::select! {
             () = connected.cancelled() => {}
             _ended = connection(stream, peer.ip(), core) => {}
@@ -105,7 +105,7 @@ fn start(stream: TcpStream, peer: SocketAddr, core: &Arc<Core>, life: &Life) {
 }
 
 async fn connection(stream: TcpStream, peer: IpAddr, core: Arc<Core>) -> io::Result<()> {
-    // As Go does on every connection.
+    // Go does this for every connection.
     stream.set_nodelay(true)?;
     let Some(tls) = core.config.tls.clone() else {
         return sniff(stream, peer, core).await;

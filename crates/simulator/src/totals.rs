@@ -1,4 +1,4 @@
-//! What the simulator made and handed out, counted from its own knowledge.
+//! Counts what the simulator made and delivered, independently of the records.
 
 use std::collections::BTreeMap;
 
@@ -68,9 +68,9 @@ pub struct SeriesTotal {
     pub provider: String,
     pub model: String,
     pub auth_index: String,
-    /// All that became a record.
+    /// Everything that became a record.
     pub produced: Counts,
-    /// What left the simulator towards a client: popped, or taken into a subscriber's buffer.
+    /// Records delivered to clients: popped, or put into a subscriber's buffer.
     pub handed_out: Counts,
 }
 
@@ -82,31 +82,31 @@ pub struct ClientTotal {
     pub handed_out: Counts,
 }
 
-/// Counted since the start; a simulated restart does not reset it.
+/// Counts since the start; a simulated restart does not reset them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Records made or pushed.
     pub produced: Flow,
-    /// Requests that left no record because usage statistics were off.
+    /// Requests without a record because usage statistics were off.
     pub unrecorded: u64,
-    /// Waiting in the queue now.
+    /// Records in the queue now.
     pub queued: u64,
     pub popped: Flow,
     /// Messages put into subscribers' buffers; one record counts once per subscriber.
     pub published: Flow,
-    /// Records that were written whole to a subscriber's connection.
+    /// Records written completely to a subscriber's connection.
     pub written: Flow,
-    /// Records that stood in a subscriber's buffer when its subscription or connection ended.
+    /// Records in a subscriber's buffer when its subscription or connection ended.
     pub left_behind: u64,
     /// Dropped by retention.
     pub expired: u64,
     /// Lost because the last subscriber's buffer was full.
     pub cut: u64,
-    /// Gone to the simulated competitor.
+    /// Popped by the simulated competitor.
     pub taken_by_competitor: u64,
-    /// Queued when the simulator was restarted or management was switched off.
+    /// Queued when the simulator was restarted or management was disabled.
     pub lost_in_restart: u64,
-    /// Handed out as broken bytes by a fault; not in any series' `handed_out`.
+    /// Delivered as invalid bytes because of a fault; not in any series' `handed_out`.
     pub damaged: u64,
     pub series: Vec<SeriesTotal>,
     pub clients: Vec<ClientTotal>,
@@ -118,7 +118,7 @@ struct Pair {
     handed_out: Counts,
 }
 
-/// The counting side of [`Totals`], by dense numbers.
+/// Counts the values of [`Totals`] by dense numbers.
 #[derive(Debug)]
 pub(crate) struct Oracle {
     pub(crate) sums: Totals,
@@ -138,7 +138,7 @@ impl Oracle {
         }
     }
 
-    /// Makes room for accounts that were added.
+    /// Allocates counters for accounts that were added.
     pub(crate) fn grow(&mut self, world: &World) {
         let series = usize::try_from(world.series).unwrap_or(0);
         self.series.resize(series, Pair::default());
@@ -158,7 +158,7 @@ impl Oracle {
         }
     }
 
-    /// Counts a result for the credential, whether or not a record comes of it.
+    /// Counts a result of the credential, with or without a record.
     pub(crate) fn result(&mut self, mark: &Mark, now: UnixNanos) {
         let Some(results) = index(&mut self.results, mark.account) else {
             return;
@@ -172,7 +172,7 @@ impl Oracle {
         self.results.get(account).copied().unwrap_or_default()
     }
 
-    /// CPA keeps these in memory only.
+    /// Clears the results, which CPA keeps in memory only.
     pub(crate) fn forget_results(&mut self) {
         self.results.fill(Results::default());
     }

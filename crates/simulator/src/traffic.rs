@@ -1,4 +1,4 @@
-//! Lets made-up traffic flow at its rate.
+//! Produces synthetic traffic at the configured rate.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,16 +10,16 @@ use super::config::whole;
 use super::core::Core;
 use super::generator::daily_rhythm;
 
-/// Fine enough that records come one by one up to this rate, and seldom enough to cost nothing.
+/// Short enough that records come one by one up to this rate, long enough to cost nothing.
 const SLOW_TICK: Duration = Duration::from_millis(10);
 const FAST_TICK: Duration = Duration::from_millis(1);
 const FAST: f64 = 100.0;
 
-/// Records made before others get a turn: well below what a subscriber may be behind, so that only
-/// one that does not read is cut.
+/// Records made before other tasks run: far fewer than a subscriber's buffer holds, so only a
+/// subscriber that does not read is dropped.
 const STEP: u64 = 16;
 
-/// Produces records until the configured number is reached; never ends without one.
+/// Produces records up to the configured number; without one, runs forever.
 ///
 /// Cancel-safe: a record is made and published in one step.
 pub(crate) async fn flow(core: Arc<Core>) {
@@ -30,7 +30,7 @@ pub(crate) async fn flow(core: Arc<Core>) {
     let mut ticks = interval(if rate < FAST { SLOW_TICK } else { FAST_TICK });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut last = Instant::now();
-    // What a tick adds is far less than a record, and none of it may be cut off.
+    // A tick adds far less than one record; the fraction must not be lost.
     let mut due = 0.0;
     loop {
         ticks.tick().await;
@@ -53,7 +53,7 @@ pub(crate) async fn flow(core: Arc<Core>) {
             let step = due_now.min(STEP);
             due_now -= step;
             core.generate(usize::try_from(step).unwrap_or(0));
-            // Nobody else takes from it; a restart goes on where the last run stopped.
+            // This task is the only writer; a restart continues from here.
             core.left.fetch_sub(step, Ordering::Relaxed);
             tokio::task::yield_now().await;
         }
@@ -67,14 +67,14 @@ mod tests {
     use cpa_exporter_core::model::UnixNanos;
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_rate_loses_nothing_between_its_ticks() {
+    async fn slow_rate_loses_nothing_between_ticks() {
         let mut config = SimulatorConfig::default();
         config.traffic.rate = Some(1.0);
         let core = Arc::new(Core::new(config));
         let flowing = flow(Arc::clone(&core));
         let hour = Duration::from_hours(1);
         let watched = async {
-            // Ticks that come late, as they do on a busy machine.
+            // Late ticks, as on a busy machine.
             let end = Instant::now() + hour;
             while Instant::now() < end {
                 tokio::time::advance(Duration::from_micros(10_900)).await;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rate_can_be_a_fraction_and_follow_the_day() {
+    async fn rate_can_be_fractional_and_follow_the_day() {
         for (hour, expected) in [(4, 53..=54), (16, 305..=306)] {
             let now = UnixNanos::from_millis(1_790_000_000_000 / 86_400_000 * 86_400_000);
             let now = now.saturating_add(Duration::from_hours(hour));

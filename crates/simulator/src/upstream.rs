@@ -1,7 +1,7 @@
-//! The providers' quota endpoints, answered from the truth.
+//! The providers' quota endpoints, answered from the true quotas.
 //!
-//! Shapes are those of the captured answers where there are any, else as provider clients read
-//! them. What goes wrong on demand goes wrong here.
+//! Responses have the form of the captured ones; where none was captured, the form that provider
+//! clients parse. Injected faults apply here.
 
 mod claude;
 mod codex;
@@ -25,19 +25,19 @@ use super::generator::world::Account;
 use super::quota::{Limit, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
-/// A request as an upstream sees it.
+/// A request as the upstream receives it.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a Url,
     pub(crate) header: &'a BTreeMap<String, String>,
     pub(crate) data: &'a str,
-    /// Calls of this endpoint for this account before.
+    /// Number of earlier requests to this endpoint for this account.
     pub(crate) before: u64,
 }
 
 impl Asked<'_> {
-    /// The endpoint's name for counting: host and path, and what tells two calls of it apart.
+    /// The endpoint's name for counting: host, path, and a parameter if requests differ by it.
     pub(crate) fn endpoint(&self) -> String {
         let query = self
             .url
@@ -75,7 +75,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whose quota is asked for.
+/// The account of a quota request.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) account: &'a Account,
@@ -89,7 +89,7 @@ pub(crate) struct Reply {
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
-    /// Never answer.
+    /// Never respond.
     pub(crate) hangs: bool,
 }
 
@@ -130,7 +130,7 @@ impl Reply {
     }
 }
 
-/// The provider behind a host; `None` for hosts nobody answers at.
+/// The provider of a host; `None` for unknown hosts.
 pub(crate) fn provider_of(host: &str, account: &Account) -> Option<&'static str> {
     Some(match host {
         "chatgpt.com" => "codex",
@@ -149,10 +149,10 @@ pub(crate) fn provider_of(host: &str, account: &Account) -> Option<&'static str>
     })
 }
 
-/// What the provider says to a request that carries the account's token.
+/// The provider's response to a request with the account's token.
 pub(crate) fn answer(provider: &str, asked: &Asked<'_>, of: &Subject<'_>) -> Reply {
     let kind = of.account.kind;
-    // A token of another provider is as good as none, and so is a key where a login is wanted.
+    // A token of another provider is invalid, and so is a key where a login is required.
     let fits = kind.is_file() || matches!(provider, "glm" | "minimax");
     if !asked.has_token() || !fits || kind.short_name() != provider {
         return Reply::unauthorized();
@@ -175,7 +175,7 @@ fn reset(limit: &Limit, now: UnixNanos) -> String {
     rfc3339(limit.reset_from(now))
 }
 
-/// A share with one place, as 0 to 100.
+/// A ratio as 0 to 100 with one decimal.
 fn percent(limit: &Limit) -> f64 {
     let tenths = u32::try_from(limit.basis_points() / 10).unwrap_or(0);
     f64::from(tenths) / 10.0

@@ -1,8 +1,7 @@
-//! Which CPA is played.
+//! The simulated version of CPA.
 //!
-//! Versions from 7.2.74 on are played whole. Of older ones only that is played which tells them apart
-//! for a client: how RESP and its channels came and went, which routes there are, and which keys a
-//! record has.
+//! Versions from 7.2.74 on are simulated completely. For older ones, only the differences that a
+//! client can observe are: availability of RESP and its channels, routes, and keys of a record.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +15,7 @@ pub struct CpaVersion {
 }
 
 impl CpaVersion {
-    /// The release the byte transcripts were taken from.
+    /// The release of the captured transcripts.
     pub const CAPTURED: Self = Self::new(7, 2, 140);
 
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
@@ -27,12 +26,12 @@ impl CpaVersion {
         }
     }
 
-    /// Whether a feature that came with `major.minor.patch` is there.
+    /// Whether a feature introduced in `major.minor.patch` is available.
     pub fn has(self, major: u16, minor: u16, patch: u16) -> bool {
         self >= Self::new(major, minor, patch)
     }
 
-    /// The one release that had taken RESP out again.
+    /// The only release without RESP.
     pub fn resp_removed(self) -> bool {
         self == Self::new(7, 1, 17)
     }
@@ -50,7 +49,7 @@ impl fmt::Display for CpaVersion {
     }
 }
 
-/// The text is no `major.minor.patch`, with or without a leading `v`.
+/// The text is not `major.minor.patch`, with or without a leading `v`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a version like 7.2.140")]
 pub struct ParseVersionError;

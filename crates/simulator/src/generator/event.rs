@@ -1,4 +1,4 @@
-//! What CPA tells subscribers of `errors` about a failed attempt.
+//! The event of a failed attempt for subscribers of `errors`.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ pub(crate) struct ErrorEvent<'a> {
     pub(crate) account: &'a Account,
     pub(crate) model: &'a Model,
     pub(crate) standing: &'a Standing,
-    /// When the model may be used again, if it rests.
+    /// End of the model's cool-down, if there is one.
     pub(crate) until: Option<UnixNanos>,
     pub(crate) fault: Fault,
     pub(crate) refusal: Option<Refusal>,
@@ -29,7 +29,7 @@ impl ErrorEvent<'_> {
         let reset = self.refusal.map_or(now, |refusal| refusal.reset);
         let body = self.fault.body(self.account, reset, now);
         let limited = self.fault.status() == 429;
-        // Claude's windows hold for all models of the credential.
+        // Claude's windows apply to all models of the credential.
         let whole = self.refusal.is_some_and(|refusal| refusal.whole);
         let reason = if whole { "credential_quota" } else { "quota" };
         let recover = self.until.map(time);
@@ -37,10 +37,10 @@ impl ErrorEvent<'_> {
             .then(|| json!({ "exceeded": true, "reason": reason, "next_recover_at": recover }));
         bytes(&without_nulls(json!({
             "timestamp": time(now), "provider": kind.provider,
-            // The name the client used, unlike in the record.
+            // The requested model, unlike in the record.
             "model": self.model.alias,
             "auth_id": self.auth_id(kind), "auth_index": self.account.auth_index,
-            // A stream that broke after its 200 is no success for the credential.
+            // A stream that was interrupted after status 200 is a failure of the credential.
             "status_code": self.fault.status().max(400), "body": body,
             "code": limited.then_some("rate_limit"), "retryable": limited.then_some(true),
             "auth_status": {
@@ -56,7 +56,7 @@ impl ErrorEvent<'_> {
         })))
     }
 
-    /// File name of an auth file, kind and a piece of a hash for a config key.
+    /// File name of an auth file; kind and part of a hash for a config key.
     fn auth_id(&self, kind: &Kind) -> String {
         let index = &self.account.auth_index;
         let hash = index.get(..12).unwrap_or(index);

@@ -1,4 +1,4 @@
-//! What goes wrong upstream, how often, and what the error body looks like.
+//! Kinds of upstream failures, their frequency and their error bodies.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use cpa_exporter_core::model::UnixNanos;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
     pub(crate) reset: UnixNanos,
-    /// Whether CPA lets all models of the credential rest for it, not only the one that was asked.
+    /// Whether CPA starts a cool-down for all models of the credential, not only for the requested
+    /// one.
     pub(crate) whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The plan is used up; Codex says until when.
+    /// The plan is used up; Codex states the reset time.
     UsageLimit,
     RateLimit,
     Unauthorized,
@@ -24,9 +25,9 @@ pub(crate) enum Fault {
     /// An HTML page of a proxy in front of the upstream.
     BadGateway,
     Overloaded,
-    /// The client went away; CPA's own counters do not know these.
+    /// The client disconnected; CPA does not count these.
     Canceled,
-    /// The stream broke after CPA had sent its own 200.
+    /// The stream was interrupted after CPA had sent status 200.
     Cut,
 }
 
@@ -57,7 +58,7 @@ impl Fault {
         }
     }
 
-    /// How long CPA lets a credential rest after it, where the upstream names no time.
+    /// CPA's default cool-down after this failure, if the upstream states no time.
     pub(crate) fn built_in_rest(self) -> Option<Duration> {
         match self {
             // The upstream's `Retry-After`.
@@ -68,17 +69,17 @@ impl Fault {
         }
     }
 
-    /// CPA tries the next credential for these.
+    /// Whether CPA retries the request with the next credential.
     pub(crate) fn is_retried(self) -> bool {
         !matches!(self, Self::Canceled | Self::Cut)
     }
 
-    /// Whether the upstream answered at all, so that there are headers.
+    /// Whether the upstream responded, so that there are headers.
     pub(crate) fn has_headers(self) -> bool {
         self != Self::Canceled
     }
 
-    /// The error body. `reset` is when the quota resets that refuses.
+    /// The error body. `reset` is the reset time of the quota that refused the request.
     pub(crate) fn body(self, account: &Account, reset: UnixNanos, now: UnixNanos) -> String {
         let provider = account.kind.provider;
         let left = reset.since(now).as_secs();

@@ -1,4 +1,4 @@
-//! The upstream's response headers as they ride in a record, noise included.
+//! The upstream's response headers in a record, including irrelevant ones.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -12,20 +12,20 @@ use super::prng::Prng;
 use crate::quota::{Limit, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
-/// What the headers of one answer depend on. Serialized as the object of names and values.
+/// The data that a response's headers depend on. Serialized as an object of names and values.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) set: HeaderSet,
     pub(crate) stream: bool,
     pub(crate) html: bool,
-    /// Seconds after which to try again, of an answer that refuses.
+    /// Seconds of `Retry-After`, for a refusal.
     pub(crate) retry_after: Option<u64>,
     pub(crate) plan: &'a str,
     pub(crate) quota: &'a Quota,
-    /// Windows of some models are told only where such a model was asked.
+    /// Windows of some models are included only in responses of those models.
     pub(crate) model: &'a str,
     pub(crate) now: UnixNanos,
-    /// Bytes of padding to add under a name of its own.
+    /// Bytes of padding, in a separate header.
     pub(crate) padding: usize,
     pub(crate) prng: &'a RefCell<&'a mut Prng>,
 }
@@ -39,7 +39,7 @@ impl<M: SerializeMap> Lines<M> {
 }
 
 impl Serialize for Answer<'_> {
-    /// Names come in alphabetical order, as Go sorts map keys.
+    /// Names are in alphabetical order: Go sorts map keys.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut lines = Lines(serializer.serialize_map(None)?);
         let prng = &mut **self.prng.borrow_mut();
@@ -212,7 +212,7 @@ impl Answer<'_> {
     }
 }
 
-/// Hundredths as an amount with two places.
+/// Formats hundredths as an amount with two decimals.
 pub(crate) fn dollars(cents: u64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }

@@ -1,4 +1,4 @@
-//! JSON and times as Go's encoder writes them.
+//! JSON and times in the format of Go's encoder.
 
 use std::fmt::Display;
 use std::io;
@@ -12,7 +12,7 @@ use serde_json::ser::Formatter;
 
 use cpa_exporter_core::model::UnixNanos;
 
-/// Escapes `<`, `>` and `&` in strings, too.
+/// Also escapes `<`, `>` and `&` in strings.
 struct Go;
 
 impl Formatter for Go {
@@ -34,7 +34,7 @@ impl Formatter for Go {
     }
 }
 
-/// Appends a value. Values here are plain data, which can always be written.
+/// Appends a value. Values are plain data, so serialization cannot fail.
 pub(crate) fn write(out: &mut Vec<u8>, value: &impl Serialize) {
     let mut serializer = serde_json::Serializer::with_formatter(out, Go);
     value.serialize(&mut serializer).ok();
@@ -46,7 +46,7 @@ pub(crate) fn bytes(value: &impl Serialize) -> Vec<u8> {
     out
 }
 
-/// An object without the keys that have nothing to say, in it and in the objects inside of it.
+/// Removes keys with null values, recursively.
 pub(crate) fn without_nulls(mut value: Value) -> Value {
     if let Value::Object(map) = &mut value {
         map.retain(|_, value| !value.is_null());
@@ -56,7 +56,7 @@ pub(crate) fn without_nulls(mut value: Value) -> Value {
     value
 }
 
-/// Serialized as the text that it displays.
+/// Serializes a value as its `Display` text.
 pub(crate) struct Text<D>(pub(crate) D);
 
 impl<D: Display> Serialize for Text<D> {
@@ -69,7 +69,7 @@ fn timestamp(time: UnixNanos) -> Timestamp {
     Timestamp::from_nanosecond(time.get().into()).unwrap_or_default()
 }
 
-/// As Go's `RFC3339Nano` in a zone: no trailing zeros, UTC is `Z`.
+/// Go's `RFC3339Nano` in a zone: no trailing zeros, UTC is `Z`.
 pub(crate) fn rfc3339_in(time: UnixNanos, offset_minutes: i16) -> String {
     match Offset::from_seconds(i32::from(offset_minutes) * 60) {
         Ok(offset) if !offset.is_zero() => timestamp(time).display_with_offset(offset).to_string(),
@@ -81,7 +81,7 @@ pub(crate) fn rfc3339(time: UnixNanos) -> String {
     rfc3339_in(time, 0)
 }
 
-/// As in an HTTP `Date` header.
+/// The format of an HTTP `Date` header.
 pub(crate) fn http_date(time: UnixNanos) -> String {
     let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(time));
     text.unwrap_or_default()
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_like_go() {
+    fn times_are_formatted_like_go() {
         let time = UnixNanos::new(1_795_322_231_674_134_950);
         assert_eq!(rfc3339(time), "2026-11-22T04:37:11.67413495Z");
         let there = rfc3339_in(time, 480);

@@ -1,19 +1,19 @@
-//! The kinds of credential a CPA pool holds, as the captured records show them.
+//! The kinds of credentials in CPA, as in the captured records.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// How a provider counts tokens in the flat `tokens` object.
+/// Semantics of a provider's flat `tokens` object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Counting {
-    /// Input includes what came from the cache, output includes reasoning.
+    /// Input includes cached tokens, output includes reasoning.
     Subset,
     /// Claude: input excludes cache reads and writes, output includes thinking.
     Independent,
-    /// Gemini: input includes the cache, reasoning stands beside output.
+    /// Gemini: input includes cached tokens, output excludes reasoning.
     Separate,
 }
 
@@ -36,7 +36,7 @@ impl Login {
     }
 }
 
-/// Which family of response headers the upstream sends.
+/// The family of the upstream's response headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HeaderSet {
@@ -44,13 +44,13 @@ pub(crate) enum HeaderSet {
     Claude,
     Google,
     Plain,
-    /// `X-Ratelimit-*` of OpenAI-like upstreams.
+    /// `X-Ratelimit-*` of OpenAI-compatible upstreams.
     RateLimit,
     Xai,
 }
 
 impl HeaderSet {
-    /// Whether CPA 8 keeps these headers to show the credential's quota.
+    /// Whether CPA 8 stores these headers to show the credential's quota.
     pub(crate) fn tells_quota(self) -> bool {
         matches!(self, Self::Codex | Self::Claude)
     }
@@ -74,22 +74,22 @@ pub(crate) struct Kind {
     /// Upstream name and the alias clients use.
     pub(crate) models: Vec<(&'static str, &'static str)>,
     pub(crate) endpoints: Vec<&'static str>,
-    /// Share of traffic an account of this kind gets.
+    /// Share of the traffic of an account of this kind.
     pub(crate) weight: u64,
 }
 
 impl Kind {
-    /// Whether the credential is an auth file rather than a config entry.
+    /// Whether the credential is an auth file; otherwise it is a config entry.
     pub(crate) fn is_file(&self) -> bool {
         self.login == Login::Oauth
     }
 
-    /// Whether one account can take over a request of the other.
+    /// Whether an account of one kind can retry a request of the other.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.provider == other.provider && self.login == other.login
     }
 
-    /// Name under which usage of keys is listed: the compat provider's own name, else the provider.
+    /// Name in the usage list of keys: the compat provider's own name, else the provider.
     pub(crate) fn short_name(&self) -> &'static str {
         let name = self.provider.strip_prefix("openai-compatible-");
         name.unwrap_or(self.provider)
@@ -103,9 +103,9 @@ impl Kind {
 #[derive(Debug, Deserialize)]
 #[serde(bound = "'de: 'static")]
 struct Kinds {
-    /// The order in which accounts are dealt.
+    /// The order of kinds in a pool.
     deal: Vec<&'static str>,
-    /// Dealt only to those who name them: a plugin of CPA 8 knows them, their quota included.
+    /// Only in pools that name them: a plugin of CPA 8 serves them, including their quota.
     on_request: Vec<&'static str>,
     named: BTreeMap<&'static str, Kind>,
 }
@@ -123,15 +123,15 @@ fn kinds(names: &'static [&'static str]) -> impl Iterator<Item = &'static Kind> 
     names.iter().filter_map(|name| KINDS.named.get(name))
 }
 
-/// The kind of a provider's accounts, by its name or a compat provider's own.
+/// Finds a kind by its provider or the compat provider's own name.
 pub(crate) fn named(name: &str) -> Option<&'static Kind> {
     let mut kinds = kinds(&KINDS.deal).chain(kinds(&KINDS.on_request));
     kinds.find(|kind| kind.is_called(name))
 }
 
-/// The kinds of the first `count` accounts, of these providers only or of all if none is named.
+/// The kinds of the first `count` accounts, of these providers only; of all if none is named.
 ///
-/// A pool of any size repeats the same order.
+/// The order repeats in pools of any size.
 pub(crate) fn deal(count: usize, providers: &[String]) -> Vec<&'static Kind> {
     let dealt: Vec<&Kind> = if providers.is_empty() {
         kinds(&KINDS.deal).collect()
@@ -144,7 +144,7 @@ pub(crate) fn deal(count: usize, providers: &[String]) -> Vec<&'static Kind> {
     let dealt = dealt.into_iter().cycle().take(count).enumerate();
     dealt
         .map(|(number, kind)| {
-            // A second keyless provider at the same address would have the same index.
+            // A second keyless provider with the same URL would have the same index.
             let again = number >= dealt_once && kind.login == Login::Keyless;
             let other = named("deepfake").filter(|_| again);
             other.unwrap_or(kind)

@@ -1,4 +1,4 @@
-//! The accounts as they are at run time: their quotas, and how CPA thinks of them.
+//! Run-time state of the accounts: their quotas, and CPA's state of each.
 
 use std::sync::Arc;
 
@@ -12,32 +12,33 @@ use crate::quota::truth::AccountQuotas;
 use crate::quota::{self, Capacity, Direct, Plan, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
-/// Tokens of an average request, by which a plan's size is chosen.
+/// Tokens of an average request, which determine the size of plans.
 const MEAN_TOKENS: u64 = 18_000;
-/// Requests that CPA serves for one of an account that is asked directly.
+/// CPA requests per request of an account without CPA.
 const PER_DIRECT: u64 = 5;
 
-/// Requests in five hours of the simulator's time, of all accounts together.
+/// Volume of five simulated hours, of all accounts together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Volume {
     requests: u64,
-    /// Tokens that even the smallest plan holds, so that it takes some requests to use it up.
+    /// Minimum size of a plan in tokens, so that it takes several requests to use it up.
     least: u64,
 }
 
 impl Volume {
-    /// Without a rate the plans are big enough that a benchmark does not empty them.
+    /// Without a rate, plans are large enough that a benchmark does not use them up.
     pub(crate) fn new(rate: Option<f64>, time_scale: u32) -> Self {
         let scale = time_scale.max(1);
         let in_window = |rate: f64| whole(rate * 18_000.0 / f64::from(scale));
         Self {
             requests: rate.map_or(1_000_000_000_000, in_window),
-            // In hurried time few requests fall into a window, and plans are to be used up in it.
+            // With a time scale, few requests fall into a window, and plans should still be used
+            // up.
             least: (1_000_000 / u64::from(scale)).max(200_000),
         }
     }
 
-    /// Between 70 and 130 % of the plan would be used by the end of a window.
+    /// A plan size of which 70 to 130 % would be used by the end of a window.
     fn capacity(self, millionths: u64, prng: &mut Prng) -> Capacity {
         let all = self.requests;
         let requests = all / 1_000_000 * millionths + all % 1_000_000 * millionths / 1_000_000;
@@ -49,7 +50,7 @@ impl Volume {
     }
 }
 
-/// The quotas as the last answer's headers told them, which CPA keeps until the next answer.
+/// The quotas in the headers of the last response, which CPA stores until the next one.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: UnixNanos,
@@ -64,11 +65,12 @@ pub(crate) struct Pool {
     quotas: Vec<Quota>,
     standings: Vec<Standing>,
     seen: Vec<Option<Seen>>,
-    /// Of the accounts that no CPA knows, in their order.
+    /// Quotas of accounts outside CPA, in their order.
     direct: Vec<Quota>,
     volume: Volume,
     served: u64,
-    /// What sizes accounts that come later; others must not change the records to come.
+    /// Random source for the size of accounts added later, so that it does not change later
+    /// records.
     later: Prng,
 }
 
@@ -86,7 +88,7 @@ impl Pool {
             Quota::draw(account.plan, capacity, now, prng)
         });
         let quotas: Vec<Quota> = quotas.collect();
-        // What is used already came with answers from before the start.
+        // The initial usage comes from responses before the start.
         let seen = world.accounts.iter().zip(&quotas).map(|(account, quota)| {
             let told = account.kind.headers.tells_quota();
             told.then(|| Seen {
@@ -123,7 +125,7 @@ impl Pool {
         }
     }
 
-    /// The account's quotas as they stand at `now`.
+    /// The account's quotas at `now`.
     pub(crate) fn quota(&mut self, account: usize, now: UnixNanos) -> Option<&mut Quota> {
         let quota = self.quotas.get_mut(account)?;
         quota.advance(now);
@@ -143,7 +145,7 @@ impl Pool {
         Some((quota::direct().get(number)?, quota))
     }
 
-    /// Keeps what the headers of an answer tell.
+    /// Stores the quotas in a response's headers.
     pub(crate) fn see(
         &mut self,
         account: usize,
@@ -156,7 +158,7 @@ impl Pool {
             return;
         };
         match slot {
-            // Once for each record: without a new allocation.
+            // Runs once per record: avoids an allocation.
             Some(seen) => {
                 seen.quota.clone_from(quota);
                 (seen.at, seen.model, seen.refused) = (at, model, refused);
@@ -208,7 +210,7 @@ impl Pool {
         })
     }
 
-    /// Counts a served request, now and then one of an account that is asked directly as well.
+    /// Counts a served request, and now and then one of an account without CPA.
     pub(crate) fn spend(&mut self, account: usize, model: &str, tokens: u64, now: UnixNanos) {
         if let Some(quota) = self.quotas.get_mut(account) {
             quota.spend(model, tokens, now);
@@ -223,7 +225,7 @@ impl Pool {
         }
     }
 
-    /// What CPA makes of a result.
+    /// Applies a result to CPA's state of the account.
     pub(crate) fn result(
         &mut self,
         account: usize,
@@ -285,7 +287,7 @@ impl Pool {
         }
     }
 
-    /// Loses what CPA keeps in memory only: who rests.
+    /// Clears the cool-downs, which CPA keeps in memory only.
     pub(crate) fn forget(&mut self, now: UnixNanos) {
         for standing in &mut self.standings {
             standing.clear(now);
@@ -293,7 +295,7 @@ impl Pool {
         self.seen.fill(None);
     }
 
-    /// What is true of all quotas, without the calls.
+    /// The true state of all quotas, without the requests.
     pub(crate) fn truth(&mut self, now: UnixNanos) -> Vec<AccountQuotas> {
         for quota in self.quotas.iter_mut().chain(&mut self.direct) {
             quota.advance(now);

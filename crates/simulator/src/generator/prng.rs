@@ -1,4 +1,4 @@
-//! A small seeded random source, so that equal seeds give equal records on every platform.
+//! A small seeded random generator: equal seeds give equal records on every platform.
 
 /// xoshiro256++, seeded through `SplitMix64`.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Prng {
         result
     }
 
-    /// A number below `bound`; 0 when `bound` is 0. The bias is far below what a mix can show.
+    /// A number below `bound`; 0 if `bound` is 0. The bias is negligible.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
@@ -37,7 +37,7 @@ impl Prng {
         self.below(1000) < permille
     }
 
-    /// Spread evenly over the orders of magnitude between `low` and `high`, both at least 1.
+    /// Log-uniform between `low` and `high`, both at least 1.
     pub(crate) fn log_between(&mut self, low: u64, high: u64) -> u64 {
         let low_bits = low.max(1).ilog2();
         let high_bits = high.max(1).ilog2().max(low_bits);

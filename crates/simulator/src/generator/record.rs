@@ -1,4 +1,4 @@
-//! One usage record, written key by key in CPA's order.
+//! A usage record, with its keys in CPA's order.
 
 use std::cell::RefCell;
 
@@ -16,7 +16,7 @@ use crate::quota::Quota;
 use crate::version::CpaVersion;
 use cpa_exporter_core::model::{TokenQuality, Tokens, UnixNanos};
 
-/// Everything a record tells. Serialized as the object that CPA queues.
+/// All fields of a record. Serialized as the object that CPA queues.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) account: &'a Account,
@@ -25,7 +25,7 @@ pub(crate) struct Record<'a> {
     pub(crate) quota: &'a Quota,
     pub(crate) usage: Usage,
     pub(crate) fault: Option<Fault>,
-    /// When the quota resets for which the request is refused; else of no meaning.
+    /// Reset time of the quota that refuses the request; otherwise unused.
     pub(crate) reset: UnixNanos,
     pub(crate) started: UnixNanos,
     pub(crate) latency_ms: u64,
@@ -46,16 +46,16 @@ pub(crate) struct RequestId {
     pub(crate) random: u64,
 }
 
-/// How records are written: by version, zone and wished size.
+/// Format of records: version, zone and size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) version: CpaVersion,
     pub(crate) offset_minutes: i16,
-    /// Least size of a record in bytes, reached by padding; 0 for none.
+    /// Minimum size of a record in bytes, reached by padding; 0 for none.
     pub(crate) size: usize,
 }
 
-/// About the bytes of a record without its headers and error body.
+/// Approximate size of a record without headers and error body.
 const BARE: usize = 1_050;
 
 /// Writes the keys that a version has.
@@ -195,7 +195,7 @@ impl<'a> Record<'a> {
 impl RequestId {
     fn text(self, version: CpaVersion) -> String {
         if version.has(8, 0, 10) {
-            // UUIDv7: 48 bits of time, the rest at random.
+            // UUIDv7: 48 bits of time, then random bits.
             let high = self.started_ms << 16 | self.random >> 48;
             uuid(high, self.random, 7)
         } else {
@@ -211,7 +211,7 @@ fn uuid(high: u64, low: u64, version: u64) -> String {
     format!("{time:08x}-{middle:04x}-{version:04x}-{variant:04x}-{node:012x}")
 }
 
-/// The flat counts as a version names them.
+/// The flat counts with the keys of a version.
 struct FlatOf<'a>(&'a Flat, CpaVersion);
 
 impl Serialize for FlatOf<'_> {
@@ -261,7 +261,8 @@ struct Output {
 impl Breakdown {
     fn of(usage: &Usage) -> Self {
         let all = usage.tokens;
-        // Contradicting numbers leave CPA's buckets empty and put the whole total aside.
+        // For contradictory counts, CPA leaves its buckets empty and reports the total as
+        // unclassified.
         let kinds = if usage.quality == TokenQuality::Inconsistent {
             Tokens {
                 unclassified: all.total(),

@@ -1,4 +1,4 @@
-//! How CPA thinks of an account: switched off, being refreshed, or resting after a failure.
+//! CPA's state of an account: disabled, being refreshed, or in a cool-down after a failure.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use cpa_exporter_core::model::UnixNanos;
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
-/// What an account is doing where nothing failed.
+/// State of an account without failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
@@ -31,16 +31,16 @@ impl Phase {
     }
 }
 
-/// Whether the account is in use at all.
+/// Whether the account is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     On,
     Disabled,
-    /// Taken out of the pool; its number stays taken.
+    /// Removed from the pool; its number stays reserved.
     Removed,
 }
 
-/// A model's rest after a failure.
+/// Cool-down of a model after a failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest {
     pub(crate) fault: Fault,
@@ -51,16 +51,16 @@ pub(crate) struct Rest {
 pub(crate) struct Standing {
     pub(crate) service: Service,
     pub(crate) phase: Phase,
-    /// The upstream refuses its token.
+    /// Whether the upstream rejects its token.
     pub(crate) expired: bool,
-    /// Said to be out of service by an operator of the simulation.
+    /// Whether the simulation's operator has marked it unavailable.
     pub(crate) unavailable: bool,
     pub(crate) last_refresh: Option<UnixNanos>,
-    /// Until when the account is paid for.
+    /// End of the paid subscription.
     pub(crate) subscription_until: UnixNanos,
     pub(crate) created: UnixNanos,
     pub(crate) updated: UnixNanos,
-    /// Body of the last failure while a model of the account has failed last.
+    /// Body of the last failure, until the model that failed has a success.
     pub(crate) message: String,
     models: Vec<Option<Rest>>,
 }
@@ -81,7 +81,7 @@ impl Standing {
         }
     }
 
-    /// The pool of a demonstration: after the usual accounts come some in each other state.
+    /// The pool of a demo: after the usual accounts, some in each other state.
     pub(crate) fn seed_state(&mut self, number: usize, now: UnixNanos) {
         match number % 16 {
             3 => self.service = Service::Disabled,
@@ -95,18 +95,18 @@ impl Standing {
         self.last_refresh = Some(now);
     }
 
-    /// Whether CPA gives it no traffic at all.
+    /// Whether CPA sends it no traffic at all.
     pub(crate) fn is_off(&self) -> bool {
         self.service != Service::On || self.unavailable || self.phase == Phase::Pending
     }
 
-    /// Whether a model rests because its quota is used up.
+    /// Whether a model is in a cool-down because its quota is used up.
     pub(crate) fn rests(&self, model: usize, now: UnixNanos) -> bool {
         let rest = self.models.get(model).copied().flatten();
         rest.is_some_and(|rest| rest.fault == Fault::UsageLimit && is_ahead(rest.until, now))
     }
 
-    /// A request of the model succeeded, which ends its rest.
+    /// Records a success of the model, which ends its cool-down.
     pub(crate) fn succeed(&mut self, model: usize, now: UnixNanos) {
         if let Some(slot) = self.models.get_mut(model) {
             *slot = None;
@@ -117,7 +117,7 @@ impl Standing {
         self.updated = now;
     }
 
-    /// A request failed; `whole` is whether all models rest for it.
+    /// Records a failure; `whole` is whether all models get the cool-down.
     pub(crate) fn fail(&mut self, model: usize, rest: Rest, whole: bool, now: UnixNanos) {
         for (number, slot) in self.models.iter_mut().enumerate() {
             if whole || number == model {
@@ -127,7 +127,7 @@ impl Standing {
         self.updated = now;
     }
 
-    /// Ends all rests, as CPA does when it is told to reset its cool-down.
+    /// Ends all cool-downs, as CPA does on request.
     pub(crate) fn clear(&mut self, now: UnixNanos) {
         self.models.fill(None);
         self.message.clear();
@@ -148,7 +148,7 @@ impl Standing {
         self.service = if to { Service::Disabled } else { Service::On };
     }
 
-    /// CPA's own word for the state.
+    /// CPA's name of the state.
     pub(crate) fn status(&self) -> &'static str {
         if self.is_disabled() {
             "disabled"
@@ -159,12 +159,12 @@ impl Standing {
         }
     }
 
-    /// Whether no model may be used now.
+    /// Whether no model is usable now.
     pub(crate) fn is_unavailable(&self, now: UnixNanos) -> bool {
         self.unavailable || self.retry_after(now).is_some()
     }
 
-    /// When the first model may be used again, while all of them rest.
+    /// When the first model becomes usable, while all are in a cool-down.
     pub(crate) fn retry_after(&self, now: UnixNanos) -> Option<UnixNanos> {
         if self.is_disabled() {
             return None;
@@ -177,7 +177,7 @@ impl Standing {
         ends.and_then(|ends| ends.into_iter().min())
     }
 
-    /// Rests that go on, by model.
+    /// Active cool-downs by model.
     pub(crate) fn resting(&self, now: UnixNanos) -> impl Iterator<Item = (usize, Rest)> {
         let models = self.models.iter().enumerate();
         models.filter_map(move |(number, rest)| {

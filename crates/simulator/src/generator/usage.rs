@@ -1,4 +1,4 @@
-//! What a request consumed: drawn, told in a provider's flat counts, and known by kind.
+//! Token usage of a request: drawn at random, in a provider's flat counts, and by kind.
 
 use super::kinds::{Counting, Kind, Login};
 use super::prng::Prng;
@@ -17,11 +17,11 @@ pub(crate) struct Flat {
     pub(crate) total: u64,
 }
 
-/// Both sides of one request's tokens: what the record says and what can be known from it.
+/// Token counts of one request: those in the record and the true ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) flat: Flat,
-    /// The disjoint kinds a careful reader of the record must find.
+    /// The disjoint kinds that a correct decoder derives from the record.
     pub(crate) tokens: Tokens,
     pub(crate) quality: TokenQuality,
 }
@@ -50,7 +50,7 @@ impl Usage {
     };
 
     pub(crate) fn draw(kind: &Kind, version: CpaVersion, prng: &mut Prng) -> Self {
-        // Upstreams behind OpenAI-compatible providers are where odd numbers come from.
+        // OpenAI-compatible upstreams are the ones that report odd counts.
         if version.has(7, 2, 97) && kind.headers == super::kinds::HeaderSet::RateLimit {
             match prng.below(200) {
                 0 => return Self::only_total(prng),
@@ -96,8 +96,8 @@ impl Usage {
         }
     }
 
-    /// An upstream that counts reasoning beside the completion, which CPA calls inconsistent and
-    /// the total proves.
+    /// An upstream whose completion count excludes reasoning. CPA reports it as inconsistent; the
+    /// total proves it.
     fn reasoning_on_top(prng: &mut Prng) -> Self {
         let input = prng.log_between(64, 4_095);
         let output = prng.log_between(256, 2_047);
@@ -141,7 +141,7 @@ fn flat(kind: &Kind, version: CpaVersion, tokens: &Tokens) -> Flat {
             flat.output = tokens.output + tokens.reasoning;
             flat.cached = if read == 0 { write } else { read };
             flat.total = flat.input + flat.output;
-            // Before, a Claude total was input plus output only.
+            // In earlier versions, Claude's total was input plus output only.
             if version.has(7, 1, 26) {
                 flat.total += read + write;
             }
@@ -152,14 +152,14 @@ fn flat(kind: &Kind, version: CpaVersion, tokens: &Tokens) -> Flat {
             flat.total = flat.input + flat.output + flat.reasoning;
         }
     }
-    // OpenAI-style and Gemini records fill it since then.
+    // OpenAI-style and Gemini records contain it since this version.
     if !version.has(7, 2, 56) && kind.counting != Counting::Independent {
         flat.cache_read = 0;
     }
     flat
 }
 
-/// Whether CPA's success/failed counters know this kind of credential.
+/// Whether CPA's success and failure counters include this kind of credential.
 pub(crate) fn is_counted(kind: &Kind) -> bool {
     kind.login != Login::Keyless
 }

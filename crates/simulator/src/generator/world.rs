@@ -1,4 +1,4 @@
-//! The made-up pool behind the records: accounts, models and clients.
+//! The synthetic pool of the records: accounts, models and clients.
 
 use std::hash::Hasher;
 
@@ -38,7 +38,7 @@ pub(crate) struct Account {
     pub(crate) key: String,
     pub(crate) plan: &'static Plan,
     pub(crate) token_sha256: Option<String>,
-    /// Number of the first series; one follows for each model.
+    /// Number of the first series; each model has one.
     pub(crate) first_series: u32,
     pub(crate) models: Vec<Model>,
 }
@@ -66,7 +66,7 @@ pub(crate) struct World {
     pub(crate) accounts: Vec<Account>,
     pub(crate) clients: Vec<Client>,
     pub(crate) series: u32,
-    /// Models per account; 0 keeps each provider's own list.
+    /// Models per account; 0 means each provider's own list.
     models: usize,
     account_weights: Vec<u64>,
     client_weights: Vec<u64>,
@@ -90,7 +90,7 @@ impl World {
         world
     }
 
-    /// This world and one more account, whose number is the highest.
+    /// This world with an additional account, which gets the highest number.
     pub(crate) fn with(&self, kind: &'static Kind, plan: Option<&'static Plan>) -> Self {
         let mut world = self.clone();
         world.push(kind);
@@ -101,7 +101,7 @@ impl World {
         world
     }
 
-    /// This world with one account on another plan; its models stay, as its series do.
+    /// This world with a different plan of one account; its models and series stay.
     pub(crate) fn with_plan(&self, number: usize, plan: &'static Plan) -> Self {
         let mut world = self.clone();
         if let Some(account) = world.accounts.get_mut(number) {
@@ -135,7 +135,7 @@ impl World {
         draw(&self.client_weights, prng)
     }
 
-    /// Share of all traffic an account gets, in millionths.
+    /// An account's share of all traffic, in millionths.
     pub(crate) fn share(&self, number: usize) -> u64 {
         let upto = |n: usize| self.account_weights.get(n).copied().unwrap_or(0);
         let before = number.checked_sub(1).map_or(0, upto);
@@ -143,7 +143,7 @@ impl World {
         (upto(number) - before) * 1_000_000 / total.max(1)
     }
 
-    /// The next account of the same kind, for a retry; the same one when it is alone.
+    /// The next account of the same kind, for a retry; the same one if there is no other.
     pub(crate) fn sibling(&self, number: usize) -> usize {
         let Some(account) = self.accounts.get(number) else {
             return number;
@@ -279,7 +279,7 @@ fn client(number: usize) -> Client {
     }
 }
 
-/// Stands in for the SHA-256 of the original, which nobody can check from outside.
+/// Replaces CPA's SHA-256, which cannot be verified from outside.
 fn digest(seed: &str, part: u64) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6370_615f_7369_6d00, part);
     hasher.write(seed.as_bytes());

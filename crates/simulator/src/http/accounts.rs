@@ -1,4 +1,4 @@
-//! Credentials as management shows and switches them.
+//! Management routes that list and switch credentials.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(super) fn list_v0(call: &Call, core: &Core) -> Answer {
     Answer::json(200, &json!({ "files": files }))
 }
 
-/// Numbers of the auth files that a call asks for, sorted by name. Config keys are never listed.
+/// Numbers of the requested auth files, sorted by name. Config keys are never listed.
 pub(super) fn files(call: &Call, core: &Core, filtered: bool) -> Vec<usize> {
     let name = call.param("name").filter(|_| filtered);
     let index = call.param("auth_index").filter(|_| filtered);
@@ -104,7 +104,7 @@ fn id_token(number: usize, account: &Account, standing: &Standing) -> Value {
     })
 }
 
-/// As in the token's claims: whole seconds, and UTC as an offset.
+/// As in token claims: whole seconds, UTC as an offset.
 fn with_offset(time: UnixNanos) -> String {
     let whole = UnixNanos::from_millis(time.as_millis() / 1000 * 1000);
     rfc3339(whole).replace('Z', "+00:00")
@@ -117,7 +117,7 @@ struct KeyUsage {
     recent_requests: Vec<Bucket>,
 }
 
-/// By provider, then by `<base url>|<raw key>`; only config keys.
+/// By provider, then by `<base url>|<raw key>`; config keys only.
 pub(super) fn key_usage(core: &Core) -> Answer {
     let mut usage: BTreeMap<&str, BTreeMap<String, KeyUsage>> = BTreeMap::new();
     let world = core.world();
@@ -166,7 +166,7 @@ struct Status {
     disabled: Option<bool>,
 }
 
-/// Switches an auth file on or off, of which subscribers are told as of any change on disk.
+/// Enables or disables an auth file and notifies subscribers, as CPA does after any change on disk.
 pub(super) fn set_status(call: &Call, core: &Core) -> Answer {
     let Some(status) = call.json::<Status>() else {
         return Answer::error(400, "invalid request body");
@@ -197,7 +197,7 @@ struct Reset {
     auth_index: String,
 }
 
-/// Ends a cool-down in CPA; what the upstream counts as used stays used.
+/// Ends a cool-down in CPA; the upstream's usage stays.
 pub(super) fn reset(call: &Call, core: &Core) -> Answer {
     let index = call.json::<Reset>().map(|reset| reset.auth_index);
     let Some(index) = index.filter(|index| !index.is_empty()) else {

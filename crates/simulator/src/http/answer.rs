@@ -1,4 +1,4 @@
-//! Answers as Go's server frames them.
+//! Responses framed like those of Go's server.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::generator::json::bytes;
 
-/// Longer bodies go out chunked, as Go's server does when a handler sets no length.
+/// Longer bodies are chunked, as in Go's server if a handler sets no length.
 const BUFFERED: usize = 2048;
 
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub(crate) struct Answer {
     status: u16,
     content_type: Option<&'static str>,
     body: Bytes,
-    /// Break the body off in the middle.
+    /// Whether to truncate the body.
     cut: bool,
     pub(crate) hold: Hold,
     headers: Vec<(&'static str, String)>,
 }
 
-/// How long an answer is held back.
+/// How long a response is delayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     No,
@@ -57,7 +57,7 @@ impl Answer {
         }
     }
 
-    /// JSON text that is already written.
+    /// Already serialized JSON.
     pub(crate) fn raw_json(status: u16, body: impl Into<Bytes>) -> Self {
         Self {
             content_type: Some("application/json; charset=utf-8"),
@@ -97,7 +97,7 @@ impl Answer {
         self
     }
 
-    /// The connection ends after half of the body, before the chunk that would end it.
+    /// Closes the connection after half of the body, before its last chunk.
     pub(crate) fn cut(mut self) -> Self {
         self.cut = true;
         self
@@ -123,12 +123,12 @@ impl Answer {
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Cut>;
 
-/// The body of a reply that a fault cut.
+/// The body of a response that a fault truncated.
 #[derive(Debug, thiserror::Error)]
 #[error("cut by a fault")]
 pub(crate) struct Cut;
 
-/// One buffer, with its length told beforehand or in chunks.
+/// One buffer, either with a length or in chunks.
 fn body(data: Bytes, cut: bool) -> Body {
     if !cut && data.len() <= BUFFERED {
         return Full::new(data)
@@ -137,7 +137,7 @@ fn body(data: Bytes, cut: bool) -> Body {
     }
     let length = if cut { data.len() / 2 } else { data.len() };
     let data = stream::iter([Ok(Frame::data(data.slice(..length)))]);
-    // A pause lets hyper send what it has before it hears of the error.
+    // A pause lets hyper send its buffer before it receives the error.
     let end = stream::iter(cut.then_some(())).then(|()| async {
         tokio::task::yield_now().await;
         Err(Cut)

@@ -1,4 +1,4 @@
-//! `api-call`: asks an upstream in a credential's name.
+//! `api-call`: sends a request to an upstream with a credential.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::generator::world::Account;
 use crate::upstream::{self, Asked, Reply, Subject};
 use cpa_exporter_core::model::UnixNanos;
 
-/// After which CPA gives up on an upstream.
+/// CPA's time-out for an upstream.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Wanted {
     data: String,
 }
 
-/// What the upstream said, in the shape CPA wraps it in.
+/// The upstream's response in CPA's envelope.
 #[derive(Serialize)]
 struct Told {
     status_code: u16,
@@ -95,11 +95,11 @@ fn unknown(wanted: &Wanted, core: &Core) -> Answer {
     if token && core.config.version.has(8, 0, 0) {
         return Answer::error(400, "auth credential not found for auth_index");
     }
-    // The placeholder itself goes upstream, which knows no such token.
+    // CPA sends the placeholder itself, which the upstream rejects.
     Answer::json(200, &Told::from(Reply::unauthorized()))
 }
 
-/// The upstream's reply, counted; none where nobody answers at the address.
+/// The upstream's response, counted; `None` if no upstream has this URL.
 fn ask(wanted: &Wanted, url: &Url, number: usize, account: &Account, core: &Core) -> Option<Reply> {
     let now = core.now();
     let mut asked = Asked {
@@ -129,7 +129,7 @@ fn ask(wanted: &Wanted, url: &Url, number: usize, account: &Account, core: &Core
     Some(reply)
 }
 
-/// Whether the token is stale. CPA itself refreshes those of some providers before it asks.
+/// Whether the token is stale. CPA refreshes those of some providers before the request.
 fn is_refused(number: usize, account: &Account, now: UnixNanos, core: &Core) -> bool {
     let mut generator = core.generator();
     let Some(standing) = generator.pool.standing_mut(number) else {

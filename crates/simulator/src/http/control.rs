@@ -1,4 +1,4 @@
-//! Routes that no CPA has: what was handed out, and switches for faults. No key is asked for.
+//! Routes that CPA does not have: totals, and switches for faults. They need no key.
 
 mod accounts;
 

@@ -1,4 +1,4 @@
-//! Credentials as CPA 8 shows them, and its quota plugins. From CPA's sources; none was run.
+//! Credentials and quota plugins of CPA 8, from CPA's source; none was captured.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::quota::Quota;
 use crate::upstream::Reply;
 use cpa_exporter_core::model::UnixNanos;
 
-/// Plugins that read quotas, each by the provider it is for, and what people call that.
+/// Quota plugins: provider and display name.
 const PLUGINS: [(&str, &str); 2] = [("gemini-cli", "Gemini CLI"), ("devin", "Devin")];
 
 pub(super) fn list(call: &Call, core: &Core) -> Answer {
@@ -58,7 +58,7 @@ fn paging(call: &Call, name: &str, default: usize) -> Result<usize, Answer> {
     }
 }
 
-/// Adds what only v8 tells.
+/// Adds the fields that only v8 has.
 fn entry_v8(number: usize, core: &Core) -> Value {
     let mut entry = accounts::entry(number, core);
     let now = core.now();
@@ -81,7 +81,7 @@ fn entry_v8(number: usize, core: &Core) -> Value {
     entry
 }
 
-/// One entry for the credential where all of it rests, else one for each model that does.
+/// One entry for the credential if all models are in a cool-down, else one per model.
 fn cooldowns(account: &Account, standing: &Standing, now: UnixNanos) -> Vec<Value> {
     let resting: Vec<(usize, Rest)> = standing.resting(now).collect();
     let whole = resting.len() == account.models.len();
@@ -164,7 +164,7 @@ pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
     if reply.hangs { answer.never() } else { answer }
 }
 
-/// One group for each limit, with a bucket for each of its windows.
+/// One group per limit, with one bucket per window.
 fn normalized(account: &Account, quota: &Quota, now: UnixNanos) -> Value {
     let mut names: Vec<&str> = quota.limits().iter().map(|limit| limit.kind.name).collect();
     names.dedup();

@@ -1,4 +1,4 @@
-//! What the configuration shows: client keys, provider lists, the whole of it.
+//! Routes of the configuration: client keys, provider lists, and the whole configuration.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::generator::json::without_nulls;
 use crate::generator::kinds::Login;
 use crate::generator::world::{Account, World};
 
-/// Lists that carry a `proxy-url` in each entry.
+/// Lists whose entries have a `proxy-url`.
 const WITH_PROXY: [&str; 3] = ["codex-api-key", "claude-api-key", "xai-api-key"];
 const LISTS: [&str; 7] = [
     "gemini-api-key",
@@ -27,7 +27,7 @@ pub(super) fn client_keys(world: &World) -> Vec<&str> {
     clients.map(|client| client.key.as_str()).collect()
 }
 
-/// CPA's bounds: nothing below is the default, nothing above an hour.
+/// CPA's bounds: zero and below mean the default; an hour is the maximum.
 pub(super) fn retention(seconds: i64) -> Duration {
     match u64::try_from(seconds) {
         Ok(0) | Err(_) => Duration::from_mins(1),
@@ -67,7 +67,7 @@ pub(super) fn key_groups(provider: &str, core: &Core) -> Answer {
     Answer::json(200, &group)
 }
 
-/// The configuration as JSON, raw keys and all, without the parts CPA leaves out.
+/// The configuration as JSON, including raw keys, without the parts that CPA omits.
 pub(super) fn config(core: &Core) -> Answer {
     let world = configured(core);
     let mut all = json!({
@@ -134,7 +134,7 @@ fn configured(core: &Core) -> World {
     world
 }
 
-/// The array behind a list; `index` is whether entries tell their `auth-index`.
+/// The array of a list; `index` is whether entries contain their `auth-index`.
 fn entries(list: &str, world: &World, index: bool) -> Value {
     if list == "openai-compatibility" {
         return compat(world, index);
@@ -149,7 +149,7 @@ fn entries(list: &str, world: &World, index: bool) -> Value {
     keys.collect()
 }
 
-/// One entry for each provider with its keys, and one for each account without a key.
+/// One entry per provider with its keys, and one per account without a key.
 fn compat(world: &World, index: bool) -> Value {
     let mut entries: Vec<Value> = Vec::new();
     for account in of_list("openai-compatibility", world) {

@@ -1,4 +1,4 @@
-//! A request, read to its end and taken apart.
+//! A request, read completely and parsed.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::version::CpaVersion;
 
-/// Far above anything that is sent to management.
+/// Far above any real management request.
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// An unreadable body counts as an empty one.
+    /// An unreadable body counts as empty.
     pub(super) async fn read(request: Request<Incoming>) -> Self {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, LARGEST_BODY).collect().await;
@@ -47,7 +47,7 @@ impl Call {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The key as CPA looks for it: `Authorization`, with or without `Bearer`, then the other header.
+    /// The key in CPA's order: `Authorization`, with or without `Bearer`, then the other header.
     pub(super) fn key(&self) -> String {
         let authorization = self.header(AUTHORIZATION.as_str());
         let key = match authorization.split_once(' ') {
@@ -60,7 +60,7 @@ impl Call {
         key.to_owned()
     }
 
-    /// Whom strikes count against: before v8 whoever the forwarding headers name.
+    /// The client for the failure count; before v8, the forwarding headers decide.
     pub(super) fn client(&self, peer: IpAddr, version: CpaVersion) -> String {
         let peer = peer.to_canonical().to_string();
         if version.has(8, 0, 0) {

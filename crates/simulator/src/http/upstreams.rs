@@ -1,4 +1,4 @@
-//! Upstreams that are asked directly, below `/upstream/<provider>/`.
+//! Upstreams for direct requests, under `/upstream/<provider>/`.
 
 use hyper::header::AUTHORIZATION;
 
@@ -10,7 +10,7 @@ use crate::upstream::{self, Reply};
 pub(super) fn answer(call: &Call, path: &str, core: &Core) -> Answer {
     let (provider, path) = path.split_once('/').unwrap_or((path, ""));
     let authorization = call.header(AUTHORIZATION.as_str());
-    // GitHub says `token`, others say `Bearer`.
+    // GitHub uses `token`, others `Bearer`.
     let token = authorization.split_once(' ').map_or("", |(_, token)| token);
     let now = core.now();
     let mut account = provider;

@@ -1,4 +1,4 @@
-//! Management as CPA 6 and 7 have it, and 8 still has beside its own.
+//! Management API of CPA 6 and 7, which CPA 8 still serves, too.
 
 use hyper::Method;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
         (&Method::PATCH, "auth-files/status") => accounts::set_status(call, core),
         (&Method::GET, "api-key-usage") if version.has(6, 9, 47) => accounts::key_usage(core),
         (&Method::POST, "reset-quota") if version.has(7, 2, 22) => accounts::reset(call, core),
-        // Since about then, by CPA's sources.
+        // Since about this version, according to CPA's source.
         (&Method::GET, "quota/providers") if version.has(7, 3, 17) => {
             credentials::quota_providers()
         }
@@ -45,7 +45,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
     }
 }
 
-/// Pops, like a popper on RESP; nothing is taken when the count is refused.
+/// Pops, like a RESP popper; an invalid count pops nothing.
 pub(super) fn usage_queue(call: &Call, core: &Core) -> Answer {
     let count = match call.param("count") {
         None => Some(1),
@@ -65,7 +65,7 @@ pub(super) fn usage_queue(call: &Call, core: &Core) -> Answer {
         if serde_json::from_slice::<serde::de::IgnoredAny>(record).is_ok() {
             body.extend_from_slice(record);
         } else {
-            // CPA gives out what is no JSON as a string.
+            // CPA encodes an item that is not JSON as a string.
             let text = String::from_utf8_lossy(record);
             body.extend_from_slice(&serde_json::to_vec(&text).unwrap_or_default());
         }

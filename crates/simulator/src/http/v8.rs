@@ -1,4 +1,4 @@
-//! Management as CPA 8 has it.
+//! Management API of CPA 8.
 
 use hyper::Method;
 use serde_json::json;
@@ -19,7 +19,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
         (&Method::GET, "credentials") => credentials::list(call, core),
         (&Method::GET, "credentials/models") => accounts::models(call, core),
         (&Method::PATCH, "credentials/status") => accounts::set_status(call, core),
-        // Gone in 8.0.10, still there in 8.0.4.
+        // Removed in 8.0.10, present in 8.0.4.
         (&Method::GET, "credentials/quota/providers") if !core.config.version.has(8, 0, 10) => {
             credentials::quota_providers()
         }
@@ -54,7 +54,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
         (&Method::GET, path) => match path.strip_prefix("config/api-keys/") {
             Some(provider) => bare(lists::key_groups(provider, core)),
             None if path.starts_with("config/") => {
-                // A key at its default is not in the file, and the file is what is shown.
+                // The route returns the file, which omits keys at their default.
                 bare(Answer::json(404, &json!({ "error": "not_found" })))
             }
             None => Answer::empty(404),

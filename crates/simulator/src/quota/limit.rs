@@ -11,7 +11,7 @@ use super::Capacity;
 use crate::generator::prng::Prng;
 use cpa_exporter_core::model::UnixNanos;
 
-/// What the provider counts in.
+/// Unit of the provider's amounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -20,11 +20,11 @@ pub enum Unit {
     Tokens,
     Requests,
     Credits,
-    /// Hundredths of a US dollar.
+    /// US cents.
     Cents,
 }
 
-/// What of the traffic fills the limit.
+/// The part of the traffic that counts towards the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Counts {
@@ -33,15 +33,15 @@ pub(crate) enum Counts {
     Requests,
 }
 
-/// How long a window is and when the next one begins.
+/// Length of a window and start of the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Length {
-    /// So many seconds, one window right after the other.
+    /// Seconds; windows follow each other without a gap.
     Fixed(u64),
-    /// So many seconds from the first request after the last window's end.
+    /// Seconds from the first request after the previous window's end.
     FromUse(u64),
-    /// From the first of a month, UTC, to the first of the next.
+    /// Calendar month in UTC.
     Month,
 }
 
@@ -58,10 +58,10 @@ pub(crate) struct LimitKind {
     /// Parts of model names, one of which must occur; empty for all models.
     #[serde(default)]
     pub(crate) models: Vec<&'static str>,
-    /// What the provider calls 100 %, in its unit.
+    /// The provider's amount for 100 %, in its unit.
     #[serde(default = "hundred")]
     pub(crate) nominal: u64,
-    /// How many tenths of five hours' capacity it holds.
+    /// Capacity in tenths of the five-hour capacity.
     pub(crate) tenths: u64,
     /// Whether requests are refused once it is used up.
     #[serde(default = "yes")]
@@ -80,9 +80,9 @@ fn yes() -> bool {
 pub(crate) struct Limit {
     pub(crate) kind: &'static LimitKind,
     used: u64,
-    /// Tokens or requests that are 100 %.
+    /// Tokens or requests that equal 100 %.
     capacity: u64,
-    /// `None` while a window that begins with use has not begun.
+    /// `None` while a window that starts with its first request has not started.
     reset: Option<UnixNanos>,
     resets: u64,
 }
@@ -148,7 +148,7 @@ impl Limit {
         self.begin(now);
     }
 
-    /// Sets the used share, of which 1,000,000 is all.
+    /// Sets the used ratio in millionths.
     pub(crate) fn set_used(&mut self, millionths: u64, now: UnixNanos) {
         let used = u128::from(self.capacity) * u128::from(millionths) / 1_000_000;
         self.used = u64::try_from(used).unwrap_or(u64::MAX);
@@ -187,7 +187,7 @@ impl Limit {
         self.resets
     }
 
-    /// Used share in hundredths of a percent, at most 10,000.
+    /// Used ratio in hundredths of a percent, at most 10,000.
     pub(crate) fn basis_points(&self) -> u64 {
         self.share_of(10_000).min(10_000)
     }
@@ -196,12 +196,12 @@ impl Limit {
         self.basis_points() / 100
     }
 
-    /// Used share from 0 to 1, to four places.
+    /// Used ratio from 0 to 1, with four decimals.
     pub(crate) fn fraction(&self) -> f64 {
         f64::from(u32::try_from(self.basis_points()).unwrap_or(0)) / 10_000.0
     }
 
-    /// Used amount as the provider counts it; the last request may have gone over the limit.
+    /// Used amount in the provider's unit; the last request may have exceeded the limit.
     pub(crate) fn nominal_used(&self) -> u64 {
         self.share_of(self.kind.nominal)
     }
@@ -219,7 +219,7 @@ impl Limit {
         self.reset
     }
 
-    /// When it resets, or would if its window began now.
+    /// Reset time, or the one of a window that starts now.
     pub(crate) fn reset_from(&self, now: UnixNanos) -> UnixNanos {
         let length = Duration::from_secs(self.seconds());
         self.reset
@@ -234,14 +234,14 @@ impl Limit {
         }
     }
 
-    /// When the window that ends at its reset began.
+    /// Start of the window.
     pub(crate) fn start(&self, now: UnixNanos) -> UnixNanos {
         let length = i64::try_from(self.seconds()).unwrap_or(0) * 1_000_000_000;
         UnixNanos::new(self.reset_from(now).get().saturating_sub(length))
     }
 }
 
-/// Providers tell whole seconds, and a reset is compared with what they tell.
+/// Providers state whole seconds, and resets are compared with their values.
 fn whole_seconds(time: UnixNanos) -> UnixNanos {
     UnixNanos::new(time.get() / 1_000_000_000 * 1_000_000_000)
 }

@@ -1,4 +1,4 @@
-//! Which limits the plans of each provider have.
+//! The limits of each provider's plans.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::limit::LimitKind;
 
-/// A subscription: its name as the provider writes it, what it limits, and models only it has.
+/// A subscription: its name in the provider's form, its limits, and models that only it has.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(crate) models: Vec<(&'static str, &'static str)>,
 }
 
-/// An account that no CPA knows: its provider is asked directly, with a token of its own.
+/// An account outside CPA: its provider is requested directly, with a separate token.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Direct {
     pub(crate) provider: &'static str,
@@ -30,8 +30,8 @@ pub(crate) struct Direct {
 #[derive(Debug, Deserialize)]
 #[serde(bound = "'de: 'static")]
 struct Plans {
-    /// By provider; accounts of one take turns. `untold` is what an upstream limits that tells
-    /// nobody; records of some keys show the headers of a subscription.
+    /// By provider; accounts of one provider alternate. `untold` holds limits of upstreams without
+    /// a quota endpoint; records of some keys contain the headers of a subscription.
     plans: BTreeMap<String, Vec<Plan>>,
     direct: Vec<Direct>,
 }
@@ -54,7 +54,7 @@ fn plans(provider: &str, is_file: bool) -> &'static [Plan] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// The plan of a provider's account; accounts take turns.
+/// The plan of a provider's account; accounts alternate.
 pub(crate) fn plan_of(provider: &str, is_file: bool, ordinal: usize) -> &'static Plan {
     static NONE: Plan = Plan {
         name: "",
@@ -71,7 +71,7 @@ pub(crate) fn plan_named(provider: &str, is_file: bool, name: &str) -> Option<&'
         .find(|plan| plan.name == name)
 }
 
-/// The accounts that are asked directly.
+/// The accounts that are requested directly.
 pub(crate) fn direct() -> &'static [Direct] {
     &PLANS.direct
 }

@@ -1,4 +1,4 @@
-//! What is told about quotas to those who compare: the truth, and who asked for it how often.
+//! The true quotas for comparison in tests, and the number of requests for them.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use super::Quota;
 use super::limit::{Counts, Limit, Unit};
 use cpa_exporter_core::model::UnixNanos;
 
-/// All quotas as they stand, and the calls that asked providers for them.
+/// The state of all quotas, and the requests for them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Quotas {
-    /// The simulator's time in milliseconds since the epoch.
+    /// The simulated time in milliseconds since the epoch.
     pub now_ms: i64,
     pub accounts: Vec<AccountQuotas>,
 }
@@ -19,10 +19,10 @@ pub struct Quotas {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccountQuotas {
     pub provider: String,
-    /// `auth_index` of a CPA account, or the name of an account that is asked directly.
+    /// `auth_index` of a CPA account, or the name of an account outside CPA.
     pub account: String,
     pub plan: String,
-    /// `oauth`, `apikey` or `unknown` as in records; `direct` for those that no CPA knows.
+    /// `oauth`, `apikey` or `unknown` as in records; `direct` for accounts outside CPA.
     pub login: &'static str,
     pub limits: Vec<LimitQuota>,
     /// By endpoint: host and path.
@@ -35,31 +35,31 @@ pub struct LimitQuota {
     pub limit: String,
     pub window: String,
     pub window_seconds: u64,
-    /// Whether `used` and `capacity` are tokens or requests of the traffic.
+    /// Whether `used` and `capacity` are tokens or requests.
     pub counts: &'static str,
     pub used: u64,
     pub capacity: u64,
-    /// May be above 1 by the last request.
+    /// May exceed 1 by the last request.
     pub used_ratio: f64,
-    /// What the provider calls 100 %.
+    /// The provider's amount for 100 %.
     pub nominal: u64,
     pub nominal_unit: Unit,
-    /// Absent while a window that begins with use has not begun.
+    /// Absent while a window that starts with its first request has not started.
     pub reset_ms: Option<i64>,
     /// Windows that ended since the start of the simulator.
     pub resets: u64,
 }
 
-/// Calls of one endpoint in the name of one account.
+/// Requests to one endpoint for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Calls {
     pub calls: u64,
-    /// Calls by the status that was answered; those that hang have none.
+    /// Requests by status of the response; requests without a response are not included.
     pub statuses: BTreeMap<u16, u64>,
     pub last_ms: i64,
-    /// Least time between two calls, by the simulator's clock.
+    /// Minimum time between two requests, by the simulated clock.
     pub shortest_gap_ms: Option<i64>,
-    /// A gap of two times cut to milliseconds could be one too short.
+    /// With times in milliseconds, a gap could be one too short.
     #[serde(skip)]
     last: UnixNanos,
 }
@@ -108,7 +108,7 @@ impl LimitQuota {
     }
 }
 
-/// Counts the calls to providers' quota endpoints.
+/// Counts the requests to providers' quota endpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     /// By account, then by endpoint.
@@ -138,7 +138,7 @@ impl Meter {
         }
     }
 
-    /// Calls of an endpoint so far.
+    /// Number of requests to an endpoint so far.
     pub(crate) fn before(&self, account: &str, endpoint: &str) -> u64 {
         let endpoints = self.calls.get(account);
         let calls = endpoints.and_then(|endpoints| endpoints.get(endpoint));

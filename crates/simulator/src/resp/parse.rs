@@ -1,22 +1,22 @@
-//! CPA's reading of RESP commands: arrays of bulk strings, simple strings and integers.
+//! Parses RESP commands like CPA: arrays of bulk strings, simple strings and integers.
 //!
-//! An error is found as soon as the bytes that show it are there, as with CPA's reader.
+//! An error is detected as soon as its bytes have arrived, as in CPA.
 
-/// What the bytes at hand amount to.
+/// Result of parsing the buffered bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     Command {
         args: Vec<String>,
         used: usize,
     },
-    /// More bytes are needed. If none come, CPA names the error only inside a bulk string.
+    /// More bytes are needed. If none arrive, CPA reports the error only inside a bulk string.
     Incomplete {
         inside_bulk: bool,
     },
     ProtocolError,
 }
 
-/// Why an argument could not be read.
+/// Reason why an argument cannot be parsed.
 #[derive(Debug)]
 enum Stop {
     Incomplete { inside_bulk: bool },
@@ -101,7 +101,7 @@ impl Cursor<'_> {
             .map_err(|_not_a_number| Stop::ProtocolError)
     }
 
-    /// Up to the line feed, whether or not a carriage return stands before it.
+    /// Up to the line feed, with or without a preceding carriage return.
     fn line(&mut self) -> Result<String, Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
@@ -125,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_come_in_several_shapes() {
+    fn arguments_have_several_forms() {
         let parsed = parse(b"*4\r\n$4\r\nLPOP\r\n+usage\r\n:5\r\n$-1\r\nrest");
         let args = ["LPOP", "usage", "5", ""].map(str::to_owned).to_vec();
         assert_eq!(parsed, Parsed::Command { args, used: 31 });
     }
 
     #[test]
-    fn errors_do_not_wait_for_the_rest() {
+    fn errors_are_detected_without_further_bytes() {
         assert_eq!(parse(b"$4\r\nPING\r\n"), Parsed::ProtocolError);
         assert_eq!(parse(b"*-1\r\n"), Parsed::ProtocolError);
         assert_eq!(parse(b"*2\r\n$x\r\n"), Parsed::ProtocolError);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_begun_bulk_string_is_an_unexpected_end() {
+    fn only_an_incomplete_bulk_string_is_an_unexpected_end() {
         let inside = |bytes: &[u8]| parse(bytes) == Parsed::Incomplete { inside_bulk: true };
         assert!(inside(b"*1\r\n$4\r\nPI"));
         assert!(inside(b"*1\r\n$4\r\nPING\r"));

@@ -1,4 +1,4 @@
-//! A connection in subscription mode: messages as they come, and the few commands still allowed.
+//! A connection in subscription mode: messages, and the few commands that are still allowed.
 
 use std::io;
 
@@ -11,8 +11,7 @@ use super::{Connection, Next, write};
 use crate::core::Core;
 use crate::queue::{self, Channel};
 
-/// Removes the subscriber however the connection ends. What is in its buffer by then reaches
-/// nobody, as in CPA.
+/// Removes the subscriber when the connection ends. The rest of its buffer is lost, as in CPA.
 struct Subscribed<'a> {
     core: &'a Core,
     channel: Channel,
@@ -71,7 +70,7 @@ where
     write::integer(&mut out, 1);
     send(&mut writer, &mut out).await?;
     loop {
-        // Commands that are already here come first; the rest is whatever happens next.
+        // Buffered commands come first.
         let next = commands(&mut buffered, &mut out, name);
         send(&mut writer, &mut out).await?;
         if let Next::Close = next {
@@ -103,7 +102,7 @@ where
     writer.shutdown().await
 }
 
-/// Answers all complete commands.
+/// Replies to all complete commands.
 fn commands(buffered: &mut BytesMut, out: &mut Vec<u8>, channel: &str) -> Next {
     loop {
         match parse(buffered) {

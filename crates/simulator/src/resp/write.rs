@@ -1,4 +1,4 @@
-//! Replies in RESP2 as CPA writes them.
+//! RESP2 replies in CPA's form.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What Anthropic tells about a Claude subscription.
+//! Anthropic's responses for a Claude subscription.
 
 use serde_json::{Value, json};
 
@@ -25,14 +25,14 @@ pub(super) fn answer(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
     }
     let known = asked.header("user-agent");
     let known = known.is_some_and(|agent| agent.starts_with("claude-code/"));
-    // Clients that do not say so fall into a bucket that is empty almost at once.
+    // Clients with another user agent share a small rate limit, used up almost at once.
     if !known && asked.before > 0 {
         return Some(throttled());
     }
     Some(Reply::ok(&usage(of)))
 }
 
-/// Early resets in stock, told to no other program than Claude Code.
+/// Available early resets, returned to Claude Code only.
 fn resets(asked: &Asked<'_>) -> Value {
     let agent = asked.header("user-agent");
     let known = agent.is_some_and(|agent| agent.starts_with("claude-cli/"));
@@ -96,8 +96,8 @@ fn usage(of: &Subject<'_>) -> Value {
     usage
 }
 
-/// A session that has not begun has no reset. Its reset was seen with microseconds, and so differs
-/// a little from the one in the headers.
+/// A session that has not started has no reset time. Captured reset times have microseconds, so
+/// they differ slightly from those in the headers.
 fn session(limit: &Limit) -> Value {
     let reset = limit.reset().map(rfc3339);
     let reset = reset.map(|reset| reset.replace('Z', ".123456+00:00"));

@@ -1,4 +1,4 @@
-//! What `ChatGPT` tells about a Codex subscription.
+//! `ChatGPT`'s responses for a Codex subscription.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) fn answer(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
         let none = json!({ "available_count": 0, "credits": [] });
         return Some(Reply::ok(&none));
     }
-    // Spends what its owner has; nobody who only looks may ask for it.
+    // This request spends the owner's credit; the exporter must not send it.
     asked
         .is("POST", "/backend-api/wham/rate-limit-reset-credits/consume")
         .then(|| Reply::json(403, &json!({ "detail": "no credit to spend" })))
@@ -46,7 +46,7 @@ fn usage(of: &Subject<'_>) -> Value {
     usage
 }
 
-/// A block is refused as a whole, whichever of its windows is used up.
+/// A block is refused as a whole if any of its windows is used up.
 fn block(limits: &[&Limit], now: UnixNanos) -> Value {
     let (first, second) = (limits.first(), limits.get(1));
     let reached = limits.iter().any(|limit| limit.is_used_up());

@@ -1,4 +1,4 @@
-//! Quota endpoints that are asked without CPA: Copilot, Kiro and one of no provider in particular.
+//! Quota endpoints that are requested without CPA: Copilot, Kiro and a generic one.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Reply, millis, percent, reset, seconds};
 use crate::quota::{Direct, Limit, Quota};
 use cpa_exporter_core::model::UnixNanos;
 
-/// The answer to a call of `path` below the upstream's own address.
+/// The response to a request of `path` under the upstream's own URL.
 pub(crate) fn answer(
     of: &Direct,
     method: &str,
@@ -51,7 +51,7 @@ fn copilot(of: &Direct, quota: &Quota, now: UnixNanos) -> Value {
     })
 }
 
-/// The free plan tells what is left, under a name that sounds like what is used.
+/// The free plan reports remaining amounts, under a name that suggests used ones.
 fn copilot_free(quota: &Quota, now: UnixNanos) -> Value {
     let of = |name| quota.get(name, "monthly");
     let all = |name| of(name).map(|limit| limit.kind.nominal);

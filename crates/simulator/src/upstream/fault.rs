@@ -1,4 +1,4 @@
-//! What goes wrong with providers' quota answers on demand.
+//! Injected faults of providers' quota responses.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Number, Value, json};
 use super::Reply;
 use crate::faults::{QuotaFault, QuotaFaultMode};
 
-/// A body far beyond what any provider sends.
+/// A body far larger than any provider's.
 const HUGE: usize = 10 * 1024 * 1024;
 /// The last second of the year 9999.
 const YEAR_9999: i64 = 253_402_300_799;
@@ -28,7 +28,7 @@ impl QuotaFaults {
         };
     }
 
-    /// The fault that hits an answer which is known by these names, most special first.
+    /// The fault for a response with these names, most specific first.
     pub(crate) fn take(&mut self, names: [&str; 3]) -> Option<QuotaFault> {
         let mut names = names.into_iter().chain(["*"]);
         let name = names.find(|name| self.0.contains_key(*name))?;
@@ -45,7 +45,7 @@ impl QuotaFaults {
 }
 
 impl QuotaFault {
-    /// What becomes of an answer.
+    /// Applies the fault to a response.
     pub(crate) fn apply(&self, provider: &str, reply: Reply) -> Reply {
         match self.mode {
             QuotaFaultMode::Unauthorized => Reply::unauthorized(),
@@ -104,7 +104,7 @@ fn error_inside(provider: &str) -> Value {
     }
 }
 
-/// The answer with every number, and every text that is one, replaced.
+/// The response with every number, and every numeric text, replaced.
 fn changed(reply: Reply, number: &dyn Fn(f64) -> Value) -> Reply {
     edited(reply, &|value| {
         let as_text = value.as_str().and_then(|text| text.parse::<f64>().ok());
@@ -125,7 +125,7 @@ fn far_future(reply: Reply) -> Reply {
     edited(reply, &|value| match value {
         Value::String(text) if is_time(text) => Some(Value::from("9999-12-31T23:59:59Z")),
         Value::Number(number) => match number.as_i64()? {
-            // Milliseconds, and seconds, of a time in this century.
+            // A time of this century in milliseconds, or in seconds.
             1_000_000_000_000.. => Some(Value::from(YEAR_9999 * 1000)),
             1_000_000_000.. => Some(Value::from(YEAR_9999)),
             _ => None,

@@ -1,4 +1,4 @@
-//! What Google's Code Assist tells about Antigravity and Gemini CLI subscriptions.
+//! Google Code Assist's responses for Antigravity and Gemini CLI subscriptions.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use super::{Asked, Reply, Subject, remaining, reset};
 use crate::quota::Limit;
 use cpa_exporter_core::model::UnixNanos;
 
-/// Which project an auth file belongs to.
+/// The project of an auth file.
 const PROJECT: &str = "vproj-fake";
 
 pub(super) fn antigravity(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
     if asked.is("POST", "/v1internal:loadCodeAssist") {
-        // Everybody's current tier is the free one; what is paid for stands beside it.
+        // The current tier is the free one for all accounts; the paid one is a separate field.
         return Some(Reply::ok(&tiers("free-tier", of.account.plan.name)));
     }
     if asked.is("POST", "/v1internal:fetchAvailableModels") {
@@ -40,7 +40,7 @@ pub(super) fn antigravity(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> 
     Some(Reply::ok(&json!({ "groups": groups })))
 }
 
-/// The short window is of no matter once the week is used up, and is marked so.
+/// The short window does not apply once the week is used up, and is marked so.
 fn bucket(limit: &Limit, week_used_up: bool, now: UnixNanos) -> Value {
     let (name, span) = (limit.kind.name, limit.kind.window);
     let title = if span == "5h" {

@@ -1,4 +1,4 @@
-//! What GLM and `MiniMax` tell about coding plans, which are API keys in CPA.
+//! Responses of GLM and `MiniMax` for coding plans, which are API keys in CPA.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn glm_row(limit: &Limit, now: UnixNanos) -> Value {
         return row;
     };
     if kind != "TOKENS_LIMIT" {
-        // The limit is called usage here, and what is used the current value.
+        // The limit is named `usage` here, and the used amount `currentValue`.
         map.insert("usage".to_owned(), limit.kind.nominal.into());
         map.insert("currentValue".to_owned(), limit.nominal_used().into());
         map.insert("remaining".to_owned(), limit.nominal_left().into());
@@ -42,7 +42,7 @@ fn glm_row(limit: &Limit, now: UnixNanos) -> Value {
         let details = json!([{ "modelCode": "search-prime", "usage": limit.nominal_used() }]);
         map.insert("usageDetails".to_owned(), details);
     }
-    // An idle window names no reset.
+    // An idle window has no reset time.
     if limit.reset().is_some() {
         let reset = millis(limit.reset_from(now));
         map.insert("nextResetTime".to_owned(), reset.into());
@@ -61,7 +61,7 @@ pub(super) fn minimax(asked: &Asked<'_>, of: &Subject<'_>) -> Option<Reply> {
         of.quota.get("general", "5h")?,
         of.quota.get("general", "weekly")?,
     );
-    // The count is what is used on the newest path, and what is left on the older ones.
+    // The count is the used amount on the newest path, and the remaining one on older paths.
     let count = |limit: &Limit| {
         if path.contains("token_plan") {
             limit.nominal_used()

@@ -1,4 +1,4 @@
-//! What Kimi Code tells: numbers as strings, in units of which a plan has a hundred.
+//! Kimi Code's responses: numbers as strings, a plan has 100 units.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What xAI tells: the week in percent, the month in cents.
+//! xAI's responses: the week in percent, the month in cents.
 
 use serde_json::{Value, json};
 

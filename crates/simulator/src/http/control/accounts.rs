@@ -1,6 +1,6 @@
-//! Adds, changes and removes accounts while traffic flows.
+//! Adds, changes and removes accounts during traffic.
 //!
-//! CPA notices a changed file or configuration by itself and tells subscribers; so it is here.
+//! As CPA does after a change of its files or configuration, notifies subscribers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct NewAccount {
     plan: Option<String>,
 }
 
-/// What is to be different; absent keys change nothing.
+/// A change; absent keys change nothing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
@@ -39,15 +39,15 @@ struct Change {
     unavailable: Option<bool>,
     #[serde(default)]
     phase: Option<Phase>,
-    /// Whether the upstream refuses the token.
+    /// Whether the upstream rejects the token.
     #[serde(default)]
     expired: Option<bool>,
-    /// Let the token be refreshed, as CPA does in the background.
+    /// Refresh the token, as CPA does in the background.
     #[serde(default)]
     refresh: bool,
     #[serde(default)]
     subscription_until_ms: Option<i64>,
-    /// Used shares by `<limit>/<window>`, 1 for all.
+    /// Used ratios by `<limit>/<window>`; 1 = fully used.
     #[serde(default)]
     used: BTreeMap<String, f64>,
 }
@@ -76,7 +76,7 @@ pub(super) fn add(call: &Call, core: &Core) -> Answer {
         let mut generator = core.generator();
         let number = generator.pool.add(kind, plan, now);
         let world = Arc::clone(&generator.pool.world);
-        // Before the first record of the new account can be made.
+        // Before the new account can produce its first record.
         core.queue().oracle.grow(&world);
         (number, world)
     };
