@@ -218,3 +218,31 @@ fn counters_of_two_credentials_with_one_alias_are_summed() {
     assert_eq!(work("cpa_tokens_total"), one(22_000.0));
     assert_eq!(work("cpa_list_value_usd_total"), one(0.4));
 }
+
+#[test]
+fn failures_have_the_reason_of_the_one_table() {
+    let page = page(&case("failure-reasons.jsonl"));
+    let mut reasons = BTreeMap::new();
+    for (name, count) in &page {
+        let Some(labels) = name.strip_prefix("cpa_request_failures_total{") else {
+            continue;
+        };
+        let label = |label: &str| {
+            let (_, rest) = labels.split_once(&format!("{label}=\"")).unwrap();
+            rest.split_once('"').unwrap().0.to_owned()
+        };
+        if count != "0" {
+            reasons.insert((label("model"), label("code"), label("reason")), &**count);
+        }
+    }
+    let expected = [
+        ("m1", "400", "auth"),
+        ("m2", "400", "quota"),
+        ("m4", "403", "billing"),
+    ];
+    let expected = expected.map(|(model, code, reason)| {
+        let key = (model.to_owned(), code.to_owned(), reason.to_owned());
+        (key, "1")
+    });
+    assert_eq!(reasons, BTreeMap::from(expected));
+}
