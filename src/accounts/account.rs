@@ -1,4 +1,4 @@
-//! One account, and what its reported state means at a point in time.
+//! An account, and its state at a given time.
 
 use secrecy::SecretString;
 
@@ -9,18 +9,18 @@ use crate::model::{AuthType, FailureReason, UnixNanos};
 /// Whether CPA uses the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Also when CPA leaves one model alone for a while, or waits a minute for an upstream in trouble,
-    /// which says nothing of the account.
+    /// Includes an account with a cool-down of a single model, and an account for key failing
+    /// upstream CPA waits a minute.
     Active,
-    /// CPA waits for a quota or a rate limit.
+    /// A quota or rate limit cool-down is active.
     Cooling,
-    /// Somebody has to look: the login is refused, the account banned, the plan unpaid, or CPA
-    /// gives no reason that is known.
+    /// Needs intervention: the login is refused, the account banned, the plan unpaid, or CPA states
+    /// no known reason.
     Error,
     Disabled,
     /// Not ready yet, or its token is being refreshed.
     Pending,
-    /// CPA does not tell, as for the keys of its configuration.
+    /// CPA does not report a state, as for configured API keys.
     Unknown,
 }
 
@@ -47,13 +47,13 @@ impl Status {
         }
     }
 
-    /// Whether CPA would give the account a request now.
+    /// Whether CPA would send the account a request now.
     pub const fn is_up(self) -> bool {
         matches!(self, Self::Active | Self::Unknown)
     }
 }
 
-/// What a cool-down keeps CPA from using.
+/// What a cool-down applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     Credential,
@@ -78,7 +78,7 @@ pub struct Cooldown {
     pub until: UnixNanos,
 }
 
-/// Quota headers of an account's last answer, as CPA keeps them since 7.3.
+/// Quota headers of an account's last response, which CPA stores since 7.3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuotaSignals {
     pub observed_at: Option<UnixNanos>,
@@ -86,7 +86,7 @@ pub struct QuotaSignals {
     pub headers: Vec<(Box<str>, Box<str>)>,
 }
 
-/// What CPA itself calls the state.
+/// The state that CPA reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reported {
     Active,
@@ -109,11 +109,11 @@ impl Reported {
     }
 }
 
-/// A credential that CPA lists.
+/// A credential in CPA's list.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "as CPA's list has them, in any combination"
+    reason = "CPA's list has them in any combination"
 )]
 pub struct Account {
     /// CPA's index of the credential, the same as in records.
@@ -121,27 +121,27 @@ pub struct Account {
     /// The credential's own provider; records name the executor's.
     pub provider: Box<str>,
     pub auth_type: AuthType,
-    /// For a person who looks for it; never an address, never a key.
+    /// For display; never contains an address or a key.
     pub name_masked: Box<str>,
-    /// Kept only if it is to be shown.
+    /// Kept only if addresses are exposed.
     pub email: Option<SecretString>,
     pub plan: Option<Box<str>>,
     pub status: Status,
     pub(super) last_failure: Option<LastFailure>,
-    /// CPA has served with the account since its last failure.
+    /// Whether CPA has had a success with the account since its last failure.
     pub(super) served_since: bool,
     pub disabled: bool,
     pub unavailable: bool,
-    /// Those that are not over.
+    /// Active cool-downs.
     pub cooldowns: Vec<Cooldown>,
     pub next_retry: Option<UnixNanos>,
     pub last_refresh: Option<UnixNanos>,
     pub updated_at: Option<UnixNanos>,
     pub subscription_end: Option<UnixNanos>,
-    /// Results since CPA's start; `None` where CPA does not count.
+    /// Results since CPA's start; `None` if CPA does not count them.
     pub success: Option<u64>,
     pub failed: Option<u64>,
-    /// Of a configured key; without user, password and query.
+    /// Base URL of a configured key, without user, password and query.
     pub base_url: Option<Box<str>>,
     pub chatgpt_account_id: Option<SecretString>,
     pub project_id: Option<Box<str>>,
@@ -149,13 +149,13 @@ pub struct Account {
     pub quota_signals: Option<QuotaSignals>,
     /// v8 only, by model.
     pub model_signals: Vec<(Box<str>, QuotaSignals)>,
-    /// v8 only: CPA itself has a way to ask for the quota.
+    /// v8 only: CPA can request the quota itself.
     pub supports_quota: bool,
     pub(super) reported: Reported,
 }
 
 impl Account {
-    /// An account of which nothing else is known.
+    /// An account with unknown state.
     pub(super) fn new(auth_index: Box<str>, provider: Box<str>, auth_type: AuthType) -> Self {
         Self {
             auth_index,
@@ -186,61 +186,62 @@ impl Account {
         }
     }
 
-    /// Adds a cool-down, or puts the end of a known one off.
-    pub(super) fn cool(&mut self, cooldown: Cooldown) {
+    /// Adds a cool-down, or replaces the one of the same scope.
+    pub(super) fn add_cooldown(&mut self, cooldown: Cooldown) {
         self.cooldowns.retain(|known| known.scope != cooldown.scope);
         self.cooldowns.push(cooldown);
     }
 
-    /// Drops what is over at `now` and says what remains. True when that changed anything.
+    /// Drops expired cool-downs and updates the status. Returns true if anything changed.
     pub(super) fn settle(&mut self, now: UnixNanos) -> bool {
         let before = (self.status, self.cooldowns.len(), self.next_retry);
         self.cooldowns.retain(|cooldown| cooldown.until > now);
         if self.next_retry.is_some_and(|at| at <= now) {
-            // CPA takes its word back only when it uses the account again.
+            // CPA resets this flag only when it uses the account again.
             self.next_retry = None;
             self.unavailable = false;
         }
-        self.status = self.judge();
+        self.status = self.derive_status();
         before != (self.status, self.cooldowns.len(), self.next_retry)
     }
 
-    fn judge(&self) -> Status {
+    fn derive_status(&self) -> Status {
         match self.reported {
             _ if self.disabled => Status::Disabled,
             Reported::Disabled => Status::Disabled,
-            _ if self.rests() && self.needs_somebody() => Status::Error,
-            _ if self.rests() && !self.is_transient() => Status::Cooling,
+            _ if self.is_unavailable() && self.needs_intervention() => Status::Error,
+            _ if self.is_unavailable() && !self.is_transient() => Status::Cooling,
             Reported::Pending => Status::Pending,
-            // One model failed and CPA goes on with the others, unless the whole is in doubt.
+            // A single model failed and CPA uses the others, unless the whole account may be
+            // affected.
             Reported::Error if self.served_since => Status::Active,
-            Reported::Error if self.needs_somebody() || self.is_in_doubt() => Status::Error,
+            Reported::Error if self.needs_intervention() || self.is_unclassified() => Status::Error,
             Reported::Error | Reported::Active => Status::Active,
             Reported::Unknown => Status::Unknown,
         }
     }
 
-    /// Reasons of the cool-downs of the whole.
+    /// Reasons of the cool-downs of the whole credential.
     fn whole(&self) -> impl Iterator<Item = CooldownReason> {
         let whole = |cooldown: &&Cooldown| cooldown.scope == Scope::Credential;
         let cooldowns = self.cooldowns.iter().filter(whole);
         cooldowns.map(|cooldown| cooldown.reason)
     }
 
-    /// CPA calls the whole unavailable.
-    fn rests(&self) -> bool {
+    /// Whether CPA does not use the credential at all.
+    fn is_unavailable(&self) -> bool {
         self.unavailable || self.whole().next().is_some()
     }
 
-    fn needs_somebody(&self) -> bool {
+    fn needs_intervention(&self) -> bool {
         let last = self.last_failure.map(|failure| failure.cooldown);
         last.into_iter()
             .chain(self.whole())
-            .any(CooldownReason::needs_somebody)
+            .any(CooldownReason::needs_intervention)
     }
 
-    /// The upstream is in trouble, not the account. CPA goes on with models that have not failed; where
-    /// all that were ever used have, it waits a minute.
+    /// Whether the upstream fails, not the account. CPA still uses models that have not failed; if
+    /// all used models have failed, it waits a minute.
     fn is_transient(&self) -> bool {
         let transient = CooldownReason::TransientError;
         match self.last_failure {
@@ -250,13 +251,13 @@ impl Account {
         }
     }
 
-    /// Nothing tells what the last failure was about.
-    fn is_in_doubt(&self) -> bool {
+    /// The reason of the last failure is unknown.
+    fn is_unclassified(&self) -> bool {
         let reason = self.last_failure.map(|failure| failure.reason);
         matches!(reason, None | Some(FailureReason::Other))
     }
 
-    /// The next time at which [`Self::settle`] has something to do.
+    /// The next time at which [`Self::settle`] changes the state.
     pub(super) fn next_change(&self) -> Option<UnixNanos> {
         let ends = self.cooldowns.iter().map(|cooldown| cooldown.until);
         ends.chain(self.next_retry).min()

@@ -1,4 +1,4 @@
-//! The accounts between two looks: what CPA listed last, and what has been heard since.
+//! The current accounts: CPA's latest list, updated by the failures since.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,15 +10,16 @@ use super::key_lists::{KeyAccount, KeyList, Usage};
 use super::last_failure::LastFailure;
 use crate::model::UnixNanos;
 
-/// CPA may round the end of a cool-down in one place and not in another.
+/// CPA rounds the end of a cool-down in some responses only.
 const SAME_END: Duration = Duration::from_secs(1);
 
-/// What one look at CPA brought. A part that could not be had is `None`: the last one stays.
+/// Result of reading CPA's lists. A list that could not be read is `None`: the previous one stays.
 #[derive(Debug, Default)]
 pub(super) struct AccountsSnapshot {
     pub(super) files: Vec<Account>,
-    /// Whether the list of files tells all cool-downs, so that none heard before is to be kept.
-    pub(super) tells_cooldowns: bool,
+    /// Whether the list of credentials contains all cool-downs, so that none is kept from earlier
+    /// events.
+    pub(super) has_all_cooldowns: bool,
     pub(super) keys: Vec<(KeyList, Option<Vec<KeyAccount>>)>,
     pub(super) usage: Option<Usage>,
 }
@@ -27,15 +28,15 @@ pub(super) struct AccountsSnapshot {
 pub(super) struct AccountSet {
     files: Vec<Account>,
     keys: Vec<(KeyList, Vec<KeyAccount>)>,
-    /// Accounts of which a failure was heard since the last look, and from a CPA that may run still.
-    heard: HashSet<Box<str>>,
+    /// Accounts with a failure event since the latest snapshot, unless CPA has restarted since.
+    failed_since: HashSet<Box<str>>,
 }
 
-/// Accounts by index, as they were before a look.
+/// Accounts by index, before a snapshot was applied.
 type Before = HashMap<Box<str>, Account>;
 
 impl AccountSet {
-    pub(super) fn take(&mut self, snapshot: AccountsSnapshot, now: UnixNanos) {
+    pub(super) fn apply(&mut self, snapshot: AccountsSnapshot, now: UnixNanos) {
         let before: Before = self
             .accounts_mut()
             .map(|account| (account.auth_index.clone(), account.clone()))
@@ -49,10 +50,11 @@ impl AccountSet {
         }
         for account in &mut self.files {
             if let Some(old) = before.get(&account.auth_index) {
-                // What was heard since the last look can be newer than what the counts tell.
-                let serves = account.success > old.success && !self.heard.contains(&old.auth_index);
-                keep_failure(account, old, snapshot.tells_cooldowns, serves);
-                if !snapshot.tells_cooldowns {
+                // A failure event since the latest snapshot can be newer than the counts.
+                let serves =
+                    account.success > old.success && !self.failed_since.contains(&old.auth_index);
+                keep_failure(account, old, snapshot.has_all_cooldowns, serves);
+                if !snapshot.has_all_cooldowns {
                     keep_model_cooldowns(account, old);
                 }
                 keep_reasons(account, old);
@@ -63,32 +65,32 @@ impl AccountSet {
         self.settle(now);
     }
 
-    /// Applies a failure. False when CPA does not list its account.
-    pub(super) fn hear(&mut self, event: &ErrorEvent, now: UnixNanos) -> bool {
+    /// Applies a failure. Returns false if CPA does not list its account.
+    pub(super) fn record_failure(&mut self, event: &ErrorEvent, now: UnixNanos) -> bool {
         let is_it = |account: &&mut Account| account.auth_index == event.auth_index;
         if let Some(file) = self.files.iter_mut().find(is_it) {
             event.apply(file);
             file.settle(now);
-            self.heard.insert(event.auth_index.clone());
+            self.failed_since.insert(event.auth_index.clone());
             return true;
         }
         let Some(key) = self.key_accounts_mut().find(is_it) else {
             return false;
         };
         event.apply(key);
-        // The next look could not confirm the word, so it would come and go with each failure.
+        // Snapshots report no state of keys, so the status would change back with each of them.
         key.reported = Reported::Unknown;
         key.settle(now);
-        self.heard.insert(event.auth_index.clone());
+        self.failed_since.insert(event.auth_index.clone());
         true
     }
 
-    /// A CPA that is found to have been restarted was so after all that has been heard.
-    pub(super) fn nothing_new(&mut self) {
-        self.heard.clear();
+    /// Forgets the failure events: CPA has restarted after them.
+    pub(super) fn forget_failures(&mut self) {
+        self.failed_since.clear();
     }
 
-    /// Results of keys; those of the last look where CPA did not tell.
+    /// Results of keys; the previous ones if CPA did not report any.
     fn count_keys(&mut self, usage: Option<&Usage>, before: &Before) {
         for key in self.keys.iter_mut().flat_map(|(_, keys)| keys) {
             let counts = match usage {
@@ -101,10 +103,10 @@ impl AccountSet {
         }
     }
 
-    /// Of a configured key CPA tells a state in its failures only. It lasts as long as they say,
-    /// unless CPA has lost it in a restart, or serves with the key again.
+    /// CPA reports the state of a configured key only in its failures. The state stays until its
+    /// cool-downs end, unless CPA lost it in a restart or has had a success with the key since.
     fn keep_states_of_keys(&mut self, before: &Before) {
-        let heard = std::mem::take(&mut self.heard);
+        let failed_since = std::mem::take(&mut self.failed_since);
         let restarted = self.key_accounts_mut().any(|key| {
             let old = before.get(&key.auth_index);
             old.is_some_and(|old| key.success < old.success || key.failed < old.failed)
@@ -113,18 +115,18 @@ impl AccountSet {
             let Some(old) = before.get(&key.auth_index) else {
                 continue;
             };
-            // What was heard since the last look can be newer than what the counts tell.
-            let is_news = heard.contains(&key.auth_index);
+            // A failure event since the latest snapshot can be newer than the counts.
+            let is_news = failed_since.contains(&key.auth_index);
             if is_news || !restarted {
                 keep_state(key, old);
             }
             if !is_news && key.success > old.success {
-                serves_again(key);
+                clear_cooldowns(key);
             }
         }
     }
 
-    /// Lets go what is over. True when something was.
+    /// Drops expired cool-downs of all accounts. Returns true if anything changed.
     pub(super) fn settle(&mut self, now: UnixNanos) -> bool {
         self.accounts_mut()
             .fold(false, |changed, account| account.settle(now) | changed)
@@ -140,7 +142,7 @@ impl AccountSet {
         Some(&account.provider)
     }
 
-    /// Sorted by index. Two keys that CPA itself cannot tell apart are one account.
+    /// Sorted by index. Two keys with the same index in CPA are one account.
     pub(super) fn list(&self) -> Vec<Account> {
         let mut all: Vec<Account> = self.accounts().cloned().collect();
         all.sort_by(|a, b| a.auth_index.cmp(&b.auth_index));
@@ -166,15 +168,16 @@ impl AccountSet {
     }
 }
 
-/// A list tells no status: a failure that was heard with one is better known than by its message.
-fn keep_failure(account: &mut Account, old: &Account, tells_cooldowns: bool, serves: bool) {
+/// A list contains no HTTP status, so the failure from an event is kept while its message is the
+/// same.
+fn keep_failure(account: &mut Account, old: &Account, has_all_cooldowns: bool, serves: bool) {
     let failing = account.reported == Reported::Error || account.unavailable;
     if !failing || !LastFailure::is_same(account.last_failure, old.last_failure) {
         return;
     }
     account.last_failure = old.last_failure;
     account.served_since = old.served_since || serves;
-    let Some(failure) = old.last_failure.filter(|_| !tells_cooldowns) else {
+    let Some(failure) = old.last_failure.filter(|_| !has_all_cooldowns) else {
         return;
     };
     for cooldown in &mut account.cooldowns {
@@ -182,8 +185,7 @@ fn keep_failure(account: &mut Account, old: &Account, tells_cooldowns: bool, ser
     }
 }
 
-/// A cool-down that lasts as long as before is the same and keeps its reason, which the list does
-/// not tell or calls by another word.
+/// A cool-down with the same end keeps its reason, which the list omits or names differently.
 fn keep_reasons(account: &mut Account, old: &Account) {
     for cooldown in &mut account.cooldowns {
         let same = |known: &&Cooldown| {
@@ -196,14 +198,15 @@ fn keep_reasons(account: &mut Account, old: &Account) {
     }
 }
 
-/// v0 lists no cool-downs of models; those heard of last until CPA calls the account well again.
+/// v0 lists no cool-downs of models: those from events are kept until CPA reports the account
+/// active.
 fn keep_model_cooldowns(account: &mut Account, old: &Account) {
     if account.reported != Reported::Error {
         return;
     }
     let models = |scope: &Scope| matches!(scope, Scope::Model(_));
     for cooldown in old.cooldowns.iter().filter(|c| models(&c.scope)) {
-        account.cool(cooldown.clone());
+        account.add_cooldown(cooldown.clone());
     }
 }
 
@@ -214,9 +217,9 @@ fn keep_state(account: &mut Account, old: &Account) {
     account.last_failure = old.last_failure;
 }
 
-/// With a success CPA takes back what it had against the whole. Which model it was, and so whether
-/// another one still waits, is not known.
-fn serves_again(account: &mut Account) {
+/// A success clears the cool-downs of the whole credential. The successful model is unknown, so the
+/// models' cool-downs stay.
+fn clear_cooldowns(account: &mut Account) {
     account.unavailable = false;
     account.next_retry = None;
     account.last_failure = None;

@@ -1,4 +1,4 @@
-//! One look at CPA's accounts: the calls, and what the answers are.
+//! Reads CPA's account lists: the requests and the decoding of their responses.
 
 use secrecy::SecretString;
 
@@ -10,31 +10,31 @@ use super::key_lists::{self, KeyList};
 use super::{Decoding, NotAList};
 use crate::cpa::{Api, HttpFailure, Management, SuccessCount};
 
-/// Looks after which the server's generation is asked again, though nothing failed.
-const LOOKS_KNOWN: u32 = 10;
-/// Pages of a list, against a server that says there is always one more.
+/// The API generation is detected again after this many snapshots, even without a failure.
+const SNAPSHOTS_PER_DETECTION: u32 = 10;
+/// Maximum number of pages, in case a server always reports another one.
 const MAX_PAGES: u32 = 200;
 
-/// Asks CPA, and remembers what keeps calls few and lets the log speak of changes only.
+/// Reads CPA's account lists. Keeps state between snapshots, to save requests and log changes only.
 #[derive(Debug)]
 pub(super) struct AccountsClient {
     management: Management,
     decoding: Decoding,
     success_count: SuccessCount,
     api: Option<Api>,
-    /// Looks for which the server is taken to be the same.
+    /// Number of snapshots until the API generation is detected again.
     fresh_for: u32,
-    /// What could not be read at the last look.
+    /// Lists that could not be read in the latest snapshot.
     unreadable: Vec<&'static str>,
     skipped: usize,
 }
 
-/// Why a look brought nothing.
+/// Reason why a snapshot failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotFailure {
     #[error("call failed")]
     Http(#[from] HttpFailure),
-    #[error("the answer is no list of accounts")]
+    #[error("the response is not a list of accounts")]
     Content,
 }
 
@@ -61,7 +61,7 @@ impl AccountsClient {
         }
     }
 
-    /// Asks for everything once. May be dropped at any time.
+    /// Reads all lists once. Cancel-safe.
     pub(super) async fn snapshot(
         &mut self,
         key: &SecretString,
@@ -69,7 +69,7 @@ impl AccountsClient {
         let looked = self.ask(key).await;
         self.fresh_for = match looked {
             Ok(_) => self.fresh_for.saturating_sub(1),
-            // It may be another program by now.
+            // A different server may be running by now.
             Err(_) => 0,
         };
         looked
@@ -102,7 +102,7 @@ impl AccountsClient {
         self.say_unreadable(unreadable, skipped);
         Ok(AccountsSnapshot {
             files,
-            tells_cooldowns: api == Api::V8,
+            has_all_cooldowns: api == Api::V8,
             keys,
             usage,
         })
@@ -116,7 +116,7 @@ impl AccountsClient {
         }
         let api = self.management.detect(key).await?.api;
         self.api = Some(api);
-        self.fresh_for = LOOKS_KNOWN;
+        self.fresh_for = SNAPSHOTS_PER_DETECTION;
         Ok(api)
     }
 
@@ -145,7 +145,7 @@ impl AccountsClient {
         Ok(files)
     }
 
-    /// `None` when the answer is no list; a list that this release has not is empty.
+    /// `None` if the response is not a list; a list that this CPA version does not have is empty.
     async fn keys(
         &mut self,
         list: KeyList,

@@ -1,8 +1,8 @@
-//! Why CPA does not use an account or a model for a while.
+//! Reasons of cool-downs.
 
 use crate::model::FailureReason;
 
-/// Why CPA leaves something alone for a while; v8's own words.
+/// Reason of a cool-down, in v8's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CooldownReason {
     Quota,
@@ -48,7 +48,7 @@ impl CooldownReason {
         }
     }
 
-    /// CPA writes the words with blanks in one place and with underscores in another.
+    /// Accepts blanks and underscores, because CPA writes both.
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let same = |reason: &Self| {
             let ours = reason.as_str().bytes();
@@ -61,8 +61,8 @@ impl CooldownReason {
         Self::ALL.into_iter().find(same)
     }
 
-    /// What a failure leads to, where CPA itself gives no reason.
-    pub(super) const fn of_failure(reason: FailureReason) -> Self {
+    /// The cool-down reason for a failure, where CPA states none.
+    pub(super) const fn from_failure(reason: FailureReason) -> Self {
         use FailureReason as Reason;
         match reason {
             Reason::Quota | Reason::RateLimit => Self::Quota,
@@ -77,8 +77,8 @@ impl CooldownReason {
         }
     }
 
-    /// Waiting alone does not end it.
-    pub(super) const fn needs_somebody(self) -> bool {
+    /// Whether the cool-down lasts until somebody intervenes.
+    pub(super) const fn needs_intervention(self) -> bool {
         matches!(
             self,
             Self::Unauthorized | Self::PaymentRequired | Self::InvalidGrant

@@ -1,4 +1,4 @@
-//! The list of credentials as v0 gives it. An entry that cannot be read costs itself only.
+//! Decodes v0's list of credentials. An invalid entry does not affect the others.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::lenient::{flag, lenient, text, time};
 use super::{Decoding, NotAList, quota_signals};
 use crate::model::{AuthType, UnixNanos};
 
-/// Accounts of an answer, and how many of its entries were none.
+/// Accounts of a response, and the number of invalid entries.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     pub(super) accounts: Vec<Account>,
@@ -26,7 +26,7 @@ struct Files<'a> {
     files: Option<Vec<&'a RawValue>>,
 }
 
-/// What v0 and v8 have in common.
+/// The fields that v0 and v8 share.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Entry<'a> {
@@ -103,13 +103,13 @@ impl Listed {
     }
 }
 
-/// `None` without an index, by which alone an account can be told.
+/// `None` without an index, which identifies the account.
 pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
     if entry.auth_index.is_empty() {
         return None;
     }
     let secrets = &with.secrets;
-    let some = |text: &str| (!text.is_empty()).then(|| secrets.shown(text));
+    let some = |text: &str| (!text.is_empty()).then(|| secrets.sanitize(text));
     let own = [&entry.provider, &entry.r#type];
     let provider = own.into_iter().find(|name| !name.is_empty());
     let provider = provider.map_or("unknown", |name| name);
@@ -117,10 +117,10 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
     let id = token.map_or("", |token| &token.chatgpt_account_id);
     let secret = |text: &str| (!text.is_empty()).then(|| SecretString::from(text));
     Some(Account {
-        name_masked: secrets.shown(&entry.name),
+        name_masked: secrets.sanitize(&entry.name),
         email: secret(&entry.email).filter(|_| with.keep_email),
         plan: token.and_then(|token| some(&token.plan_type)),
-        last_failure: LastFailure::listed(provider, &entry.status_message),
+        last_failure: LastFailure::from_message(provider, &entry.status_message),
         disabled: entry.disabled,
         unavailable: entry.unavailable,
         next_retry: entry.next_retry_after,
@@ -134,17 +134,17 @@ pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
         reported: Reported::from_text(&entry.status),
         ..Account::new(
             secrets.id(&entry.auth_index),
-            secrets.shown(provider),
+            secrets.sanitize(provider),
             auth_type(&entry.account_type),
         )
     })
 }
 
-/// v0 tells the end of a cool-down of the whole and no reason.
+/// v0 states the end of a credential's cool-down, but no reason.
 fn with_cooldown(mut account: Account) -> Account {
     if let Some(until) = account.next_retry.filter(|_| account.unavailable) {
         let reason = account.last_failure.map(|failure| failure.cooldown);
-        account.cool(Cooldown {
+        account.add_cooldown(Cooldown {
             scope: Scope::Credential,
             reason: reason.unwrap_or(CooldownReason::Unknown),
             until,

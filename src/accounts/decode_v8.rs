@@ -1,5 +1,4 @@
-//! The list of credentials as v8 gives it, page by page: what v0 tells, and cool-downs with their
-//! reasons.
+//! Decodes v8's paginated list of credentials: v0's fields, and cool-downs with their reasons.
 
 use std::borrow::Cow;
 
@@ -14,7 +13,7 @@ use super::{Decoding, NotAList, quota_signals};
 use crate::decode::failure_reason;
 use crate::model::UnixNanos;
 
-/// One page, and whether there is another.
+/// A page, and whether another one follows.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) listed: Listed,
@@ -29,7 +28,7 @@ struct Files<'a> {
     has_more: bool,
 }
 
-/// What only v8 tells of a credential.
+/// The fields that only v8 has.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Extra<'a> {
@@ -61,7 +60,7 @@ pub(super) fn page(body: &[u8], with: &Decoding) -> Result<Page, NotAList> {
         listed.add(entry(raw, with));
     }
     Ok(Page {
-        // An empty page is the last, whatever it says.
+        // An empty page is the last one, whatever `has_more` is.
         more: files.has_more && !listed.accounts.is_empty(),
         listed,
     })
@@ -76,7 +75,7 @@ fn entry(raw: &RawValue, with: &Decoding) -> Option<Account> {
     for raw in extra.cooldowns {
         let cooling = serde_json::from_str::<Cooling<'_>>(raw.get());
         if let Some(cooldown) = cooling.ok().and_then(|cooling| cooldown(&cooling, with)) {
-            account.cool(cooldown);
+            account.add_cooldown(cooldown);
         }
     }
     Some(account)
@@ -85,7 +84,7 @@ fn entry(raw: &RawValue, with: &Decoding) -> Option<Account> {
 fn cooldown(cooling: &Cooling<'_>, with: &Decoding) -> Option<Cooldown> {
     let scope = match &*cooling.scope {
         "credential" => Scope::Credential,
-        "model" => Scope::Model(with.secrets.shown(&cooling.model_key)),
+        "model" => Scope::Model(with.secrets.sanitize(&cooling.model_key)),
         _ => return None,
     };
     Some(Cooldown {
@@ -95,13 +94,13 @@ fn cooldown(cooling: &Cooling<'_>, with: &Decoding) -> Option<Cooldown> {
     })
 }
 
-/// CPA's word; the status where it has none.
+/// CPA's reason; without one, the reason that the status implies.
 fn reason(cooling: &Cooling<'_>) -> CooldownReason {
     let said = CooldownReason::from_text(&cooling.reason);
     match said.filter(|reason| *reason != CooldownReason::Unknown) {
         Some(reason) => reason,
         None => {
-            CooldownReason::of_failure(failure_reason("", cooling.http_status.unwrap_or(0), ""))
+            CooldownReason::from_failure(failure_reason("", cooling.http_status.unwrap_or(0), ""))
         }
     }
 }

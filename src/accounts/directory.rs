@@ -6,17 +6,17 @@ use tokio::sync::{Notify, watch};
 
 use super::Account;
 
-/// All accounts that CPA lists, as of the last look. Cheap to clone; never half a list.
+/// All accounts in CPA's latest list. Cheap to clone; readers never see a partial list.
 #[derive(Clone, Debug)]
 pub struct Directory(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     accounts: ArcSwap<Vec<Account>>,
-    /// What the providers themselves call the plans.
+    /// Plans as the providers report them, by index.
     plans: Mutex<HashMap<Box<str>, Box<str>>>,
     changes: watch::Sender<u64>,
-    plan_told: Notify,
+    plan_changed: Notify,
 }
 
 impl Default for Directory {
@@ -25,7 +25,7 @@ impl Default for Directory {
             accounts: ArcSwap::default(),
             plans: Mutex::default(),
             changes: watch::Sender::new(0),
-            plan_told: Notify::new(),
+            plan_changed: Notify::new(),
         }))
     }
 }
@@ -35,18 +35,18 @@ impl Directory {
         Self::default()
     }
 
-    /// The latest list, sorted by index; empty before the first look.
+    /// The latest list, sorted by index; empty before the first snapshot.
     pub fn snapshot(&self) -> Arc<Vec<Account>> {
         self.0.accounts.load_full()
     }
 
-    /// Counts the publications: `changed().await` waits for the next one, 0 is before the first.
+    /// Number of publications; `changed().await` waits for the next one. 0 before the first.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// The provider has named an account's plan, which CPA's list may not know.
-    pub fn tell_plan(&self, auth_index: &str, plan: &str) {
+    /// Records an account's plan as the provider reports it; CPA's list may lack it.
+    pub fn record_plan(&self, auth_index: &str, plan: &str) {
         let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let known = plans.insert(auth_index.into(), plan.into());
         if known.is_some_and(|known| *known == *plan) {
@@ -57,22 +57,22 @@ impl Directory {
         if let Some(account) = named.filter(|account| account.plan.as_deref() != Some(plan)) {
             account.plan = Some(plan.into());
             self.replace(accounts);
-            self.0.plan_told.notify_one();
+            self.0.plan_changed.notify_one();
         }
     }
 
-    /// Waits until an account of the list has another plan than it had.
-    pub(super) async fn plan_told(&self) {
-        self.0.plan_told.notified().await;
+    /// Waits until the plan of a listed account has changed.
+    pub(super) async fn plan_changed(&self) {
+        self.0.plan_changed.notified().await;
     }
 
-    /// Takes over a list that is sorted by index.
+    /// Publishes a list, which must be sorted by index.
     pub(super) fn publish(&self, mut accounts: Vec<Account>) {
         let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = |index: &str| accounts.binary_search_by(|a| (*a.auth_index).cmp(index));
         plans.retain(|index, _| listed(index).is_ok());
         for account in &mut accounts {
-            // The provider's own word comes before what the list remembers from the login.
+            // The provider's report precedes the plan that CPA stored at login.
             if let Some(plan) = plans.get(&account.auth_index) {
                 account.plan = Some(plan.clone());
             }
@@ -80,7 +80,7 @@ impl Directory {
         self.replace(accounts);
     }
 
-    /// Whoever calls it holds the lock of the plans, so that no plan is lost between two lists.
+    /// The caller holds the lock of the plans, so that no plan is lost between two lists.
     fn replace(&self, accounts: Vec<Account>) {
         self.0.accounts.store(Arc::new(accounts));
         self.0.changes.send_modify(|count| *count += 1);
@@ -110,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_is_told_is_in_the_list_at_once() {
+    fn recorded_plan_is_published_at_once() {
         let directory = Directory::new();
         directory.publish(vec![account("aa", None), account("bb", Some("free"))]);
-        assert_eq!(directory.plan_told().now_or_never(), None);
-        directory.tell_plan("bb", "max");
+        assert_eq!(directory.plan_changed().now_or_never(), None);
+        directory.record_plan("bb", "max");
         assert_eq!(plans(&directory), [None, Some("max".into())]);
-        assert_eq!(directory.plan_told().now_or_never(), Some(()));
+        assert_eq!(directory.plan_changed().now_or_never(), Some(()));
         assert_eq!(*directory.changes().borrow(), 2);
-        // Nothing new, and nobody listed.
-        directory.tell_plan("bb", "max");
-        directory.tell_plan("cc", "max");
-        assert_eq!(directory.plan_told().now_or_never(), None);
+        // A repeat, and an account that is not listed.
+        directory.record_plan("bb", "max");
+        directory.record_plan("cc", "max");
+        assert_eq!(directory.plan_changed().now_or_never(), None);
         assert_eq!(*directory.changes().borrow(), 2);
-        // The list's own word does not come back.
+        // The list's plan does not replace the provider's.
         directory.publish(vec![account("aa", None), account("bb", Some("free"))]);
         assert_eq!(plans(&directory), [None, Some("max".into())]);
     }

@@ -1,4 +1,4 @@
-//! One message of CPA's channel `errors`: a failure, and the state it left the account in.
+//! A message of CPA's channel `errors`: a failure and the resulting state of the account.
 
 use std::borrow::Cow;
 
@@ -11,20 +11,20 @@ use super::last_failure::{ChannelEvent, LastFailure};
 use super::lenient::{flag, lenient, text, time};
 use crate::model::UnixNanos;
 
-/// Failures that a client or a connection caused; CPA leaves the account's state as it was.
-const NO_FAULT_OF_ACCOUNT: [&str; 2] = ["request_scoped", "connection_lifecycle"];
+/// Failures caused by a client or a connection; CPA does not change the account's state.
+const CLIENT_SCOPES: [&str; 2] = ["request_scoped", "connection_lifecycle"];
 
-/// A failure as CPA reported it.
+/// A failure that CPA reported.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ErrorEvent {
     pub(super) auth_index: Box<str>,
     pub(super) provider: Box<str>,
-    /// HTTP status; 0 when there is none.
+    /// HTTP status; 0 if there is none.
     pub(super) status: u16,
     state: Option<State>,
 }
 
-/// The account after the failure.
+/// State of the account after the failure.
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     reported: Reported,
@@ -80,39 +80,39 @@ struct RawQuota<'a> {
     reason: Cow<'a, str>,
 }
 
-/// `None` for what is no event, or names no account.
+/// `None` if the payload is not an event or names no account.
 pub(super) fn decode(payload: &[u8], with: &Decoding) -> Option<ErrorEvent> {
     let raw: Raw<'_> = serde_json::from_slice(payload).ok()?;
     if raw.auth_index.is_empty() {
         return None;
     }
     let status = raw.status_code.unwrap_or(0);
-    let heard = ChannelEvent {
+    let failure = ChannelEvent {
         provider: &raw.provider,
         status,
         body: &raw.body,
-        changed_state: !NO_FAULT_OF_ACCOUNT.contains(&&*raw.code),
+        changed_state: !CLIENT_SCOPES.contains(&&*raw.code),
     };
     let state = raw.auth_status.as_ref();
     Some(ErrorEvent {
         auth_index: with.secrets.id(&raw.auth_index),
         provider: match &*raw.provider {
             "" => "unknown".into(),
-            provider => with.secrets.shown(provider),
+            provider => with.secrets.sanitize(provider),
         },
         status,
-        state: state.map(|state| judge(state, heard, with)),
+        state: state.map(|state| derive_state(state, failure, with)),
     })
 }
 
-fn judge(state: &RawState<'_>, heard: ChannelEvent<'_>, with: &Decoding) -> State {
-    let mut whole = cooldown(Scope::Credential, state, heard);
+fn derive_state(state: &RawState<'_>, failure: ChannelEvent<'_>, with: &Decoding) -> State {
+    let mut whole = cooldown(Scope::Credential, state, failure);
     let model = state.model.as_ref().and_then(|model| {
-        let scope = Scope::Model(with.secrets.shown(&model.name));
-        cooldown(scope, model, heard)
+        let scope = Scope::Model(with.secrets.sanitize(&model.name));
+        cooldown(scope, model, failure)
     });
-    // CPA says `quota` of the whole as soon as any of its models has a back-off, be it against
-    // Cloudflare. A whole that waits for this model waits for the model's reason.
+    // CPA reports `quota` for the credential if any model has a cool-down, even a Cloudflare
+    // challenge. If both end at the same time, the model's reason applies to the credential.
     if let Some((whole, model)) = whole.as_mut().zip(model.as_ref())
         && (whole.reason, whole.until) == (CooldownReason::Quota, model.until)
     {
@@ -121,7 +121,7 @@ fn judge(state: &RawState<'_>, heard: ChannelEvent<'_>, with: &Decoding) -> Stat
     let cooldowns = whole.into_iter().chain(model).collect();
     State {
         reported: Reported::from_text(&state.status),
-        last_failure: LastFailure::heard(heard, &state.status_message),
+        last_failure: LastFailure::from_event(failure, &state.status_message),
         disabled: state.disabled,
         unavailable: state.unavailable,
         next_retry: state.next_retry_after,
@@ -129,11 +129,11 @@ fn judge(state: &RawState<'_>, heard: ChannelEvent<'_>, with: &Decoding) -> Stat
     }
 }
 
-fn cooldown(scope: Scope, state: &RawState<'_>, heard: ChannelEvent<'_>) -> Option<Cooldown> {
+fn cooldown(scope: Scope, state: &RawState<'_>, failure: ChannelEvent<'_>) -> Option<Cooldown> {
     let until = state.next_retry_after.filter(|_| state.unavailable)?;
     let said = state.quota.as_ref().map_or("", |quota| &quota.reason);
     let reason = CooldownReason::from_text(said).or_else(|| {
-        LastFailure::heard(heard, &state.status_message).map(|failure| failure.cooldown)
+        LastFailure::from_event(failure, &state.status_message).map(|failure| failure.cooldown)
     });
     Some(Cooldown {
         scope,
@@ -143,7 +143,7 @@ fn cooldown(scope: Scope, state: &RawState<'_>, heard: ChannelEvent<'_>) -> Opti
 }
 
 impl ErrorEvent {
-    /// Puts the account into the state the failure left it in.
+    /// Sets the account to the state after the failure.
     pub(super) fn apply(&self, account: &mut Account) {
         let Some(state) = &self.state else {
             return;
@@ -158,7 +158,7 @@ impl ErrorEvent {
             .cooldowns
             .retain(|known| known.scope != Scope::Credential);
         for cooldown in &state.cooldowns {
-            account.cool(cooldown.clone());
+            account.add_cooldown(cooldown.clone());
         }
     }
 

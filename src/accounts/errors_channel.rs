@@ -1,5 +1,5 @@
-//! CPA's channel of failures, on a RESP connection of its own. Nothing depends on it: where RESP
-//! is not to be had, its metric is absent and cool-downs show at the next look.
+//! Subscribes to CPA's channel of failures on a separate RESP connection. Optional: if RESP is
+//! unavailable, its metric is absent and cool-downs appear with the next snapshot.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -20,31 +20,31 @@ use crate::decode::Secrets;
 use crate::errors::Chain;
 
 const CHANNEL: &str = "errors";
-/// Events that may wait for the watcher; CPA keeps 256 more for a slow reader.
+/// Capacity of the queue to the watcher; CPA buffers 256 more for a slow reader.
 const WAITING: usize = 256;
-/// Each login costs CPA a bcrypt check.
+/// Initial back-off: each login costs CPA a bcrypt check.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_mins(10);
-/// A port where nobody listens costs nothing.
+/// Maximum back-off while the port is closed, where an attempt costs nothing.
 const RETRY_MAX_DOWN: Duration = Duration::from_secs(30);
-/// A connection that has lived so long was good.
+/// A connection that lasted this long resets the back-off.
 const GOOD_AFTER: Duration = Duration::from_mins(1);
-/// A silent connection is asked whether it still lives, and given up when it does not answer.
+/// An idle connection is pinged after this time, and closed if it does not respond.
 const PING_AFTER: Duration = Duration::from_mins(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the channel's task is made of.
+/// Dependencies of the channel's task.
 #[derive(Debug)]
 pub struct ErrorsParts {
     pub url: Url,
-    /// For `https` URLs.
+    /// TLS configuration for `https` URLs.
     pub tls: Option<Arc<rustls::ClientConfig>>,
     pub access: Arc<Access>,
     pub secrets: Secrets,
     pub stop: CancellationToken,
 }
 
-/// Listens to the channel, ready to run.
+/// Subscriber of the channel.
 #[derive(Debug)]
 pub struct ErrorsChannel {
     endpoint: Endpoint,
@@ -52,20 +52,20 @@ pub struct ErrorsChannel {
     decoding: Decoding,
     events: mpsc::Sender<ChannelEvent>,
     stop: CancellationToken,
-    /// So that the log speaks of changes only.
-    said: bool,
+    /// Whether the current failure has been logged, so that only changes are logged.
+    logged: bool,
     garbled: bool,
 }
 
-/// What the channel tells the watcher.
+/// Events for the watcher.
 #[derive(Debug)]
 pub(super) enum ChannelEvent {
     Failure(ErrorEvent),
-    /// The connection ended, perhaps with CPA itself: all failures so far are older than that.
+    /// The connection ended. CPA may have restarted, so all earlier failures may be void.
     SessionEnd,
 }
 
-/// The watcher's end.
+/// The watcher's receiver.
 #[derive(Debug)]
 pub struct Events(pub(super) mpsc::Receiver<ChannelEvent>);
 
@@ -81,14 +81,14 @@ impl ErrorsChannel {
             },
             events,
             stop: parts.stop,
-            said: false,
+            logged: false,
             garbled: false,
         };
         (this, Events(receiver))
     }
 
-    /// Runs until the program stops. May be dropped at any time: what is missed is not counted
-    /// and shows at the next look.
+    /// Runs until the program stops. Cancel-safe: a missed failure is not counted and appears with
+    /// the next snapshot.
     pub async fn run(mut self) {
         let stop = self.stop.clone();
         stop.run_until_cancelled(self.listen_on()).await;
@@ -106,7 +106,7 @@ impl ErrorsChannel {
                 retry = RETRY_FIRST;
             }
             self.ended(&failure);
-            // The watcher ends with the program, and so do we.
+            // The watcher stops with the program, and so does this task.
             drop(self.events.send(ChannelEvent::SessionEnd).await);
             if matches!(failure, RespFailure::Connect(_)) {
                 retry = retry.min(RETRY_MAX_DOWN);
@@ -119,16 +119,16 @@ impl ErrorsChannel {
     async fn listen(&mut self, key: &SecretString) -> Result<Infallible, RespFailure> {
         let mut connection = Connection::open(&self.endpoint, key.expose_secret()).await?;
         connection.subscribe(CHANNEL).await?;
-        self.said = false;
+        self.logged = false;
         tracing::info!("subscribed to CPA's errors channel");
         loop {
             if let Message::Payload(payload) = next(&mut connection).await? {
-                self.hand_on(&payload).await;
+                self.forward(&payload).await;
             }
         }
     }
 
-    async fn hand_on(&mut self, payload: &[u8]) {
+    async fn forward(&mut self, payload: &[u8]) {
         match error_event::decode(payload, &self.decoding) {
             // As above.
             Some(event) => drop(self.events.send(ChannelEvent::Failure(event)).await),
@@ -144,9 +144,9 @@ impl ErrorsChannel {
         if let RespFailure::Answer(RespError::Refused(refusal)) = failure
             && let Refusal::WrongKey | Refusal::MissingKey | Refusal::Banned(_) = refusal
         {
-            // A failed login counts, whoever made it. Other refusals concern RESP alone.
+            // A failed login counts towards a ban. Other refusals concern RESP alone.
             self.access.refused(*refusal);
-        } else if !std::mem::replace(&mut self.said, true) {
+        } else if !std::mem::replace(&mut self.logged, true) {
             tracing::info!(
                 error = %Chain(failure),
                 "CPA's errors channel is unavailable; retrying"
@@ -155,7 +155,7 @@ impl ErrorsChannel {
     }
 }
 
-/// The next message. A half-open connection is found out by asking.
+/// Reads the next message. Pings an idle connection, to detect one that is half open.
 async fn next(connection: &mut Connection) -> Result<Message, RespFailure> {
     let Connection { commands, replies } = connection;
     let mut message = pin!(replies.message());

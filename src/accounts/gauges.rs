@@ -1,4 +1,4 @@
-//! Accounts as gauges.
+//! Renders accounts as gauges.
 
 use secrecy::ExposeSecret;
 
@@ -7,17 +7,17 @@ use crate::metrics::catalogue::{Family, accounts as catalogue};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{AuthType, UnixNanos};
 
-/// The gauges of all accounts, and whether some account waits for its name.
+/// The gauges of all accounts, and whether an account still has no name.
 #[derive(Debug, Default)]
-pub(super) struct Drawn {
+pub(super) struct Rendered {
     pub(super) samples: Samples,
     pub(super) unnamed: bool,
 }
 
-/// Beyond the cap an account has no gauges of its own and is counted with the others of its
-/// provider all the same; the ledger counts it as an overflow of the label.
-pub(super) fn draw(accounts: &[Account], names: &AccountNames, now: UnixNanos) -> Drawn {
-    let mut drawn = Drawn::default();
+/// An account beyond the cap has no gauges of its own but is included in the totals of its
+/// provider; the counters count it as an overflow of the label.
+pub(super) fn render(accounts: &[Account], names: &AccountNames, now: UnixNanos) -> Rendered {
+    let mut drawn = Rendered::default();
     for account in accounts {
         match names.get(&account.auth_index) {
             Some(AccountLabel::Named(name)) => gauges(&mut drawn.samples, account, &name, now),
@@ -59,13 +59,13 @@ fn gauges(samples: &mut Samples, account: &Account, name: &str, now: UnixNanos) 
         }
     };
     time(&catalogue::NEXT_RETRY, account.next_retry);
-    // A latest time that is still to come is another clock's mistake.
+    // A future time comes from a wrong clock.
     let last_refresh = account.last_refresh.filter(|at| *at <= now);
     time(&catalogue::LAST_REFRESH, last_refresh);
     time(&catalogue::SUBSCRIPTION_END, account.subscription_end);
 }
 
-/// Models share a series by scope and reason: the one that ends last is shown.
+/// Models share a series by scope and reason: the latest end is exposed.
 fn cooldowns(samples: &mut Samples, account: &Account, name: &str) {
     let mut latest = Vec::new();
     for cooldown in &account.cooldowns {
@@ -81,7 +81,7 @@ fn cooldowns(samples: &mut Samples, account: &Account, name: &str) {
     }
 }
 
-/// Every status of every provider that has an account.
+/// All statuses of each provider that has an account.
 fn totals(samples: &mut Samples, accounts: &[Account]) {
     let mut providers: Vec<&str> = accounts.iter().map(|a| &*a.provider).collect();
     providers.sort_unstable();
@@ -96,7 +96,7 @@ fn totals(samples: &mut Samples, accounts: &[Account]) {
     }
 }
 
-/// The value of the label `auth_type`; left out where CPA does not tell.
+/// The value of the label `auth_type`; absent if CPA does not report it.
 pub(super) const fn auth_type(of: AuthType) -> &'static str {
     match of {
         AuthType::Oauth => "oauth",

@@ -1,5 +1,5 @@
-//! Keys of CPA's configuration. Entries carry them raw: index and mask are kept, the key itself
-//! never leaves this file.
+//! Decodes API keys of CPA's configuration. Entries contain raw keys: only the index and the mask
+//! leave this file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use super::lenient::{flag, lenient, list, text};
 use super::{Decoding, NotAList};
 use crate::model::AuthType;
 
-/// One of CPA's lists of keys.
+/// A list of keys in CPA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyList {
     Gemini,
@@ -37,7 +37,7 @@ impl KeyList {
         Self::Compat,
     ];
 
-    /// The list's name in the path and in the answer.
+    /// The list's name in the path and in the response.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Gemini => "gemini-api-key",
@@ -50,7 +50,7 @@ impl KeyList {
         }
     }
 
-    /// As records name it.
+    /// Provider of the keys' records.
     const fn provider(self) -> &'static str {
         match self {
             Self::Gemini => "gemini",
@@ -64,25 +64,26 @@ impl KeyList {
     }
 }
 
-/// Tells a key again in the usage list without the key: a keyed hash of base URL and key.
+/// Matches a key with its entry in the usage list without storing the key: a keyed hash of base URL
+/// and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint(u64);
 
-/// A configured key; `None` for a provider without any.
+/// A configured key; `fingerprint` is `None` for a provider without a key.
 #[derive(Debug)]
 pub(super) struct KeyAccount {
     pub(super) account: Account,
     pub(super) fingerprint: Option<Fingerprint>,
 }
 
-/// Keys of a list, and how many of its entries were none.
+/// Keys of a list, and the number of invalid entries.
 #[derive(Debug, Default)]
 pub(super) struct ListedKeys {
     pub(super) keys: Vec<KeyAccount>,
     pub(super) skipped: usize,
 }
 
-/// Results of keys since CPA's start: good and failed ones.
+/// Successes and failures of keys since CPA's start.
 pub(super) type Usage = HashMap<Fingerprint, (u64, u64)>;
 
 #[derive(Default, Deserialize)]
@@ -121,7 +122,7 @@ pub(super) fn entries(
     let lists: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
     let raw = lists.get(which.name()).ok_or(NotAList)?;
-    // CPA writes null for a list that is not configured.
+    // CPA writes null for an unconfigured list.
     let entries: Option<Vec<&RawValue>> =
         serde_json::from_str(raw.get()).map_err(|_quotes_the_body| NotAList)?;
     let mut listed = ListedKeys::default();
@@ -153,7 +154,7 @@ impl ListedKeys {
     }
 }
 
-/// `of` is the provider's entry, `own` the key's, which is the same where there is one each.
+/// `of` is the provider's entry, `own` the key's; both are the same entry if there is one per key.
 fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Option<KeyAccount> {
     if own.auth_index.is_empty() {
         return None;
@@ -161,7 +162,7 @@ fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Opti
     let secrets = &with.secrets;
     let provider = if which == KeyList::Compat {
         let name = format!("{}-{}", which.provider(), of.name.trim().to_lowercase());
-        secrets.shown(&name)
+        secrets.sanitize(&name)
     } else {
         which.provider().into()
     };
@@ -174,7 +175,7 @@ fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Opti
     };
     let account = Account {
         name_masked: if keyless {
-            secrets.shown(&of.name)
+            secrets.sanitize(&of.name)
         } else {
             secrets.masked(&own.api_key).mask().into()
         },
@@ -193,7 +194,7 @@ fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Opti
     })
 }
 
-/// The usage list, whose names are `<base URL>|<raw key>`.
+/// Decodes the usage list, whose keys have the form `<base URL>|<raw key>`.
 pub(super) fn usage(body: &[u8], with: &Decoding) -> Result<Usage, NotAList> {
     let providers: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
@@ -219,7 +220,7 @@ fn fingerprint(base_url_and_key: &str, with: &Decoding) -> Fingerprint {
     Fingerprint(with.secrets.masked(base_url_and_key).hash())
 }
 
-/// The address without what could be a secret in it.
+/// The URL without parts that can be secret.
 fn plain_url(text: &str) -> Option<Box<str>> {
     let mut url = Url::parse(text.trim()).ok()?;
     url.set_username("").ok()?;

@@ -1,5 +1,5 @@
-//! The last failure of an account: its reason by the table of [`decode`](crate::decode), and the
-//! reason of a cool-down where CPA itself gives none.
+//! The last failure of an account. Its reason comes from the table of [`decode`](crate::decode), as
+//! does the reason of a cool-down if CPA states none.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -7,8 +7,8 @@ use super::cooldown_reason::CooldownReason;
 use crate::decode::failure_reason;
 use crate::model::FailureReason;
 
-/// CPA's own words for a status; they stand in place of the upstream's text.
-const WORDS_OF_CPA: [&str; 8] = [
+/// CPA's own texts for a status, which replace the upstream's text.
+const CPA_MESSAGES: [&str; 8] = [
     "unauthorized",
     "payment_required",
     "not_found",
@@ -18,7 +18,7 @@ const WORDS_OF_CPA: [&str; 8] = [
     "invalid_grant",
     "request failed",
 ];
-/// By these CPA tells a model that the upstream does not serve.
+/// CPA's markers of a model that the upstream does not support.
 const MODEL_NOT_SUPPORTED: [&str; 8] = [
     "model_not_supported",
     "model is not supported",
@@ -29,45 +29,46 @@ const MODEL_NOT_SUPPORTED: [&str; 8] = [
     "model unavailable",
     "not available for your ",
 ];
-/// How much of a text is searched; error texts say what they mean early.
-const LOOKED_AT: usize = 4096;
+/// Maximum length of text to search; error texts state the reason early.
+const MAX_SEARCHED: usize = 4096;
 
-/// What CPA says of the last failure, without the text itself, which may hold secrets.
+/// Classification of the last failure, without its text, which may contain secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LastFailure {
     pub(super) reason: FailureReason,
     pub(super) cooldown: CooldownReason,
-    /// Hash of CPA's status message; `None` when it is empty.
+    /// Hash of CPA's status message; `None` if it is empty.
     message: Option<u64>,
 }
 
-/// A failure as CPA's errors channel describes it. Its texts may hold secrets, so that it has no `Debug`.
+/// A failure from CPA's errors channel. Its texts may contain secrets, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub(super) struct ChannelEvent<'a> {
     pub(super) provider: &'a str,
-    /// 0 where CPA gives none.
+    /// 0 if CPA reports none.
     pub(super) status: u16,
     /// The upstream's text.
     pub(super) body: &'a str,
-    /// Whether the failure changed the account's state. One that a client caused does not: the
-    /// account's status message is then of an earlier failure.
+    /// Whether the failure changed the account's state. A failure caused by a client does not: the
+    /// account's status message then belongs to an earlier failure.
     pub(super) changed_state: bool,
 }
 
 impl LastFailure {
-    /// From CPA's list, which tells no status. `None` without a message.
-    pub(super) fn listed(provider: &str, message: &str) -> Option<Self> {
+    /// Classifies a message of CPA's list, which has no HTTP status. `None` without a message.
+    pub(super) fn from_message(provider: &str, message: &str) -> Option<Self> {
         let message = message.trim();
         (!message.is_empty()).then(|| Self::new(provider, 0, message, message))
     }
 
-    /// From the errors channel, beside this status message of the account or of a model.
-    pub(super) fn heard(failure: ChannelEvent<'_>, message: &str) -> Option<Self> {
+    /// Classifies an event of the errors channel; `message` is the status message of the account or
+    /// model.
+    pub(super) fn from_event(failure: ChannelEvent<'_>, message: &str) -> Option<Self> {
         let message = message.trim();
         if !failure.changed_state {
-            return Self::listed(failure.provider, message);
+            return Self::from_message(failure.provider, message);
         }
-        let in_place_of_body = message.is_empty() || WORDS_OF_CPA.contains(&message);
+        let in_place_of_body = message.is_empty() || CPA_MESSAGES.contains(&message);
         let text = if in_place_of_body {
             failure.body
         } else {
@@ -86,7 +87,7 @@ impl LastFailure {
         }
     }
 
-    /// Whether CPA described both with the same message. `None` is a failure without any message.
+    /// Whether both have the same message from CPA. `None` is a failure without a message.
     pub(super) fn is_same(one: Option<Self>, other: Option<Self>) -> bool {
         let message = |failure: Option<Self>| failure.and_then(|failure| failure.message);
         message(one) == message(other)
@@ -99,10 +100,10 @@ fn fingerprint(message: &str) -> Option<u64> {
     (!message.is_empty()).then(|| hasher.finish())
 }
 
-/// As CPA chooses the cool-down: by a few texts, then by status.
+/// Like CPA's choice of a cool-down: by certain texts, then by status.
 fn cooldown(reason: FailureReason, status: u16, text: &str) -> CooldownReason {
     let text = text
-        .get(..text.floor_char_boundary(LOOKED_AT))
+        .get(..text.floor_char_boundary(MAX_SEARCHED))
         .unwrap_or(text)
         .to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -116,11 +117,12 @@ fn cooldown(reason: FailureReason, status: u16, text: &str) -> CooldownReason {
     } else if invalid && (status == 404 || says(&["not_found", "not found"])) {
         CooldownReason::NotFound
     } else {
-        CooldownReason::of_failure(reason)
+        CooldownReason::from_failure(reason)
     }
 }
 
-/// The table takes a refusal by Cloudflare for an upstream in trouble; a real one has a 5xx.
+/// The table classifies a Cloudflare challenge as an upstream failure; a real upstream failure has
+/// a 5xx.
 fn is_challenge(status: u16, text: &str) -> bool {
     let refused = matches!(status, 400..=499);
     refused || text.contains("cloudflare challenge") || text.contains("challenge-platform")

@@ -1,4 +1,4 @@
-//! Fields that may be anything: one that is wrong spoils neither its entry nor the list.
+//! Lenient fields: an invalid value affects neither its entry nor the list.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::decode;
 use crate::model::UnixNanos;
 
-/// The value, or `None` when it is null or of another kind than expected.
+/// The value, or `None` if it is null or of another type.
 pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -18,7 +18,7 @@ where
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// A text; empty when it is none. Borrowed where it can be, so that no copy of a key is made.
+/// A text; empty if it is none. Borrows where possible, so that keys are not copied.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     Ok(lenient::<D, Text<'de>>(deserializer)?.map_or(Cow::Borrowed(""), |text| text.0))
 }
@@ -28,7 +28,7 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     Ok(lenient(deserializer)?.unwrap_or(false))
 }
 
-/// A time; Go's zero time is none.
+/// A time; Go's zero time is `None`.
 pub(super) fn time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<UnixNanos>, D::Error> {
@@ -36,13 +36,13 @@ pub(super) fn time<'de, D: Deserializer<'de>>(
     Ok(text.and_then(|text| decode::timestamp(Some(&text.0))))
 }
 
-/// A list, entry by entry as it stands; empty when it is none.
+/// The raw entries of a list; empty if it is none.
 pub(super) fn list<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<&'de RawValue>, D::Error> {
     Ok(lenient(deserializer)?.unwrap_or_default())
 }
 
-/// The same as a `Cow` of serde's, which borrows only when told to.
+/// A `Cow` that borrows; serde borrows only with this attribute.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

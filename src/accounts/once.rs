@@ -1,4 +1,4 @@
-//! One look without watching: for a program that shows what is there and ends.
+//! A single snapshot without the watcher, for commands that print the result and exit.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::cpa::{Management, SuccessCount};
 use crate::decode::Secrets;
 
-/// What a look is made of.
+/// Inputs of a snapshot.
 #[derive(Debug)]
 pub(crate) struct SnapshotParts {
     pub(crate) url: Url,
@@ -22,7 +22,7 @@ pub(crate) struct SnapshotParts {
     pub(crate) secrets: Secrets,
 }
 
-/// All accounts that CPA lists, sorted by index.
+/// All accounts in CPA's lists, sorted by index.
 pub(crate) async fn snapshot_once(
     parts: SnapshotParts,
     key: &SecretString,
@@ -35,6 +35,6 @@ pub(crate) async fn snapshot_once(
     let mut client = AccountsClient::new(management, decoding, SuccessCount::new(Arc::default()));
     let snapshot = client.snapshot(key).await?;
     let mut set = AccountSet::default();
-    set.take(snapshot, parts.clock.now());
+    set.apply(snapshot, parts.clock.now());
     Ok(set.list())
 }

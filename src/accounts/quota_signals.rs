@@ -1,5 +1,4 @@
-//! The quota headers of an account's last answers, which CPA's list repeats: in v8, and in v0 since
-//! 7.3.
+//! The quota headers of an account's last responses in CPA's list: in v8, and in v0 since 7.3.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use super::account::{Account, QuotaSignals};
 use super::lenient::{lenient, time};
 use crate::model::UnixNanos;
 
-/// CPA keeps no more headers of an answer.
+/// CPA stores at most this many headers of a response.
 const MAX_HEADERS: usize = 64;
 /// More models than any account has.
 const MAX_MODELS: usize = 200;
@@ -35,7 +34,7 @@ struct Signals<'a> {
     signals: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
 
-/// Adds what an entry of the list says of them.
+/// Adds the quota headers of a list entry to the account.
 pub(super) fn read(raw: &RawValue, with: &Decoding, account: &mut Account) {
     let Ok(entry) = serde_json::from_str::<Entry<'_>>(raw.get()) else {
         return;
@@ -43,7 +42,7 @@ pub(super) fn read(raw: &RawValue, with: &Decoding, account: &mut Account) {
     account.quota_signals = entry.quota.map(|quota| signals(&quota, with));
     for (model, raw) in entry.model_quotas.into_iter().flatten().take(MAX_MODELS) {
         if let Ok(quota) = serde_json::from_str::<Signals<'_>>(raw.get()) {
-            let model = with.secrets.shown(&model);
+            let model = with.secrets.sanitize(&model);
             account.model_signals.push((model, signals(&quota, with)));
         }
     }
@@ -53,8 +52,8 @@ fn signals(quota: &Signals<'_>, with: &Decoding) -> QuotaSignals {
     let headers = quota.signals.iter().flatten().take(MAX_HEADERS);
     let header = |(name, raw): (&Cow<'_, str>, &&RawValue)| {
         let value: String = serde_json::from_str(raw.get()).ok()?;
-        let name = with.secrets.shown(&name.to_ascii_lowercase());
-        Some((name, with.secrets.shown(&value)))
+        let name = with.secrets.sanitize(&name.to_ascii_lowercase());
+        Some((name, with.secrets.sanitize(&value)))
     };
     QuotaSignals {
         observed_at: quota.observed_at,

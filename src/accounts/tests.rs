@@ -1,4 +1,4 @@
-//! Answers of a real CPA, and of servers that are none.
+//! Responses of a real CPA, and of other servers.
 
 mod accounts_client;
 mod failures;
@@ -24,7 +24,7 @@ fn decoding() -> Decoding {
     }
 }
 
-/// The body of a captured answer.
+/// The body of a captured response.
 fn body(fixture: &str) -> Vec<u8> {
     let path = format!("tests/fixtures/http/{fixture}.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -40,7 +40,7 @@ fn time(text: &str) -> UnixNanos {
     crate::decode::timestamp(Some(text)).unwrap()
 }
 
-/// The only account of a made-up list with these fields.
+/// The only account of a synthetic list with these fields.
 fn account(fields: &str, now: &str) -> Account {
     let body = format!(r#"{{"files":[{{"auth_index":"00aa",{fields}}}]}}"#);
     let mut listed = files(body.as_bytes());

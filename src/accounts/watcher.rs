@@ -1,4 +1,4 @@
-//! Looks at CPA's accounts now and then, and publishes what is there.
+//! Reads CPA's accounts periodically and publishes them.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
@@ -25,31 +25,31 @@ use crate::metrics::{AccountErrors, AccountNames, GaugeSet, Samples};
 use crate::model::{AccountSeen, UnixNanos};
 use crate::store::{Write, WriteQueue};
 
-/// CPA tells of one change several times within a moment.
+/// CPA sends several notifications of one change in quick succession.
 const DEBOUNCE: Duration = Duration::from_millis(500);
-/// How soon it is looked again whether the key has been accepted.
+/// How often to check whether the key has been accepted.
 const KEY_REREAD: Duration = Duration::from_millis(250);
-/// How soon a new account's name is looked for again.
-const NAME_LOOK: Duration = Duration::from_millis(100);
-const NAME_LOOK_MAX: Duration = Duration::from_secs(5);
-/// Intervals without a good look before the gauges go: what they say is too old then.
-const INTERVALS_BORNE: u32 = 3;
-/// The database wants to know that an account is still listed once in this time.
-const NOTE_AGAIN: Duration = Duration::from_hours(1);
-/// Failures that wait for their account's name, or are kept for the end of a look.
+/// How often to check whether a new account has its name.
+const NAME_CHECK: Duration = Duration::from_millis(100);
+const NAME_CHECK_MAX: Duration = Duration::from_secs(5);
+/// The gauges are removed after this many intervals without a successful snapshot.
+const MAX_FAILED_INTERVALS: u32 = 3;
+/// The database records at this interval that an account is still listed.
+const NOTE_INTERVAL: Duration = Duration::from_hours(1);
+/// Maximum number of failures that wait for their account's name or for the end of a snapshot.
 const MAX_PENDING: usize = 1024;
 
-/// From the configuration.
+/// Settings from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub url: Url,
-    /// Pause between two looks.
+    /// Interval between two snapshots.
     pub interval: Duration,
-    /// Whether the page shows addresses.
+    /// Whether gauges expose addresses.
     pub show_email: bool,
 }
 
-/// What the watcher is made of.
+/// Dependencies of the watcher.
 #[derive(Debug)]
 pub struct WatcherParts {
     pub settings: Settings,
@@ -57,27 +57,27 @@ pub struct WatcherParts {
     pub access: Arc<Access>,
     pub clock: Clock,
     pub secrets: Secrets,
-    /// Takes CPA's counts of the lists that are read here.
+    /// Receives CPA's success counts from the lists that are read here.
     pub success_count: SuccessCount,
     pub directory: Directory,
     pub names: AccountNames,
     pub writes: WriteQueue,
     pub gauges: GaugeSet,
     pub errors: AccountErrors,
-    /// Notified when CPA says that accounts or configuration changed.
+    /// Notified when CPA reports a change of accounts or configuration.
     pub changed: Arc<Notify>,
     pub events: Events,
     pub stop: CancellationToken,
 }
 
-/// The watching task, ready to run.
+/// The watcher task.
 #[derive(Debug)]
 pub struct Watcher {
     client: AccountsClient,
     state: State,
 }
 
-/// What changes while a look is under way, too.
+/// The state that events update even during a snapshot.
 #[derive(Debug)]
 struct State {
     interval: Duration,
@@ -94,25 +94,25 @@ struct State {
     set: AccountSet,
     known: Known,
     next_look: Instant,
-    /// When something on the page changes by itself.
-    redraw: Option<Instant>,
-    /// Grows while names do not come.
-    name_look: Duration,
+    /// Time of the next change of the gauges without an event.
+    next_render: Option<Instant>,
+    /// Delay of the next name check; grows while names are missing.
+    name_check: Duration,
 }
 
-/// What is remembered from one look to the next.
+/// State kept between snapshots.
 #[derive(Debug, Default)]
 struct Known {
-    /// The latest look failed.
+    /// Whether the latest snapshot failed.
     failing: bool,
-    /// When a look was good.
-    good: Option<Instant>,
-    /// When the database was last told of an account.
+    /// Time of the latest successful snapshot.
+    last_success: Option<Instant>,
+    /// When each account was last recorded in the database.
     noted: HashMap<Box<str>, UnixNanos>,
     /// Failures of accounts without a name.
     pending: VecDeque<ErrorEvent>,
-    /// Failures since the latest look began: its list may be older than they are.
-    since_look: VecDeque<ErrorEvent>,
+    /// Failures since the start of the running snapshot, whose lists may be older than they are.
+    since_snapshot: VecDeque<ErrorEvent>,
 }
 
 impl Watcher {
@@ -140,13 +140,13 @@ impl Watcher {
                 set: AccountSet::default(),
                 known: Known::default(),
                 next_look: Instant::now(),
-                redraw: None,
-                name_look: NAME_LOOK,
+                next_render: None,
+                name_check: NAME_CHECK,
             },
         }
     }
 
-    /// Runs until the program stops. Holds nothing that could be lost.
+    /// Runs until the program stops. Holds no data that could be lost.
     pub async fn run(self) {
         let Self { client, mut state } = self;
         let stop = state.stop.clone();
@@ -157,13 +157,13 @@ impl Watcher {
 impl State {
     async fn watch(&mut self, mut client: AccountsClient) {
         loop {
-            self.wait_for_look().await;
+            self.wait_for_snapshot().await;
             self.snapshot(&mut client).await;
         }
     }
 
-    /// Until the next look is due, which CPA can bring forward.
-    async fn wait_for_look(&mut self) {
+    /// Waits for the next snapshot; a notification from CPA brings it forward.
+    async fn wait_for_snapshot(&mut self) {
         let changed = Arc::clone(&self.changed);
         while self.next_look > Instant::now() {
             let due = sleep_until(self.next_look);
@@ -179,42 +179,42 @@ impl State {
         }
     }
 
-    /// Takes events and keeps the page up to date until `done` is. A look takes ten calls, each of
-    /// which costs CPA 62 ms and more: nothing waits for it.
+    /// Handles events and updates the gauges until `done` completes. A snapshot makes ten requests
+    /// that take CPA 62 ms and more each, so events do not wait for it.
     async fn serve_until<T>(&mut self, done: impl Future<Output = T>) -> T {
         let mut done = pin!(done);
         let directory = self.directory.clone();
         loop {
-            let redraw = self.redraw;
+            let next_render = self.next_render;
             tokio::select! {
                 done = &mut done => return done,
-                Some(event) = self.events.recv() => self.take_events(event),
-                () = directory.plan_told() => self.draw(),
-                () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
-                    self.draw_again();
+                Some(event) = self.events.recv() => self.apply_events(event),
+                () = directory.plan_changed() => self.render(),
+                () = sleep_until(next_render.unwrap_or_else(Instant::now)), if next_render.is_some() => {
+                    self.render_again();
                 }
             }
         }
     }
 
-    /// Asks CPA once.
+    /// Reads CPA's accounts once.
     async fn snapshot(&mut self, client: &mut AccountsClient) {
         let Some(key) = self.access.accepted_key_now() else {
             self.next_look = Instant::now() + KEY_REREAD.min(self.interval);
             self.expire_stale();
             return;
         };
-        self.known.since_look.clear();
+        self.known.since_snapshot.clear();
         let looked = self.serve_until(client.snapshot(&key)).await;
         self.next_look = Instant::now() + self.interval;
         match looked {
             Ok(snapshot) => {
                 self.known.failing = false;
-                self.known.good = Some(Instant::now());
+                self.known.last_success = Some(Instant::now());
                 let now = self.clock.now();
-                self.set.take(snapshot, now);
-                for event in &self.known.since_look {
-                    self.set.hear(event, now);
+                self.set.apply(snapshot, now);
+                for event in &self.known.since_snapshot {
+                    self.set.record_failure(event, now);
                 }
                 self.publish();
             }
@@ -235,24 +235,26 @@ impl State {
         self.expire_stale();
     }
 
-    /// Takes gauges off the page that nobody has confirmed for long.
+    /// Removes gauges that no snapshot has confirmed for too long.
     fn expire_stale(&mut self) {
-        let good = self.known.good;
-        if good.is_some_and(|good| good.elapsed() > self.interval * INTERVALS_BORNE) {
-            self.known.good = None;
+        let last_success = self.known.last_success;
+        if last_success.is_some_and(|last_success| {
+            last_success.elapsed() > self.interval * MAX_FAILED_INTERVALS
+        }) {
+            self.known.last_success = None;
             self.gauges.publish(Samples::default());
         }
     }
 
-    /// Takes what waits on the channel, and shows it once.
-    fn take_events(&mut self, first: ChannelEvent) {
+    /// Applies all queued events and publishes once.
+    fn apply_events(&mut self, first: ChannelEvent) {
         let mut next = Some(first);
         while let Some(event) = next {
             match event {
-                ChannelEvent::Failure(event) => self.hear(&event),
+                ChannelEvent::Failure(event) => self.apply_failure(&event),
                 ChannelEvent::SessionEnd => {
-                    self.set.nothing_new();
-                    self.known.since_look.clear();
+                    self.set.forget_failures();
+                    self.known.since_snapshot.clear();
                 }
             }
             next = self.events.try_recv().ok();
@@ -260,30 +262,30 @@ impl State {
         self.publish();
     }
 
-    fn hear(&mut self, event: &ErrorEvent) {
+    fn apply_failure(&mut self, event: &ErrorEvent) {
         let now = self.clock.now();
-        if !self.set.hear(event, now) {
-            // Not listed, or not yet. It needs its name all the same.
+        if !self.set.record_failure(event, now) {
+            // The account is not listed yet, but needs its name.
             self.note(&event.auth_index, &event.provider, now);
         }
-        for queue in [&mut self.known.pending, &mut self.known.since_look] {
+        for queue in [&mut self.known.pending, &mut self.known.since_snapshot] {
             queue.push_back(event.clone());
             let excess = queue.len().saturating_sub(MAX_PENDING);
             queue.drain(..excess);
         }
     }
 
-    /// A cool-down may be over, a name may have come.
-    fn draw_again(&mut self) {
+    /// Renders the gauges again, after the end of a cool-down or for a new name.
+    fn render_again(&mut self) {
         if self.set.settle(self.clock.now()) {
             self.publish();
         } else {
-            self.name_look = (self.name_look * 2).min(NAME_LOOK_MAX);
-            self.draw();
+            self.name_check = (self.name_check * 2).min(NAME_CHECK_MAX);
+            self.render();
         }
     }
 
-    /// Puts the directory and the page into the state of now.
+    /// Publishes the directory and the gauges.
     fn publish(&mut self) {
         let now = self.clock.now();
         self.set.settle(now);
@@ -293,28 +295,28 @@ impl State {
         }
         self.known
             .noted
-            .retain(|_, at| now.since(*at) < 2 * NOTE_AGAIN);
+            .retain(|_, at| now.since(*at) < 2 * NOTE_INTERVAL);
         self.directory.publish(accounts);
-        self.name_look = NAME_LOOK;
-        self.draw();
+        self.name_check = NAME_CHECK;
+        self.render();
     }
 
-    fn draw(&mut self) {
-        let drawn = gauges::draw(&self.directory.snapshot(), &self.names, self.clock.now());
+    fn render(&mut self) {
+        let drawn = gauges::render(&self.directory.snapshot(), &self.names, self.clock.now());
         let waiting = drawn.unnamed | self.count_pending();
-        if self.known.good.is_some() {
+        if self.known.last_success.is_some() {
             self.gauges.publish(drawn.samples);
         }
         let now = self.clock.now();
         let change = self.set.next_change().map(|at| at.since(now));
-        let name = waiting.then_some(self.name_look);
-        self.redraw = change.into_iter().chain(name).min().map(|wait| {
-            // Ends are told to the nanosecond; a little later they are over for certain.
+        let name = waiting.then_some(self.name_check);
+        self.next_render = change.into_iter().chain(name).min().map(|wait| {
+            // Waits slightly longer, so that the cool-down has ended for certain.
             Instant::now() + wait + Duration::from_millis(1)
         });
     }
 
-    /// Counts failures whose account has a name by now. True when some wait on.
+    /// Counts the failures of accounts that now have a name. Returns true if some still wait.
     fn count_pending(&mut self) -> bool {
         let (names, errors, set) = (&self.names, &self.errors, &self.set);
         self.known.pending.retain(|event| {
@@ -328,10 +330,10 @@ impl State {
         !self.known.pending.is_empty()
     }
 
-    /// Has the account named and remembered.
+    /// Has the account named and recorded in the database.
     fn note(&mut self, auth_index: &str, provider: &str, now: UnixNanos) {
         let noted = self.known.noted.get(auth_index);
-        if noted.is_some_and(|at| now.since(*at) < NOTE_AGAIN) {
+        if noted.is_some_and(|at| now.since(*at) < NOTE_INTERVAL) {
             return;
         }
         self.known.noted.insert(auth_index.into(), now);

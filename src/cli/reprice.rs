@@ -148,7 +148,7 @@ impl Register {
         let value = pricer.value(&subject, &event.tokens);
         let value = value.map(|value| i64::try_from(value.total()).unwrap_or(i64::MAX));
         let account = accounts.get(&event.account);
-        let said = account.and_then(|(value, name)| billing.said(value, name));
+        let said = account.and_then(|(value, name)| billing.configured(value, name));
         let per_use = Billing::per_use(said, event.login);
         let cost = value.map(|value| if per_use { value } else { 0 });
         (value != event.value || cost != event.cost).then_some(Change {

@@ -150,7 +150,7 @@ fn show<W: Write>(
     let reasons = FailureReason::ALL.map(|reason| (PastKey::Reason, u32::from(reason.code())));
     let names = names
         .iter()
-        .map(|name| (PastKey::Of(name.dimension), name.id.0));
+        .map(|name| (PastKey::Interned(name.dimension), name.id.0));
     let changes: Vec<_> = names
         .chain(statuses)
         .chain(reasons)

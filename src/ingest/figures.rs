@@ -14,7 +14,7 @@ const NANOS: f64 = 1e9;
 pub(super) fn quotas(usage: &mut UsageCounters, now: UnixNanos) -> Vec<LocalQuota> {
     let states: Vec<_> = usage
         .quotas(now)
-        .map(|state| (reading(&state), state.whose, state.count))
+        .map(|state| (reading(&state), state.account, state.count))
         .collect();
     let all = states.into_iter().map(|(reading, whose, count)| {
         let whose = whose.map(|account| LocalAccount {
@@ -22,7 +22,7 @@ pub(super) fn quotas(usage: &mut UsageCounters, now: UnixNanos) -> Vec<LocalQuot
             provider: usage.text(Dimension::Provider, account.provider).into(),
         });
         LocalQuota {
-            whose,
+            account: whose,
             reading,
             length: count.window.end.since(count.window.start),
             oldest_expiry: count.oldest_expiry,
@@ -48,7 +48,7 @@ fn reading(state: &QuotaState<'_>) -> Reading {
 /// Everything about money that is no counter.
 pub(super) fn sheet(usage: &mut UsageCounters, counters: &mut Counters, now: UnixNanos) -> Samples {
     let mut sheet = Samples::default();
-    sheet.leave_out_many(usage.left_out());
+    sheet.leave_out_many(usage.overflows());
     for state in usage.budgets(now) {
         budget(&mut sheet, &state, now);
     }

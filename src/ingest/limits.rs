@@ -121,7 +121,7 @@ impl LimitTracker {
         if self.combo_ids.is_empty() {
             return Vec::new();
         }
-        let combos = self.combos.of(&self.rules, route);
+        let combos = self.combos.resolve(&self.rules, route);
         let ids = combos.iter().filter_map(|at| self.combo_ids.get(*at));
         ids.copied().collect()
     }
@@ -139,7 +139,7 @@ impl LimitTracker {
     /// Takes hold of what is stored and begins to enter it. Call between rounds.
     pub(super) fn fill(&mut self, store: &Store, now: UnixNanos) -> Result<(), StoreError> {
         let snapshot = store.snapshot()?;
-        let usage = lock(&self.usage).emptied(Arc::clone(&self.rules), now);
+        let usage = lock(&self.usage).with_rules(Arc::clone(&self.rules), now);
         let usage = Arc::new(Mutex::new(usage));
         self.filling = Filling::start(snapshot, usage, now, self.wake_up.clone());
         self.stale = self.filling.is_none().then(Instant::now);
@@ -255,7 +255,7 @@ fn enter(
     now: UnixNanos,
     abandoned: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let from = lock(usage).wanted_from(now);
+    let from = lock(usage).backfill_start(now);
     let mut chunk = Vec::with_capacity(CHUNK);
     snapshot.read(from, |event| {
         chunk.push(past(&event));

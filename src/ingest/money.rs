@@ -108,7 +108,7 @@ impl EventPricer {
     pub fn name(&mut self, name: &NewName) {
         match name.dimension {
             Dimension::Account => {
-                if let Some(per_use) = self.billing.said(&name.value, &name.label) {
+                if let Some(per_use) = self.billing.configured(&name.value, &name.label) {
                     self.said.insert(name.id, per_use);
                 }
             }

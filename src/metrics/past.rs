@@ -369,7 +369,7 @@ fn restored(family: PastFamily) -> Option<&'static Restored> {
 
 fn label_kind(key: PastKey) -> Option<LabelKind> {
     match key {
-        PastKey::Of(dimension) => LabelKind::of(dimension),
+        PastKey::Interned(dimension) => LabelKind::of(dimension),
         PastKey::Status => Some(LabelKind::Code),
         PastKey::Reason => Some(LabelKind::Reason),
     }

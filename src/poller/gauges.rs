@@ -16,7 +16,7 @@ pub(super) fn samples(
 ) -> Samples {
     let mut samples = Samples::default();
     for (auth_index, account) in state.accounts() {
-        // Without a name yet, the account shows at the next publication.
+        // An account without a name is exposed at the next publication.
         if let Some(AccountLabel::Named(name)) = names.get(auth_index) {
             let mut samples = AccountGauges::of(&mut samples, &account.provider, &name);
             samples.facts(account);
@@ -40,13 +40,15 @@ fn local_account(
     names: &AccountNames,
     provider: impl Fn(&str) -> Option<Box<str>>,
 ) -> Option<(Box<str>, Box<str>)> {
-    match &quota.whose {
+    match &quota.account {
         None => Some(("".into(), "".into())),
-        Some(whose) if whose.auth_index.is_empty() => Some((whose.provider.clone(), "none".into())),
-        Some(whose) => match names.get(&whose.auth_index) {
+        Some(account) if account.auth_index.is_empty() => {
+            Some((account.provider.clone(), "none".into()))
+        }
+        Some(account) => match names.get(&account.auth_index) {
             Some(AccountLabel::Named(name)) => {
-                let own = provider(&whose.auth_index);
-                Some((own.unwrap_or_else(|| whose.provider.clone()), name))
+                let own = provider(&account.auth_index);
+                Some((own.unwrap_or_else(|| account.provider.clone()), name))
             }
             Some(AccountLabel::BeyondCap) | None => None,
         },
@@ -85,11 +87,11 @@ impl<'a> AccountGauges<'a> {
     fn windows(&mut self, state: &QuotaState, account: &AccountQuotas) {
         let mut described = "";
         for ((limit, window), row) in &account.windows {
-            if !state.shows(limit) {
+            if !state.is_within_cap(limit) {
                 self.samples.leave_out();
                 continue;
             }
-            // Rows are sorted by limit, and a limit is described once.
+            // Rows are sorted by limit, and each limit is described once.
             if described != &**limit {
                 described = limit;
                 self.describe(row.reading());
@@ -102,7 +104,7 @@ impl<'a> AccountGauges<'a> {
         let length = row.reading().window().seconds().map(f64::from);
         self.add(&families::WINDOW_SECONDS, place, length);
         self.resets(place, Some(row.resets()));
-        if let Some(figures) = row.figures() {
+        if let Some(figures) = row.status() {
             self.figures(place, &figures);
         }
     }

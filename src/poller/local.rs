@@ -1,4 +1,4 @@
-//! Limits that the exporter counts itself, beside what providers say.
+//! Limits that the exporter counts itself, next to those of the providers.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::model::{LocalQuota, QuotaSource, UnixNanos};
 /// Account, limit and window.
 type WindowKey = (Box<str>, Box<str>, Box<str>);
 
-/// The latest readings of our own, and how often their windows ended while we looked.
+/// The latest local quotas, and how many of their window ends were observed.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
     quotas: Vec<LocalQuota>,
@@ -33,7 +33,10 @@ impl Locals {
     /// Those that no provider speaks of.
     pub(super) fn in_force(&self, state: &QuotaState) -> impl Iterator<Item = &LocalQuota> {
         self.quotas.iter().filter(|quota| {
-            let known = quota.whose.as_ref().and_then(|w| state.get(&w.auth_index));
+            let known = quota
+                .account
+                .as_ref()
+                .and_then(|a| state.get(&a.auth_index));
             let (_, limit, window) = place(quota);
             let row = known.and_then(|account| account.windows.get(&(limit, window)));
             !row.is_some_and(WindowState::is_current)
@@ -52,19 +55,19 @@ impl Locals {
         auth_index: &str,
     ) -> impl Iterator<Item = WindowStatus<'_>> {
         let own = self.in_force(state).filter(move |quota| {
-            let whose = quota.whose.as_ref();
-            whose.is_some_and(|whose| &*whose.auth_index == auth_index)
+            let account = quota.account.as_ref();
+            account.is_some_and(|account| &*account.auth_index == auth_index)
         });
         own.map(status)
     }
 }
 
-/// The figures of a local quota, as a provider's window has them.
+/// The state of a local quota, in the form of a provider's window.
 pub(super) fn status(quota: &LocalQuota) -> WindowStatus<'_> {
     let reading = &quota.reading;
     WindowStatus {
         reading,
-        // Without limit there is nothing to exhaust.
+        // A limit that is unlimited cannot be exhausted.
         exhausted: reading.exhausted().filter(|_| !reading.unlimited()),
         exhaustion: quota.exhaustion,
         source: QuotaSource::Local,
@@ -73,10 +76,12 @@ pub(super) fn status(quota: &LocalQuota) -> WindowStatus<'_> {
 }
 
 fn place(quota: &LocalQuota) -> WindowKey {
-    let whose = quota.whose.as_ref().map(|whose| whose.auth_index.clone());
+    let account = quota.account.as_ref();
     let limit = quota.reading.limit().as_str().into();
     (
-        whose.unwrap_or_default(),
+        account
+            .map(|account| account.auth_index.clone())
+            .unwrap_or_default(),
         limit,
         quota.reading.window().label().into(),
     )
@@ -98,7 +103,7 @@ mod tests {
         let at = |hours: i64| UnixNanos::from_millis((500_000 + hours) * 3_600_000);
         let amounts = Amounts::new(Unit::Tokens, Some(3.0), Some(10.0), None);
         LocalQuota {
-            whose: account.map(|index| LocalAccount {
+            account: account.map(|index| LocalAccount {
                 auth_index: index.into(),
                 provider: "claude".into(),
             }),
@@ -117,12 +122,12 @@ mod tests {
         let reading =
             Reading::new(Limit::main(), Window::hours(5), Scope::Account).with_ratio(Some(ratio));
         let at = local("main", None, 0).observed;
-        let whose = AccountKey {
+        let key = AccountKey {
             auth_index: "a1",
             provider: "claude",
         };
         state.read(
-            whose,
+            key,
             [reading],
             Observation::new(QuotaSource::Poll, at, at),
             at,
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_providers_own_reading_of_a_limit_wins_while_it_holds() {
+    fn current_provider_reading_overrides_a_local_quota() {
         let mut locals = Locals::default();
         locals.replace(vec![
             local("main", Some("a1"), 1),
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_count_when_the_end_moves_on() {
+    fn moving_the_end_counts_a_reset() {
         let mut locals = Locals::default();
         for (reset, expected) in [(5, 0), (5, 0), (10, 1), (15, 2)] {
             locals.replace(vec![local("mine", Some("a1"), reset)]);
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_all_together_has_no_account() {
+    fn quota_over_all_accounts_has_no_account() {
         let mut locals = Locals::default();
         locals.replace(vec![local("all", None, 1), local("keyless", Some(""), 1)]);
         let names = AccountNames::default();

@@ -1,4 +1,4 @@
-//! One round without the task: for a program that asks, shows and ends.
+//! A single refresh without the poller task, for commands that print the result and exit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use crate::metrics::{AccountNames, PollMetrics};
 use crate::model::QuotaAnswer;
 use crate::quota::Failure;
 
-/// What a round is made of.
+/// Inputs of a refresh.
 #[derive(Debug)]
 pub struct OnceParts {
     pub poller_config: PollerConfig,
     pub names: AccountNames,
-    /// As CPA has just listed them.
+    /// CPA's current list of accounts.
     pub listed: Arc<Vec<Account>>,
 }
 
 type Polled = Result<Result<QuotaAnswer, Failure>, CpaUnavailable>;
 
-/// Asks about each wanted account once. Gives what is known of all wanted ones then.
+/// Polls each matching account once and returns the state of all matching accounts.
 pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota>, RefreshSummary) {
     let PollerConfig {
         settings, clock, ..
     } = &parts.poller_config;
     let mut targets = parts.poller_config.targets();
-    targets.follow(&parts.listed);
+    targets.apply(&parts.listed);
     let mut state = QuotaState::new(settings.max_limits);
     for account in parts.listed.iter() {
-        state.listed(account, clock.now());
+        state.record_list(account, clock.now());
     }
     let client = parts.poller_config.client(PollMetrics::default());
     let names = &parts.names;
@@ -56,7 +56,7 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
     };
     let mut failures = HashMap::new();
     let mut summary = RefreshSummary {
-        not_asked: targets.left_out() + forbidden,
+        not_asked: targets.unpolled() + forbidden,
         ..RefreshSummary::default()
     };
     while let Some((target, polled)) = polls.next().await {
@@ -99,7 +99,7 @@ fn failed((reason, since): (&str, f64)) -> NoReading {
     }
 }
 
-/// A CPA that could not be asked once is not asked for every account in turn.
+/// After one failed connection to CPA, the remaining accounts are not polled.
 async fn poll<'a>(
     client: &QuotaClient,
     target: &'a Target,
@@ -113,7 +113,7 @@ async fn poll<'a>(
     (target, polled)
 }
 
-/// Takes over an answer, or gives the reason why there is none.
+/// Records a response, or returns the reason of the failure.
 fn read(
     state: &mut QuotaState,
     target: &Target,
@@ -123,11 +123,11 @@ fn read(
     match polled {
         Ok(Ok(answer)) => {
             let account = &target.account;
-            let whose = AccountKey {
+            let key = AccountKey {
                 auth_index: &account.auth_index,
                 provider: &account.provider,
             };
-            state.polled(whose, answer, clock.now());
+            state.record_poll(key, answer, clock.now());
             None
         }
         Ok(Err(failure)) => Some(failure.as_str()),

@@ -1,4 +1,4 @@
-//! One poll: a provider is asked about one account, through CPA or with a token of our own.
+//! A poll: requests one account's quota from its provider, through CPA or with a configured token.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,15 +20,15 @@ use crate::quota::{
     AccountRef, Answer, Ask, Attempt, Auth, Failure, ParseError, Provider, Request, Step, TOKEN,
 };
 
-/// No conversation is longer; a provider that asks on and on has a bug.
+/// Maximum number of requests per poll; a provider that needs more has a bug.
 const MAX_CALLS: usize = 8;
-/// Longest answer; real ones have a few kilobytes.
+/// Maximum response size; real responses have a few kilobytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// The provider gave no answer, or there was no way to it.
+/// The provider did not respond, or could not be reached.
 const UNREACHABLE: Failure = Failure::Transient { retry_after: None };
 
-/// Reads a token anew each time, so that a rotated file is seen.
+/// Reads the token for each request, so that a rotated file takes effect.
 pub type TokenReader = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
 /// A provider, built in or configured.
@@ -47,14 +47,14 @@ impl ProviderRef {
     }
 }
 
-/// What a poll is about.
+/// The account and provider of a poll.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) asked: ProviderRef,
     pub(super) account: AccountRef,
-    /// For providers that CPA does not know.
+    /// For providers that CPA does not support.
     pub(super) token: Option<TokenReader>,
-    /// Where these are asked in place of the provider's own host.
+    /// Replaces the provider's host, for the same providers.
     pub(super) url: Option<Url>,
 }
 
@@ -66,29 +66,29 @@ impl fmt::Debug for Target {
     }
 }
 
-/// How calls are made. Cheap to clone.
+/// Sends the requests of polls. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct QuotaClient {
     pub(super) url: Url,
-    /// To CPA.
+    /// Client for CPA.
     pub(super) client: Client,
-    /// To providers that CPA does not know.
+    /// Client for providers that CPA does not support.
     pub(super) direct: Client,
     pub(super) access: Arc<Access>,
     pub(super) clock: Clock,
     pub(super) metrics: PollMetrics,
-    /// For each call.
+    /// Time-out of each request.
     pub(super) limit: Duration,
-    /// CPA's generation, as far as it is known.
+    /// CPA's API generation, if known.
     pub(super) api: Arc<Mutex<Option<Api>>>,
 }
 
-/// CPA itself could not be asked, which says nothing about the account.
+/// CPA itself was unreachable, which says nothing about the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CpaUnavailable;
 
 impl QuotaClient {
-    /// Asks about an account until the provider's conversation is over.
+    /// Sends requests until the provider has all it needs.
     pub(super) async fn poll(
         &self,
         target: &Target,
@@ -195,8 +195,8 @@ impl QuotaClient {
         Ok(server.api)
     }
 
-    /// Of a failed call: what concerns this account alone. An answer that CPA could give is no
-    /// reason to leave the other accounts alone.
+    /// Classifies a failed request. If CPA responded, the failure concerns this account only, and
+    /// the other accounts are still polled.
     fn fault(&self, failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
         match failure {
             HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
@@ -210,7 +210,7 @@ impl QuotaClient {
         }
     }
 
-    /// It may be another program by now.
+    /// A different server may be running by now.
     fn forget_api(&self) {
         *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -220,7 +220,7 @@ impl QuotaClient {
         if let HttpFailure::Refused(refusal) = failure {
             self.access.refused(*refusal);
         } else {
-            tracing::debug!(error = %crate::errors::Chain(failure), "quota not asked for");
+            tracing::debug!(error = %crate::errors::Chain(failure), "quota poll failed: CPA is unavailable");
         }
         CpaUnavailable
     }
@@ -264,7 +264,7 @@ impl QuotaClient {
     }
 }
 
-/// The address of a request, with another beginning where somebody stands in for the host.
+/// The URL of a request; `stand_in` replaces scheme and host.
 fn address(own: &str, stand_in: Option<&Url>) -> Option<Url> {
     let own = Url::parse(own).ok()?;
     let Some(stand_in) = stand_in else {
@@ -288,8 +288,8 @@ mod tests {
     use crate::http_client::{Proxy, Timeouts};
     use crate::model::AuthType;
 
-    /// Has a CPA that gives this answer ask a provider. Also says whether the key is still good and
-    /// whether CPA's generation is still taken for known.
+    /// Sends a quota request through a CPA that returns this response. Also returns whether the key
+    /// is still accepted and whether CPA's generation is still known.
     async fn asked(answer: &'static str) -> (Result<Attempt, CpaUnavailable>, bool, bool) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -328,9 +328,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_concerns_one_account_leaves_the_others_alone() {
+    async fn failure_of_one_account_does_not_stop_the_others() {
         let table = [
-            // This release makes no calls for others, or is another one by now.
+            // This release does not proxy requests, or another server is running by now.
             (
                 "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
                 UNREACHABLE,
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_stops_all_calls() {
+    async fn refused_key_stops_all_requests() {
         let answer = "HTTP/1.1 401 Unauthorized\r\nx-cpa-version: 7\r\ncontent-length: 34\r\n\r\n\
                       {\"error\":\"invalid management key\"}";
         let (attempt, admitted, _known) = asked(answer).await;
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stand_in_takes_the_place_of_the_host_only() {
+    fn stand_in_replaces_the_host_only() {
         let of = |own, stand_in: Option<&str>| {
             let stand_in = stand_in.map(|url| Url::parse(url).unwrap());
             address(own, stand_in.as_ref()).map(String::from)

@@ -1,4 +1,4 @@
-//! All readings of all accounts. Pure: time comes in as a parameter.
+//! All readings of all accounts. Pure: the time is a parameter.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::model::{
 };
 use crate::quota::passive;
 
-/// Name of a limit and of its window.
+/// Name of a limit and label of its window.
 type WindowKey = (Box<str>, Box<str>);
 
-/// The account that something is known of.
+/// Identifies an account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AccountKey<'a> {
     pub(super) auth_index: &'a str,
@@ -28,9 +28,9 @@ pub(super) struct AccountQuotas {
     pub(super) provider: Arc<str>,
     pub(super) windows: BTreeMap<WindowKey, WindowState>,
     pub(super) facts: AccountFacts,
-    /// From when the newest of the facts are.
+    /// Time of the newest facts.
     facts_at: Option<UnixNanos>,
-    /// Last poll that brought an answer.
+    /// Time of the last successful poll.
     pub(super) polled: Option<UnixNanos>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct AccountQuotas {
 #[derive(Debug)]
 pub(super) struct QuotaState {
     accounts: HashMap<Box<str>, AccountQuotas>,
-    /// Names of limits that may be shown, the first to come.
+    /// Names of limits that are exposed: the first ones, up to the cap.
     limits: HashSet<Box<str>>,
     max_limits: usize,
 }
@@ -56,8 +56,8 @@ impl QuotaState {
         self.accounts.iter().map(|(index, state)| (&**index, state))
     }
 
-    /// Whether the cap on names of limits lets this one be shown.
-    pub(super) fn shows(&self, limit: &str) -> bool {
+    /// Whether this name of a limit is within the cap.
+    pub(super) fn is_within_cap(&self, limit: &str) -> bool {
         self.limits.contains(limit)
     }
 
@@ -67,39 +67,39 @@ impl QuotaState {
 
     /// Takes over what a poll brought. Gives the readings for the history: the steps, see
     /// [`WindowState::take_point`].
-    pub(super) fn polled(
+    pub(super) fn record_poll(
         &mut self,
-        whose: AccountKey<'_>,
+        key: AccountKey<'_>,
         answer: QuotaAnswer,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
-        let account = self.account(whose);
+        let account = self.account(key);
         account.polled = Some(now);
         account.facts_at = Some(now);
         account.facts.replace(answer.facts);
         let readings: Vec<Reading> = answer.readings;
         let readings = readings
             .into_iter()
-            .map(|reading| self.resolve_window(whose.auth_index, reading))
+            .map(|reading| self.resolve_window(key.auth_index, reading))
             .collect::<Vec<_>>();
         self.read(
-            whose,
+            key,
             readings,
             Observation::new(QuotaSource::Poll, now, now),
             now,
         )
     }
 
-    /// Takes over what headers of an ordinary answer told.
+    /// Records the headers of a proxied response.
     pub(super) fn apply_headers(
         &mut self,
-        whose: AccountKey<'_>,
+        key: AccountKey<'_>,
         answer: QuotaAnswer,
         at: UnixNanos,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
         let seen = Observation::new(QuotaSource::Header, at, now);
-        let account = self.account(whose);
+        let account = self.account(key);
         if account.facts_at <= Some(seen.at()) {
             account.facts_at = Some(seen.at());
             let before = std::mem::replace(&mut account.facts, answer.facts);
@@ -107,12 +107,12 @@ impl QuotaState {
         } else {
             account.facts.fill(answer.facts);
         }
-        self.read(whose, answer.readings, seen, now)
+        self.read(key, answer.readings, seen, now)
     }
 
-    /// Takes over the headers that CPA's list of accounts repeats.
-    pub(super) fn listed(&mut self, account: &Account, now: UnixNanos) -> Vec<QuotaPoint> {
-        let whose = AccountKey {
+    /// Records the headers that CPA's list of accounts contains.
+    pub(super) fn record_list(&mut self, account: &Account, now: UnixNanos) -> Vec<QuotaPoint> {
+        let key = AccountKey {
             auth_index: &account.auth_index,
             provider: &account.provider,
         };
@@ -121,8 +121,8 @@ impl QuotaState {
         for signals in account.quota_signals.iter().chain(models) {
             if let Some(at) = signals.observed_at {
                 let pairs = signals.headers.iter().map(|(n, v)| (&**n, &**v));
-                let answer = passive::headers(whose.provider, pairs, at);
-                news.extend(self.apply_headers(whose, answer, at, now));
+                let answer = passive::headers(key.provider, pairs, at);
+                news.extend(self.apply_headers(key, answer, at, now));
             }
         }
         news
@@ -130,21 +130,21 @@ impl QuotaState {
 
     pub(super) fn read(
         &mut self,
-        whose: AccountKey<'_>,
+        key: AccountKey<'_>,
         readings: impl IntoIterator<Item = Reading>,
         seen: Observation,
         now: UnixNanos,
     ) -> Vec<QuotaPoint> {
         let mut news = Vec::new();
         for reading in readings {
-            if seen.is_too_late(&reading) || !reading.says_something() {
+            if seen.had_ended(&reading) || !reading.is_informative() {
                 continue;
             }
-            self.admit(reading.limit().as_str());
-            let windows = &mut self.account(whose).windows;
+            self.insert_limit(reading.limit().as_str());
+            let windows = &mut self.account(key).windows;
             let label = reading.window().label();
             let place = (reading.limit().as_str().into(), label.into());
-            overrule(windows, &place, seen);
+            supersede(windows, &place, seen);
             let changed = if let Some(row) = windows.get_mut(&place) {
                 row.update(reading, seen, now)
             } else {
@@ -156,8 +156,8 @@ impl QuotaState {
                 && let Some(reading) = row.take_point()
             {
                 news.push(QuotaPoint {
-                    auth_index: whose.auth_index.into(),
-                    provider: whose.provider.into(),
+                    auth_index: key.auth_index.into(),
+                    provider: key.provider.into(),
                     reading,
                     observed: seen.at(),
                     source: seen.source(),
@@ -167,7 +167,7 @@ impl QuotaState {
         news
     }
 
-    /// The reading in the current window of the account that it means.
+    /// Assigns a reading without a window to the account's current window with the same reset.
     pub(super) fn resolve_window(&self, auth_index: &str, reading: Reading) -> Reading {
         let account = self.get(auth_index).into_iter();
         let windows = account.flat_map(|account| account.windows.values());
@@ -175,26 +175,26 @@ impl QuotaState {
         reading.resolve_window(current.map(WindowState::reading))
     }
 
-    /// Takes over the last readings of an earlier run.
+    /// Restores the last readings of an earlier run.
     pub(super) fn restore(&mut self, points: Vec<QuotaPoint>, now: UnixNanos) {
         for point in points {
-            let whose = AccountKey {
+            let key = AccountKey {
                 auth_index: &point.auth_index,
                 provider: &point.provider,
             };
             let seen = Observation::new(point.source, point.observed, now);
-            self.read(whose, [point.reading], seen, now);
+            self.read(key, [point.reading], seen, now);
         }
     }
 
-    /// Lets go of what is over. Gives the accounts for which that is news.
+    /// Expires readings key window has ended. Returns the affected accounts.
     pub(super) fn expire(&mut self, now: UnixNanos) -> Vec<Box<str>> {
         let mut over = Vec::new();
         for (index, account) in &mut self.accounts {
             let mut news = false;
             account.windows.retain(|_, row| {
                 news |= row.expire(now);
-                !row.is_forgotten(now)
+                !row.is_obsolete(now)
             });
             if news {
                 over.push(index.clone());
@@ -203,16 +203,16 @@ impl QuotaState {
         over
     }
 
-    /// Forgets the accounts that are gone.
-    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+    /// Removes accounts that no longer exist.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.accounts.retain(|index, _| is_there(index));
     }
 
-    fn account(&mut self, whose: AccountKey<'_>) -> &mut AccountQuotas {
+    fn account(&mut self, key: AccountKey<'_>) -> &mut AccountQuotas {
         self.accounts
-            .entry(whose.auth_index.into())
+            .entry(key.auth_index.into())
             .or_insert_with(|| AccountQuotas {
-                provider: whose.provider.into(),
+                provider: key.provider.into(),
                 windows: BTreeMap::new(),
                 facts: AccountFacts::default(),
                 facts_at: None,
@@ -220,21 +220,21 @@ impl QuotaState {
             })
     }
 
-    fn admit(&mut self, limit: &str) {
+    fn insert_limit(&mut self, limit: &str) {
         if !self.limits.contains(limit) && self.limits.len() < self.max_limits {
             self.limits.insert(limit.into());
         }
     }
 }
 
-/// A refusal that named no window gives way to a later word on the windows of its limit.
-fn overrule(windows: &mut BTreeMap<WindowKey, WindowState>, place: &WindowKey, by: Observation) {
+/// A newer reading of a limit's windows supersedes a refusal that named no window.
+fn supersede(windows: &mut BTreeMap<WindowKey, WindowState>, place: &WindowKey, by: Observation) {
     let (limit, window) = place;
     let unknown = Window::UNKNOWN.label();
     if **window != *unknown
         && let Some(refusal) = windows.get_mut(&(limit.clone(), unknown.into()))
     {
-        refusal.overrule(by);
+        refusal.supersede(by);
     }
 }
 
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use crate::model::{Limit, Name, Scope, Unit};
 
-    const WHOSE: AccountKey<'_> = AccountKey {
+    const KEY: AccountKey<'_> = AccountKey {
         auth_index: "a1",
         provider: "codex",
     };
@@ -263,7 +263,7 @@ mod tests {
             readings: Vec::new(),
             facts,
         };
-        state.polled(WHOSE, answer, at(minutes));
+        state.record_poll(KEY, answer, at(minutes));
     }
 
     fn balance(credits: f64) -> AccountFacts {
@@ -277,19 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_past_brings_no_row_and_no_reset() {
+    fn expired_reading_adds_no_window_and_no_reset() {
         let mut state = QuotaState::new(9);
         let seen = Observation::new(QuotaSource::Poll, at(10), at(10));
-        assert!(
-            state
-                .read(WHOSE, [reading(80.0, 9)], seen, at(10))
-                .is_empty()
-        );
+        assert!(state.read(KEY, [reading(80.0, 9)], seen, at(10)).is_empty());
         assert!(state.get("a1").is_none());
     }
 
     #[test]
-    fn what_ended_while_nobody_looked_is_restored_as_over() {
+    fn window_that_ended_while_stopped_is_restored_as_expired() {
         let mut state = QuotaState::new(9);
         let point = QuotaPoint {
             auth_index: "a1".into(),
@@ -301,39 +297,39 @@ mod tests {
         state.restore(vec![point], at(10));
         assert!(state.expire(at(10)).is_empty());
         let row = state.get("a1").unwrap().windows.values().next().unwrap();
-        assert!(row.figures().is_none());
+        assert!(row.status().is_none());
         assert_eq!(row.resets(), 0);
     }
 
     #[test]
-    fn a_poll_that_did_not_ask_for_balances_takes_none_away() {
+    fn poll_without_balances_keeps_the_known_balances() {
         let mut state = QuotaState::new(9);
         poll(&mut state, balance(5.0), 0);
-        poll(&mut state, AccountFacts::not_asked(), 5);
+        poll(&mut state, AccountFacts::partial(), 5);
         assert_eq!(credits(&state), [(Unit::Credits, 5.0)]);
         poll(&mut state, AccountFacts::default(), 10);
         assert_eq!(credits(&state), []);
     }
 
     #[test]
-    fn the_newest_balance_wins_wherever_it_stands() {
+    fn newest_balance_wins_regardless_of_its_source() {
         let mut state = QuotaState::new(9);
         poll(&mut state, balance(5.0), 10);
-        let mut hear = |credits, minutes| {
+        let mut apply = |credits, minutes| {
             let answer = QuotaAnswer {
                 readings: Vec::new(),
                 facts: balance(credits),
             };
-            state.apply_headers(WHOSE, answer, at(minutes), at(20));
+            state.apply_headers(KEY, answer, at(minutes), at(20));
             state.get("a1").unwrap().facts.credits.clone()
         };
-        assert_eq!(hear(9.0, 9), [(Unit::Credits, 5.0)]);
-        assert_eq!(hear(4.0, 11), [(Unit::Credits, 4.0)]);
-        assert_eq!(hear(3.0, 12), [(Unit::Credits, 3.0)]);
+        assert_eq!(apply(9.0, 9), [(Unit::Credits, 5.0)]);
+        assert_eq!(apply(4.0, 11), [(Unit::Credits, 4.0)]);
+        assert_eq!(apply(3.0, 12), [(Unit::Credits, 3.0)]);
     }
 
     #[test]
-    fn the_plan_outlives_polls_that_do_not_name_it() {
+    fn plan_survives_polls_that_do_not_name_it() {
         let mut state = QuotaState::new(9);
         let plan = Name::new("pro");
         let facts = AccountFacts {
@@ -346,15 +342,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_without_window_gives_way_to_a_poll() {
+    fn poll_supersedes_a_refusal_without_window() {
         let mut state = QuotaState::new(9);
         let refusal = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account)
             .with_reset(Some(at(9000)))
             .with_exhausted(Some(true));
         let seen = Observation::new(QuotaSource::Error, at(1), at(1));
-        state.read(WHOSE, [refusal], seen, at(1));
+        state.read(KEY, [refusal], seen, at(1));
         let seen = Observation::new(QuotaSource::Poll, at(2), at(2));
-        state.read(WHOSE, [reading(3.0, 200)], seen, at(2));
+        state.read(KEY, [reading(3.0, 200)], seen, at(2));
         let windows = &state.get("a1").unwrap().windows;
         let shown: Vec<_> = windows.iter().filter(|(_, row)| row.is_current()).collect();
         assert_eq!(shown.len(), 1, "{shown:?}");

@@ -1,4 +1,4 @@
-//! Who can be asked about which account.
+//! Which provider is polled for which account.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::accounts::Account;
 use crate::model::{AuthType, Name, OWN_ACCOUNT};
 use crate::quota::{AccountRef, Hidden, Provider, providers};
 
-/// An account that CPA does not hold; its token comes from a file.
+/// A configured account that CPA does not hold; its token is in a file.
 #[derive(Clone)]
 pub struct OwnAccount {
-    /// Name in labels.
+    /// Name for labels.
     pub name: String,
     pub provider: String,
     pub token: TokenReader,
     pub profile_arn: Option<Hidden>,
-    /// Stands in for the scheme and the host of the provider's addresses.
+    /// Replaces scheme and host of the provider's URLs.
     pub url: Option<Url>,
 }
 
@@ -34,24 +34,24 @@ impl std::fmt::Debug for OwnAccount {
 }
 
 impl OwnAccount {
-    /// Stands for CPA's index of a credential.
+    /// Used in place of CPA's index of a credential.
     pub fn index(&self) -> String {
         format!("{OWN_ACCOUNT}{}", self.name)
     }
 }
 
-/// However rarely a provider wants to be asked.
+/// Upper bound of a provider's minimum interval.
 const LONGEST_INTERVAL: Duration = Duration::from_hours(24 * 7);
 
-/// How often accounts are asked.
+/// How often accounts are polled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) interval: Duration,
-    /// Of the providers' time, in which they say what is polite.
+    /// Test clocks: minimum intervals of providers are divided by this factor.
     pub(super) time_scale: u32,
 }
 
-/// The accounts whose quota can be read, by index.
+/// The accounts whose quota can be polled, by index.
 #[derive(Debug)]
 pub(super) struct Targets {
     configured: Vec<std::sync::Arc<dyn Provider>>,
@@ -76,13 +76,13 @@ impl Targets {
         }
     }
 
-    /// Takes over CPA's list.
-    pub(super) fn follow(&mut self, listed: &[Account]) {
+    /// Applies CPA's list of accounts.
+    pub(super) fn apply(&mut self, listed: &[Account]) {
         self.by_index.clear();
         self.left_out = 0;
         for account in listed {
             let reference = reference(account);
-            // A disabled account's token is not refreshed, and nobody waits for its quota.
+            // CPA does not refresh the token of a disabled account, and its quota is of no use.
             match self.find(&reference).filter(|_| !account.disabled) {
                 Some(asked) => {
                     let target = Target {
@@ -124,13 +124,13 @@ impl Targets {
             .map(|(index, (target, stamp))| (&**index, target, *stamp))
     }
 
-    /// The credential's own provider, where CPA lists the account.
+    /// The credential's own provider, if CPA lists the account.
     pub(super) fn provider(&self, auth_index: &str) -> Option<&str> {
         Some(&self.get(auth_index)?.account.provider)
     }
 
-    /// Accounts that nobody is asked about.
-    pub(super) fn left_out(&self) -> usize {
+    /// Number of accounts that cannot be polled.
+    pub(super) fn unpolled(&self) -> usize {
         self.left_out
     }
 
@@ -139,7 +139,7 @@ impl Targets {
         self.pace.interval.max(polite / self.pace.time_scale)
     }
 
-    /// What the user configured comes first.
+    /// Configured providers come before built-in ones.
     fn find(&self, account: &AccountRef) -> Option<ProviderRef> {
         let configured = self.configured.iter().find(|p| p.serves(account));
         match configured {

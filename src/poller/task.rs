@@ -1,4 +1,4 @@
-//! The task: polls what is due, listens to what comes by itself, and shows what is known.
+//! The poller task: sends due polls, records observed headers, and publishes the state.
 
 mod polls;
 
@@ -27,9 +27,9 @@ use crate::store::Write;
 
 use polls::Polled;
 
-/// Least time between two publications.
+/// Minimum time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_millis(500);
-/// How often it is looked whether a window is over.
+/// How often windows are checked for their end.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
@@ -41,9 +41,9 @@ pub(super) struct Task {
     targets: Targets,
     round: Refresh,
     running: JoinSet<Polled>,
-    /// Whom a running poll asks about.
-    about: HashMap<task::Id, Box<str>>,
-    /// Why the last polls failed, and since when.
+    /// Account of each running poll.
+    polled_accounts: HashMap<task::Id, Box<str>>,
+    /// Reason of each account's latest failures, and the time of the first one.
     failures: HashMap<Box<str>, (&'static str, UnixNanos)>,
     pause_until: Option<Instant>,
     dirty: bool,
@@ -61,7 +61,7 @@ impl Task {
             targets: parts.poller_config.targets(),
             round: Refresh::default(),
             running: JoinSet::new(),
-            about: HashMap::new(),
+            polled_accounts: HashMap::new(),
             failures: HashMap::new(),
             pause_until: None,
             dirty: false,
@@ -70,7 +70,7 @@ impl Task {
         }
     }
 
-    /// Runs until the program stops. Nothing here could be lost.
+    /// Runs until the program stops. Cancelling it loses no data.
     pub(super) async fn run(mut self) {
         let stop = self.parts.stop.clone();
         stop.run_until_cancelled(self.work()).await;
@@ -83,22 +83,22 @@ impl Task {
         }
         let mut directory = self.parts.directory.changes();
         let mut local = self.parts.local.clone();
-        self.follow_directory();
+        self.apply_directory();
         loop {
             let wake = self.wake_at();
             tokio::select! {
-                Some(signs) = self.parts.signs.recv() => self.listen(signs),
+                Some(signs) = self.parts.signs.recv() => self.record_signs(signs),
                 Some((wanted, reply)) = self.parts.refreshes.0.recv() => self.refresh(&wanted, reply),
                 Some(ended) = self.running.join_next_with_id() => match ended {
                     Ok((id, polled)) => {
-                        self.about.remove(&id);
+                        self.polled_accounts.remove(&id);
                         self.ended(polled);
                     }
-                    Err(error) => self.broke_off(&error),
+                    Err(error) => self.poll_panicked(&error),
                 },
                 looked = directory.changed() => {
                     if looked.is_ok() {
-                        self.follow_directory();
+                        self.apply_directory();
                     }
                 }
                 Ok(()) = local.changed() => {
@@ -130,11 +130,11 @@ impl Task {
         self.running.len() < self.parts.poller_config.settings.concurrency
     }
 
-    /// Takes over who is there now.
-    fn follow_directory(&mut self) {
+    /// Applies the current list of accounts.
+    fn apply_directory(&mut self) {
         let now = Instant::now();
         let listed = self.parts.directory.snapshot();
-        self.targets.follow(&listed);
+        self.targets.apply(&listed);
         let asked = self
             .targets
             .all()
@@ -143,27 +143,27 @@ impl Task {
             let interval = self.targets.interval(target);
             let provider = target.asked.provider().id();
             self.parts.polls.announce(provider, &Failure::REASONS);
-            self.schedule.put(index, interval, stamp, now);
+            self.schedule.insert(index, interval, stamp, now);
         }
         let there: HashSet<&str> = listed.iter().map(|a| &*a.auth_index).collect();
         let targets = &self.targets;
         let known = |index: &str| there.contains(index) || targets.get(index).is_some();
-        self.schedule.keep(|index| targets.get(index).is_some());
+        self.schedule.retain(|index| targets.get(index).is_some());
         self.round.keep(|index| targets.get(index).is_some());
         self.failures
             .retain(|index, _| targets.get(index).is_some());
-        // Before the first look nothing is gone yet.
+        // The list is empty until the first snapshot, so it removes nothing.
         if !listed.is_empty() {
-            self.state.keep(known);
+            self.state.retain(known);
         }
         for account in listed.iter() {
-            let news = self.state.listed(account, self.now());
-            self.keep(news);
+            let news = self.state.record_list(account, self.now());
+            self.store(news);
         }
         self.dirty = true;
     }
 
-    fn listen(&mut self, signs: Vec<QuotaSign>) {
+    fn record_signs(&mut self, signs: Vec<QuotaSign>) {
         for sign in signs {
             let QuotaSign {
                 auth_index,
@@ -172,21 +172,21 @@ impl Task {
             } = sign;
             let provider = self.targets.provider(&auth_index).unwrap_or(&provider);
             let provider: Arc<str> = provider.into();
-            let whose = AccountKey {
+            let key = AccountKey {
                 auth_index: &auth_index,
                 provider: &provider,
             };
             let (at, now) = (observed.at, self.now());
-            // What is said of one model's limit says nothing of the plan.
+            // A reading of one model's limit says nothing about the plan.
             let readings = &observed.headers.readings;
             let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
-            let news = self.state.apply_headers(whose, observed.headers, at, now);
-            self.keep(news);
+            let news = self.state.apply_headers(key, observed.headers, at, now);
+            self.store(news);
             if let Some(refusal) = observed.refusal {
                 let refusal = self.state.resolve_window(&auth_index, refusal);
                 let seen = Observation::new(QuotaSource::Error, at, now);
-                let news = self.state.read(whose, [refusal], seen, now);
-                self.keep(news);
+                let news = self.state.read(key, [refusal], seen, now);
+                self.store(news);
             }
             if tells_plan {
                 self.postpone(&auth_index, at, now);
@@ -195,7 +195,7 @@ impl Task {
         self.dirty = true;
     }
 
-    /// No call for an account whose headers have just told the same.
+    /// Delays the poll of an account key headers contained a fresh reading.
     fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
         let age = now.since(observed) / self.parts.poller_config.settings.time_scale.get();
         let interval = self
@@ -230,7 +230,7 @@ impl Task {
             }
         }
         self.pause_until = None;
-        let not_asked = self.targets.left_out();
+        let not_asked = self.targets.unpolled();
         self.round.ask(accounts, not_asked, reply, now);
     }
 
@@ -246,13 +246,13 @@ impl Task {
         }
     }
 
-    fn keep(&self, news: Vec<QuotaPoint>) {
+    fn store(&self, news: Vec<QuotaPoint>) {
         if !news.is_empty() {
             self.parts.writes.push(news.into_iter().map(Write::Quota));
         }
     }
 
-    /// Why there is no reading of an account, or no newer one.
+    /// Reason why an account has no reading, or no newer one.
     fn no_reading(&self, auth_index: &str, quota: &AccountQuota) -> Option<NoReading> {
         if let Some((reason, since)) = self.failures.get(auth_index) {
             return Some(NoReading {
@@ -287,8 +287,8 @@ impl Task {
         Some(self.now().saturating_add(wait).as_seconds())
     }
 
-    /// Remembers how a poll ended, and from when on polls end so.
-    fn remember(&mut self, auth_index: &str, failure: Option<&'static str>) {
+    /// Records the outcome of a poll, and since when polls have had it.
+    fn record_outcome(&mut self, auth_index: &str, failure: Option<&'static str>) {
         let now = self.now();
         self.dirty = true;
         match failure {
@@ -325,7 +325,7 @@ impl Task {
             self.no_reading(index, quota)
         });
         self.parts.quotas.publish(view);
-        // A name that is still to come comes with the ingest thread's next commit.
+        // A missing account name arrives with the ingest thread's next commit.
         let has_name = |(index, _): (&str, _)| names.get(index).is_some();
         self.dirty = !self.state.accounts().all(has_name);
     }

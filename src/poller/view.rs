@@ -102,7 +102,7 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> Acco
 }
 
 fn limits(known: &AccountQuotas) -> Vec<QuotaWindow> {
-    let shown = known.windows.values().filter_map(WindowState::figures);
+    let shown = known.windows.values().filter_map(WindowState::status);
     shown.map(|figures| quota_window(&figures)).collect()
 }
 

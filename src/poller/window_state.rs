@@ -1,17 +1,17 @@
-//! One window of one limit of one account: its latest reading, and what follows from it.
+//! State of one window of one limit of one account: the latest reading and values derived from it.
 
 use std::time::Duration;
 
 use crate::model::{QuotaSource, RESET_JITTER, Reading, UnixNanos, Window};
 
-/// A reading without a reset time is believed for so long.
-const BELIEVED: Duration = Duration::from_hours(24);
-/// A pace is worth a forecast from this part of the window on.
-const ENOUGH: f64 = 0.1;
-/// Use that falls below this part of what it was has been reset before its time.
-const FALLEN: f64 = 0.5;
-/// A window that nobody has spoken of for so long, longer than any lasts, is forgotten.
-const REMEMBERED: Duration = Duration::from_hours(24 * 32);
+/// A reading without a reset time expires after this time.
+const MAX_AGE_WITHOUT_RESET: Duration = Duration::from_hours(24);
+/// A forecast needs this fraction of the window to have elapsed.
+const MIN_ELAPSED: f64 = 0.1;
+/// A drop of the usage below this fraction of its former value is an early reset.
+const RESET_DROP: f64 = 0.5;
+/// A window without a reading for this long is removed. Longer than any window.
+const MAX_SILENCE: Duration = Duration::from_hours(24 * 32);
 
 /// The history gets a reading that moved by this share of its limit since the last one; headers
 /// with full floats change with every record.
@@ -27,8 +27,8 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// A time that is still to come is another clock's mistake: believed, it would keep every
-    /// true reading out until then.
+    /// A future time comes from a wrong clock and is replaced by `now`: otherwise it would block
+    /// all correct readings until then.
     pub(super) fn new(source: QuotaSource, at: UnixNanos, now: UnixNanos) -> Self {
         Self {
             source,
@@ -44,13 +44,14 @@ impl Observation {
         self.at
     }
 
-    /// What was over when it was seen says nothing of the window that has begun.
-    pub(super) fn is_too_late(self, reading: &Reading) -> bool {
+    /// Whether the reading's window had ended when it was observed. Such a reading says nothing
+    /// about the next window.
+    pub(super) fn had_ended(self, reading: &Reading) -> bool {
         reading.reset_at().is_some_and(|reset| reset <= self.at)
     }
 }
 
-/// What is shown of a window, whoever counts it.
+/// State of a window for display, from any source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowStatus<'a> {
     pub(super) reading: &'a Reading,
@@ -65,7 +66,7 @@ pub(super) struct WindowStatus<'a> {
 pub(super) struct WindowState {
     reading: Reading,
     seen: Observation,
-    /// Its window is over: the figures say nothing any more.
+    /// The window has ended: its values are no longer valid.
     expired: bool,
     resets: u64,
     /// The last reading given to the history.
@@ -73,7 +74,7 @@ pub(super) struct WindowState {
 }
 
 impl WindowState {
-    /// A window that is over by now ended before anybody looked, and nobody counts that.
+    /// A window that has already ended is not counted as a reset.
     pub(super) fn new(reading: Reading, seen: Observation, now: UnixNanos) -> Self {
         let mut this = Self {
             reading: without_false_reset(reading, seen),
@@ -95,8 +96,8 @@ impl WindowState {
         self.resets
     }
 
-    /// What is known, while it holds.
-    pub(super) fn figures(&self) -> Option<WindowStatus<'_>> {
+    /// The current state; `None` once it has expired.
+    pub(super) fn status(&self) -> Option<WindowStatus<'_>> {
         self.is_current().then(|| WindowStatus {
             reading: &self.reading,
             exhausted: self.reading.exhausted(),
@@ -106,29 +107,30 @@ impl WindowState {
         })
     }
 
-    /// Whether the figures still hold.
+    /// Whether the values are still valid.
     pub(super) const fn is_current(&self) -> bool {
         !self.expired
     }
 
-    /// Takes a reading over unless a newer one is known. True when the figures changed.
+    /// Replaces the reading unless it is older than the current one. Returns true if a value
+    /// changed.
     pub(super) fn update(&mut self, reading: Reading, seen: Observation, now: UnixNanos) -> bool {
         if self.is_newer_than(seen, now) {
             return false;
         }
         let reading = without_false_reset(reading, seen);
         self.expire(seen.at);
-        if self.expired && self.is_of_the_past(&reading) {
+        if self.expired && self.belongs_to_ended_window(&reading) {
             return false;
         }
         let was_expired = self.expired;
         let was_reset = !was_expired && self.has_been_reset(&reading);
         self.resets += u64::from(was_reset);
-        let goes_on = !was_expired && !was_reset && may_share_reset(&self.reading, &reading);
-        let reading = if goes_on {
-            completed(reading, &self.reading)
+        let is_same_window = !was_expired && !was_reset && may_share_reset(&self.reading, &reading);
+        let reading = if is_same_window {
+            merge(reading, &self.reading)
         } else {
-            // The provider's name of a limit outlives its windows.
+            // The provider's name of a limit remains valid in the next window.
             let name = reading.name().or(self.reading.name()).cloned();
             reading.with_name(name)
         };
@@ -152,31 +154,31 @@ impl WindowState {
 
     /// Whether what is known is from later, or from the same moment and over since.
     fn is_newer_than(&self, seen: Observation, now: UnixNanos) -> bool {
-        // A clock that was set back has stamped this with a time that is still to come.
+        // The clock was set back after this observation.
         let is_from_the_future = self.seen.at > now;
         let is_later = seen.at < self.seen.at || (self.expired && seen.at == self.seen.at);
         is_later && !is_from_the_future
     }
 
-    /// The provider has spoken of its windows: what one refusal said alone holds no longer.
-    pub(super) fn overrule(&mut self, by: Observation) {
+    /// Expires a reading that comes from a refusal, after a newer reading from the provider.
+    pub(super) fn supersede(&mut self, by: Observation) {
         self.expired |= self.seen.source == QuotaSource::Error
             && by.source != QuotaSource::Error
             && self.seen.at <= by.at;
     }
 
-    /// Whether nobody speaks of this window any more.
-    pub(super) fn is_forgotten(&self, now: UnixNanos) -> bool {
-        self.expired && now.since(self.seen.at) > REMEMBERED
+    /// Whether the window has had no reading for too long.
+    pub(super) fn is_obsolete(&self, now: UnixNanos) -> bool {
+        self.expired && now.since(self.seen.at) > MAX_SILENCE
     }
 
-    /// Lets go of figures whose window is over. True when that is news.
+    /// Expires the reading if its window has ended. Returns true if it expired now.
     pub(super) fn expire(&mut self, now: UnixNanos) -> bool {
         if self.expired {
             return false;
         }
         let end = self.reading.reset_at();
-        let over = end.unwrap_or_else(|| self.seen.at.saturating_add(BELIEVED));
+        let over = end.unwrap_or_else(|| self.seen.at.saturating_add(MAX_AGE_WITHOUT_RESET));
         if now < over {
             return false;
         }
@@ -187,16 +189,16 @@ impl WindowState {
         true
     }
 
-    /// Whether a reading still speaks of the window that is over.
-    fn is_of_the_past(&self, new: &Reading) -> bool {
+    /// Whether a reading belongs to the window that has ended.
+    fn belongs_to_ended_window(&self, new: &Reading) -> bool {
         match (self.reading.reset_at(), new.reset_at()) {
             (Some(old), Some(new)) => new <= old.saturating_add(RESET_JITTER),
             (None, _) | (_, None) => false,
         }
     }
 
-    /// Whether the window ended before its time, as bought resets do it. Of a window that has not
-    /// begun anew, providers tell no end.
+    /// Whether the window was reset early, as a bought reset does. Providers state no reset time
+    /// for a window that has not started.
     fn has_been_reset(&self, new: &Reading) -> bool {
         let Some(old_end) = self.reading.reset_at() else {
             return false;
@@ -208,16 +210,16 @@ impl WindowState {
             Some(new_end) => new_end > old_end.saturating_add(RESET_JITTER),
             None => after <= 0.0,
         };
-        is_another && before > 0.0 && after < before * FALLEN
+        is_another && before > 0.0 && after < before * RESET_DROP
     }
 
-    /// When all is used up at the window's average pace; only if that is before the reset.
+    /// When the limit is exhausted at the window's average pace; `None` if not before the reset.
     pub(super) fn exhaustion(&self) -> Option<UnixNanos> {
         let used = self.reading.used_ratio().filter(|used| *used > 0.0)?;
         let length = f64::from(self.reading.window().seconds()?);
         let left = self.reading.reset_at()?.since(self.seen.at).as_secs_f64();
         let elapsed = length - left;
-        if self.expired || used >= 1.0 || elapsed < length * ENOUGH {
+        if self.expired || used >= 1.0 || elapsed < length * MIN_ELAPSED {
             return None;
         }
         let until = (1.0 - used) * elapsed / used;
@@ -226,8 +228,8 @@ impl WindowState {
     }
 }
 
-/// A window does not end later than it is long. There is room for clocks, and for months and longer
-/// periods that a provider calls by a shorter name; a date like 2099 stands for "never".
+/// Removes a reset time that is further away than the window is long; a date like 2099 means "never".
+/// Tolerates clock differences, and longer periods that a provider gives a shorter name.
 fn without_false_reset(reading: Reading, seen: Observation) -> Reading {
     let longest = reading.window().seconds().map(|seconds| {
         let seconds = Duration::from_secs(u64::from(seconds));
@@ -240,13 +242,13 @@ fn without_false_reset(reading: Reading, seen: Observation) -> Reading {
     }
 }
 
-/// Fills what a scanty reading, like a refusal, leaves open from the one before. A reset that
-/// creeps within the jitter is the same one: its first statement stands.
-fn completed(new: Reading, old: &Reading) -> Reading {
+/// Completes a partial reading, such as a refusal, from the previous one. A reset time that moves
+/// within the jitter keeps its first value.
+fn merge(new: Reading, old: &Reading) -> Reading {
     let ratio = new.used_ratio().or_else(|| old.used_ratio());
     let amounts = new.amounts();
     let name = new.name().or(old.name()).cloned();
-    // Amounts of an older reading would contradict a newer share.
+    // Amounts of the older reading would contradict a newer ratio.
     let scanty = new.used_ratio().is_none() && amounts.is_none();
     let amounts = amounts.or_else(|| old.amounts().filter(|_| scanty));
     let reset = old.reset_at().or(new.reset_at());

@@ -240,7 +240,7 @@ fn column(key: PastKey) -> &'static str {
     match key {
         PastKey::Status => "status",
         PastKey::Reason => "reason",
-        PastKey::Of(dimension) => match dimension {
+        PastKey::Interned(dimension) => match dimension {
             Dimension::Provider => "provider",
             Dimension::Executor => "executor",
             Dimension::Model => "model",
@@ -262,7 +262,7 @@ fn column(key: PastKey) -> &'static str {
 /// Number of a kind of key in the temporary table.
 fn kind(key: PastKey) -> u8 {
     match key {
-        PastKey::Of(dimension) => dimension.code(),
+        PastKey::Interned(dimension) => dimension.code(),
         PastKey::Status => 100,
         PastKey::Reason => 101,
     }

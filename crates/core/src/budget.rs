@@ -1,10 +1,10 @@
-//! Limits that we count ourselves: quotas, budgets, and what today is compared with.
+//! Limits that the exporter counts itself: quotas, budgets and daily comparisons.
 //!
-//! Pure: committed events and the time come in, figures go out. [`Rules`] is what the
-//! configuration says; [`UsageCounters`] adds up, and an event touches only what its route is matched by.
-//! A window is found by the event's own time, so late events and those read back from the
-//! database at start land where they belong, in whatever order they come. `docs/limits.md` says
-//! what each window means.
+//! Pure: the input is committed events and the time, the output is usage. [`Rules`] holds the
+//! configured rules; [`UsageCounters`] sums usage, and an event updates only the counters whose
+//! rules match its route. An event's own time selects the window, so late events and events read
+//! from the database at start are counted in the right window, in any order. `docs/limits.md`
+//! defines each window.
 
 mod calendar;
 mod combos;

@@ -1,8 +1,8 @@
-//! Bytes to events: pure, total, and the place where secrets end.
+//! Decodes payloads into events. Pure and total; secrets are masked here.
 //!
-//! [`Decoder::decode`] takes one payload and says what it is: an event, one of the two control
-//! messages, or a reject. It does no I/O, reads no clock, and no input can make it panic or use
-//! memory out of proportion to the input's length.
+//! [`Decoder::decode`] decodes one payload into an event, one of the two control messages, or a
+//! reject. It does no I/O and reads no clock; no input makes it panic or use memory out of
+//! proportion to the input's length.
 
 mod digest;
 mod exhaustion;
@@ -25,14 +25,14 @@ pub use json_array::split_array;
 pub use secrets::{HashKey, Secrets};
 pub use timestamp::parse as timestamp;
 
-use sanitize::{KnownClean, Labels};
+use sanitize::{CleanTexts, Labels};
 
-/// Longest payload that is looked at. The largest record seen has 230 KB.
+/// Maximum size of a decoded payload. The largest record seen has 230 KB.
 const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
-/// How much of a reject is kept.
+/// Maximum stored size of a reject.
 const MAX_KEPT: usize = 256 * 1024;
 
-/// What a payload turned out to be.
+/// Result of decoding a payload.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded<'a> {
     Event(Box<Event<'a>>),
@@ -40,29 +40,29 @@ pub enum Decoded<'a> {
     Reject(Reject),
 }
 
-/// A payload that is no record.
+/// A payload that is not a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     pub reason: RejectReason,
-    /// Where and what; quotes nothing of the payload.
+    /// Position and kind of the error; contains nothing of the payload.
     pub detail: String,
-    /// The payload with its secrets masked, whole up to 256 KiB. Decoding it again gives what
-    /// decoding the original would.
+    /// The payload with its secrets masked, up to 256 KiB. Decoding it gives the same result as
+    /// decoding the original.
     pub payload: Vec<u8>,
 }
 
-/// Decodes payloads; holds the key that hashes secrets.
+/// Decodes payloads; holds the key of the secrets' hashes.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     secrets: Secrets,
-    clean: KnownClean,
+    clean: CleanTexts,
 }
 
 impl Decoder {
     pub fn new(key: HashKey) -> Self {
         Self {
             secrets: Secrets::new(key),
-            clean: KnownClean::default(),
+            clean: CleanTexts::default(),
         }
     }
 
@@ -92,7 +92,7 @@ impl Decoder {
         let tokens = tokens::split(&record);
         let mut headers = record.response_headers;
         let clean =
-            Labels::new(&self.secrets, &record.api_key, &record.source).remembering(&self.clean);
+            Labels::new(&self.secrets, &record.api_key, &record.source).with_cache(&self.clean);
         let status = record.fail.status_code;
         let failure = record.failed.then(|| {
             let body = record.fail.body.as_ref();
@@ -135,11 +135,11 @@ impl Decoder {
         if event.failure.is_some() {
             event.exhaustion = exhaustion(status, &record.fail.body, event.finished());
         }
-        event.digest = digest::of(&event, &record.tokens, status, &execution_id);
+        event.digest = digest::compute(&event, &record.tokens, status, &execution_id);
         Ok(event)
     }
 
-    /// `text` without secrets, for logs and errors.
+    /// Masks the secrets in `text`, for logs and errors.
     pub fn mask_text(&self, text: &str) -> String {
         Labels::new(&self.secrets, "", "").masked(text)
     }
@@ -153,10 +153,10 @@ fn auth_type(text: &str) -> AuthType {
     }
 }
 
-/// The two known messages, whatever their white space; anything else is a record or damage.
+/// Recognizes the two control messages, with any white space; anything else is a record or damaged.
 fn control(payload: &[u8]) -> Option<Control> {
-    // The longer of the two has 24 bytes; white space around its five tokens is all there can be
-    // more, and nobody sends much of it.
+    // The longer message has 24 bytes, and white space can only surround its five tokens; nobody
+    // sends much of it.
     if payload.len() > 64 {
         return None;
     }

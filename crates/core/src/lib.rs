@@ -1,10 +1,10 @@
 //! The pure part of the exporter: no I/O, no clock, no asynchronous runtime.
 //!
-//! * [`model`]: the vocabulary that every other module shares.
-//! * [`decode`]: bytes of a usage record to an event. Secrets end here.
-//! * [`pricing`]: tokens to money.
+//! * [`model`]: the types that every other module shares.
+//! * [`decode`]: decodes a usage record into an event and masks its secrets.
+//! * [`pricing`]: computes the cost of tokens.
 //! * [`budget`]: limits that the exporter counts itself.
-//! * [`quota`]: conversations with providers about quotas, as data.
+//! * [`quota`]: builds quota requests to providers and parses the responses.
 
 pub mod budget;
 pub mod decode;

@@ -1,4 +1,4 @@
-//! The vocabulary every other module shares: what a request, its tokens and its outcome are.
+//! The types that every other module shares: events, tokens, outcomes, money and quotas.
 //!
 //! Nothing here does I/O, reads a clock or knows a wire format.
 

@@ -1,7 +1,7 @@
-//! What tokens cost: price lists, and exact bills by them.
+//! Cost of tokens: price lists and exact billing.
 //!
-//! Nothing here does I/O, reads a clock or knows the database. Amounts are integers: prices in
-//! femto-dollars per token, sums exact, one rounding to the nano-dollar per record.
+//! Nothing here does I/O, reads a clock or accesses the database. Amounts are integers: prices are
+//! in femto-dollars per token, sums are exact, and each record is rounded once, to the nano-dollar.
 
 mod billing;
 mod file;
@@ -20,7 +20,7 @@ pub use file::{
     Dated, Listed, LongContext, PeakList, PriceFile, PriceSource, RateList, TierList, Unpriced,
 };
 pub use import::{Format, Imported, import};
-pub use plan::{Prices, STANDARD, tier_named};
+pub use plan::{Prices, STANDARD, normalize_tier};
 pub use pricer::{Pricer, Subject, is_chatgpt_login};
 pub use rate::{CacheWrites, MAX_USD_PER_MTOK, Rate, Rates};
 pub use schedule::{Span, end_of, start_of};

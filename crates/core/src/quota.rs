@@ -1,8 +1,8 @@
-//! Asking providers how much of a plan is used, and reading what they say.
+//! Quota requests to providers and the parsing of their responses.
 //!
-//! Pure: a [`Provider`] says which request comes next and what the answers mean; whoever drives
-//! it does the sending, at the pace it likes. [`passive`] reads what arrives without asking:
-//! headers of ordinary answers, and refusals.
+//! Pure: a [`Provider`] returns the next request and parses the responses; the caller sends the
+//! requests at its own pace. [`passive`] parses quota data that arrives without a request: headers
+//! of proxied responses, and refusals.
 
 mod account;
 mod failure;

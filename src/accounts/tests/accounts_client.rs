@@ -1,4 +1,4 @@
-//! Looks at a server that answers what it wants.
+//! Snapshots of a server with configurable responses.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::cpa::{HttpFailure, Management, SuccessCount};
 use crate::http_client::{self, Proxy, Timeouts};
 
-/// Status and body by path; what is not there is a bare 404.
+/// Status and body by path; other paths return a bare 404.
 type Answers = Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>;
 
 struct Server {
@@ -64,10 +64,10 @@ impl Server {
         answers.insert(path, (status, body.into()));
     }
 
-    /// Indexes after a look.
+    /// Indexes after a snapshot.
     async fn snapshot(&mut self, set: &mut AccountSet) -> Result<Vec<String>, SnapshotFailure> {
         let key = SecretString::from("key");
-        set.take(
+        set.apply(
             self.client.snapshot(&key).await?,
             time("2026-11-22T04:37:00Z"),
         );
@@ -84,7 +84,7 @@ async fn serve(listener: TcpListener, answers: Answers, asked: Arc<Mutex<Vec<Str
         let answer = answers.lock().unwrap().get(path).cloned();
         asked.lock().unwrap().push(target.clone());
         let (status, body) = answer.unwrap_or((404, String::new()));
-        // So that the second page is not the first one again.
+        // Makes the second page differ from the first.
         let body = body.replace(
             "$PAGE",
             target
@@ -104,7 +104,7 @@ async fn serve(listener: TcpListener, answers: Answers, asked: Arc<Mutex<Vec<Str
             body.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        // A client that has seen enough may hang up.
+        // The client may close the connection early.
         stream.write_all(body.as_bytes()).await.ok();
     }
 }
@@ -118,7 +118,7 @@ async fn request(stream: &mut TcpStream) -> String {
     head.split(' ').nth(1).unwrap().to_owned()
 }
 
-/// What is logged while the guard lives.
+/// Captures the log while the guard lives.
 fn listen() -> (tracing::subscriber::DefaultGuard, impl Fn() -> String) {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -144,13 +144,13 @@ fn listen() -> (tracing::subscriber::DefaultGuard, impl Fn() -> String) {
 const DEBUG: (&str, &str) = ("/v0/management/debug", r#"{"debug":false}"#);
 
 #[tokio::test]
-async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
+async fn invalid_list_keeps_the_previous_one_and_is_logged_once() {
     let (_guard, log) = listen();
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, "{}")]).await;
     let mut set = AccountSet::default();
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa", "00bb"]);
-    let told = || log().matches("is not an account list").count();
-    assert_eq!(told(), 0);
+    let logged = || log().matches("is not an account list").count();
+    assert_eq!(logged(), 0);
     for hostile in [
         "<html>sk-0123456789</html>",
         "null",
@@ -163,7 +163,7 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
             "{hostile}"
         );
     }
-    assert_eq!(told(), 1, "{}", log());
+    assert_eq!(logged(), 1, "{}", log());
     server.set(KEYS, 404, "");
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
     let many = format!(
@@ -179,7 +179,7 @@ async fn a_list_that_is_none_keeps_the_last_one_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn no_list_of_files_is_a_failure_and_no_empty_pool() {
+async fn missing_credential_list_is_a_failure_not_an_empty_pool() {
     let mut server = Server::start(&[DEBUG, (FILES, FILE)]).await;
     let mut set = AccountSet::default();
     assert_eq!(server.snapshot(&mut set).await.unwrap(), ["00aa"]);
@@ -203,11 +203,11 @@ async fn no_list_of_files_is_a_failure_and_no_empty_pool() {
 }
 
 #[tokio::test]
-async fn pages_are_read_to_the_last_and_endless_ones_end() {
+async fn all_pages_are_read_up_to_a_limit() {
     let page = r#"{"files":[{"auth_index":"0$PAGE"}],"has_more":true}"#;
     let mut server = Server::start(&[(V8, page), (V8_USAGE, "{}")]).await;
     let mut set = AccountSet::default();
-    // Nine indexes, because only the first digit of a page's number shows; and no v0 at all.
+    // Nine indexes, because only the first digit of a page's number is used; there is no v0 at all.
     assert_eq!(server.snapshot(&mut set).await.unwrap().len(), 9);
     let asked = server.asked.lock().unwrap().clone();
     let pages = asked
@@ -217,7 +217,7 @@ async fn pages_are_read_to_the_last_and_endless_ones_end() {
 }
 
 #[tokio::test]
-async fn the_counts_are_left_for_others() {
+async fn success_counts_are_published() {
     let usage = r#"{"codex":{"https://x/|sk-0123456789":{"success":7,"failed":1}}}"#;
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, usage)]).await;
     let mut set = AccountSet::default();

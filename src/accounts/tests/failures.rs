@@ -1,4 +1,5 @@
-//! What failures mean for an account: by the errors channel, by the list, and by both in turn.
+//! The effect of failures on an account: from the errors channel, from the list, and from both in
+//! turn.
 
 use serde_json::{Value, json};
 
@@ -33,20 +34,20 @@ fn snapshot(fields: &Value) -> AccountsSnapshot {
     }
 }
 
-/// A pool of one active account that then fails like this.
+/// A pool with one active account after this failure.
 fn after_event(event: &Value) -> AccountSet {
     let mut set = AccountSet::default();
-    set.take(snapshot(&json!({ "status": "active" })), time(NOW));
-    hear(&mut set, event);
+    set.apply(snapshot(&json!({ "status": "active" })), time(NOW));
+    record_failure(&mut set, event);
     set
 }
 
-fn hear(set: &mut AccountSet, event: &Value) {
+fn record_failure(set: &mut AccountSet, event: &Value) {
     let heard = error_event::decode(event.to_string().as_bytes(), &decoding()).unwrap();
-    assert!(set.hear(&heard, time(NOW)));
+    assert!(set.record_failure(&heard, time(NOW)));
 }
 
-/// As CPA sends it when `body` is the upstream's answer; `state` is the account's.
+/// An event as CPA sends it if `body` is the upstream's response; `state` is the account's state.
 fn event(provider: &str, status: u16, body: &str, state: Value) -> Value {
     let mut auth_status =
         json!({ "status": "error", "status_message": body, "unavailable": false });
@@ -64,9 +65,9 @@ fn only(set: &AccountSet) -> Account {
     list.remove(0)
 }
 
-/// Accounts and records have one table; an account adds only whether a person is needed.
+/// Accounts and records share one table; accounts only add whether intervention is needed.
 #[test]
-fn an_account_is_judged_by_the_table_of_records() {
+fn account_failures_use_the_table_of_records() {
     let mut tried = 0;
     for line in cases("failures.jsonl").lines() {
         let case: Value = serde_json::from_str(line).unwrap();
@@ -86,10 +87,10 @@ fn an_account_is_judged_by_the_table_of_records() {
         assert_eq!(reason, failure_reason(provider, status, body), "{line}");
         assert_eq!(reason.as_str(), text("reason"), "{line}");
         assert_eq!(account.status, right, "{line}");
-        // The list has the same message and no status.
+        // The list has the same message without a status.
         let mut set = set;
         let listed = json!({ "provider": provider, "status_message": body });
-        set.take(snapshot(&listed), time(NOW));
+        set.apply(snapshot(&listed), time(NOW));
         assert_eq!(only(&set).status, right, "listed: {line}");
         tried += 1;
     }
@@ -97,7 +98,7 @@ fn an_account_is_judged_by_the_table_of_records() {
 }
 
 #[test]
-fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
+fn unusable_accounts_are_errors_and_usable_ones_active() {
     let given: Vec<Value> = serde_json::from_str(&cases("account-status.json")).unwrap();
     let dead = [
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}"#,
@@ -122,7 +123,7 @@ fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
     let all = all.chain(serving.map(|m| (m, "active")));
     let mut all: Vec<Value> = all
         .flat_map(|(message, right)| {
-            // Also while all models that failed wait.
+            // Also while all failed models are in a cool-down.
             [false, true].map(|unavailable| {
                 json!({ "status_message": message, "unavailable": unavailable, "right": right })
             })
@@ -131,7 +132,7 @@ fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
     all.extend(given);
     for case in all {
         let mut set = AccountSet::default();
-        set.take(snapshot(&case), time(NOW));
+        set.apply(snapshot(&case), time(NOW));
         let account = only(&set);
         assert_eq!(account.status.as_str(), case["right"], "{case}");
         assert_eq!(account.status.is_up(), case["right"] == "active", "{case}");
@@ -139,7 +140,7 @@ fn dead_accounts_are_errors_and_those_that_serve_on_are_active() {
 }
 
 #[test]
-fn an_upstream_in_trouble_cools_and_leaves_the_account_up() {
+fn failing_upstream_cools_down_and_leaves_the_account_up() {
     let state = json!({ "unavailable": true, "next_retry_after": LATER });
     let mut set = after_event(&event("claude", 500, "what is this", state.clone()));
     for _ in 0..2 {
@@ -149,16 +150,17 @@ fn an_upstream_in_trouble_cools_and_leaves_the_account_up() {
         assert_eq!(account.cooldowns[0].until, time(LATER));
         let mut listed = state.clone();
         listed["status_message"] = "what is this".into();
-        set.take(snapshot(&listed), time(NOW));
+        set.apply(snapshot(&listed), time(NOW));
     }
     set.settle(time(LATER));
     assert_eq!(only(&set).status, Status::Active);
     assert!(only(&set).cooldowns.is_empty());
 }
 
-/// Without a status such a text tells nothing; with one it does, until CPA says something else.
+/// Without a status, such a text is ambiguous; with one, the reason stays until CPA's message
+/// changes.
 #[test]
-fn a_status_that_was_heard_stays_with_its_message() {
+fn status_of_an_event_is_kept_while_its_message_is_unchanged() {
     let message = |text: &str| json!({ "status_message": text });
     let heard = after_event(&event("claude", 502, "what is this", json!({})));
     for (listed, right) in [
@@ -168,18 +170,18 @@ fn a_status_that_was_heard_stays_with_its_message() {
     ] {
         let mut set = after_event(&event("claude", 502, "what is this", json!({})));
         assert_eq!(only(&heard).status, Status::Active);
-        set.take(snapshot(&listed), time(NOW));
+        set.apply(snapshot(&listed), time(NOW));
         assert_eq!(only(&set).status, right, "{listed}");
     }
-    // A body that is empty, as CPA tells it on either way.
+    // An empty body, in both of CPA's forms.
     let mut set = after_event(&event("claude", 500, "", json!({})));
     assert_eq!(only(&set).status, Status::Active);
-    set.take(snapshot(&message("")), time(NOW));
+    set.apply(snapshot(&message("")), time(NOW));
     assert_eq!(only(&set).status, Status::Active);
 }
 
 #[test]
-fn a_cooldown_keeps_the_reason_it_was_heard_with() {
+fn cooldown_keeps_the_reason_of_its_event() {
     let table = [
         (
             429,
@@ -210,20 +212,20 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
         state["next_retry_after"] = "2026-11-22T05:00:00.123456789Z".into();
         let mut set = after_event(&event("codex", status, body, state));
         assert_eq!(only(&set).cooldowns[0].reason.as_str(), reason, "{body}");
-        // Also where the list rounds, and where another message came between.
+        // Also if the list rounds, and after another message.
         for (message, until) in [(body, LATER), ("other", "2026-11-22T05:00:00.5Z")] {
             let listed = json!({ "status_message": message, "unavailable": true, "next_retry_after": until });
-            set.take(snapshot(&listed), time(NOW));
+            set.apply(snapshot(&listed), time(NOW));
             assert_eq!(
                 only(&set).cooldowns[0].reason.as_str(),
                 reason,
                 "{body} {message}"
             );
         }
-        // A later end is another cool-down.
+        // A later end means another cool-down.
         let listed = json!({ "status_message": "quota exhausted", "unavailable": true,
                              "next_retry_after": "2026-11-22T06:00:00Z" });
-        set.take(snapshot(&listed), time(NOW));
+        set.apply(snapshot(&listed), time(NOW));
         assert_eq!(
             only(&set).cooldowns[0].reason,
             CooldownReason::Quota,
@@ -232,9 +234,9 @@ fn a_cooldown_keeps_the_reason_it_was_heard_with() {
     }
 }
 
-/// As a CPA 7.2.140 tells a challenge by Cloudflare: the whole has the general word.
+/// As CPA 7.2.140 reports a Cloudflare challenge: the credential has the general reason.
 #[test]
-fn a_whole_that_waits_for_one_model_has_the_models_reason() {
+fn credential_cooldown_has_the_reason_of_its_model() {
     let model = |end: &str| {
         json!({
             "unavailable": true, "next_retry_after": LATER, "quota": { "exceeded": true, "reason": "quota" },
@@ -254,7 +256,7 @@ fn a_whole_that_waits_for_one_model_has_the_models_reason() {
 }
 
 #[test]
-fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
+fn failure_caused_by_a_client_does_not_change_the_account() {
     let dead = "This organization has been disabled.";
     let mut set = after_event(&event("claude", 400, dead, json!({})));
     assert_eq!(only(&set).status, Status::Error);
@@ -265,16 +267,16 @@ fn a_failure_that_a_client_caused_says_nothing_of_the_account() {
         json!({ "status_message": dead }),
     );
     later["code"] = "request_scoped".into();
-    hear(&mut set, &later);
+    record_failure(&mut set, &later);
     assert_eq!(only(&set).status, Status::Error);
     later["auth_status"] = json!({ "status": "active", "unavailable": false });
-    hear(&mut set, &later);
+    record_failure(&mut set, &later);
     assert_eq!(only(&set).status, Status::Active);
 }
 
-/// A failure that nothing explains, and a refusal that turns out to be of one model only.
+/// After an unknown failure, and after a refusal that concerned one model only.
 #[test]
-fn an_account_that_serves_on_after_a_failure_is_no_error() {
+fn account_with_successes_after_a_failure_is_active() {
     for (status, message) in [
         (302, "what is this"),
         (403, "permission_error: no access to this model"),
@@ -282,28 +284,28 @@ fn an_account_that_serves_on_after_a_failure_is_no_error() {
         let listed =
             |success: u64| snapshot(&json!({ "status_message": message, "success": success }));
         let mut set = AccountSet::default();
-        set.take(listed(5), time(NOW));
-        set.take(listed(5), time(NOW));
+        set.apply(listed(5), time(NOW));
+        set.apply(listed(5), time(NOW));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.take(listed(6), time(NOW));
-        set.take(listed(6), time(NOW));
+        set.apply(listed(6), time(NOW));
+        set.apply(listed(6), time(NOW));
         assert_eq!(only(&set).status, Status::Active, "{message}");
         // A failure that came after these successes.
-        hear(&mut set, &event("codex", status, message, json!({})));
+        record_failure(&mut set, &event("codex", status, message, json!({})));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.take(listed(7), time(NOW));
+        set.apply(listed(7), time(NOW));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.take(listed(8), time(NOW));
+        set.apply(listed(8), time(NOW));
         assert_eq!(only(&set).status, Status::Active, "{message}");
         // All models that were used are refused.
         let listed = json!({ "status_message": message, "success": 9, "unavailable": true });
-        set.take(snapshot(&listed), time(NOW));
+        set.apply(snapshot(&listed), time(NOW));
         assert!(!only(&set).status.is_up(), "{message}");
     }
 }
 
 #[test]
-fn v8_tells_a_transient_cooldown_by_its_status_where_it_has_no_word() {
+fn v8_cooldown_without_reason_is_classified_by_status() {
     let page = |reason: &str, status: u16| {
         let body = json!({ "files": [{
             "auth_index": "00aa", "provider": "codex", "status": "error", "status_message": "what is this",

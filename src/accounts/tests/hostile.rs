@@ -1,4 +1,4 @@
-//! Answers that nobody promised. None may panic, and none costs more than itself.
+//! Unexpected responses: none panics, and none affects more than its own entry.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ const NO_LISTS: [&str; 12] = [
 ];
 
 #[test]
-fn what_is_no_list_is_told_from_an_empty_one() {
+fn invalid_list_is_distinguished_from_an_empty_one() {
     for text in NO_LISTS {
         let bytes = text.as_bytes();
         assert_eq!(
@@ -50,7 +50,7 @@ fn what_is_no_list_is_told_from_an_empty_one() {
 }
 
 #[test]
-fn a_bad_entry_costs_itself_only() {
+fn invalid_entry_does_not_affect_others() {
     let text = r#"{"files":[7,null,"x",[],{},{"auth_index":null},{"auth_index":7},{"auth_index":""},
         {"auth_index":"00aa","provider":7,"status":[],"disabled":"yes","success":-1,"failed":1e99,"id_token":"x",
          "next_retry_after":7,"last_refresh":"0001-01-01T00:00:00Z","unavailable":null,"email":{}}]}"#;
@@ -73,7 +73,7 @@ fn a_bad_entry_costs_itself_only() {
 }
 
 #[test]
-fn names_and_ids_that_are_secrets_or_endless_are_cut_or_masked() {
+fn secret_and_overlong_names_and_ids_are_masked_or_cut() {
     let long = "x".repeat(10_000);
     let text = format!(
         r#"{{"files":[{{"auth_index":"sk-live-0123456789abcdef","provider":"a\nb\u0000","name":"{long}",
@@ -89,7 +89,7 @@ fn names_and_ids_that_are_secrets_or_endless_are_cut_or_masked() {
 }
 
 #[test]
-fn ten_mebibytes_of_nothing_are_borne() {
+fn ten_mebibytes_of_noise_are_rejected() {
     let deep = "[".repeat(10 << 20);
     let wide = format!(r#"{{"files":[{}7]}}"#, "7,".repeat(5 << 20));
     let html = format!("<html>{}", "<p>".repeat(3 << 20));
@@ -103,7 +103,7 @@ fn ten_mebibytes_of_nothing_are_borne() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A real answer, damaged anywhere.
+    /// A real response with random damage.
     #[test]
     fn damage_never_panics(at in 0_usize..20_000, cut in 0_usize..20_000, byte: u8) {
         for fixture in ["auth_files_by_name", "get_openai_compatibility", "get_api_key_usage"] {

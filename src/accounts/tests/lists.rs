@@ -1,4 +1,4 @@
-//! What every captured list says.
+//! Decoding of all captured lists.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::{body, decoding, files, time};
 use crate::model::AuthType;
 
 #[test]
-fn the_states_of_a_real_pool() {
+fn states_of_a_captured_pool() {
     use Status::{Active, Cooling, Disabled, Error};
     let expected = [
         ("c69676dc742b0fe7", "antigravity", "", Error),
@@ -21,7 +21,7 @@ fn the_states_of_a_real_pool() {
         ("1ad89ab751499c4d", "codex", "plus", Active),
         ("4e6bfc6b989903e3", "codex", "pro", Active),
         ("3ab39939eea8b755", "codex", "", Disabled),
-        // One model is used up; CPA goes on with the others.
+        // One model is exhausted; CPA uses the others.
         ("0dd24356a5fbd525", "codex", "", Active),
         ("258d513dd0c08e56", "kimi", "", Error),
         ("2d56394a3774abda", "somethingelse", "", Active),
@@ -50,7 +50,7 @@ fn the_states_of_a_real_pool() {
 }
 
 #[test]
-fn what_quota_calls_need_is_kept() {
+fn fields_of_quota_requests_are_kept() {
     let listed = files(&body("auth_files_states"));
     let of = |index: &str| {
         let mut accounts = listed.accounts.iter();
@@ -82,7 +82,7 @@ fn what_quota_calls_need_is_kept() {
 }
 
 #[test]
-fn no_list_shows_addresses_keys_or_account_ids() {
+fn lists_expose_no_addresses_keys_or_account_ids() {
     let mut all = String::new();
     for fixture in [
         "auth_files_states",
@@ -114,7 +114,7 @@ fn no_list_shows_addresses_keys_or_account_ids() {
 }
 
 #[test]
-fn addresses_are_kept_if_they_are_to_be_shown() {
+fn addresses_are_kept_if_exposed() {
     let mut with = decoding();
     with.keep_email = true;
     let listed = super::super::decode_v0::files(&body("auth_files_by_name"), &with).unwrap();
@@ -123,7 +123,7 @@ fn addresses_are_kept_if_they_are_to_be_shown() {
 }
 
 #[test]
-fn an_empty_pool_is_a_list() {
+fn empty_pool_is_a_valid_list() {
     assert!(files(&body("auth_files_none")).accounts.is_empty());
     assert!(
         files(&body("auth_files_filter_unknown"))
@@ -133,7 +133,7 @@ fn an_empty_pool_is_a_list() {
 }
 
 #[test]
-fn keys_have_index_mask_and_the_provider_of_their_records() {
+fn keys_have_index_mask_and_provider_of_their_records() {
     let expected: [(KeyList, &[(&str, &str)]); 7] = [
         (
             KeyList::Gemini,
@@ -195,7 +195,7 @@ fn keys_have_index_mask_and_the_provider_of_their_records() {
 }
 
 #[test]
-fn keys_find_their_results_in_the_usage_list() {
+fn keys_match_their_results_in_the_usage_list() {
     let usage = key_lists::usage(&body("get_api_key_usage"), &decoding()).unwrap();
     let mut found = 0;
     for list in KeyList::ALL {
@@ -209,7 +209,7 @@ fn keys_find_their_results_in_the_usage_list() {
 }
 
 #[test]
-fn a_key_that_is_switched_off_is_disabled() {
+fn switched_off_key_is_disabled() {
     let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00aa","excluded-models":["*"],
         "base-url":"https://user:secret@example.com/v1?key=secret#secret"}]}"#;
     let listed = key_lists::entries(KeyList::Codex, body, &decoding()).unwrap();
@@ -220,7 +220,7 @@ fn a_key_that_is_switched_off_is_disabled() {
 }
 
 #[test]
-fn v8_tells_cooldowns_and_quota_headers() {
+fn v8_has_cooldowns_and_quota_headers() {
     let body = br#"{"observed_at":"2026-11-22T04:00:00Z","total":2,"page":1,"page_size":1,"has_more":true,"files":[
         {"auth_index":"00aa","provider":"codex","status":"error","account_type":"oauth","supports_quota":true,
          "quota":{"observed_at":"2026-11-22T03:59:00Z","signals":{"X-Codex-Plan-Type":"plus","Retry-After":7}},
@@ -261,7 +261,7 @@ fn v8_tells_cooldowns_and_quota_headers() {
 }
 
 #[test]
-fn the_documentation_names_every_status_and_reason() {
+fn documentation_names_every_status_and_reason() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
     let page = std::fs::read_to_string(path).unwrap();
     let line = |label: &str| {
@@ -278,7 +278,7 @@ fn the_documentation_names_every_status_and_reason() {
 }
 
 #[test]
-fn a_last_or_empty_v8_page_ends_the_list() {
+fn last_or_empty_v8_page_ends_the_list() {
     for (body, more) in [
         (r#"{"files":[]}"#, false),
         (r#"{"files":[],"has_more":true}"#, false),
@@ -294,7 +294,7 @@ fn a_last_or_empty_v8_page_ends_the_list() {
 }
 
 #[test]
-fn a_v0_of_7_3_tells_quota_headers() {
+fn v0_of_7_3_has_quota_headers() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/cases/v0-quota-signals.json"

@@ -1,4 +1,4 @@
-//! What a state means as time passes and failures are heard of.
+//! Changes of a state with time and with failure events.
 
 use super::super::account::{Scope, Status};
 use super::super::account_set::{AccountSet, AccountsSnapshot};
@@ -10,7 +10,7 @@ use super::{account, decoding, files, time};
 const NOW: &str = "2026-11-22T04:37:00Z";
 
 #[test]
-fn words_and_flags_make_the_status() {
+fn status_follows_from_text_and_flags() {
     let later = r#""next_retry_after":"2026-11-22T05:00:00Z""#;
     let quota = r#""status_message":"quota exhausted""#;
     let auth = r#""status_message":"unauthorized""#;
@@ -50,7 +50,7 @@ fn words_and_flags_make_the_status() {
             r#""status":"error","status_message":"what is this""#.to_owned(),
             Status::Error,
         ),
-        // The same, but CPA waits and says until when.
+        // The same with a cool-down.
         (
             format!(
                 r#""status":"error","unavailable":true,"status_message":"what is this",{later}"#
@@ -69,7 +69,7 @@ fn words_and_flags_make_the_status() {
 }
 
 #[test]
-fn a_cooldown_that_is_over_leaves_no_trace() {
+fn expired_cooldown_leaves_no_trace() {
     let fields = r#""status":"error","unavailable":true,"status_message":"quota",
         "next_retry_after":"2026-11-22T05:00:00Z""#;
     let mut account = account(fields, NOW);
@@ -82,7 +82,7 @@ fn a_cooldown_that_is_over_leaves_no_trace() {
     assert_eq!((account.next_retry, account.next_change()), (None, None));
 }
 
-/// As CPA sends it, with the states of credential and model as given.
+/// An event as CPA sends it, with these states of credential and model.
 fn event(index: &str, status: u16, credential: &str, model: &str) -> Vec<u8> {
     format!(
         r#"{{"timestamp":"{NOW}","provider":"codex","model":"gpt-5","auth_id":"codex-someone@example.com.json",
@@ -92,10 +92,10 @@ fn event(index: &str, status: u16, credential: &str, model: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn snapshot(files_body: &str, tells_cooldowns: bool) -> AccountsSnapshot {
+fn snapshot(files_body: &str, has_all_cooldowns: bool) -> AccountsSnapshot {
     AccountsSnapshot {
         files: files(files_body.as_bytes()).accounts,
-        tells_cooldowns,
+        has_all_cooldowns,
         ..AccountsSnapshot::default()
     }
 }
@@ -107,47 +107,47 @@ const ACTIVE: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","statu
 const FAILING: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","status":"error","status_message":"quota"}]}"#;
 
 #[test]
-fn a_failure_cools_at_once_and_the_next_look_corrects_it() {
+fn failure_cools_down_at_once_and_the_next_snapshot_corrects_it() {
     let mut set = AccountSet::default();
-    set.take(snapshot(ACTIVE, false), time(NOW));
-    let heard = event("00aa", 429, QUOTA, WELL);
-    let heard = error_event::decode(&heard, &decoding()).unwrap();
-    assert!(set.hear(&heard, time(NOW)));
+    set.apply(snapshot(ACTIVE, false), time(NOW));
+    let event = event("00aa", 429, QUOTA, WELL);
+    let event = error_event::decode(&event, &decoding()).unwrap();
+    assert!(set.record_failure(&event, time(NOW)));
     let [account] = &set.list()[..] else { panic!() };
     assert_eq!(account.status, Status::Cooling);
     assert_eq!(account.cooldowns[0].reason, CooldownReason::CredentialQuota);
     assert_eq!(set.next_change(), Some(time("2026-11-22T05:00:00Z")));
-    set.take(snapshot(ACTIVE, false), time(NOW));
+    set.apply(snapshot(ACTIVE, false), time(NOW));
     assert_eq!(set.list()[0].status, Status::Active);
     assert!(set.list()[0].cooldowns.is_empty());
 }
 
 #[test]
-fn a_models_cooldown_stays_over_a_look_that_cannot_tell_it() {
+fn model_cooldown_survives_a_snapshot_without_model_states() {
     let scope = Scope::Model("gpt-5".into());
-    let heard = event("00aa", 404, WELL, WAITING);
-    let heard = error_event::decode(&heard, &decoding()).unwrap();
-    assert_eq!(heard.code(), "404");
+    let event = event("00aa", 404, WELL, WAITING);
+    let event = error_event::decode(&event, &decoding()).unwrap();
+    assert_eq!(event.code(), "404");
     for (next, tells, stays) in [
         (FAILING, false, true),
         (ACTIVE, false, false),
         (FAILING, true, false),
     ] {
         let mut set = AccountSet::default();
-        set.take(snapshot(ACTIVE, tells), time(NOW));
-        assert!(set.hear(&heard, time(NOW)));
+        set.apply(snapshot(ACTIVE, tells), time(NOW));
+        assert!(set.record_failure(&event, time(NOW)));
         let cooldowns = &set.list()[0].cooldowns;
         assert_eq!(cooldowns[0].scope, scope);
         assert_eq!(cooldowns[0].reason, CooldownReason::NotFound);
-        set.take(snapshot(next, tells), time(NOW));
+        set.apply(snapshot(next, tells), time(NOW));
         assert_eq!(!set.list()[0].cooldowns.is_empty(), stays, "{next} {tells}");
         set.settle(time("2026-11-22T05:00:01Z"));
         assert!(set.list()[0].cooldowns.is_empty());
     }
 }
 
-/// A look at one configured key with these results; without any where CPA did not tell.
-fn key_look(counts: Option<(u64, u64)>) -> AccountsSnapshot {
+/// A snapshot with one configured key and these results; `None` if CPA did not report any.
+fn key_snapshot(counts: Option<(u64, u64)>) -> AccountsSnapshot {
     let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
     let listed = key_lists::entries(KeyList::Codex, body, &decoding()).unwrap();
     let usage = counts.map(|(success, failed)| {
@@ -163,83 +163,83 @@ fn key_look(counts: Option<(u64, u64)>) -> AccountsSnapshot {
     }
 }
 
-/// A roster with one key that has just failed.
+/// A set with one key that has just failed.
 fn with_failed_key(credential: &str) -> AccountSet {
     let mut set = AccountSet::default();
-    set.take(key_look(Some((5, 2))), time(NOW));
-    let heard = event("00bb", 429, credential, WAITING);
-    let heard = error_event::decode(&heard, &decoding()).unwrap();
-    assert!(set.hear(&heard, time(NOW)));
+    set.apply(key_snapshot(Some((5, 2))), time(NOW));
+    let event = event("00bb", 429, credential, WAITING);
+    let event = error_event::decode(&event, &decoding()).unwrap();
+    assert!(set.record_failure(&event, time(NOW)));
     set
 }
 
 #[test]
-fn a_configured_key_is_free_again_once_cpa_serves_with_it() {
+fn success_ends_the_cooldown_of_a_configured_key() {
     let mut set = with_failed_key(WAITING);
-    // Its success may be older than the failure.
-    set.take(key_look(Some((6, 3))), time(NOW));
+    // The success may be older than the failure.
+    set.apply(key_snapshot(Some((6, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.take(key_look(None), time(NOW));
-    set.take(key_look(Some((6, 4))), time(NOW));
+    set.apply(key_snapshot(None), time(NOW));
+    set.apply(key_snapshot(Some((6, 4))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.take(key_look(Some((7, 4))), time(NOW));
+    set.apply(key_snapshot(Some((7, 4))), time(NOW));
     let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!(account.next_retry, None);
-    // Another model may be waiting still.
+    // Another model may still be in a cool-down.
     let scopes: Vec<_> = account.cooldowns.iter().map(|c| &c.scope).collect();
     assert_eq!(scopes, [&Scope::Model("gpt-5".into())]);
 }
 
 #[test]
-fn a_restart_of_cpa_frees_configured_keys() {
+fn restart_of_cpa_clears_configured_keys() {
     let mut set = with_failed_key(WAITING);
-    set.take(key_look(Some((5, 3))), time(NOW));
+    set.apply(key_snapshot(Some((5, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.take(key_look(Some((0, 0))), time(NOW));
+    set.apply(key_snapshot(Some((0, 0))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
     assert!(set.list()[0].cooldowns.is_empty());
-    // Restarted before the first look.
+    // Restart before the first snapshot.
     let mut set = with_failed_key(WAITING);
-    set.nothing_new();
-    set.take(key_look(Some((0, 0))), time(NOW));
+    set.forget_failures();
+    set.apply(key_snapshot(Some((0, 0))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
-    // What fails after the restart and before the look counts.
+    // A failure after the restart and before the snapshot counts.
     let mut set = with_failed_key(WAITING);
-    set.take(key_look(Some((0, 1))), time(NOW));
+    set.apply(key_snapshot(Some((0, 1))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
 }
 
 #[test]
-fn a_failure_that_cools_nothing_leaves_a_configured_key_as_it_is() {
+fn failure_without_cooldown_leaves_a_configured_key_unchanged() {
     let mut set = with_failed_key(WELL);
     assert_eq!(set.list()[0].status, Status::Unknown);
-    set.take(key_look(Some((5, 3))), time(NOW));
+    set.apply(key_snapshot(Some((5, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
 #[test]
-fn a_configured_key_has_a_state_as_long_as_its_failure_says() {
-    let snapshot = || key_look(Some((5, 2)));
+fn state_of_a_configured_key_ends_with_its_cooldown() {
+    let snapshot = || key_snapshot(Some((5, 2)));
     let mut set = AccountSet::default();
-    set.take(snapshot(), time(NOW));
+    set.apply(snapshot(), time(NOW));
     let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!((account.success, account.failed), (Some(5), Some(2)));
-    let heard = event("00bb", 429, WAITING, WELL);
-    set.hear(
-        &error_event::decode(&heard, &decoding()).unwrap(),
+    let event = event("00bb", 429, WAITING, WELL);
+    set.record_failure(
+        &error_event::decode(&event, &decoding()).unwrap(),
         time(NOW),
     );
-    set.take(snapshot(), time(NOW));
+    set.apply(snapshot(), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
     assert_eq!(set.list()[0].cooldowns[0].reason, CooldownReason::Quota);
-    set.take(snapshot(), time("2026-11-22T05:00:00Z"));
+    set.apply(snapshot(), time("2026-11-22T05:00:00Z"));
     assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
 #[test]
-fn a_list_that_could_not_be_read_keeps_its_keys_and_an_empty_one_does_not() {
+fn unreadable_list_keeps_its_keys_and_an_empty_one_does_not() {
     let body = br#"{"codex-api-key":[{"api-key":"k","auth-index":"00bb"},{"api-key":"k","auth-index":"00bb"}]}"#;
     let keys = key_lists::entries(KeyList::Codex, body, &decoding())
         .unwrap()
@@ -249,28 +249,28 @@ fn a_list_that_could_not_be_read_keeps_its_keys_and_an_empty_one_does_not() {
         ..AccountsSnapshot::default()
     };
     let mut set = AccountSet::default();
-    set.take(snapshot(Some(keys)), time(NOW));
-    // CPA gives equal keys one index.
+    set.apply(snapshot(Some(keys)), time(NOW));
+    // CPA gives equal keys the same index.
     assert_eq!(set.list().len(), 1);
-    set.take(snapshot(None), time(NOW));
+    set.apply(snapshot(None), time(NOW));
     assert_eq!(set.list().len(), 1);
-    set.take(snapshot(Some(Vec::new())), time(NOW));
+    set.apply(snapshot(Some(Vec::new())), time(NOW));
     assert!(set.list().is_empty());
 }
 
 #[test]
-fn failures_of_strangers_and_nonsense_change_nothing() {
+fn failures_of_unknown_accounts_and_noise_change_nothing() {
     let mut set = AccountSet::default();
-    set.take(snapshot(ACTIVE, false), time(NOW));
-    let heard = event("00cc", 429, QUOTA, WELL);
-    assert!(!set.hear(
-        &error_event::decode(&heard, &decoding()).unwrap(),
+    set.apply(snapshot(ACTIVE, false), time(NOW));
+    let event = event("00cc", 429, QUOTA, WELL);
+    assert!(!set.record_failure(
+        &error_event::decode(&event, &decoding()).unwrap(),
         time(NOW)
     ));
     let bare = br#"{"auth_index":"00aa","status_code":70000,"auth_status":7}"#;
-    let heard = error_event::decode(bare, &decoding()).unwrap();
-    assert_eq!(heard.code(), "other");
-    assert!(set.hear(&heard, time(NOW)));
+    let event = error_event::decode(bare, &decoding()).unwrap();
+    assert_eq!(event.code(), "other");
+    assert!(set.record_failure(&event, time(NOW)));
     assert_eq!(set.list()[0].status, Status::Active);
     for nonsense in ["", "7", "[]", "{}", r#"{"auth_index":7}"#, "<html>"] {
         assert_eq!(

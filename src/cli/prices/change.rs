@@ -6,7 +6,7 @@ use super::super::money::timestamp;
 use crate::model::{TokenKind, UnixNanos};
 use crate::pricing::{
     CacheWrites, Dated, Entry, LongContext, PeakList, Prices, Rate, RateList, Rates, STANDARD,
-    end_of, start_of, tier_named,
+    end_of, normalize_tier, start_of,
 };
 
 /// The prices that apply at a time.
@@ -28,7 +28,7 @@ pub(super) fn kept(entry: &Entry, at: UnixNanos) -> Dated {
         // A tier without steps would get the steps of the new standard rates.
         if tier.long_context.is_empty() {
             let steps = dated.long_context.iter().filter_map(|step| {
-                let tier = tier_named(name);
+                let tier = normalize_tier(name);
                 let rates = entry.prices.rates(at, tier.as_deref(), step.from())?;
                 Some(LongContext {
                     rates: RateList::from(rates),

@@ -4,11 +4,11 @@ const INTERVAL: Duration = Duration::from_mins(5);
 
 fn planned(now: Instant) -> Schedule {
     let mut schedule = Schedule::new(1);
-    schedule.put("a", INTERVAL, (None, None), now);
+    schedule.insert("a", INTERVAL, (None, None), now);
     schedule
 }
 
-/// Polls once at the time and says how soon the next one comes.
+/// Runs one poll at this time and returns the delay of the next one.
 fn next(schedule: &mut Schedule, failure: Option<Failure>, now: Instant) -> Duration {
     schedule.started("a", now);
     schedule.ended("a", failure, now);
@@ -30,7 +30,7 @@ fn polls_keep_their_interval_and_spread() {
 }
 
 #[test]
-fn a_slow_answer_does_not_bring_the_next_poll_nearer() {
+fn slow_response_does_not_shorten_the_interval() {
     let now = Instant::now();
     let mut schedule = planned(now);
     schedule.started("a", now);
@@ -41,7 +41,7 @@ fn a_slow_answer_does_not_bring_the_next_poll_nearer() {
 }
 
 #[test]
-fn failures_are_met_by_class() {
+fn retry_delay_depends_on_the_failure_class() {
     let now = Instant::now();
     let transient = Failure::Transient { retry_after: None };
     let mut schedule = planned(now);
@@ -67,19 +67,19 @@ fn failures_are_met_by_class() {
 }
 
 #[test]
-fn a_refused_credential_is_asked_again_when_it_has_changed() {
+fn changed_credential_is_polled_again() {
     let now = Instant::now();
     let mut schedule = planned(now);
     next(&mut schedule, Some(Failure::Unauthorized), now);
     let later = now + INTERVAL * 2;
-    schedule.put("a", INTERVAL, (None, None), later);
+    schedule.insert("a", INTERVAL, (None, None), later);
     assert_eq!(schedule.next_due(later), None);
-    schedule.put("a", INTERVAL, (Some(UnixNanos::new(1)), None), later);
+    schedule.insert("a", INTERVAL, (Some(UnixNanos::new(1)), None), later);
     assert_eq!(schedule.next_due(later).as_deref(), Some("a"));
 }
 
 #[test]
-fn a_reset_never_makes_polls_impolite() {
+fn reset_does_not_shorten_the_minimum_interval() {
     let now = Instant::now();
     let mut schedule = planned(now);
     next(&mut schedule, None, now);
@@ -91,15 +91,18 @@ fn a_reset_never_makes_polls_impolite() {
 }
 
 #[test]
-fn the_plan_is_asked_for_until_it_could_be_and_then_seldom() {
+fn plan_is_requested_until_read_and_then_seldom() {
     let now = Instant::now();
     let mut schedule = planned(now);
     let transient = Failure::Transient { retry_after: None };
     assert!(schedule.started("a", now));
     schedule.ended("a", Some(transient), now);
-    assert!(schedule.started("a", now + INTERVAL), "not read yet");
-    schedule.not_asked("a", now + INTERVAL);
-    assert!(schedule.started("a", now + INTERVAL * 2), "not asked yet");
+    assert!(schedule.started("a", now + INTERVAL), "no poll has read it");
+    schedule.skipped("a", now + INTERVAL);
+    assert!(
+        schedule.started("a", now + INTERVAL * 2),
+        "no poll was sent"
+    );
     schedule.ended("a", None, now);
     assert!(!schedule.started("a", now + INTERVAL * 3));
     schedule.ended("a", Some(transient), now);
@@ -108,12 +111,12 @@ fn the_plan_is_asked_for_until_it_could_be_and_then_seldom() {
 }
 
 #[test]
-fn headers_put_a_poll_off_unless_it_is_waited_for_or_overdue() {
+fn headers_delay_a_poll_unless_forced_or_overdue() {
     let now = Instant::now();
     let mut schedule = planned(now);
     let due = schedule.next_time();
     schedule.postpone("a", now + INTERVAL);
-    assert_eq!(schedule.next_time(), due, "was never asked");
+    assert_eq!(schedule.next_time(), due, "no response yet");
     next(&mut schedule, None, now);
     schedule.postpone("a", now + INTERVAL * 2);
     assert_eq!(schedule.next_time(), Some(now + INTERVAL * 2));
@@ -123,7 +126,7 @@ fn headers_put_a_poll_off_unless_it_is_waited_for_or_overdue() {
 }
 
 #[test]
-fn limits_that_no_header_carries_are_read_again_every_quarter_of_an_hour() {
+fn polls_happen_every_quarter_of_an_hour_despite_headers() {
     let now = Instant::now();
     let mut schedule = planned(now);
     next(&mut schedule, None, now);
@@ -132,8 +135,8 @@ fn limits_that_no_header_carries_are_read_again_every_quarter_of_an_hour() {
     }
     let quarter = now + Duration::from_mins(15);
     assert_eq!(schedule.next_time(), Some(quarter));
-    // Who is to be asked more seldom than that is.
-    schedule.put("a", Duration::from_hours(1), (None, None), now);
+    // A longer interval is kept.
+    schedule.insert("a", Duration::from_hours(1), (None, None), now);
     next(&mut schedule, None, now);
     let due = schedule.next_time();
     schedule.postpone("a", now + Duration::from_hours(1));
@@ -141,7 +144,7 @@ fn limits_that_no_header_carries_are_read_again_every_quarter_of_an_hour() {
 }
 
 #[test]
-fn a_new_login_does_not_shorten_what_the_provider_asked_for() {
+fn new_login_does_not_shorten_a_retry_after() {
     let now = Instant::now();
     let mut schedule = planned(now);
     let wait = Duration::from_hours(3);
@@ -149,20 +152,20 @@ fn a_new_login_does_not_shorten_what_the_provider_asked_for() {
         retry_after: Some(wait),
     };
     next(&mut schedule, Some(throttled), now);
-    schedule.put("a", INTERVAL, (Some(UnixNanos::new(1)), None), now);
+    schedule.insert("a", INTERVAL, (Some(UnixNanos::new(1)), None), now);
     assert_eq!(schedule.next_time(), Some(now + wait));
 }
 
 #[test]
-fn a_running_poll_is_not_started_twice() {
+fn running_poll_is_not_started_twice() {
     let now = Instant::now();
     let mut schedule = planned(now);
     schedule.force("a", now);
     schedule.started("a", now);
     assert_eq!(schedule.next_due(now + INTERVAL * 9), None);
-    schedule.keep(|_| false);
+    schedule.retain(|_| false);
     schedule.ended("a", None, now);
-    schedule.keep(|_| false);
+    schedule.retain(|_| false);
     assert_eq!(schedule.next_time(), None);
     assert!(!schedule.force("a", now));
 }

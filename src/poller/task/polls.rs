@@ -1,4 +1,4 @@
-//! Polls: which begin, and what becomes of them.
+//! Starting polls and recording their results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::poller::refresh::NO_CONTACT;
 use crate::poller::state::AccountKey;
 use crate::quota::Failure;
 
-/// A CPA that cannot be asked now is not asked for every account in turn.
+/// After a failed connection to CPA, no account is polled for this long.
 const NO_CONTACT_PAUSE: Duration = Duration::from_secs(10);
 
-/// How a poll ended.
+/// Result of a poll.
 pub(super) struct Polled {
     auth_index: Box<str>,
     provider: String,
@@ -36,20 +36,20 @@ impl Task {
             && let Some(auth_index) = self.schedule.next_due(now)
         {
             let Some(target) = self.targets.get(&auth_index).cloned() else {
-                self.schedule.keep(|index| index != &*auth_index);
+                self.schedule.retain(|index| index != &*auth_index);
                 continue;
             };
             let with_plan = self.schedule.started(&auth_index, now);
             let poll = poll(self.client.clone(), target, auth_index.clone(), with_plan);
             let handle = self.running.spawn(poll);
-            self.about.insert(handle.id(), auth_index);
+            self.polled_accounts.insert(handle.id(), auth_index);
         }
     }
 
-    /// A poll that panicked is a bug of ours. Its account is asked again, later and later.
-    pub(super) fn broke_off(&mut self, error: &JoinError) {
-        tracing::error!(error = %Chain(error), "quota poll failed");
-        let Some(auth_index) = self.about.remove(&error.id()) else {
+    /// A panic in a poll is a bug. The account is polled again, with growing delays.
+    pub(super) fn poll_panicked(&mut self, error: &JoinError) {
+        tracing::error!(error = %Chain(error), "quota poll panicked");
+        let Some(auth_index) = self.polled_accounts.remove(&error.id()) else {
             return;
         };
         let provider = self.targets.get(&auth_index);
@@ -58,7 +58,7 @@ impl Task {
         let failed = self.failed(&auth_index, provider, failure.as_str());
         self.schedule
             .ended(&auth_index, Some(failure), Instant::now());
-        self.settle(&auth_index, Some(failed));
+        self.finish_refresh(&auth_index, Some(failed));
     }
 
     pub(super) fn ended(&mut self, polled: Polled) {
@@ -71,17 +71,17 @@ impl Task {
         } = polled;
         let auth_index = &*auth_index;
         let Ok(result) = result else {
-            // Nobody was asked. The account keeps its place in the queue.
+            // No request was sent. The account keeps its place in the queue.
             self.pause_until = Some(now + NO_CONTACT_PAUSE);
-            self.schedule.not_asked(auth_index, now + NO_CONTACT_PAUSE);
-            self.remember(auth_index, Some(NO_CONTACT));
+            self.schedule.skipped(auth_index, now + NO_CONTACT_PAUSE);
+            self.record_outcome(auth_index, Some(NO_CONTACT));
             let failed = self.failed(auth_index, &provider, NO_CONTACT);
-            self.settle(auth_index, Some(failed));
+            self.finish_refresh(auth_index, Some(failed));
             return;
         };
         let failure = match result {
             Ok(answer) => {
-                self.answered(auth_index, &provider, answer);
+                self.apply_response(auth_index, &provider, answer);
                 None
             }
             Err(failure) => Some(failure),
@@ -93,39 +93,39 @@ impl Task {
                 provider,
                 account = self.label(auth_index),
                 reason,
-                "quota not read: {failure}"
+                "quota poll failed: {failure}"
             );
         }
         self.schedule.ended(auth_index, failure, now);
-        self.remember(auth_index, reason);
+        self.record_outcome(auth_index, reason);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
-        self.settle(auth_index, failed);
+        self.finish_refresh(auth_index, failed);
     }
 
-    /// Who hears that a round is over may look at once, and then finds what it brought.
-    fn settle(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
+    /// Publishes before the refresh ends, so that its requester reads the result at once.
+    fn finish_refresh(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
         if self.round.ends_with(auth_index) {
             self.publish_now();
         }
         self.round.ended(auth_index, failure);
     }
 
-    fn answered(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
-        // Gone while it was asked about.
+    fn apply_response(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
+        // The account was removed during the poll.
         if self.targets.get(auth_index).is_none() {
             return;
         }
         let at = self.now();
         let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
         if let Some(plan) = &answer.facts.plan {
-            self.parts.directory.tell_plan(auth_index, plan.as_str());
+            self.parts.directory.record_plan(auth_index, plan.as_str());
         }
-        let whose = AccountKey {
+        let key = AccountKey {
             auth_index,
             provider: &provider,
         };
-        let news = self.state.polled(whose, answer, at);
-        self.keep(news);
+        let news = self.state.record_poll(key, answer, at);
+        self.store(news);
         self.dirty = true;
     }
 

@@ -27,13 +27,13 @@ fn poll(hours: f64) -> Observation {
     seen(QuotaSource::Poll, hours)
 }
 
-/// Takes a reading over as it is made.
+/// Applies a reading at its time of observation.
 fn update(row: &mut WindowState, reading: Reading, seen: Observation) -> bool {
     row.update(reading, seen, seen.at)
 }
 
 #[test]
-fn the_newest_reading_wins_whatever_comes_last() {
+fn newest_reading_wins_regardless_of_arrival_order() {
     let mut row = row(10.0, 5.0, 1.0);
     assert!(update(
         &mut row,
@@ -44,11 +44,11 @@ fn the_newest_reading_wins_whatever_comes_last() {
     assert_eq!(row.reading().used_ratio(), Some(0.2));
     assert_eq!(row.seen.source, QuotaSource::Header);
     assert!(!update(&mut row, reading(20.0, 5.0), poll(3.0)));
-    assert_eq!(row.seen.at, at(3.0), "seen again, though nothing changed");
+    assert_eq!(row.seen.at, at(3.0), "a repeat updates the time");
 }
 
 #[test]
-fn a_window_that_ends_counts_once_and_its_figures_go() {
+fn ended_window_counts_one_reset_and_expires() {
     let mut row = row(80.0, 5.0, 4.9);
     assert!(!row.expire(at(4.99)));
     assert!(row.expire(at(5.0)));
@@ -60,7 +60,7 @@ fn a_window_that_ends_counts_once_and_its_figures_go() {
 }
 
 #[test]
-fn a_late_word_of_a_window_that_is_over_is_not_believed() {
+fn late_reading_of_an_ended_window_is_ignored() {
     let mut row = row(80.0, 5.0, 4.9);
     assert!(!update(
         &mut row,
@@ -70,14 +70,14 @@ fn a_late_word_of_a_window_that_is_over_is_not_believed() {
     assert!(!row.is_current());
     row.expire(at(5.1));
     assert_eq!(row.resets(), 1);
-    // And when nobody looked at the moment of the reset.
+    // The same without a check at the time of the reset.
     let mut row = self::row(80.0, 5.0, 4.9);
     update(&mut row, reading(2.0, 10.0), poll(6.0));
     assert_eq!(row.resets(), 1);
 }
 
 #[test]
-fn jitter_and_unused_windows_that_roll_are_no_resets() {
+fn jitter_and_unused_rolling_windows_are_no_resets() {
     let mut row = row(0.0, 5.0, 0.0);
     for step in 1..50 {
         let now = f64::from(step) / 10.0;
@@ -93,13 +93,17 @@ fn jitter_and_unused_windows_that_roll_are_no_resets() {
             reading,
             seen(QuotaSource::Header, f64::from(step)),
         );
-        assert_eq!(row.reading().reset_at(), Some(at(5.0)), "the first stands");
+        assert_eq!(
+            row.reading().reset_at(),
+            Some(at(5.0)),
+            "the first time is kept"
+        );
     }
     assert_eq!(row.resets(), 0);
 }
 
 #[test]
-fn a_window_that_begins_gets_its_reset_and_counts_its_end() {
+fn started_window_gets_its_reset_time() {
     let idle = reading(0.0, 5.0).with_reset(None);
     let mut row = WindowState::new(idle, poll(0.0), at(0.0));
     update(&mut row, reading(1.0, 6.0), poll(1.0));
@@ -109,14 +113,14 @@ fn a_window_that_begins_gets_its_reset_and_counts_its_end() {
 }
 
 #[test]
-fn a_bought_reset_counts() {
+fn bought_reset_counts() {
     let mut row = row(97.0, 5.0, 1.0);
     update(&mut row, reading(0.0, 6.0), poll(1.1));
     assert_eq!(row.resets(), 1);
 }
 
 #[test]
-fn a_refusal_takes_nothing_away() {
+fn refusal_keeps_the_known_values() {
     let mut row = row(97.0, 5.0, 1.0);
     let refusal = Reading::new(Limit::main(), Window::hours(5), Scope::Account)
         .with_reset(Some(at(5.0)))
@@ -127,17 +131,21 @@ fn a_refusal_takes_nothing_away() {
 }
 
 #[test]
-fn the_forecast_follows_the_average_pace() {
+fn forecast_follows_the_average_pace() {
     // Half used after two of five hours: all after four.
     assert_eq!(row(50.0, 5.0, 2.0).exhaustion(), Some(at(4.0)));
-    assert_eq!(row(40.0, 5.0, 2.0).exhaustion(), None, "lasts to the reset");
-    assert_eq!(row(30.0, 5.0, 0.4).exhaustion(), None, "too early to tell");
+    assert_eq!(
+        row(40.0, 5.0, 2.0).exhaustion(),
+        None,
+        "not before the reset"
+    );
+    assert_eq!(row(30.0, 5.0, 0.4).exhaustion(), None, "too early");
     assert_eq!(row(100.0, 5.0, 2.0).exhaustion(), None, "is exhausted");
     assert_eq!(row(0.0, 5.0, 2.0).exhaustion(), None);
 }
 
 #[test]
-fn a_reading_without_reset_is_not_believed_for_ever() {
+fn reading_without_reset_time_expires_after_a_day() {
     let bare = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account);
     let mut row = WindowState::new(bare.with_percent(Some(5.0)), poll(0.0), at(0.0));
     assert!(!row.expire(at(23.0)));
@@ -146,26 +154,26 @@ fn a_reading_without_reset_is_not_believed_for_ever() {
 }
 
 #[test]
-fn a_time_that_is_still_to_come_keeps_nothing_out() {
+fn future_observation_does_not_block_later_readings() {
     let from_another_clock = Observation::new(QuotaSource::Header, at(90.0), at(1.0));
     let mut row = WindowState::new(reading(10.0, 5.0), from_another_clock, at(1.0));
     assert!(row.update(reading(20.0, 5.0), poll(1.1), at(1.1)));
     assert_eq!(row.resets(), 0);
-    // Our own clock was ahead, and has been put right.
+    // The local clock was ahead and has been corrected.
     let mut row = self::row(10.0, 5.0, 4.0);
     assert!(row.update(reading(20.0, 5.0), poll(1.0), at(1.0)));
     assert_eq!(row.seen.at, at(1.0));
 }
 
 #[test]
-fn a_window_that_ended_before_anybody_looked_is_not_counted() {
+fn window_that_ended_before_the_first_reading_is_not_counted() {
     let row = WindowState::new(reading(80.0, 5.0), poll(4.0), at(6.0));
     assert!(!row.is_current());
     assert_eq!(row.resets(), 0);
 }
 
 #[test]
-fn what_is_not_believed_any_more_does_not_come_back_when_it_is_said_again() {
+fn expired_reading_is_not_restored_by_a_repeat() {
     let bare = Reading::new(Limit::main(), Window::MONTH, Scope::Spend);
     let bare = bare.with_percent(Some(5.0));
     let mut row = WindowState::new(bare.clone(), poll(0.0), at(0.0));
@@ -175,27 +183,27 @@ fn what_is_not_believed_any_more_does_not_come_back_when_it_is_said_again() {
 }
 
 #[test]
-fn a_reset_into_a_window_that_has_not_begun_counts_when_it_happens() {
+fn reset_into_an_unstarted_window_counts_once() {
     let mut row = row(97.0, 5.0, 1.0);
     let fresh = reading(0.0, 6.0).with_reset(None);
     assert!(update(&mut row, fresh, poll(1.1)));
     assert_eq!((row.resets(), row.reading().reset_at()), (1, None));
     row.expire(at(5.0));
-    assert_eq!(row.resets(), 1, "the old end is nobody's end");
+    assert_eq!(row.resets(), 1, "the old reset time is void");
 }
 
 #[test]
-fn a_refusal_gives_way_to_what_the_provider_says_later() {
+fn later_reading_supersedes_a_refusal() {
     let refusal =
         Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account).with_exhausted(Some(true));
     let mut row = WindowState::new(refusal, seen(QuotaSource::Error, 1.0), at(1.0));
-    row.overrule(poll(0.9));
-    row.overrule(seen(QuotaSource::Error, 1.1));
+    row.supersede(poll(0.9));
+    row.supersede(seen(QuotaSource::Error, 1.1));
     assert!(row.is_current());
-    row.overrule(seen(QuotaSource::Header, 1.1));
+    row.supersede(seen(QuotaSource::Header, 1.1));
     assert!(!row.is_current());
     assert_eq!(row.resets(), 0);
-    assert!(!row.is_forgotten(at(24.0)) && row.is_forgotten(at(24.0 * 40.0)));
+    assert!(!row.is_obsolete(at(24.0)) && row.is_obsolete(at(24.0 * 40.0)));
 }
 
 #[test]
@@ -210,7 +218,7 @@ fn a_reset_far_beyond_the_window_is_none() {
     assert!(update(&mut new, reading(1.0, never), poll(2.0)));
     assert_eq!(new.reading().reset_at(), Some(at(5.0)));
     assert_eq!(new.resets(), 0);
-    // A window whose length nobody tells may end whenever it likes.
+    // A window of unknown length may have any reset time.
     let unknown = reading(10.0, never).in_window(Window::UNKNOWN);
     let unknown = WindowState::new(unknown, poll(1.0), at(1.0));
     assert_eq!(unknown.reading().reset_at(), Some(at(never)));

@@ -1,4 +1,4 @@
-//! Windows that start by the clock on the wall: each day, week or month, in a time zone.
+//! Windows that start at a local time: each day, week or month, in a time zone.
 
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -6,23 +6,23 @@ use jiff::{Span, Timestamp, ToSpan as _};
 
 use crate::model::UnixNanos;
 
-/// How often a window starts.
+/// Period of a calendar window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
     Day,
     Week(Weekday),
-    /// On this day, 1 to 31; on the last one of a shorter month.
+    /// Day of the month, 1 to 31; the last day of a shorter month.
     Month(u8),
 }
 
-/// A window from its start to the next one's, which does not belong to it.
+/// A window: `start` is inclusive, `end` exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub start: UnixNanos,
     pub end: UnixNanos,
 }
 
-/// Windows without gap or overlap.
+/// A sequence of windows without gaps or overlaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     every: Every,
@@ -46,7 +46,7 @@ impl Calendar {
         Self::new(Every::Day, Time::midnight(), zone)
     }
 
-    /// Months from the first to the first.
+    /// Calendar months, each starting on the first.
     pub const fn months(zone: TimeZone) -> Self {
         Self::new(Every::Month(1), Time::midnight(), zone)
     }
@@ -55,7 +55,7 @@ impl Calendar {
         self.every
     }
 
-    /// The window that `at` falls into.
+    /// The window that contains `at`.
     pub fn window(&self, at: UnixNanos) -> Window {
         let mut window = Window {
             start: UnixNanos::new(i64::MIN),
@@ -75,12 +75,13 @@ impl Calendar {
         window
     }
 
-    /// The window before one of ours.
+    /// The window before `window`, which must belong to this calendar.
     pub fn before(&self, window: Window) -> Window {
         self.window(UnixNanos::new(window.start.get().saturating_sub(1)))
     }
 
-    /// More dates than needed: a zone may skip a whole day, and the time may be still to come.
+    /// Covers more dates than needed: a zone may skip a whole day, and today's start may be in the
+    /// future.
     fn dates_around(&self, today: Date) -> impl Iterator<Item = Date> {
         (-2_i64..=2).filter_map(move |step| match self.every {
             Every::Day => today.checked_add(step.days()).ok(),
@@ -97,7 +98,8 @@ impl Calendar {
         })
     }
 
-    /// A time that the clocks skip is the moment after the gap; of one that comes twice, the first.
+    /// A local time that the clocks skip is the moment after the gap; of a repeated local time, the
+    /// first.
     fn start_on(&self, day: Date) -> Option<UnixNanos> {
         let ambiguous = self.zone.to_ambiguous_timestamp(day.to_datetime(self.at));
         let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
@@ -114,6 +116,6 @@ impl Calendar {
 }
 
 fn timestamp(at: UnixNanos) -> Timestamp {
-    // Nanoseconds of 64 bits end long before the years that jiff knows.
+    // i64 nanoseconds end long before jiff's range does.
     Timestamp::from_nanosecond(i128::from(at.get())).unwrap_or_default()
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use super::rules::Rules;
 use crate::model::{DimId, Dimension, Route};
 
-/// Routes that are remembered; a hostile variety of models must not fill memory.
+/// Maximum number of cached routes, so that a hostile variety of models cannot fill memory.
 const MAX_ROUTES: usize = 65_536;
 
-/// Which combos a record belongs to, found once for each model and name that clients gave it.
+/// Caches the combos of a record, by upstream model and requested model.
 #[derive(Debug, Default)]
 pub struct Combos {
     texts: HashMap<(Dimension, DimId), Box<str>>,
@@ -21,13 +21,13 @@ impl Combos {
         }
     }
 
-    /// Other rules are in force.
+    /// Clears the cache after the rules have changed.
     pub fn forget(&mut self) {
         self.routes.clear();
     }
 
-    /// Places of the combos among the rules.
-    pub fn of(&mut self, rules: &Rules, route: &Route) -> Arc<[usize]> {
+    /// Indexes of the route's combos in the rules.
+    pub fn resolve(&mut self, rules: &Rules, route: &Route) -> Arc<[usize]> {
         let key = (route.model, route.alias);
         if let Some(combos) = self.routes.get(&key) {
             return Arc::clone(combos);
@@ -42,7 +42,9 @@ impl Combos {
             .combos
             .iter()
             .enumerate()
-            .filter(|(_, combo)| combo.models.name_one(&model) || combo.aliases.name_one(&alias))
+            .filter(|(_, combo)| {
+                combo.models.matches_any(&model) || combo.aliases.matches_any(&alias)
+            })
             .map(|(at, _)| at)
             .collect();
         if self.routes.len() >= MAX_ROUTES {

@@ -1,4 +1,4 @@
-//! One rule at work for one account.
+//! The counter of one rule for one account.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::rules::{Entry, Measure, Period};
 use crate::model::UnixNanos;
 
 const SECOND: i64 = 1_000_000_000;
-/// A pace is worth a forecast from this part of a window on.
-const ENOUGH: i128 = 10;
+/// A forecast needs a tenth of the window to have elapsed.
+const MIN_ELAPSED: i128 = 10;
 
-/// What a rule counts, in the way that its window and measure want it.
+/// The state that a rule's window and measure require.
 #[derive(Debug)]
 pub(super) enum Counter {
     Calendar(Sums, Measure),
@@ -21,28 +21,28 @@ pub(super) enum Counter {
     RollingUse(i64, InUse),
 }
 
-/// Sums of calendar windows: the one that is and those still to come.
+/// Sums per calendar window: the current one and later ones.
 #[derive(Debug)]
 pub(super) struct Sums {
     calendar: Calendar,
     windows: BTreeMap<UnixNanos, (Window, u64)>,
-    /// The window that the last entry fell into.
+    /// Window of the most recently recorded entry.
     latest: Option<Window>,
-    /// The window that was read last.
+    /// Window of the most recent read.
     current: Option<Window>,
-    /// What is older is asked for no more.
+    /// Older entries are dropped.
     over: UnixNanos,
 }
 
-/// A counter as it stands at a moment.
+/// State of a counter at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     pub used: u64,
-    /// Of a rolling window: up to now.
+    /// Rolling windows end at the time of the read.
     pub window: Window,
-    /// Of rolling windows: when use falls next.
+    /// Rolling windows only: when the usage next decreases.
     pub oldest_expiry: Option<UnixNanos>,
-    /// Forecast: when the limit is reached.
+    /// Forecast of the time at which the limit is reached.
     pub exhaustion: Option<UnixNanos>,
 }
 
@@ -67,8 +67,8 @@ impl Counter {
 
     pub(super) fn record(&mut self, entry: &Entry) {
         match self {
-            Self::Calendar(sums, measure) => sums.add(entry.at, measure.of(entry)),
-            Self::Rolling(rolling, measure) => rolling.add(entry.at, measure.of(entry)),
+            Self::Calendar(sums, measure) => sums.add(entry.at, measure.amount(entry)),
+            Self::Rolling(rolling, measure) => rolling.add(entry.at, measure.amount(entry)),
             Self::UseByCalendar(_, in_use) | Self::RollingUse(_, in_use) => {
                 if entry.generate {
                     in_use.add(entry.at, entry.latency_ms);
@@ -148,7 +148,7 @@ impl Sums {
             _ => self.calendar.window(now),
         };
         if self.current != Some(window) {
-            // Whoever sets the clock back by less than a window finds its sums.
+            // Keeps the previous window, in case the clock is set back by less than one window.
             self.over = self.calendar.before(window).start;
             self.windows = self.windows.split_off(&self.over);
             self.current = Some(window);
@@ -158,8 +158,8 @@ impl Sums {
     }
 }
 
-/// The earliest event that a rule wants to hear of.
-pub(super) fn wanted_from(measure: Measure, period: &Period, now: UnixNanos) -> UnixNanos {
+/// Start time of the earliest event that the rule depends on.
+pub(super) fn backfill_start(measure: Measure, period: &Period, now: UnixNanos) -> UnixNanos {
     let (start, bucket) = match period {
         Period::Calendar(calendar) => (calendar.window(now).start, 0),
         Period::Rolling(seconds) => {
@@ -197,11 +197,11 @@ fn fixed(window: Window, used: u64, now: UnixNanos, limit: Option<u64>) -> Count
     }
 }
 
-/// When the window is used up at its average pace, if that is before its end.
+/// When the limit is reached at the window's average pace; `None` if not before the window's end.
 fn at_average_pace(window: Window, used: u64, now: UnixNanos, limit: u64) -> Option<UnixNanos> {
     let elapsed = i128::from(now.get()) - i128::from(window.start.get());
     let whole = i128::from(window.end.get()) - i128::from(window.start.get());
-    if used == 0 || used >= limit || elapsed * ENOUGH < whole {
+    if used == 0 || used >= limit || elapsed * MIN_ELAPSED < whole {
         return None;
     }
     let until = elapsed * i128::from(limit - used) / i128::from(used);

@@ -1,4 +1,4 @@
-//! Sums by day: what today is compared with, and what a month will come to.
+//! Sums per day: for the comparison with today and the projection of the month.
 
 use std::collections::BTreeMap;
 
@@ -8,42 +8,42 @@ use super::calendar::{Calendar, Window};
 use super::rules::Entry;
 use crate::model::UnixNanos;
 
-/// Complete days that a mean is taken of.
+/// Number of complete days in the mean.
 const WEEK: usize = 7;
 
-/// What a day came to.
+/// Sums of one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DaySum {
     /// Nano-dollars.
     pub cost: u64,
     pub tokens: u64,
-    /// Tokens of what was paid for.
+    /// Tokens of billed requests.
     pub paid_tokens: u64,
 }
 
-/// A day on average.
+/// Mean per day.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
     /// Nano-dollars.
     pub cost: f64,
     pub tokens: f64,
-    /// Days with history, 1 to 7.
+    /// Number of days with history, 1 to 7.
     pub days: u8,
 }
 
-/// Which days there are now.
+/// Dates relative to now.
 #[derive(Debug)]
 pub(super) struct Dates {
     days: Calendar,
     today: Window,
     month: Window,
-    /// Starts of the complete days before today, the latest first.
+    /// Starts of the complete days before today, latest first.
     past: [UnixNanos; WEEK],
-    /// The day that was asked for last.
+    /// Day of the most recent look-up.
     latest: Window,
 }
 
-/// Sums of the last days, by the days' start.
+/// Sums by start of the day.
 #[derive(Debug, Default)]
 pub(super) struct Days(BTreeMap<UnixNanos, DaySum>);
 
@@ -82,7 +82,7 @@ impl Dates {
         }
     }
 
-    /// True when another day has begun.
+    /// Returns true if a new day has begun.
     pub(super) fn advance(&mut self, zone: &TimeZone, now: UnixNanos) -> bool {
         let is_another = !self.today.contains(now);
         if is_another {
@@ -102,7 +102,7 @@ impl Dates {
         self.month
     }
 
-    /// The earliest day that anything is asked of.
+    /// Start of the earliest day that is kept.
     pub(super) fn kept_from(&self) -> UnixNanos {
         let [.., oldest] = self.past;
         self.month.start.min(oldest)
@@ -122,7 +122,7 @@ impl Days {
         self.0.get(&dates.today.start).copied().unwrap_or_default()
     }
 
-    /// This month up to now.
+    /// Sum of this month until now.
     pub(super) fn month(&self, dates: &Dates) -> DaySum {
         let mut sum = DaySum::default();
         for (_, day) in self.0.range(dates.month.start..dates.today.end) {
@@ -131,7 +131,7 @@ impl Days {
         sum
     }
 
-    /// Of the seven complete days before today, or of as many as there is history.
+    /// Mean of the seven complete days before today, or of fewer where the history is shorter.
     pub(super) fn mean(&self, dates: &Dates) -> Option<Mean> {
         let (first, _) = self.0.first_key_value()?;
         let (mut sum, mut days) = (DaySum::default(), 0_u8);

@@ -1,16 +1,16 @@
-//! Time in which at least one request ran.
+//! Time during which at least one request ran.
 
 use std::collections::BTreeMap;
 
-/// A request counts for at most this long. So nothing older has to be looked at to know a window.
+/// A request counts for at most this long, which bounds the history that a window depends on.
 pub(super) const LONGEST: i64 = 6 * 3600 * 1_000_000_000;
 
-/// The union of spans of time: what overlaps counts once.
+/// A union of time spans: overlapping time counts once.
 #[derive(Debug, Default)]
 pub(super) struct InUse {
     /// Start to end, disjoint.
     spans: BTreeMap<i64, i64>,
-    /// Nothing before is kept.
+    /// Spans before this time are dropped.
     over: Option<i64>,
 }
 
@@ -37,7 +37,7 @@ impl InUse {
         self.spans.insert(from, to);
     }
 
-    /// Lets go of everything before.
+    /// Drops all spans before `over`.
     pub(super) fn advance(&mut self, over: i64) {
         self.over = Some(self.over.map_or(over, |before| before.max(over)));
         while let Some(first) = self.spans.first_entry()
@@ -59,8 +59,8 @@ impl InUse {
         lengths.sum()
     }
 
-    /// When so much of a rolling window is in use, at the pace of its last tenth and while older
-    /// use leaves it; to a sixtieth of its length.
+    /// When the usage of a rolling window reaches `limit` at the pace of its last tenth, while
+    /// older usage expires; accurate to a sixtieth of the window.
     pub(super) fn exhaustion(&self, now: i64, length: i64, limit: u64) -> Option<i64> {
         let recent = i128::from(self.within(now - length / 10, now));
         if recent == 0 || self.within(now - length, now) >= limit {

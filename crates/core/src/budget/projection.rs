@@ -1,19 +1,19 @@
-//! What a period will come to. Amounts in any unit, as long as it is the same.
+//! Projections of a period's total. Amounts may have any unit; the result has the same.
 
 use super::calendar::Window;
 use crate::model::UnixNanos;
 
 const DAY: f64 = 86_400e9;
-/// Days of the month that an average is multiplied by.
+/// Days of an average month.
 const MONTH: f64 = 30.0;
 
-/// At the pace so far; unknown while nothing of the period has passed.
+/// Projects the pace so far; `None` at the start of the period.
 pub fn at_pace(so_far: f64, window: Window, now: UnixNanos) -> Option<f64> {
     let passed = nanos(window.start, now);
     (passed > 0.0).then(|| so_far * nanos(window.start, window.end) / passed)
 }
 
-/// What is there, and a day's average for each day that is left.
+/// The amount so far plus a daily average for each remaining day.
 pub fn with_average(so_far: f64, average: f64, window: Window, now: UnixNanos) -> f64 {
     so_far + average * nanos(now, window.end) / DAY
 }

@@ -1,24 +1,24 @@
-//! Amounts of a window that rolls, in buckets of at most a minute.
+//! Amounts of a rolling window, in buckets of at most a minute.
 
 use std::collections::VecDeque;
 
 const SECOND: i64 = 1_000_000_000;
-/// Buckets that a window has at least, as long as they last a second.
+/// Minimum number of buckets, as long as a bucket lasts a second or more.
 const BUCKETS: i64 = 1800;
 /// Longest bucket in seconds.
 pub(super) const LONGEST: i64 = 60;
 
-/// What was used in the last so many nanoseconds. A bucket counts until its last event is old
-/// enough, so `used` is late by less than a bucket and never early. It is kept until nothing can
-/// join it any more: figures must not depend on when somebody looked.
+/// Usage of the last so many nanoseconds. A bucket counts until its last event expires, so `used`
+/// lags by less than a bucket and is never early. A bucket is kept until no event can be added to
+/// it: the result must not depend on the times of reads.
 #[derive(Debug)]
 pub(super) struct Rolling {
     length: i64,
     width: i64,
-    /// By time.
+    /// Sorted by time.
     buckets: VecDeque<Bucket>,
     total: u64,
-    /// Events up to here are over.
+    /// Events until here have expired.
     over: i64,
 }
 
@@ -81,7 +81,7 @@ impl Rolling {
         }
     }
 
-    /// Lets go of what is over.
+    /// Drops expired buckets.
     pub(super) fn advance(&mut self, now: i64) {
         self.over = self.over.max(now.saturating_sub(self.length));
         while let Some(oldest) = self.buckets.front()
@@ -92,7 +92,7 @@ impl Rolling {
         }
     }
 
-    /// Events of a clock that goes ahead of ours count when their time has come.
+    /// Events whose timestamp is in the future count once that time is reached.
     pub(super) fn used(&self, now: i64) -> u64 {
         let oldest_first = self.buckets.iter();
         let gone = oldest_first.take_while(|bucket| bucket.last <= self.over);
@@ -102,7 +102,7 @@ impl Rolling {
         self.total.saturating_sub(others)
     }
 
-    /// When use falls next.
+    /// When the usage next decreases.
     pub(super) fn oldest_expiry(&self, now: i64) -> Option<i64> {
         let oldest = self.counted(now).next()?;
         let expires = if oldest.first > self.over {
@@ -124,7 +124,7 @@ impl Rolling {
             .take_while(move |bucket| bucket.first <= now)
     }
 
-    /// When the limit is reached at the pace of the window's last tenth, while older use goes.
+    /// When the limit is reached at the pace of the window's last tenth, while older usage expires.
     pub(super) fn exhaustion(&self, now: i64, limit: u64) -> Option<i64> {
         let span = self.length / 10;
         let newest_first = self.buckets.iter().rev();

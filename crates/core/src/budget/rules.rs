@@ -1,4 +1,4 @@
-//! What the configuration says about limits, as values that can be relied on.
+//! Validated rules for limits, from the configuration.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -9,30 +9,31 @@ use super::calendar::{Calendar, Every};
 use super::selector::{Globs, Selector};
 use crate::model::{Limit, Tokens, Unit, Window, WindowRole};
 
-/// Nanoseconds in a second.
+/// Nanoseconds per second.
 const NANOS: f64 = 1_000_000_000.0;
 
-/// What a rule adds up. Amounts are whole numbers: tokens, requests, nano-dollars, nanoseconds.
+/// The quantity that a rule sums. Amounts are integers: tokens, requests, nano-dollars,
+/// nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Tokens of successful requests, all kinds.
+    /// All tokens of successful requests.
     Tokens,
-    /// The kinds that have a price.
+    /// The kinds of tokens that have a price.
     BillableTokens,
-    /// Without what came from a cache or went into one.
+    /// Without cache reads and writes.
     NoCacheTokens,
     /// Successful requests.
     Requests,
-    /// All of them.
+    /// All requests.
     Attempts,
-    /// Time in which at least one request ran.
+    /// Time during which at least one request ran.
     Use,
-    /// What is billed per use.
+    /// Cost of billed requests.
     Cost,
     ListValue,
 }
 
-/// One usage record, as far as limits go.
+/// The fields of a usage record that limits depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Nanoseconds since 1970: start of the request.
@@ -42,28 +43,28 @@ pub struct Entry {
     pub failed: bool,
     /// False for prewarm requests.
     pub generate: bool,
-    /// Nano-dollars; nothing where no price is known.
+    /// Nano-dollars; 0 if the price is unknown.
     pub cost: u64,
     pub value: u64,
 }
 
-/// The span that a rule adds up over.
+/// The window of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Period {
     Calendar(Calendar),
-    /// The last so many seconds, whenever one looks.
+    /// The last so many seconds.
     Rolling(NonZeroU64),
 }
 
-/// Whether each account has the limit for itself.
+/// Whether each account has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     Account,
-    /// Everything that matches is counted together.
+    /// All matching events share one limit.
     None,
 }
 
-/// A limit that we count ourselves.
+/// A quota that the exporter counts itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaRule {
     pub name: Limit,
@@ -75,37 +76,37 @@ pub struct QuotaRule {
     pub limit: Option<u64>,
 }
 
-/// Money that may be spent in a period.
+/// A spending limit per period.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BudgetRule {
     pub name: String,
-    /// As written, for people.
+    /// As configured, for display.
     pub period: String,
     pub scope: String,
     pub selector: Selector,
     pub calendar: Calendar,
-    /// List value instead of cost.
+    /// Whether the list value is counted instead of the cost.
     pub list_value: bool,
     /// Nano-dollars.
     pub limit: u64,
     pub thresholds: Vec<f64>,
 }
 
-/// A group of models under one name.
+/// A named group of models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComboRule {
     pub name: String,
-    /// Upstream models, and names that clients ask for.
+    /// Patterns for upstream models and for requested models.
     pub models: Globs,
     pub aliases: Globs,
 }
 
-/// When a mean is worth comparing with.
+/// Conditions under which a day is compared with the mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anomaly {
-    /// Days with history behind it, 1 to 7.
+    /// Minimum days with history, 1 to 7.
     pub minimum_days: u8,
-    /// Nano-dollars a day.
+    /// Nano-dollars per day.
     pub floor_cost: u64,
     pub floor_tokens: u64,
 }
@@ -113,7 +114,7 @@ pub struct Anomaly {
 /// All rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// For days, months, and windows that name no zone.
+    /// Zone of days and months, and of windows without a zone of their own.
     pub zone: TimeZone,
     pub quotas: Vec<QuotaRule>,
     pub budgets: Vec<BudgetRule>,
@@ -144,8 +145,9 @@ impl Default for Anomaly {
 }
 
 impl Measure {
-    /// What an entry adds; time in use is added up otherwise.
-    pub fn of(self, entry: &Entry) -> u64 {
+    /// The amount that an entry adds; 0 for [`Measure::Use`], which [`InUse`](super::in_use::InUse)
+    /// sums.
+    pub fn amount(self, entry: &Entry) -> u64 {
         let tokens = &entry.tokens;
         let cached = tokens.cache_read + tokens.cache_write;
         match self {
@@ -169,12 +171,12 @@ impl Measure {
         }
     }
 
-    /// An amount in its unit.
+    /// Converts an amount to the measure's unit.
     pub fn in_unit(self, amount: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
         let amount = amount as f64;
         match self.unit() {
-            // A dollar has as many nano-dollars as a second has nanoseconds.
+            // Nano-dollars per dollar equal nanoseconds per second.
             Unit::Usd | Unit::Seconds => amount / NANOS,
             Unit::Tokens | Unit::Requests | Unit::Credits => amount,
         }
@@ -189,12 +191,12 @@ impl Period {
         }
     }
 
-    /// Whether use goes all at once at a known time.
+    /// Whether all usage ends at once at a known time.
     pub const fn has_resets(&self) -> bool {
         matches!(self, Self::Calendar(_))
     }
 
-    /// As quotas name it. Days and months differ in length, so they go by their role.
+    /// The window in the quota model. Days and months differ in length, so they are named by role.
     pub fn window(&self) -> Window {
         match self {
             Self::Calendar(calendar) => Window::Role(match calendar.every() {

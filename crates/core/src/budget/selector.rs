@@ -1,4 +1,4 @@
-/// A pattern of `*` (any characters) and `?` (any one), whatever the case.
+/// A case-insensitive pattern of `*` (any characters) and `?` (any one character).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(Box<[char]>);
 
@@ -10,7 +10,7 @@ impl Glob {
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
         let (mut pattern, mut rest) = (&*self.0, &*text);
-        // Where to go on when the characters behind the latest star do not fit.
+        // Where to resume if the characters after the latest star do not match.
         let mut again: Option<(&[char], &[char])> = None;
         loop {
             match (pattern.split_first(), rest.split_first()) {
@@ -34,7 +34,7 @@ impl Glob {
     }
 }
 
-/// Any of some patterns; without one, everything.
+/// A set of patterns; an empty set matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globs(Vec<Glob>);
 
@@ -47,28 +47,28 @@ impl Globs {
         self.0.is_empty()
     }
 
-    /// Whether one of the texts that a thing goes by is meant.
+    /// Whether any of an object's names matches.
     pub(super) fn accept(&self, texts: &[Box<str>]) -> bool {
-        self.is_empty() || self.name_one(texts)
+        self.is_empty() || self.matches_any(texts)
     }
 
-    /// The same, but without a pattern nothing is meant.
-    pub(super) fn name_one(&self, texts: &[Box<str>]) -> bool {
+    /// Like [`Self::accept`], but an empty set matches nothing.
+    pub(super) fn matches_any(&self, texts: &[Box<str>]) -> bool {
         let mut globs = self.0.iter();
         globs.any(|glob| texts.iter().any(|text| glob.matches(text)))
     }
 }
 
-/// Whose use a rule counts.
+/// Selects the events that a rule counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    /// As records name it, which is the executor.
+    /// By the record's provider, which is the executor.
     pub providers: Globs,
     /// By index, default label or alias.
     pub accounts: Globs,
     /// By masked label or alias.
     pub clients: Globs,
-    /// Upstream models.
+    /// By upstream model.
     pub models: Globs,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_match_whole_texts() {
+    fn glob_matches_the_whole_text() {
         for (pattern, text, expected) in [
             ("glm", "glm", true),
             ("glm", "GLM", true),
@@ -105,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn no_pattern_accepts_all_and_names_nothing() {
+    fn empty_glob_set_accepts_all_and_names_none() {
         let texts = ["codex-37e10d".into(), "work".into()];
-        assert!(Globs::default().accept(&texts) && !Globs::default().name_one(&texts));
+        assert!(Globs::default().accept(&texts) && !Globs::default().matches_any(&texts));
         assert!(Globs::new(&["x", "WORK"]).accept(&texts));
         assert!(!Globs::new(&["x"]).accept(&texts));
     }

@@ -1,31 +1,31 @@
-//! All rules at work. The order in which entries come does not matter.
+//! Usage of all rules. The order of entries does not matter.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::calendar::Window;
-use super::counter::{Count, Counter, wanted_from};
+use super::counter::{Count, Counter, backfill_start};
 use super::days::{Dates, DaySum, Days, Mean};
 use super::rules::{BudgetRule, Entry, Measure, Period, QuotaRule, Rules, Split};
 use super::selector::Selector;
 use crate::model::{DimId, Dimension, Route, UnixNanos};
 
-/// Routes that are remembered; a hostile variety of them must not fill memory.
+/// Maximum number of cached routes, so that a hostile variety of models cannot fill memory.
 const MAX_ROUTES: usize = 65_536;
-/// Most counters of quotas, and most providers, accounts and clients whose days are summed up,
-/// for the same reason.
+/// Maximum number of quota counters, and of providers, accounts and clients with daily sums, for
+/// the same reason.
 const MAX_COUNTERS: usize = 10_000;
-const MAX_DAY_BOOKS: usize = 100_000;
+const MAX_DAY_SLOTS: usize = 100_000;
 
-/// The parts of a route that selectors look at.
+/// The parts of a route that selectors match.
 type RouteKey = [DimId; 4];
 
-/// Adds up what rules ask for.
+/// Sums usage for all rules.
 #[derive(Debug)]
 pub struct UsageCounters {
     rules: Arc<Rules>,
     texts: HashMap<(Dimension, DimId), Box<[Box<str>]>>,
-    /// Which counters an entry touches, found once for each route.
+    /// Counters of each route, computed once per route.
     routes: HashMap<RouteKey, Arc<Slots>>,
     quotas: Vec<Quota>,
     quota_places: HashMap<(usize, DimId), usize>,
@@ -34,14 +34,14 @@ pub struct UsageCounters {
     days: Vec<(By, DimId, Days)>,
     day_places: HashMap<(By, DimId), usize>,
     complete: bool,
-    left_out: u64,
+    overflows: u64,
 }
 
 #[derive(Debug)]
 struct Quota {
     rule: usize,
-    /// None when the rule counts all accounts together.
-    whose: Option<Account>,
+    /// `None` if the rule counts all accounts together.
+    account: Option<Account>,
     counter: Counter,
 }
 
@@ -58,14 +58,14 @@ struct Slots {
     days: Box<[usize]>,
 }
 
-/// An account, and the provider that it was first seen with.
+/// An account and the provider of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: DimId,
     pub provider: DimId,
 }
 
-/// What days are summed up by.
+/// The dimension of a daily sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum By {
     Total,
@@ -86,24 +86,24 @@ impl By {
     }
 }
 
-/// How a quota stands.
+/// State of a quota.
 #[derive(Clone, Copy, Debug)]
 pub struct QuotaState<'b> {
     pub rule: &'b QuotaRule,
-    pub whose: Option<Account>,
+    pub account: Option<Account>,
     pub count: Count,
 }
 
-/// How a budget stands.
+/// State of a budget.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetState<'b> {
     pub rule: &'b BudgetRule,
     pub count: Count,
-    /// Nano-dollars a day.
+    /// Nano-dollars per day.
     pub average: Option<f64>,
 }
 
-/// How the days of a provider, an account, a client or of all stand.
+/// Daily sums of a provider, an account, a client, or of all.
 #[derive(Clone, Copy, Debug)]
 pub struct DayState {
     pub by: By,
@@ -130,10 +130,10 @@ impl UsageCounters {
             days: Vec::new(),
             day_places: HashMap::new(),
             complete: false,
-            left_out: 0,
+            overflows: 0,
             rules,
         };
-        // What counts all accounts together is known before the first of them.
+        // A counter over all accounts exists before the first event.
         for rule in 0..this.rules.quotas.len() {
             if this
                 .rules
@@ -151,9 +151,9 @@ impl UsageCounters {
         &self.rules
     }
 
-    /// The same rules with nothing added up, for filling them anew.
+    /// Empty counters for new rules that keep the interned names; fill them by a backfill.
     #[must_use]
-    pub fn emptied(&self, rules: Arc<Rules>, now: UnixNanos) -> Self {
+    pub fn with_rules(&self, rules: Arc<Rules>, now: UnixNanos) -> Self {
         let texts = self.texts.clone();
         Self {
             texts,
@@ -161,13 +161,13 @@ impl UsageCounters {
         }
     }
 
-    /// What selectors may call an interned value. Call before entries of it come.
+    /// Sets the names of an interned value that selectors match. Call before recording its entries.
     pub fn name(&mut self, dimension: Dimension, id: DimId, texts: &[&str]) {
         let texts = texts.iter().map(|text| Box::from(*text)).collect();
         self.texts.insert((dimension, id), texts);
     }
 
-    /// The stored form of a named value; empty for the absent one.
+    /// The stored form of an interned value; empty for the absent one.
     pub fn text(&self, dimension: Dimension, id: DimId) -> &str {
         let texts = self.texts.get(&(dimension, id));
         texts
@@ -175,7 +175,7 @@ impl UsageCounters {
             .map_or("", |text| text)
     }
 
-    /// Everything that was stored before is entered.
+    /// Marks the backfill as complete.
     pub fn complete(&mut self) {
         self.complete = true;
     }
@@ -184,15 +184,15 @@ impl UsageCounters {
         self.complete
     }
 
-    /// How often a route found no room for a counter of its own.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    /// How often a route got no counter of its own for lack of room.
+    pub fn overflows(&self) -> u64 {
+        self.overflows
     }
 
-    /// The earliest event that anything here depends on.
-    pub fn wanted_from(&self, now: UnixNanos) -> UnixNanos {
+    /// Start time of the earliest event that any rule depends on.
+    pub fn backfill_start(&self, now: UnixNanos) -> UnixNanos {
         let quotas = self.rules.quotas.iter();
-        let quotas = quotas.map(|rule| wanted_from(rule.measure, &rule.period, now));
+        let quotas = quotas.map(|rule| backfill_start(rule.measure, &rule.period, now));
         let budgets = self.rules.budgets.iter();
         let budgets = budgets.map(|rule| rule.calendar.window(now).start);
         quotas
@@ -200,7 +200,7 @@ impl UsageCounters {
             .fold(self.dates.kept_from(), UnixNanos::min)
     }
 
-    /// Adds up a committed event.
+    /// Records a committed event.
     pub fn record(&mut self, route: &Route, entry: &Entry) {
         let key = [route.provider, route.account, route.client, route.model];
         let slots = match self.routes.get(&key) {
@@ -218,7 +218,7 @@ impl UsageCounters {
             }
         }
         let at = UnixNanos::new(entry.at);
-        // Whether there is history must not depend on how far back somebody looked.
+        // Whether there is history must not depend on how far the backfill went.
         if at >= self.dates.kept_from() {
             let day = self.dates.day_of(at);
             self.post_day(&slots, day, entry);
@@ -230,7 +230,7 @@ impl UsageCounters {
             if let (Some(budget), Some(rule)) =
                 (self.budgets.get_mut(*slot), self.rules.budgets.get(*slot))
             {
-                let cost = measure(rule).of(entry);
+                let cost = measure(rule).amount(entry);
                 let sum = DaySum {
                     cost,
                     ..DaySum::default()
@@ -252,7 +252,7 @@ impl UsageCounters {
             let rule = rules.get(quota.rule)?;
             Some(QuotaState {
                 rule,
-                whose: quota.whose,
+                account: quota.account,
                 count: quota.counter.read(now, rule.limit),
             })
         })
@@ -291,20 +291,20 @@ impl UsageCounters {
         }
     }
 
-    /// Which rules a route is matched by.
+    /// The rules that match a route.
     fn find(&mut self, key: RouteKey) -> Arc<Slots> {
         let [provider, id, client, _] = key;
         let account = Account { id, provider };
         let rules = Arc::clone(&self.rules);
         let mut quotas = Vec::new();
         for (at, rule) in rules.quotas.iter().enumerate() {
-            if self.is_meant(&rule.selector, key) {
-                let whose = (rule.split == Split::Account).then_some(account);
-                quotas.extend(self.quota(at, whose));
+            if self.selects(&rule.selector, key) {
+                let account = (rule.split == Split::Account).then_some(account);
+                quotas.extend(self.quota(at, account));
             }
         }
         let budgets = rules.budgets.iter().enumerate();
-        let budgets = budgets.filter(|(_, rule)| self.is_meant(&rule.selector, key));
+        let budgets = budgets.filter(|(_, rule)| self.selects(&rule.selector, key));
         let slots = Arc::new(Slots {
             budgets: budgets.map(|(at, _)| at).collect(),
             quotas: quotas.into(),
@@ -315,7 +315,7 @@ impl UsageCounters {
                 (By::Client, client),
             ]
             .into_iter()
-            .filter_map(|(by, id)| self.day_book(by, id))
+            .filter_map(|(by, id)| self.day_slot(by, id))
             .collect(),
         });
         if self.routes.len() >= MAX_ROUTES {
@@ -325,7 +325,7 @@ impl UsageCounters {
         slots
     }
 
-    fn is_meant(&self, selector: &Selector, [provider, account, client, model]: RouteKey) -> bool {
+    fn selects(&self, selector: &Selector, [provider, account, client, model]: RouteKey) -> bool {
         let parts = [
             (
                 &selector.providers,
@@ -346,14 +346,14 @@ impl UsageCounters {
         })
     }
 
-    fn quota(&mut self, rule: usize, whose: Option<Account>) -> Option<usize> {
-        let key = (rule, whose.map_or(DimId(u32::MAX), |account| account.id));
+    fn quota(&mut self, rule: usize, account: Option<Account>) -> Option<usize> {
+        let key = (rule, account.map_or(DimId(u32::MAX), |account| account.id));
         if let Some(place) = self.quota_places.get(&key) {
             return Some(*place);
         }
         let place = self.quotas.len();
         if place >= MAX_COUNTERS {
-            self.left_out += 1;
+            self.overflows += 1;
             return None;
         }
         let QuotaRule {
@@ -361,19 +361,19 @@ impl UsageCounters {
         } = self.rules.quotas.get(rule)?;
         self.quotas.push(Quota {
             rule,
-            whose,
+            account,
             counter: Counter::new(*measure, period),
         });
         self.quota_places.insert(key, place);
         Some(place)
     }
 
-    fn day_book(&mut self, by: By, id: DimId) -> Option<usize> {
+    fn day_slot(&mut self, by: By, id: DimId) -> Option<usize> {
         if let Some(place) = self.day_places.get(&(by, id)) {
             return Some(*place);
         }
         let place = self.days.len();
-        (place < MAX_DAY_BOOKS).then(|| {
+        (place < MAX_DAY_SLOTS).then(|| {
             self.days.push((by, id, Days::default()));
             self.day_places.insert((by, id), place);
             place

@@ -1,4 +1,5 @@
-//! The hash that tells a re-delivery from another record. A database format: never change it.
+//! The hash that tells a redelivery from a different record. Part of the database format: never
+//! change.
 
 use std::hash::Hasher;
 
@@ -7,16 +8,16 @@ use siphasher::sip::SipHasher13;
 use super::record::FlatTokens;
 use crate::model::{Event, EventDigest};
 
-/// Over identity and content, both cleaned: a replayed reject has the digest of its original.
+/// Hashes the sanitized identity and content, so a replayed reject has the digest of its original.
 /// `execution_id` is empty before v8.
-pub(super) fn of(
+pub(super) fn compute(
     event: &Event<'_>,
     flat: &FlatTokens,
     status: u16,
     execution_id: &str,
 ) -> EventDigest {
     let mut hasher = SipHasher13::new_with_keys(0x6370_615f_6578_706f, 0x7274_6572_5f76_3031);
-    // v8 gives each attempt an id; before, these four together were unique in every capture.
+    // v8 gives each attempt an id; before, these four fields were unique in every capture.
     if execution_id.is_empty() {
         text(&mut hasher, &event.request_id);
         text(&mut hasher, &event.auth_index);

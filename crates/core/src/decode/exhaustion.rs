@@ -1,4 +1,4 @@
-//! Refusals that say until when a plan is used up.
+//! Parses refusals that state the reset time of a used-up plan.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::timestamp;
 use crate::model::{Exhaustion, UnixNanos};
 
-/// Longer texts are pages, not refusals.
+/// Longer texts are error pages, not refusals.
 const MAX_BODY: usize = 64 * 1024;
-/// No plan makes anybody wait longer: a year.
+/// Maximum plausible wait: a year.
 const MAX_WAIT: f64 = 31_622_400.0;
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ struct Error {
     details: Vec<Detail>,
 }
 
-/// One of Google's, of several kinds.
+/// An entry of Google's `details`, of several kinds.
 #[derive(Deserialize)]
 struct Detail {
     #[serde(default)]
@@ -47,8 +47,8 @@ struct Metadata {
     quota_reset_delay: Option<String>,
 }
 
-/// What a refusal at the time `at` says about a used-up plan. A rate that is too high is none,
-/// and neither is a text that cannot be read.
+/// Parses what a refusal at the time `at` states about a used-up plan. `None` for a request rate
+/// limit and for an unknown text.
 pub fn exhaustion(status: u16, body: &str, at: UnixNanos) -> Option<Exhaustion> {
     if status != 429 || body.len() > MAX_BODY {
         return None;
@@ -88,7 +88,7 @@ fn after(at: UnixNanos, seconds: f64, most: f64) -> Option<UnixNanos> {
     possible.then(|| at.saturating_add(Duration::from_secs_f64(seconds)))
 }
 
-/// `2h30m5.5s`, as Go prints it.
+/// Parses a Go duration such as `2h30m5.5s`.
 fn go_seconds(text: &str) -> Option<f64> {
     let (mut total, mut rest) = (0.0, text);
     while !rest.is_empty() {
@@ -117,14 +117,14 @@ mod tests {
 
     const AT: UnixNanos = UnixNanos::from_millis(1_795_322_211_000);
 
-    /// Seconds since 1970; `Err` when nothing is said to be used up.
+    /// Reset time in seconds since 1970; `Err` if the text does not report a used-up plan.
     fn seconds(body: &str) -> Result<Option<i64>, ()> {
         let found = exhaustion(429, body, AT).ok_or(())?;
         Ok(found.resets_at.map(|at| at.as_millis() / 1000))
     }
 
     #[test]
-    fn refusals_say_until_when() {
+    fn refusal_states_the_reset_time() {
         let table = [
             (
                 r#"{"error":{"type":"usage_limit_reached","plan_type":"plus","resets_at":1795333887,"resets_in_seconds":11676}}"#,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_is_too_high_is_no_used_up_plan() {
+    fn rate_limit_is_not_exhaustion() {
         for body in [
             r#"{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}"#,
             r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"t","retryDelay":"17s"}]}}"#,

@@ -1,5 +1,5 @@
-//! The reason of a failure, from its provider, its status and the upstream's text. The one table
-//! for usage records, the errors channel and the status messages of accounts.
+//! Classifies a failure by its provider, its status and the upstream's text. The only table for
+//! usage records, the errors channel and the status messages of accounts.
 
 mod rules;
 mod text;
@@ -8,18 +8,18 @@ use super::sanitize::cut;
 use crate::model::FailureReason;
 
 use rules::RULES;
-use text::{codes, says_dead, status_in, unescape};
+use text::{codes, names_disabled_subject, status_in, unescape};
 
-/// How much of a text is searched; error texts say what they mean early.
-const LOOKED_AT: usize = 4096;
+/// Maximum length of text to search; error texts state the reason early.
+const MAX_SEARCHED: usize = 4096;
 
-/// `status` is 0 where none is known: the text's own is taken then, if it has one.
+/// `status` is 0 if unknown: a status in the text is used instead.
 pub fn failure_reason(provider: &str, status: u16, text: &str) -> FailureReason {
     first_rule(provider, status, text).map_or(FailureReason::Other, |rule| rule.reason)
 }
 
 fn first_rule(provider: &str, status: u16, text: &str) -> Option<&'static Rule> {
-    let text = unescape(cut(text, LOOKED_AT)).to_ascii_lowercase();
+    let text = unescape(cut(text, MAX_SEARCHED)).to_ascii_lowercase();
     let codes = codes(&text);
     let status = match status {
         0 => status_in(&text, &codes).unwrap_or(0),
@@ -31,49 +31,49 @@ fn first_rule(provider: &str, status: u16, text: &str) -> Option<&'static Rule> 
         text: text.trim(),
         codes,
     };
-    RULES.iter().find(|rule| rule.fits(&failure))
+    RULES.iter().find(|rule| rule.matches(&failure))
 }
 
-/// What the rules look at.
+/// The input of the rules.
 struct Failure<'a> {
     provider: &'a str,
     status: u16,
-    /// In lower case, as the codes are.
+    /// In lower case, like the codes.
     text: &'a str,
     codes: Vec<&'a str>,
 }
 
-/// One line of the table.
+/// A row of the table.
 struct Rule {
     statuses: &'static [std::ops::RangeInclusive<u16>],
-    sign: Sign,
+    condition: Condition,
     reason: FailureReason,
 }
 
-/// What a failure with one of the statuses must show.
-enum Sign {
-    /// The status says enough.
+/// A condition on a failure with one of the statuses.
+enum Condition {
+    /// No further condition.
     Any,
-    /// A code, type or status of the body is one of these.
+    /// The body contains one of these codes, types or statuses.
     Code(&'static [&'static str]),
-    /// The same, at providers whose name contains one of the first.
+    /// Like [`Self::Code`], for providers whose name contains one of the first list.
     CodeAt(&'static [&'static str], &'static [&'static str]),
     /// The text contains one of these.
-    Says(&'static [&'static str]),
-    /// The text ends with it, as Go's errors end with their cause.
+    Contains(&'static [&'static str]),
+    /// The text ends with it: Go errors end with their cause.
     Ends(&'static str),
-    /// The text calls an account, organization or the like disabled or banned.
-    SaysDead,
+    /// The text reports an account, organization or similar as disabled or banned.
+    Disabled,
 }
 
 impl Rule {
-    fn fits(&self, failure: &Failure<'_>) -> bool {
-        self.statuses.iter().any(|s| s.contains(&failure.status)) && self.sign.shows(failure)
+    fn matches(&self, failure: &Failure<'_>) -> bool {
+        self.statuses.iter().any(|s| s.contains(&failure.status)) && self.condition.matches(failure)
     }
 }
 
-impl Sign {
-    fn shows(&self, failure: &Failure<'_>) -> bool {
+impl Condition {
+    fn matches(&self, failure: &Failure<'_>) -> bool {
         let has = |codes: &[&str]| failure.codes.iter().any(|code| codes.contains(code));
         match self {
             Self::Any => true,
@@ -81,9 +81,9 @@ impl Sign {
             Self::CodeAt(providers, codes) => {
                 providers.iter().any(|name| failure.provider.contains(name)) && has(codes)
             }
-            Self::Says(words) => words.iter().any(|word| failure.text.contains(word)),
+            Self::Contains(words) => words.iter().any(|word| failure.text.contains(word)),
             Self::Ends(word) => failure.text.ends_with(word),
-            Self::SaysDead => says_dead(failure.text),
+            Self::Disabled => names_disabled_subject(failure.text),
         }
     }
 }
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// Provider, status, text and right reason.
+    /// Provider, status, text and expected reason.
     fn cases() -> Vec<(String, u16, String, String)> {
         let lines = include_str!("../../../../tests/fixtures/cases/failures.jsonl");
         let text = |case: &Value, key: &str| case[key].as_str().unwrap().to_owned();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_providers_and_proxies_have_the_right_reason() {
+    fn provider_and_proxy_errors_have_the_expected_reason() {
         let wrong: Vec<String> = cases()
             .iter()
             .filter_map(|(provider, status, text, right)| {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_the_table_has_a_case() {
+    fn every_rule_has_a_case() {
         let used: Vec<*const Rule> = cases()
             .iter()
             .filter_map(|(provider, status, text, _)| first_rule(provider, *status, text))
@@ -135,11 +135,11 @@ mod tests {
             .filter(|(_, rule)| !used.contains(&std::ptr::from_ref(*rule)))
             .map(|(line, _)| line)
             .collect();
-        assert!(unused.is_empty(), "lines without a case: {unused:?}");
+        assert!(unused.is_empty(), "rules without a case: {unused:?}");
     }
 
     #[test]
-    fn a_failure_without_words_has_the_reason_of_its_status_whoever_the_provider_is() {
+    fn failure_without_text_is_classified_by_status_for_every_provider() {
         for status in 0..=u16::MAX {
             let reason = failure_reason("x", status, "");
             let transient = matches!(status, 408 | 500..=599);
@@ -155,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn long_and_broken_texts_are_read_as_far_as_they_go() {
-        let long = format!("{}{}", "é".repeat(LOOKED_AT), "invalid_grant");
+    fn long_and_malformed_texts_are_searched_up_to_the_limit() {
+        let long = format!("{}{}", "é".repeat(MAX_SEARCHED), "invalid_grant");
         assert_eq!(failure_reason("x", 400, &long), FailureReason::Invalid);
         let cut = r#"{"error":{"type":"usage_limit_reached"#;
         assert_eq!(failure_reason("x", 429, cut), FailureReason::Quota);

@@ -1,19 +1,19 @@
-//! The few response headers that are of use; all others, cookies and ids among them, are dropped.
+//! Keeps the few response headers that are used; drops all others, including cookies and ids.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Most quota headers kept of one record; the largest real set has about thirty.
+/// Maximum number of quota headers per record; the largest real set has about thirty.
 const MAX_HEADERS: usize = 64;
-/// Longest value kept; quota headers hold numbers and short words.
+/// Maximum length of a value; quota headers hold numbers and short words.
 const MAX_VALUE: usize = 256;
 
-/// What is left of `response_headers`.
+/// The used parts of `response_headers`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Headers<'a> {
-    /// Whether the answer was an event stream; `None` when no `Content-Type` says.
+    /// Whether the response was an event stream; `None` without a `Content-Type`.
     pub(super) event_stream: Option<bool>,
     pub(super) quota: Vec<(Box<str>, Cow<'a, str>)>,
 }
@@ -23,8 +23,7 @@ enum Wanted {
     Quota,
 }
 
-/// Header names are compared without regard to case: CPA writes Go's canonical form, a proxy on
-/// the way another.
+/// Header names are case-insensitive: CPA writes Go's canonical form, a proxy may write another.
 fn wanted(name: &str) -> Option<Wanted> {
     let starts = |prefix: &str| {
         name.get(..prefix.len())
@@ -42,7 +41,7 @@ fn wanted(name: &str) -> Option<Wanted> {
     }
 }
 
-/// Whether a header of this name is looked at.
+/// Whether headers of this name are used.
 pub(super) fn is_kept(name: &str) -> bool {
     wanted(name).is_some()
 }
@@ -90,11 +89,11 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     }
 }
 
-/// Text that borrows where it can; a bare `Cow` inside another type would be copied.
+/// Text that borrows where possible; serde copies a bare `Cow` inside another type.
 #[derive(serde::Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// The first value of a header: Go sends a list.
+/// The first value of a header: Go writes a list.
 struct First<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for First<'de> {
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_quota_headers_survive() {
+    fn only_quota_headers_are_kept() {
         let headers = read(
             r#"{"X-Codex-Primary-Used-Percent":["12"],"Set-Cookie":["a=b"],"RETRY-AFTER":["5","6"],
                "Anthropic-Organization-Id":["x"],"anthropic-ratelimit-unified-5h-status":["allowed"],
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_shapes_are_tolerated_and_bounded() {
+    fn malformed_headers_are_tolerated_and_bounded() {
         assert_eq!(read("null"), Headers::default());
         assert_eq!(read(r#"{"Content-Type":[]}"#).event_stream, Some(false));
         assert_eq!(read(r#"{"Content-Type":null}"#).event_stream, Some(false));

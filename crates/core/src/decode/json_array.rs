@@ -1,18 +1,18 @@
-//! An answer of the HTTP queue: a JSON array, taken apart without copying its elements.
+//! Splits the JSON array of an HTTP queue response without copying its elements.
 
 use std::borrow::Cow;
 
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-/// Begins every record that CPA writes, whatever its version.
+/// Start of every record that CPA writes, in all versions.
 const RECORD_START: &[u8] = b",{\"timestamp\"";
 
-/// The elements of an array as they stand.
+/// The elements of an array, unchanged.
 ///
-/// CPA wraps an item that is not JSON into a string; such an element is that string's content.
-/// Damage costs the element it is in: what precedes it stays, what follows is found by the way in
-/// which records begin, and the damaged piece comes out as an element that is no record.
+/// CPA encodes an item that is not JSON as a string; that element is the string's content. Damage
+/// affects only the element that contains it: preceding elements are kept, following ones are found
+/// by the start of a record, and the damaged part is returned as an element that is not a record.
 pub fn split_array(body: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut elements = Vec::new();
     let Some(mut rest) = body.trim_ascii().strip_prefix(b"[") else {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_stay_as_they_are() {
+    fn elements_are_unchanged() {
         let parts = split_array(br#" [ {"a": [1, 2]} ,"no \"json\"", 7 ] "#);
         assert_eq!(parts, [&br#"{"a": [1, 2]}"#[..], br#"no "json""#, b"7"]);
         assert!(matches!(parts[0], Cow::Borrowed(_)));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_costs_the_element_it_is_in() {
+    fn damage_affects_only_its_element() {
         let body = br#"[{"timestamp":1},{"timestamp":2,"x":},{"timestamp":3},{"timesta"#;
         let parts = split_array(body);
         assert_eq!(

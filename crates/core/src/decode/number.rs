@@ -1,22 +1,21 @@
-//! Numbers of the right kind and size, or none at all: a wrong one must never become 0.
+//! Parses numbers of the expected type and range; an invalid one is an error, never 0.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
-/// Starts the text of every error of this module, so that it can be told from a wrong shape.
+/// Prefix of this module's error texts, which distinguishes them from a wrong shape.
 pub(super) const MARK: &str = "bad number";
 
-/// No request has more tokens, takes longer or has a larger status; and sums of a million such
-/// numbers still fit.
+/// Above any real token count, duration or status; sums of a million such numbers still fit.
 const MAX: u64 = 1_000_000_000_000_000;
 
-/// A whole number from 0 to 10^15; `null` and a missing key are 0.
+/// An integer from 0 to 10^15; `null` and a missing key are 0.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserializer.deserialize_any(Count)
 }
 
-/// Milliseconds up to 10^12, thirty years.
+/// Milliseconds up to 10^12 (thirty years).
 pub(super) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match count(deserializer)? {
         millis @ 0..=1_000_000_000_000 => Ok(millis),
@@ -66,7 +65,7 @@ impl<'de> Visitor<'de> for Count {
         u64::try_from(value).map_or_else(|_negative| Err(wrong(value)), |v| self.visit_u64(v))
     }
 
-    /// Another writer may print a whole number as `3.0` or `1e3`.
+    /// Accepts integers written as `3.0` or `1e3`.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -82,7 +81,7 @@ impl<'de> Visitor<'de> for Count {
     }
 
     fn visit_str<E: Error>(self, _text: &str) -> Result<u64, E> {
-        // Not the text: it may be a secret that slipped into the wrong field.
+        // Without the text: it may be a secret in the wrong field.
         Err(wrong("given as text"))
     }
 

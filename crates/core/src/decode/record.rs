@@ -1,4 +1,4 @@
-//! CPA's record as it stands in JSON, versions v6.9.38 to v8.
+//! The JSON structure of CPA's record, versions v6.9.38 to v8.
 //!
 //! Every key may be missing or `null`; unknown keys are skipped. Text borrows from the payload.
 
@@ -65,7 +65,7 @@ pub(super) struct Record<'a> {
     /// v8: unique for each attempt.
     #[serde(borrow, deserialize_with = "text")]
     pub(super) execution_id: Cow<'a, str>,
-    /// v8.
+    /// Since v8.
     #[serde(deserialize_with = "or_default")]
     pub(super) stream: bool,
 }
@@ -80,7 +80,7 @@ impl Default for Record<'_> {
             auth_index: Cow::default(),
             tokens: FlatTokens::default(),
             failed: false,
-            // CPA before v7.2.78 does not say; its records are generations.
+            // CPA before v7.2.78 does not send the field; its records are generations.
             generate: true,
             fail: Fail::default(),
             response_headers: Headers::default(),
@@ -111,7 +111,7 @@ pub(super) struct Fail<'a> {
     pub(super) body: Cow<'a, str>,
 }
 
-/// What these numbers mean depends on the provider.
+/// The semantics of these counts depend on the provider.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct FlatTokens {
@@ -126,12 +126,12 @@ pub(super) struct FlatTokens {
     /// Absent before v7.0.3.
     #[serde(deserialize_with = "some_count")]
     pub(super) cache_read_tokens: Option<u64>,
-    /// Whether `cache_read_tokens` means something even when it is 0; since v7.2.74.
+    /// Whether `cache_read_tokens` is valid even if it is 0; since v7.2.74.
     #[serde(deserialize_with = "or_default")]
     pub(super) cache_read_tokens_present: bool,
     #[serde(deserialize_with = "number::count")]
     pub(super) cache_creation_tokens: u64,
-    /// Parts of `cache_creation_tokens` by lifetime, which CPA does not send yet.
+    /// Parts of `cache_creation_tokens` by lifetime; CPA does not send them yet.
     #[serde(deserialize_with = "number::count")]
     pub(super) cache_creation_5m_tokens: u64,
     #[serde(deserialize_with = "number::count")]
@@ -140,7 +140,7 @@ pub(super) struct FlatTokens {
     pub(super) total_tokens: u64,
 }
 
-/// CPA's own disjoint split, since v7.2.97.
+/// CPA's own disjoint breakdown, since v7.2.97.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Breakdown {
@@ -189,14 +189,14 @@ pub(super) struct OutputBreakdown {
     pub(super) reasoning_tokens: u64,
 }
 
-/// Parses a payload, or says what kind of damage it has and where.
+/// Parses a payload, or returns the kind and position of the error.
 pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)> {
     if payload
         .trim_ascii_start()
         .first()
         .is_some_and(|b| *b != b'{')
     {
-        // A valid value of another shape and plain noise are told apart.
+        // Distinguishes valid JSON of another shape from noise.
         let other = serde_json::from_slice::<serde::de::IgnoredAny>(payload);
         let reason = match other {
             Ok(_) => RejectReason::Shape,
@@ -204,7 +204,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)
         };
         return Err((reason, "not an object".to_owned()));
     }
-    // Checked once as a whole, which is cheaper than each text by itself.
+    // Validating the whole payload once is cheaper than validating each text.
     let text = str::from_utf8(payload).map_err(|error| {
         (
             RejectReason::Json,
@@ -216,12 +216,12 @@ pub(super) fn parse(payload: &[u8]) -> Result<Record<'_>, (RejectReason, String)
         let reason = match error.classify() {
             Category::Data if text.starts_with(MARK) => RejectReason::Number,
             Category::Data => RejectReason::Shape,
-            // Nesting beyond serde_json's bound; its parser says so in this one way.
+            // Nesting beyond serde_json's limit; only its message says so.
             _ if text.starts_with("recursion limit") => RejectReason::Size,
             _ if text.starts_with("number out of range") => RejectReason::Number,
             Category::Syntax | Category::Eof | Category::Io => RejectReason::Json,
         };
-        // Not serde's text: it can quote the value.
+        // Not serde's message: it can quote the value.
         let at = format!("line {} column {}", error.line(), error.column());
         (reason, at)
     })
@@ -238,7 +238,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// An object or `null`. serde would take a list for one, by position.
+/// An object or `null`. serde would also accept a list, by position.
 fn object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -277,7 +277,7 @@ fn some_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>,
     number::count(deserializer).map(Some)
 }
 
-/// A quality of a later version is not one to rely on.
+/// An unknown quality from a later version is treated as unreliable.
 fn quality<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quality>, D::Error> {
     let text = text(deserializer)?;
     Ok(match text.as_ref() {

@@ -1,4 +1,4 @@
-//! Rejects are kept for a later replay, but never with a secret in clear.
+//! Masks rejects so that they can be stored for a later replay.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,11 +7,11 @@ use super::headers::is_kept;
 use super::sanitize::{Labels, cut};
 use super::secrets::{Secrets, looks_secret};
 
-/// How much of an error text is kept, so that the keys behind it are not cut off.
+/// Maximum length of an error text, so that the keys after it are not truncated.
 const MAX_TEXT: usize = 4096;
 
-/// Keys whose texts are no secrets, apart from what somebody smuggled into them. Those of numbers
-/// are among them: a number given as text is why a payload is here.
+/// Keys whose texts are not secret, except for embedded secrets. Numeric keys are included: a
+/// number given as text is a cause of rejects.
 const PLAIN: [&str; 33] = [
     "latency_ms",
     "ttft_ms",
@@ -48,12 +48,12 @@ const PLAIN: [&str; 33] = [
     "body",
 ];
 
-/// `payload` with its secrets masked, at most `max` bytes of it.
+/// Masks the secrets of `payload` and returns at most `max` bytes.
 ///
-/// The payload is damaged, so nothing is taken for granted: a text is kept only behind a key that
-/// is known to hold no secret, `api_key` and `source` become stored masks, all other texts are
-/// emptied, and outside of texts only numbers, words of JSON and punctuation survive. What is left
-/// decodes to the same client and source as the original.
+/// The payload is damaged, so nothing is assumed: a text is kept only after a key known to hold no
+/// secret, `api_key` and `source` become stored masks, and all other texts are emptied. Outside
+/// texts, only numbers, JSON literals and punctuation are kept. The result decodes to the same
+/// client and source as the original.
 pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec<u8> {
     let text = String::from_utf8_lossy(payload);
     let pieces = pieces(&text);
@@ -107,19 +107,19 @@ impl Masker<'_> {
         }
     }
 
-    /// Names of keys and headers stay; what does not look like one could be anything.
+    /// Keeps names of keys and headers; anything else could be a secret.
     fn push_key(&self, out: &mut String, name: &str) {
         let is_name = name.len() <= 64
             && name
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             && !looks_secret(name)
-            && !self.labels.knows(name);
+            && !self.labels.is_own_secret(name);
         push_quoted(out, if is_name { name } else { "?" });
     }
 }
 
-/// Text behind a colon-ended literal, other literals, and everything between literals.
+/// A key (a string followed by a colon), another string, or the text between strings.
 enum Piece<'a> {
     Key(Cow<'a, str>),
     Text(Cow<'a, str>),
@@ -145,7 +145,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Bytes up to the closing quote, or to the end of a cut text.
+/// Bytes up to the closing quote, or to the end of a truncated text.
 fn literal_len(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
@@ -159,7 +159,7 @@ fn literal_len(text: &str) -> usize {
     text.len()
 }
 
-/// Go writes `&` as `\u0026`; a mask must be that of the key itself.
+/// Go writes `&` as `\u0026`; the mask must be that of the unescaped key.
 fn unescape(literal: &str) -> Cow<'_, str> {
     if !literal.contains('\\') {
         return Cow::Borrowed(literal);
@@ -171,21 +171,21 @@ fn unescape(literal: &str) -> Cow<'_, str> {
 }
 
 fn push_quoted(out: &mut String, text: &str) {
-    // A `String` always serializes.
+    // Serializing a string cannot fail.
     if let Ok(quoted) = serde_json::to_string(text) {
         out.push_str(&quoted);
     }
 }
 
-/// Between texts stand punctuation, numbers and three words; anything else is damage that could
-/// be part of a secret.
+/// Between strings, only punctuation, numbers and three literals are valid; anything else may be
+/// part of a secret.
 fn push_other(out: &mut String, other: &str) {
     let is_word = |c: char| !(c.is_whitespace() || "{}[],:".contains(c));
     for part in other.split_inclusive(|c: char| !is_word(c)) {
         let word = part.trim_end_matches(|c: char| !is_word(c));
         let known = ["", "true", "false", "null"].contains(&word)
             || (word.len() <= 24 && word.parse::<f64>().is_ok());
-        // Writing to a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _written = write!(
             out,
             "{}{}",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_go_and_the_rest_stays() {
+    fn secrets_are_masked_and_the_rest_is_kept() {
         let text = r#"{"timestamp":"bad","latency_ms":12,"source":"vk-fix-aa","auth_type":"apikey","client_ip":"1.2.3.4","api_key": "ck-\"alice-01","fail":{"body":"key vk-fix-aa"},"response_headers":{"Set-Cookie":["__cf=fake; path=/","b=c"],"X":["y"]},"failed":true}"#;
         let out = masked(text);
         for secret in ["vk-fix-aa", "alice", "__cf", "b=c", "1.2.3.4", "\"y\""] {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_keys_and_lost_quotes_hide_nothing() {
+    fn damaged_keys_and_missing_quotes_reveal_nothing() {
         for text in [
             r#"{"api_key*:"sk-live-0123456789","source":"x"}"#,
             r#"{"api_key":"ck-alice-01","api_key":"ck-bob-02"}"#,
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn masking_twice_changes_nothing() {
+    fn masking_is_idempotent() {
         let text = r#"{"source":"someone@example.com","auth_type":"oauth","api_key":"sk-live-0123456789abcdef9f3x","alias":"other@example.com"}"#;
         let once = masked(text);
         assert!(once.contains(r#""source":"som....com#"#), "{once}");
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_goes_wherever_it_stands() {
+    fn project_is_masked_in_every_field() {
         let out = masked(
             r#"{"source":"my-project-12","auth_type":"oauth","provider":"vertex","fail":{"body":"no quota in projects/my-project-12/x"}}"#,
         );
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_error_text_does_not_push_the_keys_out() {
+    fn long_error_text_does_not_truncate_the_keys() {
         let body = "x ".repeat(200_000);
         let text = format!(r#"{{"fail":{{"body":"{body}"}},"api_key":"ck-alice-01"}}"#);
         let out = masked(&text);

@@ -1,4 +1,4 @@
-//! Texts that go on to labels and tables: short, printable, and free of secrets.
+//! Sanitizes texts for labels and tables: short, printable, free of secrets.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -8,33 +8,32 @@ use foldhash::HashSet;
 use super::secrets::{Secrets, looks_secret};
 use crate::model::{is_invisible, visible};
 
-/// Longest label value in bytes.
+/// Maximum length of a label value in bytes.
 const MAX_LABEL: usize = 128;
-/// Longest excerpt of an error text in bytes.
+/// Maximum length of an error excerpt in bytes.
 const MAX_EXCERPT: usize = 256;
-/// How much of an error text is looked at for its excerpt.
+/// Maximum length of error text read for an excerpt.
 const MAX_BODY: usize = 2048;
-/// A known secret that is shorter is no secret worth searching every text for: it would hit
-/// ordinary words.
+/// Shorter secrets are not searched for: they would match ordinary words.
 const MIN_NEEDLE: usize = 8;
 
-/// Cleans the texts of one record, knowing that record's own secrets.
+/// Sanitizes the texts of one record, whose own secrets are known.
 pub(super) struct Labels<'s> {
     secrets: &'s Secrets,
-    /// Values of this record that must not show up in another field.
+    /// Values of this record that must not occur in another field.
     needles: [&'s str; 2],
-    clean: Option<&'s KnownClean>,
+    clean: Option<&'s CleanTexts>,
 }
 
-/// Texts that hold no secret whatever record they stand in. Models, routes and tiers come again
-/// with every record, and looking them over anew is a tenth of its time.
+/// Cache of texts that contain no secret, independent of the record. Models, routes and tiers
+/// repeat in every record, and checking them again takes a tenth of the decode time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KnownClean(RefCell<HashSet<Box<str>>>);
+pub(super) struct CleanTexts(RefCell<HashSet<Box<str>>>);
 
-/// Most texts that are remembered; made-up ones must not fill the memory.
+/// Maximum number of cached texts, so that invented ones cannot fill memory.
 const MAX_KNOWN: usize = 4096;
 
-impl KnownClean {
+impl CleanTexts {
     fn has(&self, text: &str) -> bool {
         self.0.borrow().contains(text)
     }
@@ -49,7 +48,7 @@ impl KnownClean {
 
 impl Secrets {
     /// A text for a label: short, printable, secrets masked.
-    pub fn shown(&self, text: &str) -> Box<str> {
+    pub fn sanitize(&self, text: &str) -> Box<str> {
         Labels::new(self, "", "").label(text.into()).into()
     }
 
@@ -68,21 +67,21 @@ impl<'s> Labels<'s> {
         }
     }
 
-    /// Remembers texts that need no second look.
-    pub(super) fn remembering(mut self, clean: &'s KnownClean) -> Self {
+    /// Uses a cache of texts that need no further check.
+    pub(super) fn with_cache(mut self, clean: &'s CleanTexts) -> Self {
         self.clean = Some(clean);
         self
     }
 
     pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
-        // First, because a secret is one without the invisible characters in it, too.
+        // First, because a secret may contain invisible characters.
         let text = if text.contains(is_invisible) {
             Cow::Owned(visible(&text))
         } else {
             text
         };
         let needs_no_look = is_figure(&text) || self.clean.is_some_and(|clean| clean.has(&text));
-        if needs_no_look && !self.knows(&text) && !self.holds_own_secret(&text) {
+        if needs_no_look && !self.is_own_secret(&text) && !self.holds_own_secret(&text) {
             return text;
         }
         if self.is_secret(&text) {
@@ -100,7 +99,7 @@ impl<'s> Labels<'s> {
         text
     }
 
-    /// Like [`Self::label`]; an empty text is `unknown`, as CPA itself writes it.
+    /// Like [`Self::label`]; an empty text becomes `unknown`, as in CPA.
     pub(super) fn or_unknown<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         let clean = self.label(text);
         if clean.is_empty() {
@@ -119,7 +118,7 @@ impl<'s> Labels<'s> {
         }
     }
 
-    /// Shown as an exemplar, so nothing but what an id can be.
+    /// Exposed as an exemplar, so restricted to the characters of an id.
     pub(super) fn request_id<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if is_word(&text) && !self.is_secret(&text) {
             text
@@ -128,7 +127,7 @@ impl<'s> Labels<'s> {
         }
     }
 
-    /// The start of an error text on one line. Of an HTML page only the title is of use.
+    /// The start of an error text on one line; for an HTML page, its title.
     pub(super) fn excerpt(&self, body: &str) -> String {
         let text = html_title(cut(body, MAX_BODY)).unwrap_or_else(|| whole_words(body, MAX_BODY));
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -136,8 +135,7 @@ impl<'s> Labels<'s> {
         cut(&masked, MAX_EXCERPT).to_owned()
     }
 
-    /// `text` with every secret in it replaced by its mask, and what addresses carry besides
-    /// host and path cut off.
+    /// Replaces every secret in `text` by its mask and reduces URLs to host and path.
     pub(super) fn masked(&self, text: &str) -> String {
         let mut text = Cow::Borrowed(text);
         for needle in self.needles.iter().filter(|n| n.len() >= MIN_NEEDLE) {
@@ -163,7 +161,7 @@ impl<'s> Labels<'s> {
         out
     }
 
-    /// A word without white space; it may be an address with keys in it.
+    /// A word without white space; it may be a URL that contains keys.
     fn push_word(&self, out: &mut String, word: &str) {
         let (word, stop) = word.split_at(word.trim_end_matches(is_stop).len());
         self.push_bare_word(out, word);
@@ -199,22 +197,22 @@ impl<'s> Labels<'s> {
         out.push_str(query);
     }
 
-    /// Whether `text` is one of this record's own secrets.
-    pub(super) fn knows(&self, text: &str) -> bool {
+    /// Whether `text` equals one of this record's own secrets.
+    pub(super) fn is_own_secret(&self, text: &str) -> bool {
         !text.is_empty() && self.needles.contains(&text)
     }
 
     fn is_secret(&self, text: &str) -> bool {
-        self.knows(text) || looks_secret(text)
+        self.is_own_secret(text) || looks_secret(text)
     }
 
-    /// Whether a part of `text` is one of this record's own secrets.
+    /// Whether `text` contains one of this record's own secrets.
     fn holds_own_secret(&self, text: &str) -> bool {
         let is_part = |n: &&str| (MIN_NEEDLE..=text.len()).contains(&n.len()) && text.contains(*n);
         self.needles.iter().any(is_part)
     }
 
-    /// Whether a part of `text` is a secret.
+    /// Whether `text` contains a secret.
     fn holds_secret(&self, text: &str) -> bool {
         self.holds_own_secret(text)
             || text
@@ -223,27 +221,27 @@ impl<'s> Labels<'s> {
     }
 }
 
-/// What separates words in a text.
+/// Separates words in a text.
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
 }
 
-/// Most values of quota headers: a short number, which needs no closer look.
+/// A short number, as most quota headers have, needs no further check.
 fn is_figure(text: &str) -> bool {
     text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-/// What ends a sentence.
+/// Ends a sentence.
 fn is_stop(c: char) -> bool {
     ".!:".contains(c)
 }
 
-/// What joins names to one word.
+/// Joins names to one word.
 fn is_joint(c: char) -> bool {
     "/=:&?#".contains(c)
 }
 
-/// The start of `text`, cut between words: half a key would escape every test.
+/// The start of `text`, cut between words: part of a key would pass every check.
 fn whole_words(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
@@ -328,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn excerpts_lose_secrets_queries_and_markup() {
+    fn excerpts_contain_no_secrets_queries_or_markup() {
         with(|labels| {
             let body = "Post \"https://h/x?key=AIzaSecret123456&a=b\": bad\n key  ck-alice-01 \
                         of someone@example.com, Authorization: Bearer abcdefgh";
@@ -349,11 +347,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_to_be_clean_is_looked_at_again_beside_other_secrets() {
+    fn cached_text_is_checked_again_for_other_secrets() {
         let secrets = Secrets::new(HashKey([7; 16]));
-        let known = KnownClean::default();
+        let known = CleanTexts::default();
         let label = |api_key: &str, text: &str| {
-            let labels = Labels::new(&secrets, api_key, "").remembering(&known);
+            let labels = Labels::new(&secrets, api_key, "").with_cache(&known);
             labels.label(text.to_owned().into()).into_owned()
         };
         assert_eq!(label("ck-alice-01", "plain-model-name"), "plain-model-name");

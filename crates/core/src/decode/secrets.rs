@@ -1,7 +1,7 @@
-//! What is a secret, and what is left of it.
+//! Detects and masks secrets.
 //!
-//! Judged by content, not by field: CPA puts the client's key into `source`, and a client can put
-//! anything into a model's name.
+//! Detection is by content, not by field: CPA writes the client's key into `source`, and a client
+//! can write anything into a model name.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -21,13 +21,13 @@ impl fmt::Debug for HashKey {
     }
 }
 
-/// Turns secrets into masks.
+/// Masks secrets.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     key: HashKey,
 }
 
-/// Whose key and whose credential a record names.
+/// The client key and the credential of a record.
 pub(super) struct Identity {
     pub(super) client: Option<Masked>,
     pub(super) source: Option<Masked>,
@@ -38,10 +38,10 @@ impl Secrets {
         Self { key }
     }
 
-    /// The mask of a key, an e-mail or a project: enough to recognise one's own, useless to anybody
-    /// else. The stored form of a mask comes back as it is.
+    /// The mask of a key, an e-mail or a project: recognizable to its owner, useless to anybody
+    /// else. The stored form of a mask is returned unchanged.
     pub fn masked(&self, key: &str) -> Masked {
-        if let Some(masked) = already_masked(key) {
+        if let Some(masked) = parse_mask(key) {
             return masked;
         }
         let mut hasher = SipHasher24::new_with_key(&self.key.0);
@@ -84,8 +84,8 @@ fn mask(key: &str) -> String {
     start.chain("...".chars()).chain(end).collect()
 }
 
-/// Reads the stored form of [`Masked`], as replayed rejects carry it.
-fn already_masked(text: &str) -> Option<Masked> {
+/// Parses the stored form of [`Masked`], which replayed rejects contain.
+fn parse_mask(text: &str) -> Option<Masked> {
     let (mask, hash) = text.rsplit_once('#')?;
     let is_mask = mask.len() <= 10 && mask.contains("...");
     let lower_hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -95,7 +95,7 @@ fn already_masked(text: &str) -> Option<Masked> {
     Some(Masked::new(mask, u64::from_str_radix(hash, 16).ok()?))
 }
 
-/// A mail address: a word, `@`, and a domain that ends in letters. `model@20240620` is none.
+/// An e-mail address: a word, `@`, and a domain that ends in letters. `model@20240620` is none.
 fn is_email(text: &str) -> bool {
     let Some((user, domain)) = text.rsplit_once('@') else {
         return false;
@@ -110,7 +110,7 @@ fn is_email(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// Beginnings that only keys and tokens have, and how long the whole must be at least.
+/// Prefixes that only keys and tokens have, and the minimum length of the whole.
 const PREFIXES: [(&str, usize); 12] = [
     ("sk-", 8),
     ("sk_", 8),
@@ -125,19 +125,19 @@ const PREFIXES: [(&str, usize); 12] = [
     ("AKIA", 16),
     ("Bearer ", 12),
 ];
-/// A run of letters and digits of this length that mixes cases is nobody's word.
+/// A run of letters and digits of this length in mixed case is an id or a key.
 const MIXED_RUN: usize = 24;
 /// A run of hex digits of this length is a fingerprint or a key.
 const HEX_RUN: usize = 32;
 
-/// Whether a word has the looks of a key or token.
+/// Whether a word has the form of a key or token.
 pub(super) fn looks_secret(word: &str) -> bool {
     let prefixed =
         |(prefix, least): &(&str, usize)| word.len() >= *least && word.starts_with(prefix);
     if PREFIXES.iter().any(prefixed) || is_email(word) {
         return true;
     }
-    // Nothing shorter can hold a run; most words end here.
+    // A shorter word cannot contain a run; most words end here.
     word.len() >= MIXED_RUN
         && word
             .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_show_little_and_stay_equal_for_equal_keys() {
+    fn masks_reveal_little_and_are_equal_for_equal_keys() {
         let of = |key: &str| secrets().masked(key).mask().to_owned();
         assert_eq!(of("sk-live-0123456789abcdef9f3x"), "sk-...9f3x");
         assert_eq!(of("ck-alice-01"), "ck...01");
@@ -185,16 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn the_stored_form_comes_back() {
+    fn stored_mask_is_returned_unchanged() {
         let masked = secrets().masked("sk-live-0123456789abcdef9f3x");
         assert_eq!(secrets().masked(&masked.to_string()), masked);
         for other in ["x#0000000000000000", "...#00", "...#ZZZZZZZZZZZZZZZZ"] {
-            assert!(already_masked(other).is_none(), "{other}");
+            assert!(parse_mask(other).is_none(), "{other}");
         }
     }
 
     #[test]
-    fn keys_and_addresses_are_told_from_names() {
+    fn keys_and_addresses_are_distinguished_from_names() {
         for secret in [
             "sk-live-UPSTREAM0002",
             "AIzaSyA1234567890",

@@ -1,8 +1,8 @@
-//! RFC 3339 with any offset and up to nanoseconds, as Go prints it.
+//! Parses RFC 3339 with any offset and up to nanoseconds, as Go writes it.
 
 use crate::model::UnixNanos;
 
-/// The time at `text`, or `None` when there is none that can be true (2000 to 2199).
+/// `None` unless the text is a plausible time (2000 to 2199).
 pub fn parse(text: Option<&str>) -> Option<UnixNanos> {
     let mut rest = Bytes(text?.trim().as_bytes());
     let year = rest.number(4)?;
@@ -23,7 +23,7 @@ pub fn parse(text: Option<&str>) -> Option<UnixNanos> {
         && (1..=days_in(year, month)).contains(&day)
         && hour < 24
         && minute < 60
-        // A leap second reads as the second after it.
+        // A leap second becomes the following second.
         && second <= 60;
     if !in_range || !rest.0.is_empty() {
         return None;
@@ -50,7 +50,7 @@ impl Bytes<'_> {
         allowed.contains(first).then_some(*first)
     }
 
-    /// Nanoseconds; digits beyond them are dropped.
+    /// Nanoseconds; further digits are dropped.
     fn fraction(&mut self) -> Option<i64> {
         if self.0.first() != Some(&b'.') {
             return Some(0);
@@ -73,7 +73,7 @@ impl Bytes<'_> {
         (digits > 0).then_some(nanos)
     }
 
-    /// Seconds east of Greenwich.
+    /// Seconds east of UTC.
     fn offset(&mut self) -> Option<i64> {
         let sign = match self.one_of(b"Zz+-")? {
             b'+' => 1,
@@ -96,7 +96,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01, counting years from March so that the leap day comes last.
+/// Days since 1970-01-01; years start in March here, so that the leap day comes last.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let era = year.div_euclid(400);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_that_go_prints() {
+    fn go_formats_are_parsed() {
         let base = 1_787_409_543_000_000_000;
         assert_eq!(
             nanos("2026-08-22T22:39:03.123456789+08:00"),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_time_is_none() {
+    fn implausible_time_is_rejected() {
         for bad in [
             "",
             "2026",

@@ -1,5 +1,5 @@
-//! Token counts by disjoint kinds, from CPA's split where it can be trusted, else from the flat
-//! counts, whose meaning depends on the provider.
+//! Splits token counts into disjoint kinds: from CPA's breakdown if it is reliable, else from the
+//! flat counts, whose semantics depend on the provider.
 
 use super::record::{Breakdown, FlatTokens, Quality, Record};
 use crate::model::{TokenQuality, Tokens};
@@ -48,7 +48,7 @@ fn by_kind(record: &Record<'_>) -> Split {
             counts: breakdown.counts(),
             quality: TokenQuality::Unclassified,
         },
-        // CPA says so itself, or its parts contradict their sum.
+        // CPA marks it as unreliable, or its parts contradict their sum.
         Some(_) => Split {
             counts: flat(),
             quality: TokenQuality::Inconsistent,
@@ -56,8 +56,8 @@ fn by_kind(record: &Record<'_>) -> Split {
     }
 }
 
-/// Before v7.1.26 CPA left Claude's cache out of the total, which then proves nothing about it. Those
-/// versions named neither tier (v7.1.27) nor executor (v7.1.38).
+/// Before v7.1.26, CPA's total excluded Claude's cache, so the total decides nothing about it.
+/// Those versions sent neither tier (v7.1.27) nor executor (v7.1.38).
 fn total_has_cache(record: &Record<'_>, semantics: Semantics) -> bool {
     let is_old = record.service_tier.is_empty() && record.executor_type.is_empty();
     !(is_old && semantics == Semantics::Independent)
@@ -88,21 +88,21 @@ impl Breakdown {
     }
 }
 
-/// What the flat counts of a provider mean.
+/// Semantics of a provider's flat counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Semantics {
-    /// Input contains cached tokens, output contains reasoning (`OpenAI` and its many likes).
+    /// Input includes cached tokens, output includes reasoning (`OpenAI` and compatible providers).
     Subset,
-    /// Cache tokens stand beside input, reasoning is part of output (Claude).
+    /// Input excludes cache tokens, output includes reasoning (Claude).
     Independent,
-    /// Input contains cached tokens, reasoning stands beside output (Gemini and its family).
+    /// Input includes cached tokens, output excludes reasoning (Gemini and its family).
     Separate,
-    /// Nothing but the total can be relied on.
+    /// Only the total is reliable.
     Unknown,
 }
 
 impl Semantics {
-    /// By the same words in provider and executor that CPA goes by, in the same order.
+    /// Matches the same words in provider and executor as CPA, in the same order.
     fn of(record: &Record<'_>) -> Self {
         const SUBSET: [&str; 8] = [
             "openai",
@@ -125,8 +125,8 @@ impl Semantics {
         } else if names(&SEPARATE) {
             Self::Separate
         } else if record.executor_type.is_empty() && record.provider != "unknown" {
-            // Before v7.1.38 records named no executor, and an OpenAI-compatible provider by its bare
-            // name in CPA's configuration. Plugins came later.
+            // Before v7.1.38, records named no executor, and named an OpenAI-compatible provider by
+            // its bare name in CPA's configuration. Plugins came later.
             Self::Subset
         } else {
             Self::Unknown
@@ -135,14 +135,15 @@ impl Semantics {
 }
 
 impl FlatTokens {
-    /// Whatever stands in the parts stands in the whole.
+    /// The whole is at least the sum of its parts.
     fn cache_write(&self) -> u64 {
         let parts = self.cache_creation_5m_tokens + self.cache_creation_1h_tokens;
         self.cache_creation_tokens.max(parts)
     }
 }
 
-/// Where counts that could be part of another one stand: `true` = beside it, on top of it.
+/// For each count that may be part of another one: `true` = separate from it, `false` = included in
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Arrangement {
     read_beside: bool,
@@ -159,8 +160,8 @@ impl Arrangement {
         })
     }
 
-    /// The provider's, as far as it is possible: a part that exceeds its whole is no part of it.
-    /// A provider whose cache does not fit into the input counts reads and writes alike beside it.
+    /// The provider's arrangement, as far as possible: a part that exceeds its whole is separate.
+    /// If a provider's cache exceeds the input, both reads and writes are separate.
     fn usual(semantics: Semantics, flat: &FlatTokens, cache_read: u64) -> Self {
         let cache_beside = semantics == Semantics::Independent
             || cache_read + flat.cache_write() > flat.input_tokens;
@@ -172,7 +173,7 @@ impl Arrangement {
         }
     }
 
-    /// `None` where a part would exceed its whole.
+    /// `None` if a part exceeds its whole.
     fn counts(self, flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
         let inside = |beside: bool, count: u64| if beside { 0 } else { count };
         let cache_write = flat.cache_write();
@@ -190,7 +191,7 @@ impl Arrangement {
     }
 }
 
-/// The split that the total proves: the only one whose kinds add up to it.
+/// The arrangement that the total proves: the only one whose kinds add up to it.
 fn proven(flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
     let mut fitting = Arrangement::all()
         .filter_map(|arrangement| arrangement.counts(flat, cache_read))
@@ -199,11 +200,11 @@ fn proven(flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
     fitting.all(|other| other == first).then_some(first)
 }
 
-/// Goes by arithmetic first, because compatible upstreams and relays count as they like; where the
-/// total decides nothing, by what the provider's counts usually mean.
+/// Uses arithmetic first, because compatible upstreams and relays differ in their semantics; if the
+/// total is ambiguous, the provider's usual semantics decide.
 fn from_flat(flat: &FlatTokens, semantics: Semantics, total_has_cache: bool) -> Tokens {
-    // Before v7.0.3 there was only `cached_tokens`; until v7.2.67 the newer key was there but 0 for
-    // everybody except Claude, for whom `cached_tokens` can mean writes.
+    // Before v7.0.3 only `cached_tokens` existed; until v7.2.67 the newer key was 0 for all
+    // providers except Claude, for which `cached_tokens` can mean writes.
     let cache_read = match flat.cache_read_tokens {
         None => flat.cached_tokens,
         Some(0) if !flat.cache_read_tokens_present && semantics != Semantics::Independent => {

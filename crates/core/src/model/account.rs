@@ -1,10 +1,10 @@
 use super::UnixNanos;
 
-/// What the index of an account begins with that CPA does not hold; its name follows. No index of
-/// CPA begins so.
+/// Prefix of the index of an account that CPA does not hold; the account's name follows. CPA's own
+/// indexes never start with it.
 pub const OWN_ACCOUNT: &str = "own:";
 
-/// CPA has listed an account.
+/// An account in CPA's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSeen {
     /// CPA's index of the credential.

@@ -1,4 +1,4 @@
-/// The columns whose values are interned: stored once, referred to by number.
+/// The columns whose values are interned: stored once and referenced by number.
 ///
 /// The numbers are part of the database format; append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,15 +17,15 @@ pub enum Dimension {
     ReasoningEffort = 8,
     /// Stored form of a record's masked `source`.
     Source = 9,
-    /// Start of an upstream's error text. Many are the same, so the first few thousand different
-    /// ones are interned; later ones stand in the event.
+    /// Start of the upstream's error text. Most texts repeat, so the first few thousand distinct
+    /// ones are interned; later ones are stored in the event.
     FailureText = 10,
-    /// Name that the configuration gives to a reference price.
+    /// Configured name of a reference price.
     Reference = 11,
-    /// Name that the configuration gives to a group of models.
+    /// Configured name of a group of models.
     Combo = 12,
-    /// HTTP status of counted failures. Events and totals hold the code itself; the number only says
-    /// which codes came first.
+    /// HTTP status of counted failures. Events and totals store the status code itself; the number
+    /// only records the order in which codes first occurred.
     Status = 13,
 }
 
@@ -66,7 +66,7 @@ impl DimId {
     pub const NONE: Self = Self(0);
 }
 
-/// The interned side of an event: everything labels are made from.
+/// The interned fields of an event, from which labels are built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Route {
     pub provider: DimId,

@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// What is left of a secret after decode: enough to tell keys apart, not enough to use one.
+/// The masked form of a secret: enough to tell keys apart, not enough to use one.
 ///
-/// The hash is keyed with a secret of this installation, so that equal keys stay equal while a
-/// list of candidate keys cannot be tried against it.
+/// The hash is keyed with a secret of this installation: equal keys have equal hashes, but a list
+/// of candidate keys cannot be tested against them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Masked {
     mask: Box<str>,
@@ -11,7 +11,7 @@ pub struct Masked {
 }
 
 impl Masked {
-    /// `mask` must already be free of the secret, like `sk-...9f3x`.
+    /// `mask` must not contain the secret; example: `sk-...9f3x`.
     pub fn new(mask: impl Into<Box<str>>, hash: u64) -> Self {
         Self {
             mask: mask.into(),
@@ -28,7 +28,7 @@ impl Masked {
     }
 }
 
-/// Writes mask and the whole hash, `sk-...9f3x#00c0ffee00c0ffee`: the stored form.
+/// The stored form: mask and full hash, `sk-...9f3x#00c0ffee00c0ffee`.
 impl fmt::Display for Masked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{:016x}", self.mask, self.hash)

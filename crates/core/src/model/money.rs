@@ -1,17 +1,17 @@
 use super::{DimId, TokenKind};
 
-/// Nano-dollars in a dollar.
+/// Nano-dollars per dollar.
 pub const NANOS_PER_USD: u64 = 1_000_000_000;
 
-/// What a record's tokens are worth at list price, in nano-dollars by kind, in the order of
-/// [`TokenKind::ALL`]. The value of the record is their sum: nothing is rounded twice.
+/// List price of a record's tokens in nano-dollars by kind, in the order of [`TokenKind::ALL`]. The
+/// value of the record is their sum, so nothing is rounded twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     by_kind: [u64; TokenKind::ALL.len()],
 }
 
 impl Value {
-    /// The caller keeps the sum within `i64`, which is how the database holds it.
+    /// The caller keeps the sum within `i64`, the type of the database column.
     pub const fn new(by_kind: [u64; TokenKind::ALL.len()]) -> Self {
         Self { by_kind }
     }
@@ -25,7 +25,7 @@ impl Value {
     }
 }
 
-/// What repricing has added to the events behind a counter, or taken away.
+/// Difference that a reprice makes to the events behind a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Correction {
     pub provider: DimId,
@@ -36,21 +36,21 @@ pub struct Correction {
     pub cost: i64,
 }
 
-/// The money side of a record, as it is stored and counted.
+/// Value and cost of a record, as stored and counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Money {
-    /// `None`: the model has no price that day, so that nothing is known about its worth.
+    /// `None`: the model has no price on that day, so the value is unknown.
     pub value: Option<Value>,
-    /// Whether the account pays for each use; otherwise a plan covers it.
+    /// Whether the account pays per use; otherwise a plan covers the record.
     pub per_use: bool,
     /// Number of the price version in the database.
     pub price_version: u32,
-    /// What the same tokens are worth at the configured reference prices.
+    /// Value of the same tokens at the configured reference prices.
     pub references: Vec<(DimId, u64)>,
 }
 
 impl Money {
-    /// What is billed for the record: nothing when a plan covers it.
+    /// Billed amount of the record: 0 if a plan covers it.
     pub fn cost(&self) -> Option<u64> {
         let value = self.value?.total();
         Some(if self.per_use { value } else { 0 })

@@ -1,19 +1,19 @@
-/// Why a request failed, as far as the answer tells.
+/// Reason of a failed request, as far as the response states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureReason {
     RateLimit,
-    /// The account's plan is used up until a reset.
+    /// The account's plan is used up until its reset.
     Quota,
     Auth,
     Billing,
     Invalid,
-    /// The client went away (499).
+    /// The client disconnected (499).
     Client,
     Timeout,
     Overloaded,
     Upstream,
     Network,
-    /// Failed after its own 200 had been sent.
+    /// Failed after CPA had sent status 200.
     Interrupted,
     Other,
 }
@@ -52,7 +52,7 @@ impl FailureReason {
         }
     }
 
-    /// Stable small number for the database; the position in [`Self::ALL`].
+    /// Stable number for the database: the position in [`Self::ALL`].
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -65,9 +65,9 @@ impl FailureReason {
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// HTTP status as CPA reports it; 200 is possible (cut after CPA's own 200).
+    /// HTTP status as CPA reports it; 200 is possible (interrupted after CPA sent 200).
     pub status: u16,
     pub reason: FailureReason,
-    /// Start of the upstream's error text, secrets masked; empty when there was none.
+    /// Start of the upstream's error text, secrets masked; empty if there is none.
     pub excerpt: Box<str>,
 }

@@ -1,6 +1,6 @@
 use super::Dimension;
 
-/// The families whose past can be computed from stored events, in the order of the page.
+/// The families that can be backfilled from stored events, in exposition order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PastFamily {
     Requests,
@@ -47,13 +47,13 @@ impl PastFamily {
         Self::UnpricedTokens,
     ];
 
-    /// What the parts of a series' key are, in label order.
+    /// Type of each part of a series' key, in label order.
     pub const fn key(self) -> &'static [PastKey] {
-        use PastKey::{Of, Reason, Status};
-        const PROVIDER: PastKey = Of(Dimension::Provider);
-        const MODEL: PastKey = Of(Dimension::Model);
-        const ACCOUNT: PastKey = Of(Dimension::Account);
-        const CLIENT: PastKey = Of(Dimension::Client);
+        use PastKey::{Interned, Reason, Status};
+        const PROVIDER: PastKey = Interned(Dimension::Provider);
+        const MODEL: PastKey = Interned(Dimension::Model);
+        const ACCOUNT: PastKey = Interned(Dimension::Account);
+        const CLIENT: PastKey = Interned(Dimension::Client);
         match self {
             Self::Requests | Self::Tokens | Self::ListValue | Self::Cost => {
                 &[PROVIDER, MODEL, ACCOUNT]
@@ -64,11 +64,15 @@ impl PastFamily {
             | Self::OutputToken
             | Self::UnpricedRequests
             | Self::UnpricedTokens => &[PROVIDER, MODEL],
-            Self::Endpoint => &[PROVIDER, Of(Dimension::Endpoint), Of(Dimension::Executor)],
+            Self::Endpoint => &[
+                PROVIDER,
+                Interned(Dimension::Endpoint),
+                Interned(Dimension::Executor),
+            ],
             Self::Tier => &[
                 PROVIDER,
-                Of(Dimension::ServiceTier),
-                Of(Dimension::ReasoningEffort),
+                Interned(Dimension::ServiceTier),
+                Interned(Dimension::ReasoningEffort),
             ],
             Self::ClientRequests
             | Self::ClientTokens
@@ -85,21 +89,21 @@ impl PastFamily {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PastKey {
     /// An interned value.
-    Of(Dimension),
+    Interned(Dimension),
     /// HTTP status of a failure.
     Status,
-    /// Code of a failure's reason.
+    /// Code of the failure reason.
     Reason,
 }
 
-/// What a series grew by in one step of time.
+/// Increase of a series in one time step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastRow {
     pub key: [u32; super::TOTAL_KEY_LEN],
-    /// False for imported events, which no counter has counted.
+    /// False for imported events, which the counters do not include.
     pub live: bool,
-    /// Number of the step since the epoch.
+    /// Index of the step since the epoch.
     pub step: i64,
-    /// As [`super::TotalRow::cells`].
+    /// Same layout as [`super::TotalRow::cells`].
     pub cells: Vec<u64>,
 }

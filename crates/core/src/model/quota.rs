@@ -1,7 +1,7 @@
-//! What an account may use, and how much of it is used.
+//! Quotas of an account: limits and their usage.
 //!
-//! Every value that enters here is judged once: what cannot be true is dropped, and what is not
-//! known stays unknown. Nothing is ever 0 because it is missing.
+//! Every input value is validated here once: an implausible value is dropped, and a missing value
+//! stays unknown. Nothing becomes 0 because it is missing.
 
 mod amounts;
 mod exhaustion;
@@ -23,7 +23,7 @@ pub use window::{Window, WindowRole};
 
 use super::UnixNanos;
 
-/// What a limit counts for.
+/// What a limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     Account,
@@ -31,7 +31,7 @@ pub enum Scope {
     Feature,
     /// Money.
     Spend,
-    /// Counted by ourselves by a rule of the configuration.
+    /// Counted by the exporter, by a rule of the configuration.
     Local,
 }
 
@@ -56,7 +56,7 @@ impl Scope {
     }
 }
 
-/// What absolute numbers are counted in.
+/// Unit of absolute amounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
     Tokens,
@@ -87,16 +87,16 @@ impl Unit {
     }
 }
 
-/// Where a reading comes from.
+/// Source of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum QuotaSource {
-    /// The provider was asked.
+    /// A poll of the provider.
     Poll,
-    /// Headers of an ordinary answer.
+    /// Headers of a proxied response.
     Header,
-    /// The text of a refusal.
+    /// The error text of a refused request.
     Error,
-    /// Counted by ourselves.
+    /// Counted by the exporter.
     Local,
 }
 
@@ -114,15 +114,15 @@ impl QuotaSource {
     }
 }
 
-/// Times outside 2015 to 2100 are mistakes of unit or of the clock, or stand for "never".
+/// Times outside 2015 to 2100 are unit or clock errors, or mean "never".
 pub fn is_plausible_time(at: UnixNanos) -> bool {
     const EARLIEST: i64 = 1_420_070_400_000_000_000;
     const LATEST: i64 = 4_102_444_800_000_000_000;
     (EARLIEST..LATEST).contains(&at.get())
 }
 
-/// A number without the noise of binary arithmetic: `100.1 - 100` is 0.1. Six decimals, fewer where
-/// a double has no more.
+/// Rounds away binary noise: `100.1 - 100` is 0.1. Keeps six decimals, or fewer where a double has
+/// no more.
 fn tidy(number: f64) -> f64 {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let scales = [1e6, 1e3].into_iter();

@@ -1,8 +1,8 @@
-//! Characters that are not seen.
+//! Invisible characters.
 
-/// Control characters, and those that take no room or turn the direction of what follows: they make
-/// two different labels look alike, and lines of a table or a log read as what they are not.
-/// Unicode's `Default_Ignorable_Code_Point`, plus separators of lines and annotations.
+/// Control characters, zero-width characters and characters that change the text direction: they
+/// make different labels look alike and make lines of a table or a log misleading. Unicode's
+/// `Default_Ignorable_Code_Point`, plus line separators and annotations.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -13,7 +13,7 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// `text` without characters that are not seen.
+/// `text` without invisible characters.
 pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect()
 }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_goes_and_letters_of_all_scripts_stay() {
+    fn invisible_characters_are_removed_and_letters_of_all_scripts_kept() {
         assert_eq!(
             visible("a\u{200b}b\u{202e}c\u{feff}d\u{2066}e\u{7}\n"),
             "abcde"

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// A point in time as nanoseconds since the Unix epoch, UTC.
 ///
-/// Wide enough until the year 2262; the decoder refuses times outside 2000–2200.
+/// Covers times until the year 2262; the decoder rejects times outside 2000–2200.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixNanos(i64);
 
@@ -19,7 +19,7 @@ impl UnixNanos {
         self.0
     }
 
-    /// Whole milliseconds, rounded towards minus infinity.
+    /// Whole milliseconds, rounded towards negative infinity.
     pub const fn as_millis(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
@@ -46,7 +46,7 @@ impl UnixNanos {
         Self(self.0.saturating_add(span))
     }
 
-    /// Time from `earlier` to `self`; zero when `earlier` is the later one.
+    /// Time from `earlier` to `self`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         let nanos = self.0.saturating_sub(earlier.0);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))

@@ -1,15 +1,15 @@
-/// The disjoint kinds into which every token of a request falls.
+/// The disjoint kinds of tokens; every token of a request has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum TokenKind {
-    /// Prompt tokens that came from no cache and went into none.
+    /// Prompt tokens that were neither read from nor written to a cache.
     Input,
     CacheRead,
     CacheWrite,
-    /// Answer tokens without reasoning.
+    /// Response tokens without reasoning.
     Output,
     Reasoning,
-    /// Tokens of a known total that no other kind explains.
+    /// Tokens of a known total that no other kind accounts for.
     Unclassified,
 }
 
@@ -42,8 +42,8 @@ pub struct Tokens {
     pub input: u64,
     pub cache_read: u64,
     pub cache_write: u64,
-    /// How much of `cache_write` is kept for an hour, the rest being kept for five minutes. `None` =
-    /// nothing says how long.
+    /// The part of `cache_write` with a lifetime of one hour; the rest has five minutes. `None` =
+    /// lifetime unknown.
     pub cache_write_1h: Option<u64>,
     pub output: u64,
     pub reasoning: u64,
@@ -68,21 +68,21 @@ impl Tokens {
         self.by_kind().iter().sum()
     }
 
-    /// Everything the model produced.
+    /// All tokens that the model generated.
     pub const fn generated(&self) -> u64 {
         self.output + self.reasoning
     }
 }
 
-/// How far CPA's own split of the tokens can be trusted.
+/// Reliability of CPA's token breakdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenQuality {
     Complete,
-    /// Only a total, or a remainder of it, is known.
+    /// Only a total, or a part of it, is known.
     Unclassified,
-    /// The upstream's numbers contradict each other; the flat counts are used.
+    /// The upstream's counts contradict each other; the flat counts are used.
     Inconsistent,
-    /// CPA before v7.2.97 sends no split; the flat counts are used.
+    /// CPA before v7.2.97 sends no breakdown; the flat counts are used.
     Absent,
 }
 

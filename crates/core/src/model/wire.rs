@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::UnixNanos;
 
-/// How records are taken from CPA.
+/// Collection mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum IngestMode {
@@ -24,7 +24,7 @@ impl IngestMode {
     }
 }
 
-/// Raw bytes as they came from CPA in one reply, before anything has looked inside.
+/// The raw bytes of one reply from CPA, not yet decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     pub mode: IngestMode,
@@ -32,16 +32,16 @@ pub struct Batch {
     pub body: BatchBody,
 }
 
-/// What a reply consists of.
+/// Contents of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchBody {
     /// Payloads of a pop or of a subscription, one record each.
     Records(Vec<Bytes>),
-    /// The whole body of the HTTP queue's answer: a JSON array of records.
+    /// The body of an HTTP queue response: a JSON array of records.
     JsonArray(Bytes),
 }
 
-/// The two messages that CPA sends among the records of a subscription.
+/// The two control messages that CPA sends in a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
     /// `{"support_refresh":true}`, the first message of a subscription.
@@ -62,19 +62,19 @@ impl Control {
     }
 }
 
-/// Why a payload is no record.
+/// Reason why a payload is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum RejectReason {
     /// Not JSON.
     Json,
-    /// JSON, but not the shape of a record.
+    /// JSON, but not a record.
     Shape,
-    /// A number that is of the wrong kind or out of range.
+    /// A number of the wrong type or out of range.
     Number,
-    /// No timestamp, or none that can be true.
+    /// No timestamp, or an implausible one.
     Time,
-    /// Longer or deeper than any record can be.
+    /// Larger or nested deeper than any record can be.
     Size,
 }
 

@@ -2,22 +2,22 @@ use std::collections::HashMap;
 
 use crate::model::AuthType;
 
-/// Which accounts pay for each use.
+/// Which accounts pay per use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Billing {
-    /// By stored value or default name; true = per use.
+    /// By stored value or default name; true = pays per use.
     pub accounts: HashMap<String, bool>,
 }
 
 impl Billing {
-    /// What the user says about an account, if anything.
-    pub fn said(&self, value: &str, name: &str) -> Option<bool> {
+    /// The configured billing of an account, if any.
+    pub fn configured(&self, value: &str, name: &str) -> Option<bool> {
         let said = self.accounts.get(value).or_else(|| self.accounts.get(name));
         said.copied()
     }
 
-    /// API keys pay for each use; who has logged in has a plan. What has neither, like a keyless
-    /// upstream, has no bill that we know of.
+    /// Accounts with an API key pay per use; accounts with a login have a plan. An account with
+    /// neither, such as a keyless upstream, has no known bill.
     pub fn per_use(said: Option<bool>, login: AuthType) -> bool {
         said.unwrap_or(login == AuthType::ApiKey)
     }

@@ -1,4 +1,5 @@
-//! The format of price lists: the built-in one, the user's, and what `prices export` writes.
+//! The format of price lists: the built-in list, the user's list, and the output of `prices
+//! export`.
 
 use std::collections::BTreeMap;
 
@@ -6,50 +7,50 @@ use serde::{Deserialize, Serialize};
 
 use super::rate::{Rate, Rates};
 
-/// A whole list. Rates are dollars per million tokens.
+/// A price list. Rates are in dollars per million tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PriceFile {
-    /// Day on which the list was last known to be right.
+    /// Day on which the list was last verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
-    /// Other names of listed models: name to model.
+    /// Aliases of listed models: alias to model.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, String>,
     pub prices: Vec<Listed>,
-    /// Models that are known to have no price per token.
+    /// Models known to have no price per token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unpriced: Vec<Unpriced>,
 }
 
-/// A model and what it costs.
+/// A model and its prices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
-    /// As CPA's record names it; upper and lower case are the same.
+    /// Model name as in CPA's records; case-insensitive.
     pub model: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Ids billed at the same price.
+    /// Other ids with the same price.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// Patterns with `*`, looked at when no id matches; in the user's list only.
+    /// Patterns with `*`, tried if no id matches; only in the user's list.
     #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
-    /// First and last day in UTC, or exact moments.
+    /// First and last day in UTC, or exact times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to: Option<String>,
     pub usd_per_mtok: RateList,
-    /// Steps that replace all rates of a request whose prompt is longer.
+    /// Steps that replace all rates of a request with a longer prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContext>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tiers: BTreeMap<String, TierList>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak: Option<PeakList>,
-    /// What it cost before, or will cost.
+    /// Past and future prices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_dates: Vec<Dated>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +61,7 @@ pub struct Listed {
     pub sources: Vec<PriceSource>,
 }
 
-/// One set of prices and when it applies.
+/// Prices and their validity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dated {
@@ -77,8 +78,8 @@ pub struct Dated {
     pub peak: Option<PeakList>,
 }
 
-/// Rates by kind. A cache rate that is missing is the input rate, a one-hour write the other
-/// write, reasoning is output.
+/// Rates by kind. A missing cache rate equals the input rate, a missing one-hour write the other
+/// write rate, missing reasoning the output rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateList {
@@ -94,20 +95,20 @@ pub struct RateList {
     pub reasoning: Option<f64>,
 }
 
-/// Rates of a request whose prompt (input and cache together) exceeds a length.
+/// Rates of a request with a longer prompt (input and cache together).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LongContext {
     pub above_tokens: u64,
-    /// The length itself counts as longer, too.
+    /// Whether a prompt of exactly this length counts as longer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inclusive: bool,
     #[serde(flatten)]
     pub rates: RateList,
 }
 
-/// Rates of a service tier. Without steps of its own, the model's long-context rates are scaled
-/// like the tier's input rate.
+/// Rates of a service tier. If the tier has no steps, the model's long-context rates are scaled in
+/// proportion to the tier's input rate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierList {
@@ -117,18 +118,18 @@ pub struct TierList {
     pub long_context: Vec<LongContext>,
 }
 
-/// Rates of some hours of the day, in UTC.
+/// Rates for certain hours of the day, in UTC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeakList {
-    /// `01:00-04:00` each.
+    /// Each like `01:00-04:00`.
     pub utc: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub weekdays: bool,
     pub usd_per_mtok: RateList,
 }
 
-/// Where a price comes from.
+/// Source of a price.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceSource {
@@ -149,7 +150,8 @@ pub struct Unpriced {
 }
 
 impl PriceFile {
-    /// `.json` is JSON, everything else TOML. The error says what is wrong and where.
+    /// Parses `.json` as JSON, everything else as TOML. The error states the problem and its
+    /// position.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let is_json = name
             .rsplit('.')
@@ -164,7 +166,7 @@ impl PriceFile {
 }
 
 impl Listed {
-    /// The sets of prices of all dates.
+    /// The prices of all dates.
     pub fn dates(&self) -> impl Iterator<Item = Dated> {
         let own = Dated {
             valid_from: self.valid_from.clone(),
@@ -179,7 +181,7 @@ impl Listed {
 }
 
 impl From<&Rates> for RateList {
-    /// All rates, none left to a default.
+    /// Lists all rates explicitly.
     fn from(rates: &Rates) -> Self {
         let usd = |rate: Rate| rate.usd_per_mtok();
         Self {
@@ -194,7 +196,7 @@ impl From<&Rates> for RateList {
 }
 
 impl LongContext {
-    /// The shortest prompt that it applies to.
+    /// Length of the shortest prompt that the step applies to.
     pub fn from(&self) -> u64 {
         self.above_tokens.saturating_add(u64::from(!self.inclusive))
     }

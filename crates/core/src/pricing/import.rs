@@ -1,4 +1,4 @@
-//! Price lists of others, read into ours: `LiteLLM`'s map and models.dev's catalogue.
+//! Imports `LiteLLM`'s price map and models.dev's catalogue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::file::{Listed, LongContext, PriceFile, PriceSource, RateList, TierList};
 use super::plan::Prices;
 
-/// Whose format a list has.
+/// Format of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     LiteLlm,
@@ -15,16 +15,17 @@ pub enum Format {
     Own,
 }
 
-/// What came out of an import.
+/// Result of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     pub format: Format,
     pub prices: Vec<Listed>,
-    /// Entries without a price per token, or with one that cannot be used.
+    /// Number of entries without a usable price per token.
     pub skipped: usize,
 }
 
-/// Providers of models.dev that sell their own models. All others resell, at their own prices.
+/// Providers in models.dev that sell their own models. All others are resellers with their own
+/// prices.
 const VENDORS: [&str; 9] = [
     "openai",
     "anthropic",
@@ -37,7 +38,7 @@ const VENDORS: [&str; 9] = [
     "alibaba",
 ];
 
-/// What `LiteLLM` writes before the ids of models that their makers sell.
+/// Prefixes that `LiteLLM` adds to the ids of models sold by their vendor.
 const VENDOR_PREFIXES: [&str; 9] = [
     "openai/",
     "anthropic/",
@@ -50,8 +51,8 @@ const VENDOR_PREFIXES: [&str; 9] = [
     "dashscope/",
 ];
 
-/// Reads a list whose format shows itself. `providers` are those of models.dev to take; none
-/// means the makers of the models. `source` becomes the provenance of every price.
+/// Detects the format and imports the list. `providers` selects providers of models.dev; an empty
+/// slice selects the vendors. `source` becomes the provenance of every price.
 pub fn import(text: &str, providers: &[String], source: &PriceSource) -> Result<Imported, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Value::Object(top) = &value else {
@@ -95,7 +96,7 @@ fn own(text: &str) -> Result<Imported, String> {
     })
 }
 
-/// `cost` in dollars per million tokens, below `provider.models.id`.
+/// `cost` in dollars per million tokens, under `provider.models.id`.
 fn models_dev(top: &Map<String, Value>, providers: &[String]) -> Imported {
     let wanted = |id: &str| {
         if providers.is_empty() {
@@ -113,7 +114,8 @@ fn models_dev(top: &Map<String, Value>, providers: &[String]) -> Imported {
                 .get("cost")
                 .and_then(|cost| models_dev_entry(provider, model, cost));
             match listed {
-                // Two makers that sell one id: the first of them, and the other is counted.
+                // If two vendors sell one id, the first one is used and the second is counted as
+                // skipped.
                 Some(_) if prices.contains_key(&model.to_ascii_lowercase()) => skipped += 1,
                 Some(listed) => {
                     prices.insert(model.to_ascii_lowercase(), listed);
@@ -138,7 +140,7 @@ fn models_dev_entry(provider: &str, model: &str, cost: &Value) -> Option<Listed>
             cache_write: number("cache_write"),
             cache_write_1h: None,
             output: number("output")?,
-            // Some catalogues write 0 where they know nothing of it.
+            // Some catalogues write 0 for an unknown price.
             reasoning: number("reasoning").filter(|usd| *usd > 0.0),
         })
     };
@@ -153,7 +155,7 @@ fn models_dev_entry(provider: &str, model: &str, cost: &Value) -> Option<Listed>
     {
         long.push(long_context(200_000, rates));
     }
-    worth_something(rates(cost)?).map(|usd_per_mtok| Listed {
+    non_zero(rates(cost)?).map(|usd_per_mtok| Listed {
         model: model.to_owned(),
         provider: Some(provider.to_owned()),
         usd_per_mtok,
@@ -162,7 +164,7 @@ fn models_dev_entry(provider: &str, model: &str, cost: &Value) -> Option<Listed>
     })
 }
 
-/// Dollars per token, thresholds and tiers in the names of the fields.
+/// Dollars per token; thresholds and tiers are part of the field names.
 fn litellm(top: &Map<String, Value>) -> Imported {
     let mut prices = Vec::new();
     let mut skipped = 0;
@@ -183,7 +185,7 @@ fn litellm(top: &Map<String, Value>) -> Imported {
 fn litellm_entry(model: &str, entry: &Value) -> Option<Listed> {
     let entry = entry.as_object()?;
     let rates = |suffix: &str| {
-        // Dollars per token become dollars per million; what doubles add below is cut off.
+        // Converts dollars per token to dollars per million and removes floating-point noise.
         let number = |name: &str| {
             let usd = entry.get(&format!("{name}{suffix}"))?.as_f64()? * 1e6;
             Some((usd * 1e9).round() / 1e9)
@@ -220,7 +222,7 @@ fn litellm_entry(model: &str, entry: &Value) -> Option<Listed> {
             tiers.insert(name.to_owned(), tier);
         }
     }
-    worth_something(rates("")?).map(|usd_per_mtok| Listed {
+    non_zero(rates("")?).map(|usd_per_mtok| Listed {
         model: model.to_owned(),
         provider: entry
             .get("litellm_provider")
@@ -233,15 +235,15 @@ fn litellm_entry(model: &str, entry: &Value) -> Option<Listed> {
     })
 }
 
-/// 200,000 of `input_cost_per_token_above_200k_tokens`.
+/// The 200,000 in `input_cost_per_token_above_200k_tokens`.
 fn length(key: &str, tier: &str) -> Option<u64> {
     let rest = key.strip_prefix("input_cost_per_token_above_")?;
     let number = rest.strip_suffix(tier)?.strip_suffix("k_tokens")?;
     number.parse::<u64>().ok()?.checked_mul(1000)
 }
 
-/// `xai/grok-4.5` is `grok-4.5` in CPA's records; unless the list has that id as well, or two
-/// entries would want it.
+/// Adds `grok-4.5` for `xai/grok-4.5`, as in CPA's records, unless the list contains that id or two
+/// entries would claim it.
 fn name_without_prefix(prices: &mut [Listed]) {
     let bare = |model: &str| {
         let rest = VENDOR_PREFIXES
@@ -265,8 +267,8 @@ fn name_without_prefix(prices: &mut [Listed]) {
     }
 }
 
-/// A price of nothing at all is how these lists write a plan or a missing price.
-fn worth_something(rates: RateList) -> Option<RateList> {
+/// These lists write an all-zero price for a plan or a missing price.
+fn non_zero(rates: RateList) -> Option<RateList> {
     (rates.input > 0.0 || rates.output > 0.0).then_some(rates)
 }
 

@@ -1,4 +1,4 @@
-//! What one model costs, compact: chosen by moment, service tier and length of the prompt.
+//! The prices of one model in compact form, selected by time, service tier and prompt length.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::rate::{MAX_USD_PER_MTOK, Rate, Rates};
 use super::schedule::{Hours, Span, end_of, start_of};
 use crate::model::UnixNanos;
 
-/// The prices of a model on all dates; their spans do not overlap.
+/// The prices of a model on all dates, with disjoint time spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
     dates: Vec<Period>,
@@ -21,23 +21,23 @@ struct Period {
     peak: Option<(Hours, Steps)>,
 }
 
-/// Rates by length of the prompt.
+/// Rates by prompt length.
 #[derive(Clone, Debug, PartialEq)]
 struct Steps {
     short: Rates,
-    /// Shortest prompt and rates, longest first.
+    /// Minimum prompt length and rates, longest first.
     longer: Vec<(u64, Rates)>,
 }
 
-/// The standard tier's name in labels and commands.
+/// Name of the standard tier in labels and commands.
 pub const STANDARD: &str = "standard";
 
-/// What a tier's name in a record means: `None` is the standard tier.
-pub fn tier_named(text: &str) -> Option<String> {
+/// Normalizes the name of a tier; `None` is the standard tier.
+pub fn normalize_tier(text: &str) -> Option<String> {
     let word = text.to_ascii_lowercase();
     match word.as_str() {
         "" | "auto" | "default" | STANDARD => None,
-        // OpenAI's new name of the same thing.
+        // OpenAI's newer name for the same tier.
         "fast" => Some("priority".to_owned()),
         _ => Some(word),
     }
@@ -58,14 +58,14 @@ impl Prices {
         Ok(Self { dates })
     }
 
-    /// `tier` as [`tier_named`] gives it. A tier without rates of its own costs the standard
-    /// rates. `None` outside all dates.
+    /// The rates at a time; `None` outside all dates. `tier` is a result of [`normalize_tier`]; a tier
+    /// without rates of its own has the standard rates.
     pub fn rates(&self, at: UnixNanos, tier: Option<&str>, prompt: u64) -> Option<&Rates> {
         let period = self.dates.iter().find(|period| period.span.contains(at))?;
         Some(period.steps(at, tier).rates(prompt))
     }
 
-    /// The tiers that have rates of their own at a moment.
+    /// The tiers that have rates of their own at a time.
     pub fn tiers(&self, at: UnixNanos) -> impl Iterator<Item = &str> {
         let period = self.dates.iter().find(|period| period.span.contains(at));
         let tiers = period.map(|period| period.tiers.as_slice());
@@ -117,14 +117,14 @@ fn tiers(
 ) -> Result<Vec<(Box<str>, Steps)>, String> {
     let mut tiers: Vec<(Box<str>, Steps)> = Vec::new();
     for (written, listed) in listed {
-        let Some(name) = tier_named(written) else {
+        let Some(name) = normalize_tier(written) else {
             return Err(format!("tier {written} is the standard one"));
         };
         if tiers.iter().any(|(other, _)| **other == *name) {
             return Err(format!("tier {written} is listed twice"));
         }
         let tier = Steps::new(&listed.rates, &listed.long_context)?;
-        tiers.push((name.into(), tier.or_as_long_as(standard)));
+        tiers.push((name.into(), tier.or_scaled_from(standard)));
     }
     Ok(tiers)
 }
@@ -133,12 +133,12 @@ fn peak_of(peak: &PeakList, standard: &Steps) -> Result<(Hours, Steps), String> 
     let hours = Hours::parse(&peak.utc, peak.weekdays)
         .ok_or("hours of the peak are written like 01:00-04:00")?;
     let steps = Steps::new(&peak.usd_per_mtok, &[])?;
-    Ok((hours, steps.or_as_long_as(standard)))
+    Ok((hours, steps.or_scaled_from(standard)))
 }
 
 impl Steps {
-    /// Without steps of their own, rates grow with the prompt as the standard ones do.
-    fn or_as_long_as(mut self, standard: &Self) -> Self {
+    /// Without steps of their own, rates scale with the prompt like the standard rates.
+    fn or_scaled_from(mut self, standard: &Self) -> Self {
         if self.longer.is_empty() {
             let (own, base) = (self.short.input, standard.short.input);
             let scaled = |(from, rates): &(u64, Rates)| (*from, rates.scaled(own, base));

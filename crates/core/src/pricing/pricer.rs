@@ -1,43 +1,43 @@
-//! Prices for records, with the look-up of each model done once.
+//! Prices records and caches the look-up of each model.
 
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::plan::tier_named;
+use super::plan::normalize_tier;
 use super::table::PriceTable;
 use crate::model::{AuthType, DimId, Tokens, UnixNanos, Value};
 
-/// Look-ups that are remembered; a hostile variety of models must not fill memory.
+/// Maximum number of cached look-ups, so that a hostile variety of models cannot fill memory.
 const MAX_KNOWN: usize = 65_536;
 
-/// What a record is priced by, next to its tokens.
+/// The fields of a record that determine its price, apart from its tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     pub at: UnixNanos,
     pub model: (DimId, &'a str),
-    /// Tier that the client asked for.
+    /// Tier the client requested.
     pub asked: (DimId, &'a str),
-    /// Tier that the upstream says it served; a wish for `priority` can end as `default`.
+    /// Tier the upstream reports; a request for `priority` can be served as `default`.
     pub served: (DimId, &'a str),
-    /// The account is a ChatGPT login; see [`is_chatgpt_login`].
+    /// Whether the account is a ChatGPT login; see [`is_chatgpt_login`].
     pub chatgpt_login: bool,
 }
 
-/// Codex with an OAuth login. `ChatGPT`'s answers name the tier `default` whatever was served, so
-/// that the word says nothing; answers to API keys name the tier that is billed.
+/// Codex with an OAuth login. Its responses report the tier `default` for every tier, so that field
+/// is ignored; responses to API keys report the billed tier.
 pub fn is_chatgpt_login(provider: &str, login: AuthType) -> bool {
     provider == "codex" && login == AuthType::Oauth
 }
 
-/// Prices records by one table.
+/// Prices records from one table.
 #[derive(Debug)]
 pub struct Pricer {
     table: Arc<PriceTable>,
     known: HashMap<([DimId; 3], bool), Option<Known>>,
 }
 
-/// A model's place in the table and its tier.
+/// A model's index in the table, and its tier.
 #[derive(Clone, Debug)]
 struct Known {
     entry: usize,
@@ -56,7 +56,7 @@ impl Pricer {
         &self.table
     }
 
-    /// What the tokens are worth; `None` when the model has no price at that moment.
+    /// The value of the tokens; `None` if the model has no price at that time.
     pub fn value(&mut self, subject: &Subject<'_>, tokens: &Tokens) -> Option<Value> {
         let names = [subject.model.0, subject.asked.0, subject.served.0];
         let id = (names, subject.chatgpt_login);
@@ -66,7 +66,7 @@ impl Pricer {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let known = self.look_up(subject);
+        let known = self.find(subject);
         let value = known
             .as_ref()
             .and_then(|known| self.worth(known, subject.at, tokens));
@@ -80,21 +80,21 @@ impl Pricer {
         Some(rates.value(tokens, self.table.writes()))
     }
 
-    fn look_up(&self, subject: &Subject<'_>) -> Option<Known> {
+    fn find(&self, subject: &Subject<'_>) -> Option<Known> {
         let entry = self.table.position(subject.model.1)?;
         let (asked, served) = (subject.asked.1, subject.served.1);
-        let says_nothing = subject.chatgpt_login && tier_named(served).is_none();
-        let tier = if served.is_empty() || says_nothing {
+        let is_ignored = subject.chatgpt_login && normalize_tier(served).is_none();
+        let tier = if served.is_empty() || is_ignored {
             asked
         } else {
             served
         };
-        let tier = tier_named(tier).map(Into::into);
+        let tier = normalize_tier(tier).map(Into::into);
         Some(Known { entry, tier })
     }
 }
 
-/// Length of the prompt, whatever part of it came from a cache: the kinds are disjoint.
+/// Prompt length including its cached parts: the kinds are disjoint.
 fn prompt(tokens: &Tokens) -> u64 {
     tokens.input + tokens.cache_read + tokens.cache_write
 }

@@ -1,24 +1,24 @@
-//! Exact amounts: prices per token and what tokens come to.
+//! Exact amounts: prices per token and values of tokens.
 
 use crate::model::{TokenKind, Tokens, Value};
 
-/// Femto-dollars per token in a dollar per million tokens.
+/// One dollar per million tokens, in femto-dollars per token.
 const FEMTOS_PER_USD_PER_MTOK: f64 = 1e9;
-/// Femto-dollars in a nano-dollar.
+/// Femto-dollars per nano-dollar.
 const FEMTOS_PER_NANO: u128 = 1_000_000;
-/// Largest price, in dollars per million tokens. Whoever writes more has written something else,
-/// and with it 10^12 tokens of every kind stay within the database's integers.
+/// Maximum price, in dollars per million tokens. A larger one is an input error, and the bound
+/// keeps 10^12 tokens of each kind within the database's integers.
 pub const MAX_USD_PER_MTOK: f64 = 1000.0;
 
-/// A price in femto-dollars (1e-15) per token: finer than any list price there is.
+/// A price in femto-dollars (1e-15) per token: finer than any list price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(u64);
 
 impl Rate {
-    /// `None` unless it is from 0 to [`MAX_USD_PER_MTOK`].
+    /// `None` unless the price is from 0 to [`MAX_USD_PER_MTOK`].
     ///
-    /// A decimal of up to nine digits behind the point comes out exactly: the nearest double is
-    /// off by far less than the half unit that rounding takes away.
+    /// Decimals with up to nine fractional digits are exact: the error of the nearest double is far
+    /// below the half unit that rounding removes.
     pub fn from_usd_per_mtok(usd: f64) -> Option<Self> {
         if !(0.0..=MAX_USD_PER_MTOK).contains(&usd) {
             return None;
@@ -41,7 +41,7 @@ impl Rate {
         self.0 as f64 / FEMTOS_PER_USD_PER_MTOK
     }
 
-    /// This rate times `tier / base`, to the nearest unit.
+    /// This rate times `tier / base`, rounded to the nearest unit.
     pub(super) fn scaled(self, tier: Self, base: Self) -> Self {
         let (rate, tier, base) = (u128::from(self.0), u128::from(tier.0), u128::from(base.0));
         let scaled = (rate * tier + base / 2).checked_div(base);
@@ -49,30 +49,30 @@ impl Rate {
     }
 }
 
-/// The prices of all kinds of tokens: nothing is left to fall back on.
+/// The prices of all kinds of tokens, without defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     pub input: Rate,
     pub cache_read: Rate,
-    /// The default kind of write; Claude's lasts five minutes.
+    /// The default kind of cache write; for Claude, the five-minute one.
     pub cache_write: Rate,
     pub cache_write_1h: Rate,
     pub output: Rate,
     pub reasoning: Rate,
 }
 
-/// Which price cache writes have, since CPA does not tell how long they last.
+/// Price of cache writes, since CPA does not report their lifetime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheWrites {
-    /// The default write, a lower bound.
+    /// The price of the default write, a lower bound.
     #[default]
     Short,
-    /// The one-hour write where there is one, an upper bound.
+    /// The one-hour price where there is one, an upper bound.
     Long,
 }
 
 impl Rates {
-    /// In the order of [`TokenKind::ALL`]; `None` for tokens of no known kind.
+    /// In the order of [`TokenKind::ALL`]; `None` for unclassified tokens.
     pub const fn by_kind(&self, writes: CacheWrites) -> [Option<Rate>; TokenKind::ALL.len()] {
         let cache_write = match writes {
             CacheWrites::Short => self.cache_write,
@@ -100,15 +100,15 @@ impl Rates {
         }
     }
 
-    /// The tokens' value: summed exactly, rounded once, half up, to the nano-dollar.
+    /// The value of the tokens: summed exactly, then rounded once, half up, to the nano-dollar.
     ///
-    /// A kind's share is what the rounded sum grows by when the kind is added, so the shares add
-    /// up to the total and none is off by a whole nano-dollar.
+    /// The value of a kind is the increase of the rounded sum when that kind is added, so the kinds
+    /// add up to the total and none is off by a whole nano-dollar.
     pub fn value(&self, tokens: &Tokens, writes: CacheWrites) -> Value {
         let mut shares = [0; TokenKind::ALL.len()];
         let (mut exact, mut rounded) = (0_u128, 0_u64);
         let rates = self.by_kind(writes);
-        // Writes of a known lifetime have the price of that lifetime, whatever `writes` says.
+        // Writes with a known lifetime have the price of that lifetime, whatever `writes` is.
         let known = tokens.cache_write_1h.map(|hour| {
             let short = tokens.cache_write.saturating_sub(hour);
             product(short, self.cache_write) + product(hour, self.cache_write_1h)
@@ -131,7 +131,7 @@ fn product(count: u64, rate: Rate) -> u128 {
     u128::from(count) * u128::from(rate.0)
 }
 
-/// Half up. Beyond nine billion dollars for one record it stays there.
+/// Rounds half up and saturates (at nine billion dollars per record).
 fn to_nanos(femtos: u128) -> u64 {
     const LIMIT: u64 = i64::MAX.unsigned_abs();
     let nanos = (femtos + FEMTOS_PER_NANO / 2) / FEMTOS_PER_NANO;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_become_whole_units() {
+    fn decimals_convert_to_whole_units() {
         for (usd, femtos) in [
             (0.003_625, 3_625_000),
             (0.1, 100_000_000),
@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_scaled_rate_is_exact_where_it_can_be() {
+    fn scaled_rate_is_exact_where_possible() {
         assert_eq!(rate(10.0).scaled(rate(12.5), rate(5.0)), rate(25.0));
         assert_eq!(rate(0.4).scaled(rate(0.45), rate(0.25)), rate(0.72));
-        // A base that is free says nothing about a ratio.
+        // A base of 0 defines no ratio.
         assert_eq!(rate(2.0).scaled(rate(1.0), rate(0.0)), rate(2.0));
     }
 
@@ -216,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn kinds_add_up_and_nothing_overflows(
+        fn kinds_add_up_without_overflow(
             rates in any_rates(),
             tokens in any_tokens(1_000_000_000_000),
             long in any::<bool>(),
@@ -233,7 +233,7 @@ mod tests {
             ]
             .map(|(count, rate)| u128::from(count) * u128::from(rate.0));
             let exact: u128 = products.iter().sum();
-            // Twice the distance between the total and the exact sum is at most one unit.
+            // The total differs from the exact sum by at most half a unit.
             let total = u128::from(value.total()) * FEMTOS_PER_NANO;
             prop_assert!(total.abs_diff(exact) * 2 <= FEMTOS_PER_NANO);
             prop_assert!(i64::try_from(value.total()).is_ok());
@@ -246,7 +246,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_decoder_lets_through_cannot_overflow(
+        fn values_accepted_by_the_decoder_do_not_overflow(
             rates in any_rates(),
             tokens in any_tokens(1_000_000_000_000_000),
         ) {

@@ -1,11 +1,11 @@
-//! Days, spans and hours in UTC, from what price lists write.
+//! Days, time spans and hours of price lists, in UTC.
 
 use crate::model::UnixNanos;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// From a moment to a moment; the end does not belong to it. An open side has no bound.
+/// A time span: the start is inclusive, the end exclusive. An open side is unbounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     pub from: Option<UnixNanos>,
@@ -31,7 +31,7 @@ pub fn start_of(text: &str) -> Option<UnixNanos> {
     day(text).or_else(|| moment(text))
 }
 
-/// A day belongs to the span as a whole; a moment ends it.
+/// A day is included as a whole; a time is the exclusive end.
 pub fn end_of(text: &str) -> Option<UnixNanos> {
     let next = |at: UnixNanos| UnixNanos::new(at.get() + SECONDS_PER_DAY * NANOS_PER_SECOND);
     day(text).map(next).or_else(|| moment(text))
@@ -51,17 +51,17 @@ fn nanos(at: jiff::Timestamp) -> Option<UnixNanos> {
     i64::try_from(at.as_nanosecond()).ok().map(UnixNanos::new)
 }
 
-/// Hours of the day in which another price applies.
+/// Hours of the day with another price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hours {
-    /// Minutes of the day, the end not included.
+    /// Minutes of the day; the end is exclusive.
     spans: Vec<(u16, u16)>,
     /// Monday to Friday only.
     weekdays: bool,
 }
 
 impl Hours {
-    /// `01:00-04:00` each; `None` when one is not that.
+    /// Each like `01:00-04:00`; `None` if one is malformed.
     pub(super) fn parse(spans: &[String], weekdays: bool) -> Option<Self> {
         let spans: Option<Vec<(u16, u16)>> = spans
             .iter()
@@ -77,7 +77,7 @@ impl Hours {
 
     pub(super) fn contain(&self, at: UnixNanos) -> bool {
         let seconds = at.get().div_euclid(NANOS_PER_SECOND);
-        // The epoch's day was a Thursday; Monday is 0.
+        // 1970-01-01 was a Thursday; Monday is 0.
         let weekday = (seconds.div_euclid(SECONDS_PER_DAY) + 3).rem_euclid(7);
         let minute = seconds.rem_euclid(SECONDS_PER_DAY) / 60;
         let within = |(from, to): &(u16, u16)| (i64::from(*from)..i64::from(*to)).contains(&minute);
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_whole_and_moments_exact() {
+    fn days_are_whole_and_times_exact() {
         let hour = |text: &str| start_of(text).unwrap().as_millis() / 3_600_000;
         assert_eq!(hour("1970-01-02"), 24);
         assert_eq!(end_of("1970-01-02").unwrap().as_millis(), 2 * 86_400_000);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_touch_without_overlap() {
+    fn adjacent_spans_do_not_overlap() {
         let span = |from: Option<&str>, until: Option<&str>| Span {
             from: from.and_then(start_of),
             until: until.and_then(end_of),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn peak_hours_know_the_day_of_the_week() {
+    fn peak_hours_respect_the_day_of_the_week() {
         let spans = ["01:00-04:00".to_owned(), "06:00-10:00".to_owned()];
         let weekdays = Hours::parse(&spans, true).unwrap();
         let daily = Hours::parse(&spans, false).unwrap();

@@ -1,4 +1,4 @@
-//! All price lists together, and which price a model has.
+//! Combines all price lists and finds the price of a model.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hasher as _;
@@ -11,16 +11,16 @@ use super::rate::CacheWrites;
 use super::schedule::start_of;
 use crate::model::UnixNanos;
 
-/// Steps from an alias to its model: through lists that make an alias of what was a model.
+/// Maximum number of alias steps to a model: a list may turn another list's model into an alias.
 const MAX_STEPS: usize = 4;
-/// The list that comes with this program, with a source for each price.
+/// The built-in list, with a source for each price.
 const BUILT_IN: &str = include_str!("../../../../prices/list.json");
 
-/// Whose list a price stands in. Later ones win.
+/// Origin of a price. Later variants override earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
     BuiltIn,
-    /// What `prices set` and `prices import` wrote.
+    /// Written by `prices set` and `prices import`.
     Commands,
     /// The file of `cost.price_file`.
     User,
@@ -36,7 +36,7 @@ impl Layer {
     }
 }
 
-/// A price that cannot be used, and why.
+/// An unusable price and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{model}: {text}")]
 pub struct PriceProblem {
@@ -44,16 +44,16 @@ pub struct PriceProblem {
     pub text: String,
 }
 
-/// Names one state of the prices.
+/// Identifies one state of the price lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceVersion {
     /// Day and hash: `2026-11-22-1a2b3c4d`.
     pub name: String,
-    /// The lists it consists of: `built-in+set+file`.
+    /// The lists used: `built-in+set+file`.
     pub source: String,
 }
 
-/// The price of a model and where it stands.
+/// The price of a model and its layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub listed: Listed,
@@ -61,7 +61,7 @@ pub struct Entry {
     pub prices: Prices,
 }
 
-/// How a model came to its price.
+/// How a model was matched to its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     Exact,
@@ -69,12 +69,12 @@ pub enum Match {
     Pattern,
 }
 
-/// Every price in force.
+/// All prices in force.
 #[derive(Clone, Debug)]
 pub struct PriceTable {
     entries: Vec<Entry>,
     by_model: HashMap<Box<str>, usize>,
-    /// Other names, to the names of models.
+    /// From alias to model.
     aliases: HashMap<Box<str>, Box<str>>,
     patterns: Vec<(Box<str>, usize)>,
     unpriced: HashMap<Box<str>, String>,
@@ -83,13 +83,13 @@ pub struct PriceTable {
     writes: CacheWrites,
 }
 
-/// The list that this program brings along.
+/// The list built into this program.
 pub fn built_in() -> Result<PriceFile, String> {
     PriceFile::parse("list.json", BUILT_IN)
 }
 
 impl PriceTable {
-    /// Puts lists together, in the order of [`Layer`]. All problems are told at once.
+    /// Combines the lists in the order of [`Layer`]. Reports all problems at once.
     pub fn new(
         files: &[(Layer, PriceFile)],
         writes: CacheWrites,
@@ -182,7 +182,7 @@ impl PriceTable {
         }
     }
 
-    /// Takes the name away from a model of an earlier list; one of the same list keeps it.
+    /// Removes the name from a model of an earlier list; a model of the same list keeps it.
     fn insert_alias(&mut self, layer: Layer, alias: &str, model: &str) {
         let (alias, model) = (key(alias), key(model));
         let taken = self.by_model.get(&alias).and_then(|at| self.entry(*at));
@@ -192,8 +192,8 @@ impl PriceTable {
         self.aliases.insert(alias, model);
     }
 
-    /// The price of a model: by its id, by an alias, or by a pattern that the user wrote. Never
-    /// by a likeness of names, which is how gpt-5.4-pro would cost a twelfth of its price.
+    /// Finds the price of a model by its id, by an alias, or by a pattern in the user's list. Never
+    /// by similarity of names, which would give gpt-5.4-pro a twelfth of its price.
     pub fn find(&self, model: &str) -> Option<(&Entry, Match)> {
         let (at, how) = self.place(model)?;
         Some((self.entries.get(at)?, how))
@@ -230,12 +230,12 @@ impl PriceTable {
         None
     }
 
-    /// Why a model is known to have no price per token.
+    /// Reason why a model has no price per token, if known.
     pub fn why_unpriced(&self, model: &str) -> Option<&str> {
         self.unpriced.get(&*key(model)).map(String::as_str)
     }
 
-    /// The entries in force, by model.
+    /// The entries in force, sorted by model.
     pub fn entries(&self) -> Vec<&Entry> {
         let mut names: Vec<(&Box<str>, &usize)> = self.by_model.iter().collect();
         names.sort_unstable();
@@ -245,7 +245,7 @@ impl PriceTable {
             .collect()
     }
 
-    /// All prices in force as one list.
+    /// Merges all prices in force into one list.
     pub fn export(&self) -> PriceFile {
         let entries = self.entries();
         let listed = |name: &str| {
@@ -281,7 +281,7 @@ impl PriceTable {
         &self.version
     }
 
-    /// When the lists were last known to be right.
+    /// When the lists were last verified.
     pub fn as_of(&self) -> Option<UnixNanos> {
         self.day.as_deref().and_then(start_of)
     }
@@ -298,7 +298,7 @@ fn key(name: &str) -> Box<str> {
 fn version(files: &[(Layer, PriceFile)], writes: CacheWrites) -> PriceVersion {
     let mut hasher = SipHasher13::new();
     for (layer, file) in files {
-        // A list is plain data, which always becomes JSON.
+        // A list is plain data, so serialization cannot fail.
         let text = serde_json::to_string(file).unwrap_or_default();
         hasher.write(text.as_bytes());
         hasher.write_u8(*layer as u8);
@@ -312,13 +312,13 @@ fn version(files: &[(Layer, PriceFile)], writes: CacheWrites) -> PriceVersion {
     }
 }
 
-/// The day of the list that was looked at last.
+/// The latest `as_of` day of the lists.
 fn newest(files: &[(Layer, PriceFile)]) -> Option<&str> {
     let days = files.iter().filter_map(|(_, file)| file.as_of.as_deref());
     days.filter(|day| start_of(day).is_some()).max()
 }
 
-/// Whether `name` fits a pattern in which `*` stands for any text.
+/// Whether `name` matches a pattern in which `*` stands for any text.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -9,18 +9,18 @@ pub struct AccountRef {
     pub provider: String,
     pub auth_type: AuthType,
     pub auth_index: String,
-    /// Where a configured key is sent to; tells which vendor an `openai-compatibility` entry is.
+    /// Base URL of a configured key; identifies the vendor of an `openai-compatibility` entry.
     pub base_url: Option<String>,
-    /// Chooses the workspace where somebody has several.
+    /// Selects the workspace if the login has several.
     pub chatgpt_account_id: Option<Hidden>,
     /// Google's project of the account.
     pub project_id: Option<Hidden>,
     /// Profile of a Kiro login.
     pub profile_arn: Option<Hidden>,
-    /// As the list says it; the provider's own word comes first.
+    /// The plan in CPA's list; a plan reported by the provider takes precedence.
     pub plan: Option<Name>,
     pub subscription_end: Option<UnixNanos>,
-    /// A plugin of CPA can read this account's quota.
+    /// Whether a plugin of CPA can read this account's quota.
     pub has_plugin: bool,
 }
 
@@ -44,7 +44,7 @@ impl AccountRef {
         self.auth_type == AuthType::Oauth && self.provider.eq_ignore_ascii_case(provider)
     }
 
-    /// Whether the account's key goes to a host of this domain.
+    /// Whether the account's key is sent to a host of this domain.
     pub(super) fn is_at(&self, domain: &str) -> bool {
         let host = self.base_url.as_deref().and_then(host_of);
         host.is_some_and(|host| {
@@ -63,12 +63,12 @@ fn host_of(url: &str) -> Option<&str> {
     host.split(':').next()
 }
 
-/// An id that goes out in a request and nowhere else: not to logs, labels or errors.
+/// An id that is only sent in requests, and never appears in logs, labels or errors.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
 
 impl Hidden {
-    /// `None` of an empty text.
+    /// `None` for an empty text.
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
         (!text.trim().is_empty()).then_some(Self(text))

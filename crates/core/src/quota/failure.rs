@@ -1,48 +1,48 @@
 use std::time::Duration;
 
-/// Why asking brought nothing. What to do about it is for whoever asks to decide.
+/// Reason why a poll failed. The caller decides how to react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The token is expired or revoked; CPA may refresh it.
-    #[error("the provider does not accept the token")]
+    #[error("the provider rejected the token")]
     Unauthorized,
     /// Payment is due, or the workspace is deactivated.
-    #[error("the provider wants to be paid")]
+    #[error("the provider requires payment")]
     Payment,
-    /// Scope, region or feature; requests may work all the same.
-    #[error("the provider does not show this account's quota")]
+    /// Missing scope, region or feature; proxied requests may still work.
+    #[error("the provider denies access to this account's quota")]
     Forbidden,
-    /// The address is gone, or this account has no such thing.
-    #[error("the provider knows no such quota")]
+    /// The endpoint is gone, or this account has no such quota.
+    #[error("the provider has no such quota")]
     Unsupported,
-    /// The question itself came too often; says nothing about the account's quota.
-    #[error("the provider was asked too often")]
+    /// Too many polls; says nothing about the account's quota.
+    #[error("the provider limits the rate of polls")]
     Throttled { retry_after: Option<Duration> },
-    /// The provider or the way there is out of order.
-    #[error("the provider could not answer")]
+    /// The provider or the connection to it fails temporarily.
+    #[error("the provider is unavailable")]
     Transient { retry_after: Option<Duration> },
-    /// Another status than the known ones.
-    #[error("the provider answered with status {0}")]
+    /// An unexpected status.
+    #[error("the provider returned status {0}")]
     Rejected(u16),
-    #[error("the answer could not be read")]
+    #[error("the response is invalid")]
     Parse(#[from] ParseError),
-    /// A success by its status, a failure by its text.
-    #[error("the answer reports failure {0}")]
+    /// Success by its status, failure by its body.
+    #[error("the response reports error {0}")]
     InBody(i64),
-    /// The account lacks something that the question needs.
-    #[error("the account's {0} is not known")]
+    /// The account lacks a field that the request needs.
+    #[error("the account's {0} is unknown")]
     Incomplete(&'static str),
 }
 
-/// What is wrong with an answer.
+/// What is wrong with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    #[error("longer than any quota page")]
+    #[error("too long for a quota response")]
     Size,
     #[error("not JSON")]
     Json,
-    /// JSON in which nothing known was found.
-    #[error("nothing known in it")]
+    /// JSON without any known field.
+    #[error("no known field")]
     Shape,
 }
 
@@ -77,7 +77,7 @@ impl Failure {
         }
     }
 
-    /// How long the provider wants to be left alone.
+    /// Delay that the provider requests.
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } | Self::Transient { retry_after } => retry_after,
@@ -96,8 +96,8 @@ impl Failure {
         Self::Transient { retry_after: None }
     }
 
-    /// What a status says; `None` = success.
-    pub(super) fn of_status(status: u16, retry_after: Option<Duration>) -> Option<Self> {
+    /// Classifies a status; `None` = success.
+    pub(super) fn from_status(status: u16, retry_after: Option<Duration>) -> Option<Self> {
         Some(match status {
             200..=299 => return None,
             401 => Self::Unauthorized,
@@ -110,8 +110,8 @@ impl Failure {
         })
     }
 
-    /// Of two failures the one that tells more about the account.
-    pub(super) fn or_telling(self, later: Self) -> Self {
+    /// Of two failures, the one that is more specific about the account.
+    pub(super) fn or_more_specific(self, later: Self) -> Self {
         if later.weight() > self.weight() {
             later
         } else {
@@ -119,9 +119,9 @@ impl Failure {
         }
     }
 
-    /// The same, where there may be none before.
-    pub(super) fn telling(before: Option<Self>, later: Self) -> Self {
-        before.map_or(later, |before| before.or_telling(later))
+    /// Like [`Self::or_more_specific`], without a first failure if there is none.
+    pub(super) fn more_specific(before: Option<Self>, later: Self) -> Self {
+        before.map_or(later, |before| before.or_more_specific(later))
     }
 
     const fn weight(self) -> u8 {

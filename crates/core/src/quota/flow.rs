@@ -8,32 +8,32 @@ use super::json::Node;
 use super::{Failure, ParseError, Request};
 use crate::model::UnixNanos;
 
-/// Longest answer that is read; real ones have a few kilobytes.
+/// Maximum size of a parsed response; real responses have a few kilobytes.
 const MAX_BODY: usize = 2 * 1024 * 1024;
-/// No provider can send us away for longer.
+/// Upper bound of a provider's `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// What the provider itself answered, already taken out of CPA's envelope.
+/// The provider's response, without CPA's envelope.
 #[derive(Clone)]
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// When it arrived; relative times count from here.
+    /// Time of arrival; relative times count from here.
     pub at: UnixNanos,
 }
 
-/// Nothing of the content: it holds names and addresses.
+/// Omits the content, which contains names and addresses.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answer {} ({} bytes)", self.status, self.body.len())
     }
 }
 
-/// One call and what came of it; a call that did not get through brings its failure.
+/// Result of one request; a request without a response has a failure.
 pub type Attempt = Result<Answer, Failure>;
 
-/// Why a conversation stops.
+/// Reason why a conversation is suspended.
 #[derive(Debug)]
 pub enum Pause {
     Call(Request),
@@ -52,7 +52,7 @@ impl From<ParseError> for Pause {
     }
 }
 
-/// The answers so far, handed out in order.
+/// The responses so far, in order.
 #[derive(Debug)]
 pub struct Flow<'a> {
     attempts: std::slice::Iter<'a, Attempt>,
@@ -65,7 +65,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Outer error: ask this first. Inner error: it was asked, in vain.
+    /// Outer error: this request must be sent first. Inner error: the request failed.
     pub(super) fn call(&mut self, request: Request) -> Result<Result<Page, Failure>, Pause> {
         match self.attempts.next() {
             None => Err(Pause::Call(request)),
@@ -73,8 +73,8 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Asks in turn until an answer can be read, or a failure is one that the others would repeat.
-    /// Of several failures it gives the most telling; none where there was nothing to ask.
+    /// Sends requests in turn until a response can be parsed or the other requests would fail
+    /// likewise. Returns the most specific failure; `None` if there was no request.
     pub(super) fn first<T>(
         &mut self,
         requests: impl IntoIterator<Item = Request>,
@@ -86,14 +86,14 @@ impl<'a> Flow<'a> {
             match self.call(request)?.and_then(|page| read(&page)) {
                 Ok(found) => return Ok(Ok(found)),
                 Err(error) if is_final(error) => return Ok(Err(Some(error))),
-                Err(error) => failure = Some(Failure::telling(failure, error)),
+                Err(error) => failure = Some(Failure::more_specific(failure, error)),
             }
         }
         Ok(Err(failure))
     }
 }
 
-/// A successful answer.
+/// A successful response.
 #[derive(Debug)]
 pub(super) struct Page {
     json: Value,
@@ -102,13 +102,13 @@ pub(super) struct Page {
 
 impl Page {
     fn read(answer: &Answer) -> Result<Self, Failure> {
-        if let Some(failure) = Failure::of_status(answer.status, retry_after(answer)) {
+        if let Some(failure) = Failure::from_status(answer.status, retry_after(answer)) {
             return Err(failure);
         }
         if answer.body.len() > MAX_BODY {
             return Err(ParseError::Size.into());
         }
-        // Nesting is bounded by the parser itself.
+        // The parser limits the nesting.
         match serde_json::from_slice::<Value>(&answer.body) {
             Ok(json) if json.is_object() => Ok(Self {
                 json,
@@ -124,7 +124,7 @@ impl Page {
     }
 }
 
-/// Seconds or a date. 0 is no advice: Claude sends it with refusals that last.
+/// Seconds or a date. 0 is ignored: Claude sends it with lasting refusals.
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let mut headers = answer.headers.iter();
     let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;

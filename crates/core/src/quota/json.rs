@@ -1,16 +1,16 @@
-//! Looking into answers of which nothing can be relied on: what is missing or of another kind
-//! than expected is simply not there.
+//! Lenient access to JSON of unknown structure: a missing value or one of another type than
+//! expected is absent.
 
 use serde_json::Value;
 
 use crate::model::{Name, UnixNanos, Window, WindowRole, figure, is_plausible_time};
 
-/// A bare number below this is seconds since 1970, above it milliseconds.
+/// A bare number below this is in seconds since 1970, above it in milliseconds.
 const SECONDS_END: f64 = 1e12;
-/// Most entries looked at in one list.
+/// Maximum number of entries read from one list.
 const MAX_ITEMS: usize = 500;
 
-/// A place in an answer, which may be empty.
+/// A position in a response, possibly empty.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     value: Option<&'a Value>,
@@ -36,7 +36,7 @@ impl<'a> Node<'a> {
         self.with(self.value.and_then(|value| value.get(key)))
     }
 
-    /// The first of these keys that holds something.
+    /// The first of these keys with a value.
     pub(super) fn any(self, keys: &[&str]) -> Self {
         let found = keys.iter().map(|key| self.get(key));
         found
@@ -50,12 +50,12 @@ impl<'a> Node<'a> {
         self.with(self.value.and_then(|value| value.pointer(pointer)))
     }
 
-    /// Whether the key is there, be it with `null`.
+    /// Whether the key exists, even with `null`.
     pub(super) fn has_key(self, key: &str) -> bool {
         self.value.is_some_and(|value| value.get(key).is_some())
     }
 
-    /// Whether there is something other than `null`.
+    /// Whether there is a value other than `null`.
     pub(super) fn exists(self) -> bool {
         self.value.is_some_and(|value| !value.is_null())
     }
@@ -137,7 +137,7 @@ impl<'a> Node<'a> {
     /// ISO 8601 with or without time of day, or seconds or milliseconds since 1970.
     pub(super) fn time(self) -> Option<UnixNanos> {
         match self.number() {
-            Some(bare) => of_bare(bare),
+            Some(bare) => from_bare_number(bare),
             None => iso(self.text()?),
         }
     }
@@ -147,13 +147,13 @@ impl<'a> Node<'a> {
         at_seconds(self.number()? / 1000.0)
     }
 
-    /// A time from now on.
+    /// A time relative to now.
     pub(super) fn in_seconds(self) -> Option<UnixNanos> {
         after(self.at, self.number()?)
     }
 
-    /// When something ends: at the time under one of the first keys, else after the seconds under
-    /// one of the others.
+    /// An end time: the time under one of the first keys, else the seconds from now under one of
+    /// the others.
     pub(super) fn end(self, at: &[&str], within: &[&str]) -> Option<UnixNanos> {
         let within = || self.any(within).in_seconds();
         self.any(at).time().or_else(within)
@@ -183,15 +183,15 @@ pub(super) fn signed(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// A time in a header, as [`Node::time`].
+/// A time in a header, in the formats of [`Node::time`].
 pub(super) fn time(text: &str) -> Option<UnixNanos> {
     match number(text) {
-        Some(bare) => of_bare(bare),
+        Some(bare) => from_bare_number(bare),
         None => iso(text),
     }
 }
 
-fn of_bare(number: f64) -> Option<UnixNanos> {
+fn from_bare_number(number: f64) -> Option<UnixNanos> {
     if number < SECONDS_END {
         at_seconds(number)
     } else {
@@ -199,8 +199,8 @@ fn of_bare(number: f64) -> Option<UnixNanos> {
     }
 }
 
-/// Nanoseconds are exact beyond need: times are whole seconds or milliseconds. 0 is no time but the
-/// lack of one.
+/// Double precision suffices: times are whole seconds or milliseconds. 0 means that there is no
+/// time.
 pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
     let in_range = seconds > 0.0 && seconds <= 9e9;
     let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
@@ -211,7 +211,7 @@ pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
         .filter(|at| is_plausible_time(*at))
 }
 
-/// `seconds` after `at`, up to ten years.
+/// `seconds` after `at`, at most ten years.
 pub(super) fn after(at: UnixNanos, seconds: f64) -> Option<UnixNanos> {
     let in_range = (0.0..=315_360_000.0).contains(&seconds);
     in_range.then(|| at.saturating_add(std::time::Duration::from_secs_f64(seconds)))

@@ -1,5 +1,5 @@
-//! What arrives without asking: quota headers in records of requests and in CPA's list of
-//! credentials, and refusals that say until when.
+//! Parses quota data that arrives without a poll: quota headers in usage records and in CPA's list
+//! of credentials, and refusals with a reset time.
 
 mod anthropic;
 mod codex;
@@ -8,8 +8,8 @@ use crate::model::{
     AuthType, Event, Exhaustion, Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window,
 };
 
-/// The rows in a set of headers. Names may be in any case: records have them lowered, CPA's
-/// `quota.signals` canonical.
+/// Parses the readings in a set of headers. Names are case-insensitive: records have lower case,
+/// CPA's `quota.signals` canonical form.
 pub fn headers<'a>(
     provider: &str,
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -26,13 +26,13 @@ fn read(provider: &str, headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer
     }
 }
 
-/// What a request's record tells about its account.
+/// Quota data in a usage record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     pub at: UnixNanos,
     pub headers: QuotaAnswer,
-    /// The limit that is used up, when the upstream refused for it. Which of its windows is only
-    /// known where the headers show one that resets at the same time; else it is `unknown`.
+    /// The used-up limit, if the upstream refused because of it. Its window is known only if the
+    /// headers contain one with the same reset time; else it is `unknown`.
     pub refusal: Option<Reading>,
 }
 
@@ -48,9 +48,9 @@ pub struct QuotaSign {
 
 /// Reads a request's record.
 ///
-/// CPA keeps the headers per client request, not per attempt: an attempt that got no answer
-/// carries those of the attempt before, of another account. So they count on success, and with
-/// the one failure that is the upstream's own word on quotas.
+/// CPA stores the headers per client request, not per attempt: an attempt without a response has
+/// those of the previous attempt, from another account. So headers are used on success, and on a
+/// refusal by the upstream because of a quota.
 pub fn event(event: &Event<'_>) -> Option<Observed> {
     if event.auth_type != AuthType::Oauth || event.auth_index.is_empty() {
         return None;
@@ -70,21 +70,21 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
         let row = refusal(&event.provider, &event.model, &found, exhaustion)?;
         Some(row.resolve_window(&headers.readings))
     });
-    let says_something = headers != QuotaAnswer::default() || refusal.is_some();
-    says_something.then_some(Observed {
+    let is_informative = headers != QuotaAnswer::default() || refusal.is_some();
+    is_informative.then_some(Observed {
         at,
         headers,
         refusal,
     })
 }
 
-/// When the headers of a request came: with the first byte of the answer.
+/// Arrival time of a request's headers: with the first byte of the response.
 pub fn seen_at(event: &Event<'_>) -> UnixNanos {
     let wait = std::time::Duration::from_millis(event.ttft_ms);
     event.timestamp.saturating_add(wait)
 }
 
-/// What a refusal says by itself; the headers beside it name Codex's active limit.
+/// Parses the refusal itself; the headers name Codex's active limit.
 fn refusal(
     provider: &str,
     model: &str,
@@ -93,7 +93,7 @@ fn refusal(
 ) -> Option<Reading> {
     let (limit, scope) = match provider {
         "codex" => codex::active_limit(headers),
-        // Google's pools are by model.
+        // Google's pools are per model.
         _ => (Limit::new(model)?, Scope::Model),
     };
     let row = Reading::new(limit, Window::UNKNOWN, scope)
@@ -102,7 +102,7 @@ fn refusal(
     Some(row)
 }
 
-/// Headers by lower-cased name; of two with one name the first that says something.
+/// Headers by name in lower case; of duplicates, the first non-empty one.
 struct Found<'a>(std::collections::BTreeMap<String, &'a str>);
 
 impl<'a> Found<'a> {

@@ -12,51 +12,51 @@ const MAX_ROWS: usize = 200;
 /// Whose token a provider is asked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// CPA holds it and puts it in.
+    /// CPA holds the token and inserts it.
     Cpa,
-    /// CPA does not know this provider; the token comes from a file of our own.
+    /// CPA does not support this provider; the token comes from a configured file.
     OwnToken,
-    /// A plugin of CPA asks, and CPA passes on what it read.
+    /// A plugin of CPA reads the quota, and CPA forwards it.
     Plugin,
 }
 
-/// What is to be found out.
+/// Input of a poll.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     pub account: &'a AccountRef,
-    /// Also what changes seldom and costs a call of its own, like the plan.
+    /// Whether to request data that seldom changes and needs a separate request, such as the plan.
     pub with_plan: bool,
 }
 
-/// What to do next.
+/// The next step of a poll.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Send this and come back with one more attempt.
+    /// Send this request and continue with one more attempt.
     Call(Request),
     Done(Result<QuotaAnswer, Failure>),
 }
 
-/// How one provider is asked, and what its answers mean.
+/// The requests to a provider and the parsing of its responses.
 pub trait Provider: fmt::Debug + Send + Sync {
     fn id(&self) -> &str;
 
-    /// Whether this account's quota can be read here.
+    /// Whether this provider can read the account's quota.
     fn serves(&self, account: &AccountRef) -> bool;
 
     fn auth(&self) -> Auth {
         Auth::Cpa
     }
 
-    /// Asking one account more often than this does harm.
+    /// Minimum interval between polls of one account; more frequent ones do harm.
     fn min_interval(&self) -> Duration {
         Duration::from_mins(1)
     }
 
-    /// Tells the whole conversation from its beginning. [`Flow::call`] leaves it at the first
-    /// question that has no answer yet; with one answer more it is told again.
+    /// Runs the conversation from the start. [`Flow::call`] suspends it at the first request
+    /// without a response; after each response, it runs again.
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause>;
 
-    /// What comes after these attempts, given in the order of the calls.
+    /// The next step after these attempts, which are in the order of the requests.
     fn next(&self, ask: &Ask<'_>, so_far: &[Attempt]) -> Step {
         match self.run(ask, &mut Flow::new(so_far)) {
             Err(Pause::Call(request)) => Step::Call(request),
@@ -66,15 +66,18 @@ pub trait Provider: fmt::Debug + Send + Sync {
     }
 }
 
-/// An answer in which something is known.
-pub(super) fn told(readings: Vec<Reading>, facts: AccountFacts) -> Result<QuotaAnswer, ParseError> {
+/// A response with at least one known value.
+pub(super) fn parsed(
+    readings: Vec<Reading>,
+    facts: AccountFacts,
+) -> Result<QuotaAnswer, ParseError> {
     if readings.is_empty() && facts == AccountFacts::default() {
         return Err(ParseError::Shape);
     }
     Ok(QuotaAnswer { readings, facts })
 }
 
-/// One row per limit: the one of which most is used.
+/// Keeps one reading per limit: the one with the highest usage.
 pub(super) fn fullest(rows: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
     let mut kept: Vec<Reading> = Vec::new();
     for row in rows {
@@ -87,11 +90,11 @@ pub(super) fn fullest(rows: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
     kept
 }
 
-/// One row per limit and window, the first one said; silent rows are left out.
+/// Keeps the first reading per limit and window; drops readings without information.
 fn finished(mut answer: QuotaAnswer, account: &AccountRef) -> QuotaAnswer {
     let mut seen = HashSet::new();
     answer.readings.retain(|row| {
-        row.says_something() && seen.insert((row.limit().clone(), row.window().label()))
+        row.is_informative() && seen.insert((row.limit().clone(), row.window().label()))
     });
     answer.readings.truncate(MAX_ROWS);
     let facts = &mut answer.facts;

@@ -1,4 +1,4 @@
-//! The providers that can be asked, one file each.
+//! The supported providers, one file each.
 
 mod antigravity;
 mod claude;
@@ -43,7 +43,7 @@ static BUILT_IN: [&dyn Provider; 11] = [
     &MiniMax,
     &Copilot,
     &Kiro,
-    // Where nobody knows more.
+    // Last: used where no other provider serves the account.
     &Plugin,
 ];
 
@@ -52,7 +52,7 @@ pub fn built_in() -> &'static [&'static dyn Provider] {
     &BUILT_IN
 }
 
-/// Who can be asked about this account.
+/// The provider that serves this account.
 pub fn find(account: &AccountRef) -> Option<&'static dyn Provider> {
     BUILT_IN
         .into_iter()

@@ -16,7 +16,7 @@ fn window(start: &str, end: &str) -> Window {
 }
 
 #[test]
-fn a_day_starts_at_its_wall_clock_time() {
+fn day_starts_at_its_local_time() {
     let glm = calendar(Every::Day, "10:00", "Asia/Shanghai");
     // 10:00 in Shanghai is 02:00 UTC.
     let expected = window("2026-02-04T02:00:00Z", "2026-02-05T02:00:00Z");
@@ -28,7 +28,7 @@ fn a_day_starts_at_its_wall_clock_time() {
 }
 
 #[test]
-fn a_day_with_a_change_of_clocks_is_shorter_or_longer() {
+fn day_with_a_clock_change_is_shorter_or_longer() {
     let midnight = calendar(Every::Day, "00:00", "Europe/Berlin");
     let length = |moment: &str| {
         let day = midnight.window(at(moment));
@@ -40,8 +40,8 @@ fn a_day_with_a_change_of_clocks_is_shorter_or_longer() {
 }
 
 #[test]
-fn a_time_that_is_skipped_is_the_moment_after_the_gap() {
-    // Berlin goes from 02:00 to 03:00 at 01:00 UTC.
+fn skipped_local_time_becomes_the_moment_after_the_gap() {
+    // Berlin skips from 02:00 to 03:00 at 01:00 UTC.
     let daily = calendar(Every::Day, "02:30", "Europe/Berlin");
     let expected = window("2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z");
     assert_eq!(daily.window(at("2026-03-29T01:00:00Z")), expected);
@@ -50,7 +50,7 @@ fn a_time_that_is_skipped_is_the_moment_after_the_gap() {
         daily.window(at("2026-03-29T00:59:59Z")),
         window("2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z")
     );
-    // Beirut has no midnight that night.
+    // Beirut has no midnight on that date.
     let midnight = calendar(Every::Day, "00:00", "Asia/Beirut");
     assert_eq!(
         midnight.window(at("2026-03-29T06:00:00Z")).start,
@@ -59,8 +59,8 @@ fn a_time_that_is_skipped_is_the_moment_after_the_gap() {
 }
 
 #[test]
-fn of_a_time_that_comes_twice_the_first_counts() {
-    // New York goes back from 02:00 to 01:00 at 06:00 UTC.
+fn repeated_local_time_means_the_first() {
+    // New York falls back from 02:00 to 01:00 at 06:00 UTC.
     let daily = calendar(Every::Day, "01:30", "America/New_York");
     let expected = window("2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z");
     assert_eq!(daily.window(at("2026-11-01T05:30:00Z")), expected);
@@ -68,8 +68,8 @@ fn of_a_time_that_comes_twice_the_first_counts() {
 }
 
 #[test]
-fn a_day_that_a_zone_skips_has_no_window() {
-    // Samoa went over the date line: there was no 30 December 2011.
+fn day_skipped_by_a_zone_has_no_window() {
+    // Samoa crossed the date line: 30 December 2011 did not exist.
     let daily = calendar(Every::Day, "00:00", "Pacific/Apia");
     let before = daily.window(at("2011-12-30T09:00:00Z"));
     assert_eq!(before.end, at("2011-12-30T10:00:00Z"));
@@ -79,7 +79,7 @@ fn a_day_that_a_zone_skips_has_no_window() {
 }
 
 #[test]
-fn months_keep_to_the_day_they_were_given() {
+fn month_starts_on_the_configured_day() {
     let last = calendar(Every::Month(31), "00:00", "UTC");
     let starts = [
         "2026-01-31T00:00:00Z",
@@ -102,7 +102,7 @@ fn months_keep_to_the_day_they_were_given() {
 }
 
 #[test]
-fn weeks_start_on_their_day() {
+fn week_starts_on_the_configured_day() {
     let monday = calendar(Every::Week(Weekday::Monday), "00:00", "UTC");
     let expected = window("2026-02-02T00:00:00Z", "2026-02-09T00:00:00Z");
     for moment in ["2026-02-02T00:00:00Z", "2026-02-08T23:59:59Z"] {
@@ -115,7 +115,7 @@ fn weeks_start_on_their_day() {
     );
 }
 
-/// Time zones with half hours, changes at midnight and a change of half an hour.
+/// Time zones with half-hour offsets, changes at midnight and a change of half an hour.
 const ZONES: [&str; 5] = [
     "Europe/Berlin",
     "America/New_York",
@@ -125,7 +125,7 @@ const ZONES: [&str; 5] = [
 ];
 
 #[test]
-fn windows_tile_ten_years_without_gap_or_overlap() {
+fn windows_cover_ten_years_without_gap_or_overlap() {
     for name in ZONES {
         for every in [
             Every::Day,
@@ -152,7 +152,7 @@ fn windows_tile_ten_years_without_gap_or_overlap() {
 
 proptest! {
     #[test]
-    fn every_moment_is_in_its_window_which_starts_at_the_right_time(
+    fn every_moment_is_in_its_window(
         seconds in 1_577_836_800_i64..1_893_456_000,
         name in proptest::sample::select(&ZONES),
         hour in 0_i8..24,
@@ -167,7 +167,8 @@ proptest! {
         let start = jiff::Timestamp::from_nanosecond(i128::from(day.start.get())).unwrap();
         let local = zone(name).to_datetime(start);
         let wanted = jiff::civil::time(hour, minute, 0, 0);
-        // Only where the clocks skip it is the time another one, and then a later one.
+        // The start differs from the configured time only where the clocks skip it, and is then
+        // later.
         let wish = zone(name).to_ambiguous_timestamp(local.date().to_datetime(wanted));
         let is_skipped = matches!(wish.offset(), AmbiguousOffset::Gap { .. });
         let order = local.time().cmp(&wanted);

@@ -25,7 +25,7 @@ pub(super) fn calendar(every: Every, clock: &str, zone_name: &str) -> Calendar {
     Calendar::new(every, clock, zone(zone_name))
 }
 
-/// A successful request with so many tokens.
+/// A successful request with this many tokens.
 pub(super) fn request(at: UnixNanos, tokens: u64) -> Entry {
     Entry {
         at: at.get(),
@@ -91,7 +91,7 @@ pub(super) fn usage(rules: Rules, now: UnixNanos) -> UsageCounters {
     usage
 }
 
-/// Provider, account, client and model by their numbers.
+/// A route from the ids of provider, account, client and model.
 pub(super) fn route(parts: [u32; 4]) -> Route {
     let [provider, account, client, model] = parts.map(DimId);
     Route {
@@ -107,7 +107,7 @@ pub(super) fn glm() -> Route {
     route([1, 1, 1, 1])
 }
 
-/// What the first rule of quotas counts now, for the first account.
+/// The usage of the first quota rule for the first account.
 pub(super) fn used(usage: &mut UsageCounters, now: UnixNanos) -> u64 {
     usage.quotas(now).next().map_or(0, |state| state.count.used)
 }

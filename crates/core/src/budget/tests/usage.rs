@@ -27,17 +27,17 @@ fn rule(name: &str, selector: Selector, split: Split) -> QuotaRule {
     }
 }
 
-/// Rule and account by what was used.
+/// Usage by rule and account.
 fn state(usage: &mut UsageCounters, now: UnixNanos) -> BTreeMap<(String, Option<u32>), u64> {
     let states = usage.quotas(now).map(|state| {
-        let whose = state.whose.map(|account| account.id.0);
-        ((state.rule.name.to_string(), whose), state.count.used)
+        let account = state.account.map(|account| account.id.0);
+        ((state.rule.name.to_string(), account), state.count.used)
     });
     states.collect()
 }
 
 #[test]
-fn selectors_choose_by_every_name_of_a_thing() {
+fn selectors_match_every_name() {
     let by = |provider: &[&str], account: &[&str], client: &[&str], model: &[&str]| Selector {
         providers: Globs::new(provider),
         accounts: Globs::new(account),
@@ -74,13 +74,13 @@ fn selectors_choose_by_every_name_of_a_thing() {
         ("nobody", None, 1000),
     ]
     .into_iter()
-    .map(|(name, whose, used)| ((name.to_owned(), whose), used))
+    .map(|(name, account, used)| ((name.to_owned(), account), used))
     .collect();
     assert_eq!(state(&mut usage, now()), expected);
 }
 
 #[test]
-fn days_are_summed_by_provider_account_client_and_in_all() {
+fn days_are_summed_by_provider_account_client_and_total() {
     let mut usage = usage(Rules::default(), now());
     usage.record(&route([1, 1, 1, 1]), &paid(now(), 1));
     usage.record(&route([2, 2, 1, 2]), &paid(now(), 10));
@@ -96,7 +96,7 @@ fn days_are_summed_by_provider_account_client_and_in_all() {
 }
 
 #[test]
-fn midnight_turns_today_into_history() {
+fn midnight_moves_today_into_history() {
     let mut usage = usage(Rules::default(), now());
     usage.record(&glm(), &paid(now(), 7));
     let tomorrow = UnixNanos::new(now().get() + DAY);
@@ -109,13 +109,13 @@ fn midnight_turns_today_into_history() {
 }
 
 #[test]
-fn what_an_event_can_change_begins_at_the_longest_window() {
+fn backfill_starts_at_the_longest_window() {
     let from = |quotas: Vec<QuotaRule>| {
         let rules = Rules {
             quotas,
             ..Rules::default()
         };
-        usage(rules, now()).wanted_from(now())
+        usage(rules, now()).backfill_start(now())
     };
     assert_eq!(from(Vec::new()), at("2026-11-01T00:00:00Z"));
     let month = Period::Calendar(calendar(Every::Month(25), "00:00", "UTC"));
@@ -123,12 +123,12 @@ fn what_an_event_can_change_begins_at_the_longest_window() {
     assert_eq!(from(vec![month]), at("2026-10-25T00:00:00Z"));
     let hours = Period::rolling(Duration::from_hours(24 * 40)).unwrap();
     let hours = quota("use", Measure::Use, hours, None);
-    // A request may have begun six hours before the window.
+    // A request may have started six hours before the window.
     assert_eq!(from(vec![hours]), at("2026-10-15T06:00:00Z"));
 }
 
 #[test]
-fn combos_are_named_by_model_or_by_what_clients_ask_for() {
+fn combos_match_upstream_and_requested_models() {
     let combo = |name: &str, models: &[&str], aliases: &[&str]| ComboRule {
         name: name.to_owned(),
         models: Globs::new(models),
@@ -151,7 +151,7 @@ fn combos_are_named_by_model_or_by_what_clients_ask_for() {
             alias: DimId(alias),
             ..Route::default()
         };
-        combos.of(&rules, &route).to_vec()
+        combos.resolve(&rules, &route).to_vec()
     };
     assert_eq!(of(1, 0), [0]);
     assert_eq!(of(1, 1), [0, 1]);
@@ -190,13 +190,17 @@ fn many_rules() -> Rules {
     }
 }
 
-/// All figures, as text.
+/// The whole state as text.
 fn figures(usage: &mut UsageCounters, now: UnixNanos) -> Vec<String> {
     let mut all: Vec<String> = usage
         .quotas(now)
         .map(|state| {
             let rule = (&state.rule.measure, &state.rule.period);
-            format!("{rule:?} {:?} {:?}", state.whose.map(|w| w.id), state.count)
+            format!(
+                "{rule:?} {:?} {:?}",
+                state.account.map(|w| w.id),
+                state.count
+            )
         })
         .collect();
     all.extend(
@@ -231,14 +235,14 @@ fn history() -> impl Strategy<Value = Vec<(Route, Entry)>> {
 
 proptest! {
     #[test]
-    fn figures_are_the_same_however_events_are_split_over_restarts(
+    fn state_is_independent_of_restarts(
         history in history(),
         cut in any::<prop::sample::Index>(),
         days_before in 0..5_i64,
     ) {
         let rules = Arc::new(many_rules());
         let early = UnixNanos::new(now().get() - days_before * DAY);
-        // One process sees everything as it comes, and is looked at on its way.
+        // One process records events as they arrive and is read in between.
         let mut one = UsageCounters::new(Arc::clone(&rules), early);
         let cut = cut.index(history.len() + 1);
         let (before, after) = history.split_at(cut);
@@ -250,10 +254,10 @@ proptest! {
         for (route, entry) in after {
             one.record(route, entry);
         }
-        // The other starts later, and reads what is stored by time.
+        // The other starts later and reads the stored events by time.
         let mut other = UsageCounters::new(Arc::clone(&rules), now());
         stored.sort_by_key(|(_, entry)| entry.at);
-        let from = other.wanted_from(now()).get();
+        let from = other.backfill_start(now()).get();
         for (route, entry) in stored.iter().filter(|(_, entry)| entry.at >= from) {
             other.record(route, entry);
         }
@@ -261,7 +265,8 @@ proptest! {
             other.record(route, entry);
         }
         let of_accounts = |figures: Vec<String>| -> Vec<String> {
-            // Who was idle for long has no figures after a restart; before it, zeros.
+            // After a restart, accounts without recent usage have no state; before it, they have
+            // zeros.
             figures.into_iter().filter(|text| !text.contains("used: 0,")
                 && !text.contains("month_to_date: DaySum { cost: 0, tokens: 0, paid_tokens: 0 }")).collect()
         };

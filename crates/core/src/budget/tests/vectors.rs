@@ -1,4 +1,4 @@
-//! The numbers that people compute by hand.
+//! Hand-computed numbers.
 
 use super::super::{Every, Measure, Period, Rules, projection};
 use super::support::{DAY, SECOND, at, budget, calendar, glm, paid, quota, request, usage, used};
@@ -8,7 +8,7 @@ fn close(one: f64, other: f64) -> bool {
     (one - other).abs() < 1e-6
 }
 
-/// Share of a daily quota of requests or tokens after some use.
+/// Ratio of a daily quota of requests or tokens after some usage.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn ratio(used: u64, limit: u64) -> f64 {
     let now = at("2026-02-04T04:15:00Z");
@@ -32,7 +32,7 @@ fn ratio(used: u64, limit: u64) -> f64 {
 }
 
 #[test]
-fn shares_of_quotas() {
+fn quota_ratios() {
     for (used, limit, share) in [
         (7_000_000, 10_000_000, 0.7),
         (450, 1000, 0.45),
@@ -57,7 +57,7 @@ fn projections_and_anomalies() {
         usage.record(&glm(), &paid(day, 3_000_000_000));
     }
     usage.record(&glm(), &paid(now, 12_500_000_000));
-    // What is older is not part of the mean.
+    // Older days are not part of the mean.
     usage.record(&glm(), &paid(at("2026-02-07T12:00:00Z"), 90_000_000_000));
     let total = usage.days(now).next().unwrap();
     let mean = total.mean.unwrap();
@@ -70,7 +70,7 @@ fn projections_and_anomalies() {
 }
 
 #[test]
-fn a_million_paid_tokens_cost_what_was_paid_by_what_was_paid_for() {
+fn cost_per_million_tokens_covers_billed_tokens_only() {
     let now = at("2026-02-04T12:00:00Z");
     let mut usage = usage(Rules::default(), now);
     let mut record = |tokens, nanos| {
@@ -80,7 +80,7 @@ fn a_million_paid_tokens_cost_what_was_paid_by_what_was_paid_for() {
     };
     record(25_000_000, 18_000_000_000);
     record(20_000_000, 10_000_000_000);
-    // A plan covers it.
+    // Covered by a plan.
     record(55_000_000, 0);
     let total = usage.days(now).next().unwrap().month_to_date;
     assert_eq!(total.tokens, 100_000_000);
@@ -90,7 +90,7 @@ fn a_million_paid_tokens_cost_what_was_paid_by_what_was_paid_for() {
 }
 
 #[test]
-fn means_are_of_the_days_that_have_a_history() {
+fn mean_covers_only_days_with_history() {
     let now = at("2026-02-15T12:00:00Z");
     let mean = |days: &[i64]| {
         let mut usage = usage(Rules::default(), now);
@@ -102,10 +102,10 @@ fn means_are_of_the_days_that_have_a_history() {
     };
     assert_eq!(mean(&[0]), None);
     assert_eq!(mean(&[0, 1]).unwrap().days, 1);
-    // Two dollars a day: the day between counts.
+    // Two dollars per day: the day in between counts.
     let three = mean(&[0, 3]).unwrap();
     assert!(three.days == 3 && close(three.cost, 2e9));
-    // Use long ago is history, too.
+    // Older usage counts as history, too.
     let seven = mean(&[2, 14]).unwrap();
     assert!(seven.days == 7 && close(seven.cost, 6e9 / 7.0));
 }
@@ -149,7 +149,7 @@ fn budgets_and_their_forecasts() {
 }
 
 #[test]
-fn rolling_use_says_when_the_oldest_goes() {
+fn rolling_usage_reports_its_oldest_expiry() {
     let now = at("2026-02-04T12:00:00Z");
     let period = Period::rolling(std::time::Duration::from_hours(5)).unwrap();
     let rule = quota("minimax", Measure::Tokens, period, Some(5_000_000));
@@ -164,7 +164,7 @@ fn rolling_use_says_when_the_oldest_goes() {
     usage.record(&glm(), &request(at("2026-02-04T11:00:00Z"), 3_000_000));
     let count = usage.quotas(now).next().unwrap().count;
     assert_eq!(count.used, 4_000_000);
-    // Oldest usage expires in 45 minutes.
+    // The oldest usage expires in 45 minutes.
     assert_eq!(count.oldest_expiry, Some(at("2026-02-04T12:45:00Z")));
     let later = UnixNanos::new(at("2026-02-04T12:45:00Z").get() - SECOND);
     assert_eq!(used(&mut usage, later), 4_000_000);

@@ -1,4 +1,4 @@
-//! What counters count, compared with sums over all events.
+//! Compares counters with sums over all events.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn daily() -> Period {
 }
 
 #[test]
-fn measures_count_what_they_say() {
+fn measures_count_their_quantity() {
     let all = Tokens {
         input: 1,
         cache_read: 10,
@@ -48,7 +48,7 @@ fn measures_count_what_they_say() {
             Measure::Cost,
             Measure::ListValue,
         ]
-        .map(|measure| measure.of(entry))
+        .map(|measure| measure.amount(entry))
     };
     assert_eq!(of(&entry), [111_111, 11_111, 111_001, 1, 1, 3, 7]);
     let failed = Entry {
@@ -64,7 +64,7 @@ fn measures_count_what_they_say() {
 }
 
 #[test]
-fn requests_that_run_together_are_in_use_once() {
+fn concurrent_requests_are_in_use_once() {
     let mut counter = Counter::new(Measure::Use, &rolling(5 * 3600));
     let mut record = |hours_ago: i64, hours: u64| {
         let mut entry = request(UnixNanos::new(now().get() - hours_ago * HOUR), 0);
@@ -74,7 +74,7 @@ fn requests_that_run_together_are_in_use_once() {
     record(4, 1);
     record(4, 1);
     record(2, 1);
-    // Began before the window: an hour of it is in.
+    // Started before the window: one hour of it counts.
     record(6, 2);
     let count = counter.read(now(), None);
     assert_eq!(count.used, 3 * 3_600_000_000_000);
@@ -104,10 +104,10 @@ fn use_is_clipped_to_its_window_and_to_now() {
 }
 
 #[test]
-fn a_rolling_forecast_counts_what_goes_meanwhile() {
+fn rolling_forecast_includes_expiring_usage() {
     let mut counter = Counter::new(Measure::Tokens, &rolling(36_000));
     let hour = |ago: i64| UnixNanos::new(now().get() - ago * HOUR);
-    // 100 each hour for the last hour: 900 more take nine hours.
+    // 100 per hour in the last hour: 900 more take nine hours.
     counter.record(&request(UnixNanos::new(now().get() - HOUR / 2), 100));
     let forecast = |counter: &mut Counter, limit| counter.read(now(), Some(limit)).exhaustion;
     assert_eq!(forecast(&mut counter, 1000), Some(hour(-9)));
@@ -116,23 +116,23 @@ fn a_rolling_forecast_counts_what_goes_meanwhile() {
         None,
         "there is nothing left to forecast"
     );
-    // Not within the window's length.
+    // Not within the window.
     assert_eq!(forecast(&mut counter, 2000), None);
-    // 500 from nine and a half hours ago go in half an hour, before 400 more have come.
+    // The 500 from nine and a half hours ago expire in half an hour, before 400 more are used.
     counter.record(&request(UnixNanos::new(now().get() - 19 * HOUR / 2), 500));
     assert_eq!(forecast(&mut counter, 1000), Some(hour(-9)));
-    // With 20 to go they are reached before.
+    // With 20 remaining, the limit is reached first.
     let soon = now().get() + HOUR / 5;
     assert_eq!(forecast(&mut counter, 620), Some(UnixNanos::new(soon)));
 }
 
 #[test]
-fn time_in_use_has_a_forecast_too() {
+fn time_in_use_has_a_forecast() {
     let mut counter = Counter::new(Measure::Use, &rolling(36_000));
     let mut entry = request(UnixNanos::new(now().get() - HOUR), 0);
     entry.latency_ms = 1_800_000;
     counter.record(&entry);
-    // Half an hour of the last one: four more hours of use take eight.
+    // Half of the last hour was in use: four more hours of use take eight hours.
     let limit = |hours: u64| Some(hours * 1_800_000_000_000);
     let at = UnixNanos::new(now().get() + 8 * HOUR);
     assert_eq!(counter.read(now(), limit(9)).exhaustion, Some(at));
@@ -145,7 +145,7 @@ fn time_in_use_has_a_forecast_too() {
 }
 
 #[test]
-fn a_calendar_forecast_is_at_the_average_pace() {
+fn calendar_forecast_uses_the_average_pace() {
     let period = Period::Calendar(calendar(Every::Day, "00:00", "UTC"));
     let mut counter = Counter::new(Measure::Tokens, &period);
     counter.record(&request(at("2026-03-28T03:00:00Z"), 100));
@@ -158,14 +158,14 @@ fn a_calendar_forecast_is_at_the_average_pace() {
 }
 
 #[test]
-fn a_bucket_at_the_edge_counts_the_same_whoever_looked_when() {
+fn bucket_at_the_edge_counts_independently_of_reads() {
     let at = |seconds: i64| request(UnixNanos::new(now().get() + seconds * SECOND), 1);
     let one_day = rolling(86_400);
     let read = |counter: &mut Counter, seconds: i64| {
         let at = UnixNanos::new(now().get() + seconds * SECOND);
         counter.read(at, None).used
     };
-    // Buckets of 48 seconds: these are of one, and of the next.
+    // Buckets of 48 seconds: these events are in one bucket and in the next.
     let mut early = Counter::new(Measure::Tokens, &one_day);
     early.record(&at(0));
     assert_eq!(read(&mut early, 86_405), 0);
@@ -178,7 +178,7 @@ fn a_bucket_at_the_edge_counts_the_same_whoever_looked_when() {
     }
 }
 
-/// The same by the definition, over all events.
+/// The result by definition, over all events.
 fn by_definition(entries: &[Entry], period: &Period, now: UnixNanos) -> u64 {
     let is_in = |at: i64| match period {
         Period::Calendar(calendar) => calendar.window(now).contains(UnixNanos::new(at)),
@@ -220,14 +220,14 @@ proptest! {
     }
 
     #[test]
-    fn rolling_sums_are_late_by_less_than_a_bucket(entries in entries(), later in 0..DAY) {
+    fn rolling_sums_lag_by_less_than_a_bucket(entries in entries(), later in 0..DAY) {
         for seconds in [60, 3600, 18_000, 172_800] {
             let period = rolling(seconds);
             let width = i64::try_from((seconds / 1800).clamp(1, 60)).unwrap() * SECOND;
             let reads = [now().get(), now().get() + later];
             for (at, used) in reads.iter().zip(counted(&entries, &period, &reads)) {
                 let exact = by_definition(&entries, &period, UnixNanos::new(*at));
-                // One bucket may reach over each edge of the window.
+                // At each edge of the window, one bucket may cross it.
                 let slack: u64 = entries
                     .iter()
                     .filter(|e| {

@@ -1,13 +1,13 @@
-//! The table: the first rule that fits gives the reason.
+//! The table: the first matching rule gives the reason.
 //!
-//! `quota` ends by itself at a reset, `billing` when somebody pays, `auth` when somebody logs in or
-//! the provider lifts a ban. Codes and texts are those of the providers' own answers; CPA gives
-//! status 500 to failures that have none, like a refused token refresh.
+//! `quota` ends at a reset, `billing` with a payment, `auth` with a new login or when the provider
+//! lifts a ban. Codes and texts are from real responses; CPA gives status 500 to failures without
+//! one, such as a failed token refresh.
 
 use std::ops::RangeInclusive;
 
-use super::Sign::{Any, Code, CodeAt, Ends, Says, SaysDead};
-use super::{Rule, Sign};
+use super::Condition::{Any, Code, CodeAt, Contains, Disabled, Ends};
+use super::{Condition, Rule};
 use crate::model::FailureReason::{
     self, Auth, Billing, Client, Interrupted, Invalid, Network, Other, Overloaded, Quota,
     RateLimit, Timeout, Upstream,
@@ -15,9 +15,9 @@ use crate::model::FailureReason::{
 
 type Statuses = &'static [RangeInclusive<u16>];
 
-/// No status is known, neither from CPA nor from the text.
+/// No status is known, from neither CPA nor the text.
 const UNKNOWN: Statuses = &[0..=0];
-/// Refusals; 499 is none.
+/// 4xx except 499, or unknown.
 const REFUSED: Statuses = &[0..=0, 400..=498];
 const REFUSED_OR_NO_STATUS: Statuses = &[0..=0, 400..=498, 500..=500];
 const BROKEN: Statuses = &[0..=0, 500..=599];
@@ -25,7 +25,7 @@ const BROKEN: Statuses = &[0..=0, 500..=599];
 const GLM: &[&str] = &["glm", "zhipu", "bigmodel", "z.ai", "zai"];
 const MINIMAX: &[&str] = &["minimax"];
 
-const CHALLENGE: Sign = Says(&[
+const CHALLENGE: Condition = Contains(&[
     "cloudflare challenge",
     "challenge-platform",
     "cf-mitigated",
@@ -33,7 +33,7 @@ const CHALLENGE: Sign = Says(&[
     "attention required! | cloudflare",
 ]);
 
-const PLAN_CODES: Sign = Code(&[
+const PLAN_CODES: Condition = Code(&[
     "usage_limit_reached",
     "usage_limit_exceeded",
     "workspace_member_usage_limit_reached",
@@ -50,7 +50,7 @@ const PLAN_CODES: Sign = Code(&[
     "1308",
     "1310",
 ]);
-const PLAN_TEXTS: Sign = Says(&[
+const PLAN_TEXTS: Condition = Contains(&[
     "usage limit",
     "usage_limit",
     "extra usage",
@@ -63,7 +63,7 @@ const PLAN_TEXTS: Sign = Says(&[
     "使用上限",
 ]);
 
-const UNPAID_CODES: Sign = Code(&[
+const UNPAID_CODES: Condition = Code(&[
     "personal-team-blocked:spending-limit",
     "insufficient_quota",
     "insufficient_user_quota",
@@ -82,7 +82,7 @@ const UNPAID_CODES: Sign = Code(&[
     "1113",
     "1309",
 ]);
-const UNPAID_TEXTS: Sign = Says(&[
+const UNPAID_TEXTS: Condition = Contains(&[
     "credit balance",
     "insufficient balance",
     "insufficient credit",
@@ -108,7 +108,7 @@ const UNPAID_TEXTS: Sign = Says(&[
     "充值",
 ]);
 
-const DEAD_LOGIN_CODES: Sign = Code(&[
+const DEAD_LOGIN_CODES: Condition = Code(&[
     "invalid_grant",
     "refresh_token_reused",
     "refresh_token_expired",
@@ -132,7 +132,7 @@ const DEAD_LOGIN_CODES: Sign = Code(&[
     "1112",
     "1121",
 ]);
-const DEAD_LOGIN_TEXTS: Sign = Says(&[
+const DEAD_LOGIN_TEXTS: Condition = Contains(&[
     "invalid_grant",
     "refresh_token_",
     "refresh token has",
@@ -152,7 +152,7 @@ const DEAD_LOGIN_TEXTS: Sign = Says(&[
     "service has been disabled in this account",
     "has been suspended",
 ]);
-const KEY_CODES: Sign = Code(&[
+const KEY_CODES: Condition = Code(&[
     "authentication_error",
     "invalid_authentication_error",
     "invalid_api_key",
@@ -164,7 +164,7 @@ const KEY_CODES: Sign = Code(&[
     "expiredtokenexception",
     "unrecognizedclientexception",
 ]);
-const KEY_TEXTS: Sign = Says(&[
+const KEY_TEXTS: Condition = Contains(&[
     "api key not valid",
     "api key not found",
     "api key expired",
@@ -178,7 +178,7 @@ const KEY_TEXTS: Sign = Says(&[
     "无效的令牌",
 ]);
 
-const RATE_CODES: Sign = Code(&[
+const RATE_CODES: Condition = Code(&[
     "rate_limit_error",
     "rate_limit_exceeded",
     "rate_limit_reached_error",
@@ -187,12 +187,12 @@ const RATE_CODES: Sign = Code(&[
     "userratelimitexceeded",
     "too_many_requests",
     "throttlingexception",
-    // GLM: requests at a time, and requests in a time.
+    // GLM: limit of concurrent requests, and request rate limit.
     "1302",
     "1303",
 ]);
-/// Google calls its rates quotas, too.
-const RATE_TEXTS: Sign = Says(&[
+/// Google calls its rate limits quotas, too.
+const RATE_TEXTS: Condition = Contains(&[
     "per minute",
     "per second",
     "per min",
@@ -202,10 +202,11 @@ const RATE_TEXTS: Sign = Says(&[
     "ratelimit",
     "too many requests",
 ]);
-/// Google, `OpenRouter`, `OpenAI`, Groq and Bedrock count by the day, too, and call that a rate as well.
-const DAILY: Sign = Says(&["perday", "per-day", "per day"]);
+/// Daily quotas of Google, `OpenRouter`, `OpenAI`, Groq and Bedrock, whose responses also mention a
+/// rate.
+const DAILY: Condition = Contains(&["perday", "per-day", "per day"]);
 
-const CAPACITY_CODES: Sign = Code(&[
+const CAPACITY_CODES: Condition = Code(&[
     "overloaded_error",
     "server_is_overloaded",
     "engine_overloaded_error",
@@ -213,14 +214,14 @@ const CAPACITY_CODES: Sign = Code(&[
     "slow_down",
     "1312",
 ]);
-const CAPACITY_TEXTS: Sign = Says(&[
+const CAPACITY_TEXTS: Condition = Contains(&[
     "overloaded",
     "at capacity",
     "no capacity available",
     "high demand",
 ]);
 
-const TIMEOUT_TEXTS: Sign = Says(&[
+const TIMEOUT_TEXTS: Condition = Contains(&[
     "deadline exceeded",
     "deadline_exceeded",
     "timeout awaiting",
@@ -234,8 +235,8 @@ const TIMEOUT_TEXTS: Sign = Says(&[
     "gateway time-out",
     "gateway timeout",
 ]);
-/// Texts of Go, nginx, Envoy and Node for a connection that failed before or during the answer.
-const NETWORK_TEXTS: Sign = Says(&[
+/// Texts of Go, nginx, Envoy and Node for a connection that failed before or during the response.
+const NETWORK_TEXTS: Condition = Contains(&[
     "connection refused",
     "connection reset",
     "connection closed",
@@ -272,22 +273,22 @@ const NETWORK_TEXTS: Sign = Says(&[
     "connectex:",
 ]);
 
-const fn rule(statuses: Statuses, sign: Sign, reason: FailureReason) -> Rule {
+const fn rule(statuses: Statuses, condition: Condition, reason: FailureReason) -> Rule {
     Rule {
         statuses,
-        sign,
+        condition,
         reason,
     }
 }
 
 pub(super) static RULES: &[Rule] = &[
-    // CPA had already sent its own 200 when it failed.
+    // CPA had already sent status 200 when it failed.
     rule(&[200..=299], Any, Interrupted),
     rule(&[499..=499], Any, Client),
     rule(&[0..=0, 500..=500], Ends("context canceled"), Client),
     rule(&[0..=0, 400..=498, 503..=503], CHALLENGE, Upstream),
-    rule(&[403..=403], Says(&["cloudflare"]), Upstream),
-    // What the body says of plan, money and login is worth more than the status.
+    rule(&[403..=403], Contains(&["cloudflare"]), Upstream),
+    // A plan, billing or login reason in the body takes precedence over the status.
     rule(REFUSED_OR_NO_STATUS, PLAN_CODES, Quota),
     rule(REFUSED_OR_NO_STATUS, CodeAt(MINIMAX, &["2056"]), Quota),
     rule(REFUSED_OR_NO_STATUS, UNPAID_CODES, Billing),
@@ -296,7 +297,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(REFUSED, UNPAID_TEXTS, Billing),
     rule(REFUSED_OR_NO_STATUS, DEAD_LOGIN_CODES, Auth),
     rule(REFUSED_OR_NO_STATUS, DEAD_LOGIN_TEXTS, Auth),
-    rule(REFUSED_OR_NO_STATUS, SaysDead, Auth),
+    rule(REFUSED_OR_NO_STATUS, Disabled, Auth),
     rule(REFUSED, KEY_CODES, Auth),
     rule(REFUSED, CodeAt(MINIMAX, &["1004", "2049"]), Auth),
     rule(
@@ -313,7 +314,7 @@ pub(super) static RULES: &[Rule] = &[
     rule(&[0..=0, 429..=429, 500..=599], CAPACITY_CODES, Overloaded),
     rule(&[429..=429], CAPACITY_TEXTS, Overloaded),
     rule(&[0..=0, 403..=403, 429..=429], RATE_TEXTS, RateLimit),
-    // The client's own text is quoted in such an answer, whatever words it has.
+    // Such a response quotes the client's text, which can contain any word.
     rule(
         &[400..=400, 422..=422],
         Code(&["invalid_request_error", "invalid_argument"]),
@@ -321,19 +322,19 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(
         &[0..=0, 400..=400, 403..=407, 409..=498],
-        Says(&["quota"]),
+        Contains(&["quota"]),
         Quota,
     ),
     rule(
         &[0..=0, 400..=401, 403..=403],
-        Says(&["billing", "payment"]),
+        Contains(&["billing", "payment"]),
         Billing,
     ),
-    // The status alone, or with a text of the connection.
+    // The status alone, or with a connection error text.
     rule(&[401..=401, 403..=403], Any, Auth),
-    // The proxy on the way.
+    // A proxy between CPA and the provider.
     rule(&[407..=407], Any, Network),
-    // How CPA reports a stream that ended early.
+    // CPA's status for a stream that ended early.
     rule(&[408..=408], NETWORK_TEXTS, Network),
     rule(&[408..=408], Ends("eof"), Network),
     rule(&[408..=408, 504..=504, 522..=522, 524..=524], Any, Timeout),
@@ -346,10 +347,10 @@ pub(super) static RULES: &[Rule] = &[
     rule(&[503..=503], Any, Overloaded),
     rule(&[500..=599], CAPACITY_TEXTS, Overloaded),
     rule(&[500..=599], Any, Upstream),
-    // A text without any status: what it says in general words.
+    // A text without a status: general terms decide.
     rule(
         UNKNOWN,
-        Says(&[
+        Contains(&[
             "unauthorized",
             "unauthenticated",
             "authentication",
@@ -364,11 +365,11 @@ pub(super) static RULES: &[Rule] = &[
         Auth,
     ),
     rule(UNKNOWN, CAPACITY_TEXTS, Overloaded),
-    rule(UNKNOWN, Says(&["service unavailable"]), Overloaded),
-    rule(UNKNOWN, Says(&["timeout"]), Timeout),
+    rule(UNKNOWN, Contains(&["service unavailable"]), Overloaded),
+    rule(UNKNOWN, Contains(&["timeout"]), Timeout),
     rule(
         UNKNOWN,
-        Says(&[
+        Contains(&[
             "server_error",
             "api_error",
             "internal error",
@@ -381,7 +382,7 @@ pub(super) static RULES: &[Rule] = &[
     ),
     rule(
         UNKNOWN,
-        Says(&[
+        Contains(&[
             "not_found",
             "not found",
             "not supported",

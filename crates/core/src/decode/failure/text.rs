@@ -1,10 +1,10 @@
-//! What an error text says in a form of its own: codes, statuses, and who is disabled.
+//! Extracts codes, statuses and disabled subjects from an error text.
 
 use std::borrow::Cow;
 
-/// Keys whose values name the kind of an error. Providers use them at any depth.
+/// Keys whose values are error codes. Providers use them at any depth.
 const KEYS: [&str; 6] = ["code", "type", "status", "reason", "error", "status_code"];
-/// What stands before a status in a text.
+/// Texts that precede a status.
 const BEFORE_STATUS: [&str; 9] = [
     "status ",
     "status: ",
@@ -16,7 +16,7 @@ const BEFORE_STATUS: [&str; 9] = [
     "<h1>",
     "error code ",
 ];
-/// Who can be disabled.
+/// Subjects that can be disabled.
 const SUBJECTS: [&str; 8] = [
     "account",
     "organization",
@@ -49,8 +49,8 @@ const DEAD: [&str; 7] = [
     "locked",
 ];
 
-/// JSON's `\u4f59` as the character it stands for; many servers write all but ASCII like that.
-/// Surrogates stay as they are.
+/// Decodes JSON's `\u4f59`, as which many servers write non-ASCII characters. Surrogates are left
+/// unchanged.
 pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     const MARK: &str = r"\u";
     if !text.contains(MARK) {
@@ -74,8 +74,8 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Values of [`KEYS`] in a text in lower case. The text need not be JSON as a whole: it may be cut,
-/// have words in front, or hold escaped JSON.
+/// Values of [`KEYS`] in a text in lower case. The text need not be valid JSON: it may be
+/// truncated, have a prefix, or contain escaped JSON.
 pub(super) fn codes(text: &str) -> Vec<&str> {
     let bare = |part: &str| part.trim_end_matches('\\').len();
     let parts: Vec<&str> = text
@@ -102,7 +102,7 @@ pub(super) fn codes(text: &str) -> Vec<&str> {
     codes
 }
 
-/// The HTTP status of a failure that a text in lower case names.
+/// The HTTP status that a text in lower case contains.
 pub(super) fn status_in(text: &str, codes: &[&str]) -> Option<u16> {
     let failure = |number: &str| number.parse().ok().filter(|s| (400..=599).contains(s));
     let of_codes = codes.iter().find_map(|code| failure(code));
@@ -122,8 +122,9 @@ fn leading_number(text: &str) -> Option<&str> {
         .filter(|number| number.len() == 3)
 }
 
-/// "This organization has been disabled" and the like; not "your organization has disabled it".
-pub(super) fn says_dead(text: &str) -> bool {
+/// Matches "This organization has been disabled" and similar texts, but not "your organization has
+/// disabled it".
+pub(super) fn names_disabled_subject(text: &str) -> bool {
     let dead = |word: &str| {
         text.match_indices(word).any(|(at, _)| {
             let before = text.get(..at).unwrap_or_default();
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_found_in_whatever_form_they_come() {
+    fn codes_are_found_in_every_form() {
         let table: [(&str, &[&str]); 8] = [
             (
                 r#"{"error":{"code":"1113","message":"no"}}"#,
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_characters_are_read_and_broken_escapes_stay() {
+    fn escapes_are_decoded_and_malformed_ones_kept() {
         for (text, read) in [
             (r"\u4f59\u989D!", "余额!"),
             (r"a\u003cb", "a<b"),
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_found_where_texts_name_it() {
+    fn status_is_found_where_texts_contain_it() {
         let table = [
             ("status 500", Some(500)),
             ("token refresh failed with status 401: x", Some(401)),
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn only_accounts_and_their_like_are_dead() {
+    fn only_accounts_and_similar_subjects_can_be_disabled() {
         for text in [
             "this organization has been disabled.",
             "your account was suspended",
@@ -212,7 +213,7 @@ mod tests {
             "workspace deactivated",
             "oauth token has been revoked",
         ] {
-            assert!(says_dead(text), "{text}");
+            assert!(names_disabled_subject(text), "{text}");
         }
         for text in [
             "your organization has disabled this model",
@@ -220,7 +221,7 @@ mod tests {
             "the feature is disabled for your account",
             "",
         ] {
-            assert!(!says_dead(text), "{text}");
+            assert!(!names_disabled_subject(text), "{text}");
         }
     }
 }

@@ -30,18 +30,18 @@ fn kinds(provider: &'static str, numbers: [u64; 7]) -> [u64; 6] {
 }
 
 #[test]
-fn each_provider_has_its_own_meaning() {
+fn each_provider_has_its_own_semantics() {
     // OpenAI: 1000 of the 1200 came from a cache, 120 of the 300 were reasoning.
     assert_eq!(
         kinds("codex", [1200, 300, 120, 1000, 1000, 0, 1500]),
         [200, 1000, 0, 180, 120, 0]
     );
-    // Claude: cache stands beside input; `cached_tokens` is not looked at.
+    // Claude: input excludes the cache; `cached_tokens` is ignored.
     assert_eq!(
         kinds("claude", [100, 50, 20, 900, 900, 300, 1350]),
         [100, 900, 300, 30, 20, 0]
     );
-    // Gemini: thoughts come on top of output.
+    // Gemini: thoughts are added to output.
     assert_eq!(
         kinds("gemini", [1000, 200, 300, 400, 400, 0, 1500]),
         [600, 400, 0, 200, 300, 0]
@@ -49,20 +49,20 @@ fn each_provider_has_its_own_meaning() {
 }
 
 #[test]
-fn the_total_proves_where_parts_stand_whatever_the_provider() {
+fn total_proves_the_arrangement_for_every_provider() {
     for provider in ["openai-compatible-x", "claude", "gemini", "plugin-x"] {
         for (numbers, right) in [
             ([10, 5, 0, 0, 0, 0, 15], [10, 0, 0, 5, 0, 0]),
-            // Reasoning on top of output, cache within input.
+            // Output excludes reasoning, input includes the cache.
             (
                 [10_120, 1499, 2809, 128, 128, 0, 14_428],
                 [9992, 128, 0, 1499, 2809, 0],
             ),
-            // Cache on top of input.
+            // Input excludes the cache.
             ([100, 50, 0, 40, 40, 0, 190], [100, 40, 0, 50, 0, 0]),
-            // Reads within input, writes on top of it.
+            // Input includes reads and excludes writes.
             ([100, 50, 20, 40, 40, 30, 180], [60, 40, 30, 30, 20, 0]),
-            // Everything within.
+            // Everything is included.
             ([100, 50, 20, 40, 40, 30, 150], [30, 40, 30, 30, 20, 0]),
         ] {
             assert_eq!(kinds(provider, numbers), right, "{provider} {numbers:?}");
@@ -71,8 +71,8 @@ fn the_total_proves_where_parts_stand_whatever_the_provider() {
 }
 
 #[test]
-fn where_the_total_fits_several_ways_the_provider_decides() {
-    // Either the 100 cached tokens or the 100 of reasoning are on top.
+fn provider_decides_if_the_total_is_ambiguous() {
+    // Either the 100 cached tokens or the 100 reasoning tokens are separate.
     let numbers = [1000, 200, 100, 100, 100, 0, 1300];
     assert_eq!(kinds("gemini", numbers), [900, 100, 0, 200, 100, 0]);
     assert_eq!(kinds("claude", numbers), [1000, 100, 0, 100, 100, 0]);
@@ -80,7 +80,7 @@ fn where_the_total_fits_several_ways_the_provider_decides() {
 }
 
 #[test]
-fn a_part_that_exceeds_its_whole_stands_beside_it() {
+fn part_that_exceeds_its_whole_is_separate() {
     assert_eq!(
         kinds("openai-compatible-x", [100, 50, 80, 0, 0, 0, 150]),
         [100, 0, 0, 50, 80, 0]
@@ -100,7 +100,7 @@ fn a_part_that_exceeds_its_whole_stands_beside_it() {
 }
 
 #[test]
-fn without_a_total_the_provider_decides() {
+fn provider_decides_without_a_total() {
     assert_eq!(
         kinds("plugin-x", [10, 5, 0, 0, 0, 0, 0]),
         [0, 0, 0, 0, 0, 15]
@@ -109,7 +109,7 @@ fn without_a_total_the_provider_decides() {
 }
 
 #[test]
-fn totals_of_old_claude_records_say_nothing_about_the_cache() {
+fn totals_of_old_claude_records_are_ignored_for_the_cache() {
     let old = Record {
         executor_type: "".into(),
         tokens: flat([1000, 50, 0, 900, 900, 0, 1050]),
@@ -124,7 +124,7 @@ fn totals_of_old_claude_records_say_nothing_about_the_cache() {
 }
 
 #[test]
-fn before_cache_fields_existed_cached_tokens_were_reads() {
+fn cached_tokens_are_reads_before_cache_fields_existed() {
     let old = FlatTokens {
         cache_read_tokens: None,
         ..flat([1000, 10, 0, 800, 0, 0, 1010])
@@ -136,8 +136,8 @@ fn before_cache_fields_existed_cached_tokens_were_reads() {
 }
 
 #[test]
-fn before_executors_were_named_compatible_providers_had_bare_names() {
-    // The total includes more than the counts, so that it proves nothing.
+fn compatible_providers_have_bare_names_before_executors_existed() {
+    // The total exceeds the counts, so it proves nothing.
     let numbers = flat([1200, 300, 120, 1000, 0, 0, 1507]);
     let kinds = |provider: &'static str| {
         let old = Record {
@@ -151,7 +151,7 @@ fn before_executors_were_named_compatible_providers_had_bare_names() {
 }
 
 #[test]
-fn lifetimes_of_writes_are_kept_where_they_are_told() {
+fn write_lifetimes_are_kept_if_sent() {
     let claude = |minutes: u64, hour: u64, creation: u64| {
         let record = Record {
             tokens: FlatTokens {
@@ -174,14 +174,14 @@ const PROVIDERS: [&str; 4] = ["codex", "claude", "vertex", "mystery"];
 
 proptest! {
     #[test]
-    fn kinds_cover_the_total_and_no_token_vanishes(
+    fn kinds_cover_the_total_without_loss(
         numbers in prop::array::uniform7(0_u64..1_000_000_000_000_000),
         provider in prop::sample::select(PROVIDERS.to_vec()),
     ) {
         let [input, output, reasoning, _, read, write, total] = numbers;
         let counts = from_flat(&flat(numbers), Semantics::of(&record(provider)), true);
         let sum = counts.total();
-        // Each count is whole in the sum, by itself or as a part of another one.
+        // The sum includes each count, directly or as part of another one.
         prop_assert!(sum >= total);
         prop_assert!(sum >= input.max(read + write) + output.max(reasoning));
         if provider != "mystery" {
@@ -191,9 +191,9 @@ proptest! {
         }
     }
 
-    /// From disjoint kinds to the flat counts of any arrangement and back.
+    /// Converts disjoint kinds to the flat counts of any arrangement and back.
     #[test]
-    fn a_total_that_fits_is_the_sum_of_the_kinds(
+    fn matching_total_is_the_sum_of_the_kinds(
         kinds in prop::array::uniform5(0_u64..10_000),
         beside in prop::array::uniform3(any::<bool>()),
         provider in prop::sample::select(PROVIDERS.to_vec()),
@@ -212,7 +212,7 @@ proptest! {
         ];
         let counts = from_flat(&flat(numbers), Semantics::of(&record(provider)), true);
         prop_assert_eq!(counts.total(), kinds.iter().sum::<u64>());
-        // Some sum of parts can equal another one; then nothing is proven.
+        // A sum of parts can equal another one; then the total proves nothing.
         let sums: Vec<u64> = (0..8_u8)
             .map(|bits| {
                 let on = |bit: u8, count: u64| if bits & bit == 0 { 0 } else { count };

@@ -1,6 +1,6 @@
 use super::{Unit, figure, tidy};
 
-/// Absolute numbers of a limit; at least one of the three is known.
+/// Absolute amounts of a limit; at least one of the three is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Amounts {
     unit: Unit,
@@ -48,13 +48,13 @@ impl Amounts {
         self.remaining
     }
 
-    /// Used share; none of an unknown or empty limit.
+    /// Used share; `None` for an unknown or zero limit.
     pub fn ratio(&self) -> Option<f64> {
         let limit = self.limit.filter(|limit| *limit > 0.0)?;
         Some(self.used? / limit)
     }
 
-    /// A limit of 0, and nothing used of it.
+    /// The limit is 0 and nothing is used.
     pub(super) fn is_empty(self) -> bool {
         let is_nothing = |number: Option<f64>| number.is_none_or(|number| number <= 0.0);
         self.limit.is_some()
@@ -63,8 +63,8 @@ impl Amounts {
                 .all(is_nothing)
     }
 
-    /// Without limit there is nothing to remain.
-    pub(super) fn of_unlimited(self) -> Option<Self> {
+    /// An unlimited quota has no remaining amount.
+    pub(super) fn without_remaining(self) -> Option<Self> {
         Self::new(self.unit, self.used, None, None)
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_numbers_are_worked_out_where_exact() {
+    fn missing_amount_is_computed_where_exact() {
         let (no, some) = (None, |n: f64| Some(n));
         let table: [(Three, Option<Three>); 13] = [
             (
@@ -96,7 +96,7 @@ mod tests {
                 (some(3.0), no, some(7.0)),
                 Some((some(3.0), some(10.0), some(7.0))),
             ),
-            // More used than allowed: how much the limit was cannot be told from nothing left.
+            // Usage exceeds the limit: a remaining amount of 0 does not reveal the limit.
             (
                 (some(12.0), no, some(0.0)),
                 Some((some(12.0), no, some(0.0))),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_limit_has_no_share() {
+    fn zero_limit_has_no_ratio() {
         let of = |used, limit| Amounts::new(Unit::Usd, Some(used), Some(limit), None)?.ratio();
         assert_eq!(of(1.0, 0.0), None);
         assert_eq!(of(3.0, 2.0), Some(1.5));

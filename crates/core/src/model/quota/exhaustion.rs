@@ -1,8 +1,8 @@
 use super::super::UnixNanos;
 
-/// An upstream refused because a plan is used up, not because requests came too fast.
+/// An upstream refusal because a plan is used up, not because of a request rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhaustion {
-    /// Until when; `None` when the refusal does not say.
+    /// `None` if the refusal names no reset time.
     pub resets_at: Option<UnixNanos>,
 }

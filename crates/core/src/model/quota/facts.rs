@@ -1,23 +1,23 @@
 use super::{Limit, Name, Reading, Unit, figure, tidy};
 use crate::model::UnixNanos;
 
-/// What a provider says about an account besides its windows.
+/// Facts that a provider states about an account, apart from its windows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountFacts {
     pub plan: Option<Name>,
-    /// Balances that are spent when the plan is used up.
+    /// Balances that are spent once the plan is used up.
     pub credits: Vec<(Unit, f64)>,
-    /// How many early resets of the windows are in stock.
+    /// Number of early resets available.
     pub reset_credits: Option<f64>,
     pub spend: Vec<Spend>,
     pub subscription_end: Option<UnixNanos>,
-    /// The page that tells balances was not asked this time: those known before still hold.
+    /// The poll did not request the balances: the previous ones remain valid.
     pub is_partial: bool,
-    /// The same of the page that tells the early resets.
-    pub keeps_resets: bool,
+    /// The poll did not request the early resets: the previous number remains valid.
+    pub keeps_reset_credits: bool,
 }
 
-/// Money spent beside the plan, as the provider reports it.
+/// Money spent outside the plan, as the provider reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spend {
     pub limit: Limit,
@@ -26,7 +26,7 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// `None` when neither number is known.
+    /// `None` if neither amount is known.
     pub fn new(limit: Limit, used_usd: Option<f64>, limit_usd: Option<f64>) -> Option<Self> {
         let (used_usd, limit_usd) = (figure(used_usd).map(tidy), figure(limit_usd).map(tidy));
         let known = used_usd.is_some() || limit_usd.is_some();
@@ -41,14 +41,14 @@ impl Spend {
         self.used_usd
     }
 
-    /// `None` = no limit, or not said.
+    /// `None` = no limit, or not stated.
     pub const fn limit_usd(&self) -> Option<f64> {
         self.limit_usd
     }
 }
 
 impl AccountFacts {
-    /// The plan and nothing else.
+    /// Facts that consist of the plan only.
     pub fn of_plan(plan: Option<Name>) -> Self {
         Self {
             plan,
@@ -56,19 +56,19 @@ impl AccountFacts {
         }
     }
 
-    /// For an answer that has no word on them.
-    pub fn not_asked() -> Self {
+    /// For a response that does not cover balances.
+    pub fn partial() -> Self {
         Self {
             is_partial: true,
             ..Self::default()
         }
     }
 
-    /// Makes way for what has just been read. What it leaves out, like a balance, is not there any
-    /// more, unless it was not asked for; a plan stays until another one is named.
+    /// Replaces these facts with newer ones. A balance that `new` omits is removed, unless the poll
+    /// did not request balances; the plan stays until another one is named.
     pub fn replace(&mut self, mut new: Self) {
         let old = std::mem::take(self);
-        if std::mem::take(&mut new.keeps_resets) {
+        if std::mem::take(&mut new.keeps_reset_credits) {
             new.reset_credits = new.reset_credits.or(old.reset_credits);
         }
         if std::mem::take(&mut new.is_partial) {
@@ -79,14 +79,14 @@ impl AccountFacts {
         *self = new;
     }
 
-    /// Adds a balance; one that is no number is unknown. A debt is kept: it is one.
+    /// Adds a balance. NaN and infinity are ignored; a negative balance is a debt and is kept.
     pub fn add_credits(&mut self, unit: Unit, balance: Option<f64>) {
         if let Some(balance) = balance.filter(|balance| balance.is_finite()) {
             self.credits.push((unit, tidy(balance)));
         }
     }
 
-    /// Takes over what `other` knows and this does not.
+    /// Fills missing facts from `other`.
     pub fn fill(&mut self, other: Self) {
         self.plan = self.plan.take().or(other.plan);
         self.reset_credits = self.reset_credits.or(other.reset_credits);
@@ -100,7 +100,7 @@ impl AccountFacts {
     }
 }
 
-/// All that asking a provider about one account has brought.
+/// Result of a poll of one account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QuotaAnswer {
     pub readings: Vec<Reading>,
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_stays() {
+    fn known_facts_are_not_overwritten_by_fill() {
         let mut facts = AccountFacts {
             plan: Name::new("pro"),
             ..AccountFacts::default()
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn spend_needs_a_number() {
+    fn spend_requires_an_amount() {
         let spend = |used| Spend::new(Limit::main(), used, None);
         assert_eq!(spend(None), None);
         assert_eq!(spend(Some(f64::INFINITY)), None);

@@ -3,24 +3,24 @@ use std::time::Duration;
 use super::Reading;
 use crate::model::UnixNanos;
 
-/// A limit that we count ourselves, as it stands.
+/// State of a limit that the exporter counts itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocalQuota {
-    /// `None`: it counts all accounts together.
-    pub whose: Option<LocalAccount>,
+    /// `None`: the limit applies to all accounts together.
+    pub account: Option<LocalAccount>,
     pub reading: Reading,
     pub length: Duration,
-    /// Of rolling windows: when use falls next.
+    /// Rolling windows only: when the usage next decreases.
     pub oldest_expiry: Option<UnixNanos>,
-    /// Forecast: when the limit is reached.
+    /// Forecast of the time at which the limit is reached.
     pub exhaustion: Option<UnixNanos>,
     pub observed: UnixNanos,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAccount {
-    /// CPA's index of the credential; empty where a record named none.
+    /// CPA's index of the credential; empty if the record named none.
     pub auth_index: Box<str>,
-    /// As the record named it.
+    /// As in the record.
     pub provider: Box<str>,
 }

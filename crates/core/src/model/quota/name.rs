@@ -4,13 +4,13 @@ use super::super::is_invisible;
 
 /// Longest name in characters.
 const MAX_CHARS: usize = 64;
-/// A run of letters and digits of this length is nobody's word but an id.
+/// A run of letters and digits of this length is an id, not a name.
 const ID_RUN: usize = 20;
-/// A run of hex digits of this length is one, too.
+/// A run of hex digits of this length is an id, too.
 const HEX_RUN: usize = 16;
 
-/// Which limit of an account: `main`, or the provider's own name in lower case with `_` for
-/// blanks, so that it reads well as a label.
+/// Name of an account's limit: `main`, or the provider's own name in lower case with `_` for
+/// blanks, so that it is readable as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Limit(Box<str>);
 
@@ -19,7 +19,7 @@ impl Limit {
         Self("main".into())
     }
 
-    /// `None` when nothing is left of the name, or when it could be somebody's id or address.
+    /// `None` if no usable character is left, or if the name could be a personal id or address.
     pub fn new(name: &str) -> Option<Self> {
         let name = Name::new(name)?;
         let mut slug = String::with_capacity(name.0.len());
@@ -30,7 +30,7 @@ impl Limit {
                 slug.push('_');
             }
         }
-        // Some letters become two when lowered.
+        // Some letters become two in lower case.
         let slug: String = slug.trim_end_matches('_').chars().take(MAX_CHARS).collect();
         (!slug.is_empty()).then(|| Self(slug.into()))
     }
@@ -46,12 +46,12 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A provider's word as it may be shown: one line, short, nobody's id or address.
+/// A name from a provider that is safe to show: one line, short, no personal id or address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<str>);
 
 impl Name {
-    /// `None` when nothing is left of the text, or when it could be somebody's id or address.
+    /// `None` if no usable character is left, or if the text could be a personal id or address.
     pub fn new(text: &str) -> Option<Self> {
         let printable: String = text
             .chars()
@@ -79,7 +79,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whether a text could name a person, an account or a key.
+/// Whether a text could identify a person, an account or a key.
 fn is_personal(text: &str) -> bool {
     let is_hex = |run: &str| run.bytes().all(|b| b.is_ascii_hexdigit());
     let is_id = |run: &str| {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_addresses_are_no_names() {
+    fn ids_and_addresses_are_rejected_as_names() {
         for personal in [
             "alice@example.com",
             "Workspace of bob@example.org",

@@ -1,7 +1,7 @@
 use super::{QuotaSource, Reading};
 use crate::model::UnixNanos;
 
-/// A reading as it is kept: whose it is, from when and where.
+/// A stored reading, with its account, time and source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuotaPoint {
     /// CPA's index of the credential.

@@ -3,13 +3,13 @@ use std::time::Duration;
 use super::{Amounts, Limit, Name, Scope, Window, figure, is_plausible_time};
 use crate::model::UnixNanos;
 
-/// Two statements of one reset differ by this much at most: sources round, clocks differ, and
-/// windows that roll creep.
+/// Maximum difference between two statements of one reset: sources round, clocks differ, and
+/// rolling windows move.
 pub const RESET_JITTER: Duration = Duration::from_mins(1);
-/// A larger share is no overage but nonsense.
+/// A larger ratio is an error, not overuse.
 const LARGEST_RATIO: f64 = 1_000_000.0;
 
-/// One window of one limit, as one source saw it at one moment.
+/// One window of one limit, as one source reported it at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     limit: Limit,
@@ -24,7 +24,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// A row of which nothing is known yet.
+    /// A reading without any value.
     pub const fn new(limit: Limit, window: Window, scope: Scope) -> Self {
         Self {
             limit,
@@ -39,14 +39,14 @@ impl Reading {
         }
     }
 
-    /// The same of another window, where it turns out which one is meant.
+    /// Assigns the reading to another window, once the window is identified.
     #[must_use]
     pub fn in_window(mut self, window: Window) -> Self {
         self.window = window;
         self
     }
 
-    /// What people call the limit.
+    /// Display name of the limit.
     #[must_use]
     pub fn with_name(mut self, name: Option<Name>) -> Self {
         self.name = name;
@@ -60,7 +60,7 @@ impl Reading {
         self
     }
 
-    /// The used share in percent.
+    /// The used ratio in percent.
     #[must_use]
     pub fn with_percent(self, percent: Option<f64>) -> Self {
         self.with_ratio(percent.map(|percent| percent / 100.0))
@@ -72,21 +72,21 @@ impl Reading {
         self
     }
 
-    /// When the window starts anew. A time that cannot be true is unknown.
+    /// Reset time of the window. An implausible time becomes unknown.
     #[must_use]
     pub fn with_reset(mut self, at: Option<UnixNanos>) -> Self {
         self.reset_at = at.filter(|at| is_plausible_time(*at));
         self
     }
 
-    /// What the provider itself says about it.
+    /// The provider's own statement.
     #[must_use]
     pub fn with_exhausted(mut self, exhausted: Option<bool>) -> Self {
         self.exhausted = exhausted;
         self
     }
 
-    /// A limit that never binds has neither share nor limit, and nothing that remains.
+    /// An unlimited limit has no ratio, no limit and no remaining amount.
     #[must_use]
     pub fn with_unlimited(mut self, unlimited: bool) -> Self {
         self.unlimited = unlimited;
@@ -109,7 +109,7 @@ impl Reading {
         self.name.as_ref()
     }
 
-    /// As stated, else worked out of the amounts.
+    /// The stated ratio, else the one computed from the amounts.
     pub fn used_ratio(&self) -> Option<f64> {
         if self.unlimited {
             return None;
@@ -120,7 +120,7 @@ impl Reading {
 
     pub fn amounts(&self) -> Option<Amounts> {
         if self.unlimited {
-            return self.amounts.and_then(Amounts::of_unlimited);
+            return self.amounts.and_then(Amounts::without_remaining);
         }
         self.amounts
     }
@@ -135,8 +135,8 @@ impl Reading {
         Some(one.since(other).max(other.since(one)) <= RESET_JITTER)
     }
 
-    /// A refusal names no window, and neither does a page without usable times: this reading in
-    /// the window of the first of `known` with the same limit and the same reset, else unchanged.
+    /// Assigns a reading without a window, such as a 429 or a response without usable times, to
+    /// the first window in `known` with the same limit and reset time; else returns it unchanged.
     #[must_use]
     pub fn resolve_window<'a>(self, known: impl IntoIterator<Item = &'a Self> + 'a) -> Self {
         if self.window != Window::UNKNOWN {
@@ -149,7 +149,7 @@ impl Reading {
         }
     }
 
-    /// As the provider says, else whether all is used.
+    /// The provider's statement, else whether the ratio has reached 1.
     pub fn exhausted(&self) -> Option<bool> {
         self.exhausted
             .or_else(|| self.unlimited.then_some(false))
@@ -160,9 +160,9 @@ impl Reading {
         self.unlimited
     }
 
-    /// Whether the row says anything worth keeping. A limit of 0 of which nothing was used and no
-    /// share is stated stands where the plan has no such limit.
-    pub fn says_something(&self) -> bool {
+    /// Whether the reading has a value worth storing. A limit of 0 with no usage and no stated
+    /// ratio means that the plan has no such limit.
+    pub fn is_informative(&self) -> bool {
         let is_placeholder =
             self.used_ratio.is_none() && self.amounts.is_some_and(Amounts::is_empty);
         let says = self.exhausted.is_some()
@@ -173,7 +173,7 @@ impl Reading {
     }
 }
 
-/// A used share. 1 - 0.89 and 0.11 are one: beyond nine digits there is only arithmetic.
+/// A used ratio. 1 - 0.89 equals 0.11: digits beyond the ninth are arithmetic noise.
 fn share(ratio: Option<f64>) -> Option<f64> {
     let ratio = ratio.map(|ratio| (ratio * 1e9).round() / 1e9);
     figure(ratio).filter(|ratio| *ratio <= LARGEST_RATIO)
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_true_is_unknown() {
+    fn implausible_values_become_unknown() {
         let ratio = |ratio| reading().with_ratio(Some(ratio)).used_ratio();
         assert_eq!(ratio(f64::NAN), None);
         assert_eq!(ratio(f64::INFINITY), None);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn exhaustion_is_as_said_else_as_counted() {
+    fn exhausted_prefers_the_providers_statement() {
         assert_eq!(reading().exhausted(), None);
         assert_eq!(reading().with_percent(Some(100.0)).exhausted(), Some(true));
         assert_eq!(reading().with_percent(Some(99.9)).exhausted(), Some(false));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn unlimited_has_no_share() {
+    fn unlimited_reading_has_no_ratio() {
         let amounts = Amounts::new(Unit::Requests, Some(7.0), Some(0.0), Some(0.0));
         let row = reading()
             .with_ratio(Some(0.0))
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_says_nothing() {
+    fn zero_limit_without_usage_is_not_informative() {
         let row = |used, limit, remaining| {
             reading()
                 .with_amounts(Amounts::new(Unit::Usd, used, limit, remaining))
@@ -275,18 +275,18 @@ mod tests {
             (None, nothing, None),
         ] {
             let empty = row(used, limit, remaining);
-            assert!(!empty.says_something(), "{empty:?}");
-            assert!(!empty.clone().with_exhausted(Some(true)).says_something());
-            assert!(empty.clone().with_ratio(nothing).says_something());
-            assert!(empty.with_unlimited(true).says_something());
+            assert!(!empty.is_informative(), "{empty:?}");
+            assert!(!empty.clone().with_exhausted(Some(true)).is_informative());
+            assert!(empty.clone().with_ratio(nothing).is_informative());
+            assert!(empty.with_unlimited(true).is_informative());
         }
-        assert!(row(some, nothing, nothing).says_something(), "beyond it");
-        assert!(row(nothing, some, None).says_something());
-        assert!(row(nothing, None, None).says_something());
+        assert!(row(some, nothing, nothing).is_informative(), "beyond it");
+        assert!(row(nothing, some, None).is_informative());
+        assert!(row(nothing, None, None).is_informative());
     }
 
     #[test]
-    fn binary_noise_stays_inside() {
+    fn binary_noise_is_rounded_away() {
         let ratio = |ratio| reading().with_ratio(Some(ratio)).used_ratio();
         assert_eq!(ratio(0.100_000_000_000_001_42), Some(0.1));
         assert_eq!(ratio(1.0 - 0.93), Some(0.07));
@@ -300,9 +300,9 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_worked_out_of_amounts() {
+    fn ratio_is_computed_from_amounts() {
         let amounts = Amounts::new(Unit::Usd, Some(3.0), Some(12.0), None);
         assert_eq!(reading().with_amounts(amounts).used_ratio(), Some(0.25));
-        assert!(!reading().says_something());
+        assert!(!reading().is_informative());
     }
 }

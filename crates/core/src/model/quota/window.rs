@@ -7,16 +7,16 @@ use crate::model::UnixNanos;
 const MINUTE: u32 = 60;
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
-/// Longest window that is believed: three years.
+/// Longest plausible window: three years.
 const LONGEST: f64 = 3.0 * 366.0 * 86_400.0;
 
-/// The span a limit counts over. Rows are told apart by [`Self::label`], not by the exact
-/// length: months differ in theirs.
+/// The time span of a limit. Readings are matched by [`Self::label`], not by the exact length,
+/// because months differ in length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// Seconds.
     Length(NonZeroU32),
-    /// The provider names the window without saying how long it is.
+    /// The provider names the window without its length.
     Role(WindowRole),
 }
 
@@ -59,8 +59,7 @@ impl Window {
         Some(whole.map_or(Self::Role(role), Self::Length))
     }
 
-    /// The window from one time to another, `role` when one is missing or they are the wrong way
-    /// round.
+    /// The window between two times; `role` if one is missing or the end is not after the start.
     pub fn between(start: Option<UnixNanos>, end: Option<UnixNanos>, role: WindowRole) -> Self {
         let length = start.zip(end).map(|(start, end)| end.since(start));
         let window = Self::of_seconds(length.map(|length| length.as_secs_f64()), role);
@@ -85,7 +84,7 @@ impl Window {
         }
     }
 
-    /// The value of the label `window`: by length, never by position.
+    /// The value of the label `window`: derived from the length, never from the position.
     pub fn label(self) -> Cow<'static, str> {
         match self {
             Self::Length(length) => of_length(length.get()),
@@ -102,7 +101,7 @@ impl Window {
 }
 
 fn of_length(seconds: u32) -> Cow<'static, str> {
-    // Providers have been seen to round a window down by a minute.
+    // Some providers round a window down by a minute.
     let near = |known: u32| seconds.abs_diff(known) <= MINUTE;
     if near(5 * HOUR) {
         "5h".into()
@@ -111,7 +110,7 @@ fn of_length(seconds: u32) -> Cow<'static, str> {
     } else if near(7 * DAY) {
         "weekly".into()
     } else if (28 * DAY - MINUTE..=31 * DAY + HOUR).contains(&seconds) {
-        // A month in which clocks go back is an hour longer.
+        // A month with the end of daylight saving time is an hour longer.
         "monthly".into()
     } else {
         duration(seconds).into()
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_are_named_by_length() {
+    fn window_label_follows_the_length() {
         let table = [
             (18_000, "5h"),
             (17_940, "5h"),

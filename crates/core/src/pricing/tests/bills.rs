@@ -1,4 +1,4 @@
-//! Hand-computed bills: what the providers' own rules say, to the nano-dollar.
+//! Hand-computed bills by the providers' rules, to the nano-dollar.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ fn table() -> PriceTable {
 enum Flat {
     /// Cache within input, reasoning within output.
     OpenAi,
-    /// Cache beside input.
+    /// Cache outside input.
     Claude,
-    /// Cache within input, thoughts beside output.
+    /// Cache within input, thoughts outside output.
     Gemini,
 }
 
-/// The record's flat counts as disjoint kinds, by the provider's meaning.
+/// Converts a record's flat counts to disjoint kinds by the provider's semantics.
 fn kinds(flat: Flat, [input, read, write, output, thinking]: [u64; 5]) -> Tokens {
     let (input, output) = match flat {
         Flat::OpenAi => (input - read - write, output - thinking),
@@ -56,7 +56,7 @@ fn bill(
     pricer.value(&subject, tokens)
 }
 
-/// Number, provider's meaning, model, moment, tier, input, read, write, output, thinking, nanos.
+/// Number, provider semantics, model, time, tier, input, read, write, output, thinking, nanos.
 type Worked = (
     u32,
     Flat,
@@ -85,17 +85,17 @@ const WORKED: [Worked; 27] = {
         // The last day of one price, the first of another.
         (8, OpenAi, "gpt-5.6-sol", "2026-08-20", "", [100_000, 0, 0, 10_000, 0], 800_000_000),
         (9, OpenAi, "gpt-5.6-sol", "2026-08-21", "", [100_000, 0, 0, 10_000, 0], 600_000_000),
-        // Claude's cache stands beside input.
+        // Claude's cache is outside input.
         (10, Claude, "claude-opus-4-8", DAY, "", [1_200, 90_000, 4_000, 1_500, 600], 113_500_000),
         (12, Claude, "claude-fable-5-1", DAY, "", [500, 200_000, 0, 3_000, 0], 205_000_000),
         (13, Claude, "claude-haiku-5-5", DAY, "", [10_000, 80_000, 10_000, 1_000, 0], 3_550_000),
         (14, Claude, "claude-haiku-5-5", DAY, "", [10_001, 80_000, 10_000, 1_000, 0], 17_750_500),
-        // Gemini's thoughts come on top of output.
+        // Gemini's thoughts are added to output.
         (15, Gemini, "gemini-2.5-flash", DAY, "", [8_000, 3_000, 0, 400, 1_600], 6_590_000),
         (16, Gemini, "gemini-pro-agent", DAY, "", [250_000, 50_000, 0, 1_000, 2_000], 874_000_000),
         (17, Gemini, "gemini-3.7-flash-high", "2026-12-31", "", [20_000, 5_000, 0, 1_000, 500], 17_250_000),
         (18, Gemini, "gemini-3.7-flash-high", "2027-01-01", "", [20_000, 5_000, 0, 1_000, 500], 34_500_000),
-        // xAI's threshold belongs to the longer side.
+        // xAI's threshold itself counts as longer.
         (19, OpenAi, "grok-4.3", DAY, "", [200_000, 128_000, 0, 1_000, 0], 236_200_000),
         (20, OpenAi, "grok-4.3", DAY, "", [199_999, 128_000, 0, 1_000, 0], 118_098_750),
         (21, OpenAi, "deepseek-v4-pro", "2026-11-20T12:00:00Z", "", [30_000, 24_000, 0, 2_000, 0], 8_448_000),
@@ -121,9 +121,9 @@ fn worked_bills() {
     }
 }
 
-/// Bill 11 is bill 10 with a write that is known to last an hour: 4000*10 instead of 4000*6.25.
+/// Bill 11 is bill 10 with a one-hour write: 4000*10 instead of 4000*6.25.
 #[test]
-fn hour_long_writes_cost_more() {
+fn one_hour_writes_cost_more() {
     let files = [(Layer::BuiltIn, built_in().unwrap())];
     let long = PriceTable::new(&files, CacheWrites::Long).unwrap();
     let tokens = kinds(Flat::Claude, [1_200, 90_000, 4_000, 1_500, 600]);
@@ -135,7 +135,7 @@ fn hour_long_writes_cost_more() {
     );
     assert_ne!(long.version().name, table().version().name);
 
-    // What a record says goes before the setting: 1000*10 + 3000*6.25, or all of it at 6.25.
+    // A record's own lifetimes override the setting: 1000*10 + 3000*6.25, or all of it at 6.25.
     for (hour, write) in [(1_000, 28_750_000), (0, 25_000_000), (4_000, 40_000_000)] {
         let told = Tokens {
             cache_write_1h: Some(hour),
@@ -149,7 +149,7 @@ fn hour_long_writes_cost_more() {
 }
 
 #[test]
-fn a_promised_tier_that_was_not_served_is_not_billed() {
+fn requested_tier_that_was_not_served_is_not_billed() {
     let table = Arc::new(table());
     let tokens = kinds(Flat::OpenAi, [10_000, 4_000, 0, 500, 0]);
     let value = |asked: &str, served: &str, chatgpt_login: bool| {
@@ -177,7 +177,7 @@ fn a_promised_tier_that_was_not_served_is_not_billed() {
         assert_eq!(value("", "on_demand", login), standard);
     }
     assert_eq!(value("priority", "default", false), standard);
-    // Every answer to a ChatGPT login says `default`.
+    // Every response to a ChatGPT login reports `default`.
     assert_eq!(value("priority", "default", true), 117_500_000);
 }
 
@@ -188,9 +188,9 @@ fn codex_with_an_oauth_login_is_a_chatgpt_login() {
     assert!(!is_chatgpt_login("claude", AuthType::Oauth));
 }
 
-/// No date after which nothing applies: a request that names a retired model still has its price.
+/// The last price has no end: a request for a retired model still has a price.
 #[test]
-fn the_last_price_of_a_retired_model_stays() {
+fn last_price_of_a_retired_model_remains_valid() {
     let later = start_of("2100-01-01").unwrap();
     for entry in table().entries() {
         let model = &entry.listed.model;
@@ -210,7 +210,7 @@ fn the_last_price_of_a_retired_model_stays() {
 }
 
 #[test]
-fn a_tier_without_steps_of_its_own_has_the_models_steps_scaled() {
+fn tier_without_steps_scales_the_models_steps() {
     // gpt-5.4 flex is half of standard: long context 5 / 0.5 / 22.5 becomes 2.5 / 0.25 / 11.25.
     let tokens = kinds(Flat::OpenAi, [300_000, 100_000, 0, 1_000, 0]);
     let value = bill(&table(), "gpt-5.4", "2026-11-22", "flex", &tokens).unwrap();
@@ -221,7 +221,7 @@ fn a_tier_without_steps_of_its_own_has_the_models_steps_scaled() {
 }
 
 #[test]
-fn a_tier_can_get_dearer_while_the_model_does_not() {
+fn tier_price_changes_independently_of_the_model() {
     let tokens = kinds(Flat::OpenAi, [1_000, 0, 0, 100, 0]);
     let on = |day: &str, tier: &str| {
         bill(&table(), "gpt-6.2-sol", day, tier, &tokens)
@@ -236,7 +236,7 @@ fn a_tier_can_get_dearer_while_the_model_does_not() {
 }
 
 #[test]
-fn before_and_after_all_dates_there_is_no_price() {
+fn no_price_applies_outside_all_dates() {
     let tokens = kinds(Flat::OpenAi, [1_000, 0, 0, 10, 0]);
     assert_eq!(
         bill(&table(), "gpt-5.6-sol", "2026-07-08", "", &tokens),
@@ -246,7 +246,7 @@ fn before_and_after_all_dates_there_is_no_price() {
 }
 
 #[test]
-fn tokens_of_no_known_kind_have_no_price() {
+fn unclassified_tokens_have_no_price() {
     let tokens = Tokens {
         input: 1_000,
         unclassified: 1_000_000,
@@ -256,22 +256,22 @@ fn tokens_of_no_known_kind_have_no_price() {
     assert_eq!(value.by_kind(), [2_500_000, 0, 0, 0, 0, 0]);
 }
 
-/// Mistakes of other programs, each with the amount that they come to.
+/// Billing mistakes of other programs, each with its wrong amount.
 #[test]
-fn mistakes_seen_elsewhere_are_not_made() {
+fn billing_mistakes_of_other_programs_are_avoided() {
     let table = table();
     let at = |model: &str, tokens: &Tokens| {
         bill(&table, model, "2026-11-22", "", tokens).map(|value| value.total())
     };
 
-    // Taking Claude's cache for a part of input: the bill of a cache read falls.
+    // Treating Claude's cache as part of input: the cost of a cache read would disappear.
     let claude = kinds(Flat::Claude, [10_000, 50_000, 0, 2_000, 0]);
     let right = 10_000 * 5_000 + 50_000 * 500 + 2_000 * 25_000;
     assert_eq!(at("claude-opus-4-8", &claude), Some(right));
     let inside = kinds(Flat::OpenAi, [50_000, 50_000, 0, 2_000, 0]);
     assert!(at("claude-opus-4-8", &inside) < Some(right));
 
-    // Leaving Gemini's thoughts out of the bill.
+    // Omitting Gemini's thoughts.
     let gemini = kinds(Flat::Gemini, [8_000, 3_000, 0, 400, 1_600]);
     assert_eq!(at("gemini-2.5-flash", &gemini), Some(6_590_000));
 
@@ -289,7 +289,7 @@ fn mistakes_seen_elsewhere_are_not_made() {
         Some(20_000 * 200 + 20_000 * 20 + 10_000 * 250)
     );
 
-    // The longest prefix: opus-4-6 for opus-4, gpt-5.5 for gpt-5, o3-pro for o3.
+    // Matching by longest prefix: opus-4-6 by opus-4, gpt-5.5 by gpt-5, o3-pro by o3.
     let million = Tokens {
         input: 100_000,
         ..Tokens::default()

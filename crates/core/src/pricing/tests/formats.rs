@@ -1,4 +1,4 @@
-//! The lists of others, in the shapes that they publish.
+//! Imports of other price lists, in their published formats.
 
 use super::super::*;
 
@@ -55,7 +55,7 @@ fn litellm() {
 }
 
 #[test]
-fn litellm_prefixes_are_dropped_only_where_that_is_unambiguous() {
+fn litellm_prefix_is_dropped_only_if_unambiguous() {
     let entry = r#"{"input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06}"#;
     let names = [
         "gemini/gemini-x",
@@ -111,7 +111,7 @@ fn models_dev() {
 }
 
 #[test]
-fn our_own_list_comes_back_as_it_went() {
+fn export_and_import_of_our_format_are_inverse() {
     let list = built_in().unwrap();
     let text = serde_json::to_string(&list).unwrap();
     let found = imported(&text, &[]);
@@ -119,7 +119,7 @@ fn our_own_list_comes_back_as_it_went() {
 }
 
 #[test]
-fn other_json_is_refused() {
+fn other_json_is_rejected() {
     for text in ["[]", "{}", "{\"a\": 1}", "x"] {
         assert!(import(text, &[], &source()).is_err(), "{text}");
     }

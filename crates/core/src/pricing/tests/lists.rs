@@ -1,4 +1,4 @@
-//! What lists may say, which of them wins, and how a model finds its price.
+//! Contents of lists, their precedence, and how a model finds its price.
 
 use super::super::*;
 fn listed(model: &str, input: f64) -> Listed {
@@ -33,7 +33,7 @@ fn problems(prices: Vec<Listed>) -> Vec<String> {
 }
 
 #[test]
-fn the_built_in_list_is_sound_and_says_where_it_comes_from() {
+fn built_in_list_is_valid_and_names_its_sources() {
     let list = built_in().unwrap();
     assert!(list.prices.len() > 130, "{}", list.prices.len());
     assert!(list.as_of.is_some());
@@ -61,7 +61,7 @@ fn the_built_in_list_is_sound_and_says_where_it_comes_from() {
 }
 
 #[test]
-fn ids_go_before_aliases_and_aliases_before_patterns() {
+fn ids_precede_aliases_and_aliases_precede_patterns() {
     let mut user = file(vec![listed("own", 7.0), listed("gpt-5.5", 9.0)]);
     user.aliases.insert("nick".to_owned(), "own".to_owned());
     user.prices[0].patterns = vec!["gpt-*".to_owned(), "*-local".to_owned()];
@@ -70,7 +70,7 @@ fn ids_go_before_aliases_and_aliases_before_patterns() {
     let how = |model: &str| table.find(model).map(|(_, how)| how);
     assert_eq!(how("OWN"), Some(Match::Exact));
     assert_eq!(how("nick"), Some(Match::Alias));
-    // An id of the built-in list is not taken by a pattern.
+    // A pattern does not match an id of the built-in list.
     assert_eq!(
         (how("gpt-5.4"), input_of(&table, "gpt-5.4")),
         (Some(Match::Exact), Some(2.5))
@@ -81,18 +81,18 @@ fn ids_go_before_aliases_and_aliases_before_patterns() {
     );
     assert_eq!(how("tiny-local"), Some(Match::Pattern));
     assert_eq!(how("local-tiny"), None);
-    // The user's price counts for the other names of the model as well.
+    // The user's price also applies to the model's aliases.
     assert_eq!(input_of(&table, "gpt-5.5"), Some(9.0));
     assert_eq!(input_of(&table, "openai/gpt-5.5"), Some(9.0));
     assert_eq!(table.version().source, "built-in+file");
 }
 
 #[test]
-fn an_alias_of_a_later_list_goes_before_an_id_of_an_earlier_one() {
+fn alias_of_a_later_list_precedes_an_id_of_an_earlier_one() {
     let mut user = file(vec![listed("own", 7.0), listed("resold", 8.0)]);
     user.prices[1].aliases = vec!["GPT-5.5".to_owned()];
     user.aliases.insert("gpt-5.4".to_owned(), "own".to_owned());
-    // Of one list, the id goes first; and nothing is an alias of itself.
+    // Within one list, the id precedes the alias, and a self-alias is ignored.
     user.aliases.insert("own".to_owned(), "resold".to_owned());
     user.aliases
         .insert("grok-4.3".to_owned(), "grok-4.3".to_owned());
@@ -101,14 +101,14 @@ fn an_alias_of_a_later_list_goes_before_an_id_of_an_earlier_one() {
     for (model, input) in [
         ("gpt-5.4", 7.0),
         ("gpt-5.5", 8.0),
-        // Another name of what the user made an alias.
+        // An alias of a name that the user turned into an alias.
         ("openai/gpt-5.5", 8.0),
         ("own", 7.0),
         ("grok-4.3", 1.25),
     ] {
         assert_eq!(input_of(&table, model), Some(input), "{model}");
     }
-    // What is exported is the same list once more.
+    // The export is an equivalent list.
     let again = PriceTable::new(&[(Layer::User, table.export())], CacheWrites::Short).unwrap();
     for model in ["gpt-5.4", "gpt-5.5", "openai/gpt-5.5", "gpt-5.4-pro"] {
         assert_eq!(input_of(&again, model), input_of(&table, model), "{model}");
@@ -116,7 +116,7 @@ fn an_alias_of_a_later_list_goes_before_an_id_of_an_earlier_one() {
 }
 
 #[test]
-fn aliases_in_a_circle_lead_nowhere() {
+fn circular_aliases_resolve_to_nothing() {
     let mut user = file(vec![listed("own", 7.0)]);
     user.aliases.insert("a".to_owned(), "b".to_owned());
     user.aliases.insert("b".to_owned(), "a".to_owned());
@@ -125,7 +125,7 @@ fn aliases_in_a_circle_lead_nowhere() {
 }
 
 #[test]
-fn what_is_wrong_with_a_list_is_told_at_once() {
+fn all_problems_of_a_list_are_reported_at_once() {
     let mut twice = listed("b", 1.0);
     twice.aliases = vec!["A".to_owned()];
     let mut pattern = listed("c", 1.0);
@@ -174,7 +174,7 @@ fn what_is_wrong_with_a_list_is_told_at_once() {
 }
 
 #[test]
-fn an_alias_of_nothing_is_a_problem() {
+fn alias_of_an_unknown_model_is_a_problem() {
     let mut user = file(Vec::new());
     user.aliases.insert("x".to_owned(), "no-such".to_owned());
     let found = PriceTable::new(&[(Layer::User, user)], CacheWrites::Short).unwrap_err();
@@ -234,7 +234,7 @@ fn each_state_of_the_lists_has_a_version() {
 }
 
 #[test]
-fn the_example_of_the_documentation_is_a_list() {
+fn documentation_example_is_a_valid_list() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cost.md");
     let text = std::fs::read_to_string(path).unwrap();
     let mut blocks = text.split("```toml\n").skip(1);
@@ -246,7 +246,7 @@ fn the_example_of_the_documentation_is_a_list() {
     for model in ["acme-large", "ACME/large", "acme-large-2", "my-gpt"] {
         assert!(table.find(model).is_some(), "{model}");
     }
-    // 2 by day, 4 in the peak hours of a Monday, 3 before October.
+    // 2 normally, 4 in the peak hours of a Monday, 3 before October.
     let prices = &table.find("acme-large").unwrap().0.prices;
     let input = |at: &str, prompt| {
         let rates = prices.rates(start_of(at).unwrap(), None, prompt);

@@ -1,4 +1,4 @@
-//! `Anthropic-Ratelimit-Unified-*`: shares from 0 to 1, unlike the page that is asked for.
+//! `Anthropic-Ratelimit-Unified-*`: ratios from 0 to 1, unlike the usage endpoint.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ fn row(headers: &Found<'_>, claim: &str, observed: UnixNanos) -> Option<Reading>
     let (limit, window, scope) = limit_of_claim(claim)?;
     let reset = get("reset").and_then(time);
     if reset.is_some_and(|reset| reset <= observed) {
-        // What is over by now says nothing of the window that has begun.
+        // A window that has ended says nothing about the next one.
         return None;
     }
     let row = Reading::new(limit, window, scope)
@@ -56,7 +56,7 @@ fn rejected(status: &str) -> Option<bool> {
     }
 }
 
-/// Its status is `rejected` also where nobody has bought any, so only a share counts.
+/// The status is `rejected` even if no overage was bought, so only the ratio is used.
 fn overage(headers: &Found<'_>) -> Option<Reading> {
     let share = headers.get("anthropic-ratelimit-unified-overage-utilization");
     let share = share.and_then(number)?;

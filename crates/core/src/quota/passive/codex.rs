@@ -1,4 +1,4 @@
-//! `X-Codex-*`: the limit that the request used, and one family of headers per further limit.
+//! `X-Codex-*`: the limit of the request, and one family of headers per further limit.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const ROLES: [(&str, WindowRole); 2] = [
 
 pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
     let mut readings: Vec<Reading> = Vec::new();
-    // Families with a name come first: unprefixed windows may repeat those of the active limit.
+    // Named families first: unprefixed windows may repeat those of the active limit.
     for family in families(headers).into_iter().rev() {
         let found = read_family(headers, family, observed);
         let new = found.into_iter().filter(|row| {
@@ -35,8 +35,8 @@ pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
     }
 }
 
-/// The limit of the unprefixed windows. `X-Codex-Active-Limit` names it: a group, or the plan under
-/// any other word (`codex`, `premium`).
+/// The limit of the unprefixed windows. `X-Codex-Active-Limit` names it: a group, or the plan by
+/// any other name (`codex`, `premium`).
 pub(super) fn active_limit(headers: &Found<'_>) -> (Limit, Scope) {
     let named = headers.get("x-codex-active-limit").and_then(|active| {
         let active = active.to_ascii_lowercase().replace('-', "_");
@@ -61,14 +61,15 @@ fn scoped(limit: Limit) -> (Limit, Scope) {
     (limit, scope)
 }
 
-/// `family` as from [`families`].
+/// `family` is a result of [`families`].
 fn read_family(headers: &Found<'_>, family: &str, observed: UnixNanos) -> Vec<Reading> {
     let group = family.trim_end_matches('-');
     let place = if group.is_empty() {
         Some(active_limit(headers))
     } else {
         let group = group.strip_prefix("additional-").unwrap_or(group);
-        // Pages and the active limit spell with `_` what header names cannot.
+        // The usage endpoint and the active limit use `_` for characters that header names cannot
+        // contain.
         limit_of_feature(&group.replace('-', "_")).map(scoped)
     };
     let Some((limit, scope)) = place else {
@@ -87,8 +88,8 @@ fn read_family(headers: &Found<'_>, family: &str, observed: UnixNanos) -> Vec<Re
     rows.collect()
 }
 
-/// The parts between `x-codex-` and `primary-…`: empty for the main limit, `bengalfox-` for
-/// another one.
+/// The parts between `x-codex-` and `primary-…`: empty for the main limit, `bengalfox-` for another
+/// one.
 fn families<'a>(headers: &'a Found<'_>) -> BTreeSet<&'a str> {
     let used = headers
         .names()
@@ -101,8 +102,8 @@ fn families<'a>(headers: &'a Found<'_>) -> BTreeSet<&'a str> {
     .collect()
 }
 
-/// All three or nothing: a family without length and reset is a limit that does not apply. A reset
-/// that is stated but cannot be true leaves the share.
+/// Requires all three headers: a family without length and reset time is a limit that does not
+/// apply. An implausible reset time does not invalidate the ratio.
 fn window<'a>(
     get: impl Fn(&str) -> Option<&'a str>,
     role: WindowRole,
@@ -120,7 +121,7 @@ fn window<'a>(
         return is_stated.then_some((window, percent, None));
     };
     if reset <= observed {
-        // What is over by now says nothing of the window that has begun.
+        // A window that has ended says nothing about the next one.
         return None;
     }
     let begun = has_begun(window, Some(percent), reset, observed);

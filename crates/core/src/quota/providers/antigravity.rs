@@ -1,5 +1,5 @@
 //! Antigravity: two pools of models, each with a 5-hour and a weekly window; free accounts have
-//! weeks only.
+//! weekly windows only.
 
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn request(host: &str, method: &str, body: &serde_json::Value) -> Request {
     Request::post(url, body).header("User-Agent", USER_AGENT)
 }
 
-/// Host by host until one has rows. That all have none is an answer, too.
+/// Tries each host until one returns readings. An empty result of all hosts is valid.
 fn summary(flow: &mut Flow<'_>, project: &Hidden) -> Result<Vec<Reading>, Pause> {
     let body = google::body(Some(project));
     let (mut failure, mut is_empty) = (None::<Failure>, false);
@@ -61,9 +61,9 @@ fn summary(flow: &mut Flow<'_>, project: &Hidden) -> Result<Vec<Reading>, Pause>
         match page.and_then(|page| Ok(read(&page)?)) {
             Ok(rows) if !rows.is_empty() => return Ok(rows),
             Ok(_) => is_empty = true,
-            // The next host would refuse the same token.
+            // The next host would reject the same token.
             Err(Failure::Unauthorized) => return Err(Failure::Unauthorized.into()),
-            Err(error) => failure = Some(Failure::telling(failure, error)),
+            Err(error) => failure = Some(Failure::more_specific(failure, error)),
         }
     }
     match failure {
@@ -109,7 +109,7 @@ fn row(group: Node<'_>, bucket: Node<'_>) -> Option<Reading> {
     Some(row)
 }
 
-/// `0.72`, `"72%"`, or either one or two levels deeper.
+/// `0.72`, `"72%"`, or either nested one or two levels deeper.
 fn fraction(bucket: Node<'_>) -> Option<f64> {
     let deeper = bucket.get("remaining");
     let nested = deeper.get("remainingFraction").or(deeper.get("value"));

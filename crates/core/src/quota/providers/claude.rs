@@ -10,11 +10,11 @@ use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const USAGE: &str = "https://api.anthropic.com/api/oauth/usage";
-/// The same page, with the account's early resets in stock. Only Claude Code itself is told them.
+/// The same endpoint, with the account's early resets. It returns them to Claude Code only.
 const RESETS: &str = "https://api.anthropic.com/api/oauth/usage?cedar_ember=1&skip_spend=1";
 const RESETS_USER_AGENT: &str = "claude-cli/2.1.280 (external, cli)";
 const PROFILE: &str = "https://api.anthropic.com/api/oauth/profile";
-/// Any other program's name is counted in a much smaller bucket.
+/// Other user agents share a much smaller rate limit.
 const USER_AGENT: &str = "claude-code/2.1.0";
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Provider for Claude {
         account.is_oauth("claude")
     }
 
-    /// The page itself is rationed per token.
+    /// The endpoint itself is rate-limited per token.
     fn min_interval(&self) -> Duration {
         Duration::from_mins(5)
     }
@@ -38,18 +38,18 @@ impl Provider for Claude {
         let usage = flow.call(request(USAGE))??;
         let mut answer = read(&usage)?;
         let facts = &mut answer.facts;
-        facts.keeps_resets = facts.reset_credits.is_none();
+        facts.keeps_reset_credits = facts.reset_credits.is_none();
         if !ask.with_plan {
             return Ok(answer);
         }
         if let Ok(profile) = flow.call(request(PROFILE))? {
             facts.plan = plan(profile.root());
         }
-        if facts.keeps_resets {
-            let asked = request(RESETS).with_header("User-Agent", RESETS_USER_AGENT);
-            if let Ok(page) = flow.call(asked)? {
+        if facts.keeps_reset_credits {
+            let resets = request(RESETS).with_header("User-Agent", RESETS_USER_AGENT);
+            if let Ok(page) = flow.call(resets)? {
                 facts.reset_credits = resets_in_stock(&page);
-                facts.keeps_resets = false;
+                facts.keeps_reset_credits = false;
             }
         }
         Ok(answer)
@@ -65,9 +65,9 @@ fn request(url: &str) -> Request {
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     let root = page.root();
-    // The named windows first: of two rows for one window the first one counts.
+    // The named windows first: the first reading of a window is used.
     let mut readings: Vec<Reading> = root.entries().filter_map(named).collect();
-    readings.extend(root.get("limits").items().filter_map(listed));
+    readings.extend(root.get("limits").items().filter_map(window_in_list));
     let mut facts = AccountFacts {
         reset_credits: resets_in_stock(page),
         ..AccountFacts::default()
@@ -86,13 +86,13 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     Ok(QuotaAnswer { readings, facts })
 }
 
-/// A window under its own key, like `seven_day_opus`.
+/// A window under its own key, such as `seven_day_opus`.
 fn named((key, node): (&str, Node<'_>)) -> Option<Reading> {
     let percent = node.get("utilization").number()?;
     let (limit, window, scope) = match key {
         "five_hour" => (Limit::main(), Window::hours(5), Scope::Account),
         "seven_day" => (Limit::main(), Window::days(7), Scope::Account),
-        // The code name of a week's limit of one model, before it was public.
+        // The code name of a model's weekly limit, before the model was public.
         "iguana_necktie" => (Limit::new("fable")?, Window::days(7), Scope::Model),
         "claude_routines" => (Limit::new("routines")?, Window::days(7), Scope::Feature),
         "cowork" => (Limit::new("cowork")?, Window::days(7), Scope::Feature),
@@ -110,8 +110,8 @@ fn named((key, node): (&str, Node<'_>)) -> Option<Reading> {
     Some(row(limit, window, scope, percent, node))
 }
 
-/// An entry of the newer list.
-fn listed(node: Node<'_>) -> Option<Reading> {
+/// An entry of the newer list `limits`.
+fn window_in_list(node: Node<'_>) -> Option<Reading> {
     let percent = node.get("percent").number()?;
     let (name, limit, window, scope) = match node.get("kind").text()? {
         "session" => (None, Limit::main(), Window::hours(5), Scope::Account),
@@ -141,7 +141,7 @@ fn row(limit: Limit, window: Window, scope: Scope, percent: f64, node: Node<'_>)
         .with_reset(node.get("resets_at").time())
 }
 
-/// The limit and window a header names: `5h`, `7d`, or `7d_oi` for one model's week.
+/// The limit and window of a header: `5h`, `7d`, or `7d_oi` for one model's weekly window.
 pub(in crate::quota) fn limit_of_claim(claim: &str) -> Option<(Limit, Window, Scope)> {
     Some(match claim {
         "5h" => (Limit::main(), Window::hours(5), Scope::Account),
@@ -155,7 +155,7 @@ pub(in crate::quota) fn limit_of_claim(claim: &str) -> Option<(Limit, Window, Sc
     })
 }
 
-/// Early resets that can be used now. An account that is not told of any has no number, not 0.
+/// Early resets that are usable now. `None` if the response contains no list of them.
 fn resets_in_stock(page: &Page) -> Option<f64> {
     let stock = page.root().get("cedar_ember");
     let now = stock.observed();
@@ -178,7 +178,8 @@ fn resets_in_stock(page: &Page) -> Option<f64> {
 
 type Money = (Reading, Option<Spend>);
 
-/// Use beyond the plan, paid extra, by calendar month. Without a limit of its own it is endless.
+/// Usage beyond the plan, billed separately per calendar month. Unlimited without a limit of its
+/// own.
 fn extra_usage(node: Node<'_>) -> Option<Money> {
     if node.get("is_enabled").flag() == Some(false) {
         return None;
@@ -214,12 +215,12 @@ fn money(
 ) -> Option<Money> {
     let row = Reading::new(Limit::new(name)?, Window::MONTH, Scope::Spend).with_percent(percent);
     if !is_usd {
-        // Amounts in another currency have no unit here; the share has none anyway.
-        return row.says_something().then_some((row, None));
+        // Amounts in another currency have no unit here; the ratio needs none.
+        return row.is_informative().then_some((row, None));
     }
     let spend = Spend::new(Limit::new(name)?, used, limit);
     let row = row.with_amounts(Amounts::new(Unit::Usd, used, limit, None));
-    row.says_something().then_some((row, spend))
+    row.is_informative().then_some((row, spend))
 }
 
 fn plan(root: Node<'_>) -> Option<Name> {

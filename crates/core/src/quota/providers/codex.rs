@@ -1,5 +1,5 @@
-//! Codex with a ChatGPT login. Windows differ by plan: a block may have only one, and that may be
-//! a week or a month, so they are named by their length.
+//! Codex with a ChatGPT login. Windows depend on the plan: a block may have a single one, of a week
+//! or a month, so they are named by length.
 
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
@@ -7,13 +7,13 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, signed};
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://chatgpt.com/backend-api/wham/usage";
 const USER_AGENT: &str = "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64) WindowsTerminal";
 
-/// Seconds between the page's clock and ours that are no difference.
+/// Tolerated difference between the provider's clock and ours, in seconds.
 const TOLERANCE: u64 = 60;
 
 #[derive(Debug)]
@@ -67,15 +67,15 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     readings.extend(individual_limit(
         root.get("spend_control").get("individual_limit"),
     ));
-    told(readings, facts(root))
+    parsed(readings, facts(root))
 }
 
-/// `codex_bengalfox` in the page is `bengalfox` in headers.
+/// `codex_bengalfox` in the usage endpoint is `bengalfox` in headers.
 pub(in crate::quota) fn limit_of_feature(feature: &str) -> Option<Limit> {
     Limit::new(feature.strip_prefix("codex_").unwrap_or(feature))
 }
 
-/// The windows of one block. What the block says of itself holds for its fullest window.
+/// The windows of one block. The block's own flags apply to its window with the highest usage.
 fn block(
     rows: &mut Vec<Reading>,
     block: Node<'_>,
@@ -129,7 +129,7 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     }
     let reset = end(node);
     if reset.is_some_and(|reset| reset <= node.observed()) {
-        // The page lags behind a reset: its figures are those of the window that is over.
+        // The endpoint lags behind a reset: its values are those of the previous window.
         return None;
     }
     let percent = node.any(&["used_percent", "percent_used"]).number();
@@ -150,8 +150,8 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     })
 }
 
-/// A window begins with its first request. Before that its reset is a whole length away at every
-/// look, so it is no reset yet, and would seem to be a new one each time.
+/// A window starts with its first request. Before that, each response states a reset time a full
+/// length ahead, which would look like a new reset each time.
 pub(in crate::quota) fn has_begun(
     window: Window,
     percent: Option<f64>,
@@ -166,7 +166,7 @@ pub(in crate::quota) fn has_begun(
     !(is_unused && is_whole)
 }
 
-/// A member's share of a workspace's money, in credits.
+/// A member's share of a workspace's budget, in credits.
 fn individual_limit(node: Node<'_>) -> Option<Reading> {
     let number = |key: &str| node.get(key).number();
     let amounts = Amounts::new(
@@ -179,7 +179,7 @@ fn individual_limit(node: Node<'_>) -> Option<Reading> {
     let row = Reading::new(Limit::new("individual_limit")?, Window::MONTH, Scope::Spend)
         .with_percent(number("used_percent").or_else(left))
         .with_amounts(amounts);
-    row.says_something().then(|| row.with_reset(end(node)))
+    row.is_informative().then(|| row.with_reset(end(node)))
 }
 
 fn end(node: Node<'_>) -> Option<UnixNanos> {

@@ -1,11 +1,11 @@
-//! GitHub Copilot. CPA does not know it, so the GitHub token comes from a file of our own.
+//! GitHub Copilot. CPA does not support it, so the GitHub token comes from a configured file.
 
 use crate::model::{
     AccountFacts, Amounts, Limit, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request, TOKEN};
 
 const URL: &str = "https://api.github.com/copilot_internal/user";
@@ -53,7 +53,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         .entries()
         .filter_map(|(id, node)| snapshot(id, node, reset))
         .collect();
-    // A free account states what is left of each month's numbers, not what is used.
+    // A free account reports the remaining monthly amounts, not the used ones.
     let monthly = root.get("monthly_quotas");
     for (id, left) in root.get("limited_user_quotas").entries() {
         let amounts = Amounts::new(
@@ -65,7 +65,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         readings.extend(row(id, reset).map(|row| row.with_amounts(amounts)));
     }
     let facts = AccountFacts::of_plan(root.any(&["access_type_sku", "copilot_plan"]).name());
-    told(readings, facts)
+    parsed(readings, facts)
 }
 
 fn row(id: &str, reset: Option<UnixNanos>) -> Option<Reading> {
@@ -83,7 +83,7 @@ fn snapshot(id: &str, node: Node<'_>, reset: Option<UnixNanos>) -> Option<Readin
     let left = node.any(&["quota_remaining", "remaining"]).signed();
     let percent_left = node.get("percent_remaining").number();
     if is_nothing(entitlement) && is_nothing(left) {
-        // What accounts billed by use show in place of a quota.
+        // Accounts billed by use have this placeholder instead of a quota.
         return None;
     }
     let overage = node
@@ -92,7 +92,7 @@ fn snapshot(id: &str, node: Node<'_>, reset: Option<UnixNanos>) -> Option<Readin
         .filter(|over| *over > 0.0);
     let unused = || Some(entitlement? - left?);
     let beyond = || Some(entitlement? + overage?);
-    // Below nothing left, the rest itself tells how much more was used.
+    // A negative remainder is the usage beyond the limit.
     let used = beyond()
         .filter(|_| left.is_none_or(|left| left >= 0.0))
         .or_else(unused);

@@ -1,4 +1,4 @@
-//! Gemini CLI (Code Assist), where a plugin of CPA serves it. Each model has a daily allowance.
+//! Gemini CLI (Code Assist), served by a plugin of CPA. Each model has a daily allowance.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl Provider for GeminiCli {
 
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
         let (project, known) = google::project(ask.account, flow, [assist(None)])?;
-        // Without a project the provider takes the account's own.
+        // Without a project, the provider uses the account's own.
         let request = Request::post(QUOTA, &google::body(project.as_ref()));
         let page = flow.call(request)??;
         let readings = read(&page)?;
@@ -50,7 +50,7 @@ fn assist(project: Option<&Hidden>) -> Request {
     Request::post(ASSIST, &body)
 }
 
-/// One row per model: the bucket of which least is left.
+/// One reading per model: the bucket with the least remaining.
 fn read(page: &Page) -> Result<Vec<Reading>, ParseError> {
     let buckets = page.root().get("buckets");
     if !buckets.is_list() {

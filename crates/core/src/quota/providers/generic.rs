@@ -1,4 +1,4 @@
-//! A provider described by configuration: one request, and where in its answer the figures are.
+//! A configured provider: one request, and the positions of the values in its response.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Pause};
 use crate::quota::json::{Node, at_seconds};
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, Auth, Provider, Request};
 
 #[derive(Clone, Debug)]
@@ -19,23 +19,23 @@ pub struct Generic {
     pub request: Request,
     /// JSON pointer to the plan's name.
     pub plan: Option<String>,
-    /// A balance in this unit, and where it stands.
+    /// Unit and position of a balance.
     pub credits: Option<(Unit, String)>,
     pub limits: Vec<GenericLimit>,
 }
 
-/// Which accounts are asked.
+/// The accounts that the provider serves.
 #[derive(Clone, Debug)]
 pub enum Serves {
-    /// All of this provider.
+    /// All accounts of this provider.
     Provider(String),
-    /// All whose key goes to a host of this domain.
+    /// All accounts whose key is sent to a host of this domain.
     Domain(String),
-    /// These, by `auth_index`.
+    /// Accounts by `auth_index`.
     Accounts(Vec<String>),
 }
 
-/// One row. Places are JSON pointers (RFC 6901).
+/// A reading. Positions are JSON pointers (RFC 6901).
 #[derive(Clone, Debug)]
 pub struct GenericLimit {
     pub limit: Limit,
@@ -43,7 +43,7 @@ pub struct GenericLimit {
     pub window: Window,
     pub scope: Scope,
     pub unit: Unit,
-    /// A number in the answer is divided by this, so that cents become dollars.
+    /// Divisor of amounts in the response, for example to convert cents to dollars.
     pub divisor: f64,
     pub used: Option<String>,
     pub allowed: Option<String>,
@@ -52,7 +52,7 @@ pub struct GenericLimit {
     pub reset: Option<(ResetForm, String)>,
 }
 
-/// How a share is stated.
+/// Form of a ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShareForm {
     UsedRatio,
@@ -61,7 +61,7 @@ pub enum ShareForm {
     RemainingPercent,
 }
 
-/// How a reset is stated.
+/// Form of a reset time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetForm {
     /// Since 1970.
@@ -69,9 +69,9 @@ pub enum ResetForm {
     /// Since 1970.
     Millis,
     Iso,
-    /// From now on.
+    /// Relative to now.
     InSeconds,
-    /// From now on.
+    /// Relative to now.
     InMillis,
 }
 
@@ -105,8 +105,8 @@ impl Provider for Generic {
             facts.add_credits(*unit, root.pointer(at).signed());
         }
         let rows = self.limits.iter().map(|limit| limit.row(root));
-        let readings: Vec<Reading> = rows.filter(Reading::says_something).collect();
-        Ok(told(readings, facts)?)
+        let readings: Vec<Reading> = rows.filter(Reading::is_informative).collect();
+        Ok(parsed(readings, facts)?)
     }
 }
 

@@ -1,11 +1,11 @@
-//! The coding plan of GLM (Z.ai, in China bigmodel.cn), by key.
+//! The coding plan of GLM (Z.ai, in China bigmodel.cn), for API keys.
 
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, Failure, Provider, Request};
 
 const WORLD: &str = "https://api.z.ai/api/monitor/usage/quota/limit";
@@ -24,7 +24,7 @@ impl Provider for Glm {
     }
 
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        // A key is known in one of the two places only.
+        // A key is valid at one of the two hosts only.
         let url = if ask.account.is_at("bigmodel.cn") {
             CHINA
         } else {
@@ -47,10 +47,10 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
         data.any(&["level", "planName", "plan", "packageName"])
             .name(),
     );
-    Ok(told(readings, facts)?)
+    Ok(parsed(readings, facts)?)
 }
 
-/// A failure comes with status 200 and says so in its text.
+/// Detects a failure in the body of a response with status 200.
 fn refusal(root: Node<'_>) -> Result<(), Failure> {
     let code = root.get("code").integer();
     if root.get("success").flag() != Some(false) && code.is_none_or(|code| code == 200) {
@@ -75,7 +75,7 @@ fn row(item: Node<'_>) -> Option<Reading> {
     let name = (kind == "TIME_LIMIT")
         .then(|| Name::new("Web tools"))
         .flatten();
-    // `usage` is the limit, `currentValue` what is used of it.
+    // `usage` is the limit, `currentValue` the used amount.
     let amounts = Amounts::new(
         unit,
         item.get("currentValue").number(),

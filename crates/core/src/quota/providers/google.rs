@@ -1,4 +1,4 @@
-//! What Google's two coding logins share: the page that tells project and plan.
+//! Shared by Google's two coding logins: the endpoint for project and plan.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, Failure, Hidden, Request};
 
-/// What `loadCodeAssist` tells.
+/// Result of `loadCodeAssist`.
 #[derive(Debug)]
 pub(super) struct Assist {
     pub(super) project: Option<Hidden>,
     pub(super) facts: AccountFacts,
 }
 
-/// Asks the hosts in turn until one answers.
+/// Tries the hosts in turn until one responds.
 pub(super) fn assist(
     flow: &mut Flow<'_>,
     requests: impl IntoIterator<Item = Request>,
@@ -24,7 +24,7 @@ pub(super) fn assist(
     Ok(found.map_err(|failure| failure.unwrap_or_else(Failure::transient)))
 }
 
-/// The facts, where they are known already or it is time to ask for them.
+/// The facts, if already known or if this poll requests them.
 pub(super) fn facts(
     known: Option<AccountFacts>,
     ask: &Ask<'_>,
@@ -35,14 +35,14 @@ pub(super) fn facts(
         return Ok(facts);
     }
     if !ask.with_plan {
-        return Ok(AccountFacts::not_asked());
+        return Ok(AccountFacts::partial());
     }
     let found = assist(flow, requests)?;
-    Ok(found.map_or_else(|_no_answer| AccountFacts::not_asked(), |found| found.facts))
+    Ok(found.map_or_else(|_no_answer| AccountFacts::partial(), |found| found.facts))
 }
 
-/// The project to ask about, and the facts found on the way: the list's project, else the one
-/// that the provider itself names.
+/// The project to query, and the facts found on the way: the project in CPA's list, else the one
+/// that the provider returns.
 pub(super) fn project(
     account: &AccountRef,
     flow: &mut Flow<'_>,

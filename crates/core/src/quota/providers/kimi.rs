@@ -1,4 +1,4 @@
-//! Kimi Code, with a login or a key of its own.
+//! Kimi Code, with a login or an API key.
 
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
@@ -6,11 +6,11 @@ use crate::model::{
 };
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, number};
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 
 const URL: &str = "https://api.kimi.com/coding/v1/usages";
-/// Counts are whole numbers, shares are not.
+/// Maximum rounding difference: counts are integers, ratios are not.
 const ROUNDING: f64 = 0.02;
 
 #[derive(Debug)]
@@ -40,16 +40,16 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
             None => row,
         })
         .collect();
-    // Of two rows for one window the first one counts.
+    // The first reading of a window is used.
     readings.extend(counted);
     let level = root.pointer("/user/membership/level").text();
     let facts = AccountFacts::of_plan(level.and_then(plan));
-    told(readings, facts)
+    parsed(readings, facts)
 }
 
-/// The older form: `usage`, and the list `limits`, in counts.
+/// The older form: `usage` and the list `limits`, in counts.
 fn counted_rows(root: Node<'_>) -> Vec<Reading> {
-    // The figures at the top are the week's, without saying so.
+    // The values at the top level are those of the week, though unlabelled.
     let mut readings: Vec<Reading> = counted(root.get("usage"), root.get("usage"))
         .map(|figures| figures.row(Limit::main(), Window::days(7)))
         .into_iter()
@@ -71,7 +71,7 @@ fn counted_rows(root: Node<'_>) -> Vec<Reading> {
     readings
 }
 
-/// The newer form: a map `usages` of `limit_…`, each with a share and mostly without counts.
+/// The newer form: a map `usages` of `limit_…`, each with a ratio and mostly without counts.
 fn ratio_rows(root: Node<'_>) -> impl Iterator<Item = Reading> {
     let places = [
         root.get("usages"),
@@ -98,13 +98,13 @@ fn ratio_rows(root: Node<'_>) -> impl Iterator<Item = Reading> {
             .with_ratio(ratio.or_else(left))
             .with_amounts(amounts)
             .with_reset(end(node));
-        // Without a share, the older form may know more of the window.
+        // Without a ratio, the older form may have more data of the window.
         row.used_ratio().is_some().then_some(row)
     })
 }
 
-/// `limit_5h`, `limit_month_total`, `limit_month_code`: a window, and for what. A word that is no
-/// window names a limit of unknown length.
+/// `limit_5h`, `limit_month_total`, `limit_month_code`: a window and its subject. A word that is
+/// not a window is a limit of unknown length.
 fn limit_of_key(key: &str) -> Option<(Limit, Window, Scope)> {
     let words = key.strip_prefix("limit_")?.split('_').collect::<Vec<_>>();
     let window = words.iter().find_map(|word| window_of_word(word));
@@ -143,7 +143,7 @@ fn is_same(one: &Reading, other: &Reading) -> bool {
     one.limit() == other.limit() && one.window().label() == other.window().label()
 }
 
-/// The counts of the older form beside the share of the newer one, where both say the same.
+/// Adds the counts of the older form to the ratio of the newer one, if both agree.
 fn completed(row: Reading, old: &Reading) -> Reading {
     let agrees = row
         .used_ratio()
@@ -165,7 +165,7 @@ struct Figures {
     reset: Option<UnixNanos>,
 }
 
-/// The figures of `inner`, and what it lacks from `outer`.
+/// The values of `inner`; missing ones come from `outer`.
 fn counted(inner: Node<'_>, outer: Node<'_>) -> Option<Figures> {
     let number = |key: &str| inner.get(key).or(outer.get(key)).number();
     let (used, limit, remaining) = (number("used"), number("limit"), number("remaining"));
@@ -189,7 +189,7 @@ impl Figures {
             .with_reset(self.reset)
     }
 
-    /// Today's plans count percent: their limit is always 100.
+    /// Current plans count percent: their limit is always 100.
     fn amounts(&self) -> Option<Amounts> {
         let limit = self.amounts.limit();
         let is_percent = limit.is_some_and(|limit| (limit - 100.0).abs() < 1e-9);
@@ -207,7 +207,7 @@ fn window(node: Node<'_>) -> Option<Window> {
     }
 }
 
-/// The length of a unit of time, in the singular or plural.
+/// Seconds of a time unit, singular or plural.
 fn seconds_of(unit: &str) -> Option<f64> {
     Some(
         match unit

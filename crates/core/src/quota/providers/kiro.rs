@@ -1,4 +1,4 @@
-//! Kiro. CPA does not know it, so the token comes from a file of our own.
+//! Kiro. CPA does not support it, so the token comes from a configured file.
 
 use serde_json::{Value, json};
 
@@ -32,14 +32,14 @@ impl Provider for Kiro {
     fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
         let found = flow.first(requests(ask.account), |page| Ok(read(page)?), |_| false)?;
         Ok(found.map_err(|failure| match failure {
-            // Some logins may chat but not look at their limits.
+            // Some logins may send requests but not read their limits.
             Some(Failure::Unauthorized) | None => Failure::Forbidden,
             Some(other) => other,
         })?)
     }
 }
 
-/// Which of the three works depends on the kind of login.
+/// The kind of login determines which of the three works.
 fn requests(account: &AccountRef) -> [Request; 3] {
     let arn = account.profile_arn.as_ref().map(Hidden::expose);
     let mut body = json!({ "origin": "AI_EDITOR", "resourceType": "AGENTIC_REQUEST" });
@@ -95,7 +95,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     Ok(answer)
 }
 
-/// What is used includes what is used beyond the limit.
+/// The used amount includes the usage beyond the limit.
 fn row(limit: Limit, scope: Scope, item: Node<'_>, reset: Option<UnixNanos>) -> Option<Reading> {
     let row = Reading::new(limit, Window::MONTH, scope);
     Some(row.with_amounts(Some(amounts(item)?)).with_reset(reset))
@@ -108,7 +108,7 @@ fn amounts(item: Node<'_>) -> Option<Amounts> {
     Amounts::new(Unit::Credits, used, limit, None)
 }
 
-/// Has an end of its own, after which it is gone.
+/// Ends at its own time, after which it no longer exists.
 fn free_trial(trial: Node<'_>) -> Option<Reading> {
     if trial.get("freeTrialStatus").text() != Some("ACTIVE") {
         return None;

@@ -1,4 +1,4 @@
-//! The coding and token plans of MiniMax, by key.
+//! The coding and token plans of MiniMax, for API keys.
 
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
@@ -8,7 +8,7 @@ use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
 use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
 
-/// The page moved twice.
+/// The endpoint has moved twice.
 const PATHS: [&str; 3] = [
     "/v1/token_plan/remains",
     "/v1/api/openplatform/coding_plan/remains",
@@ -68,7 +68,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, Failure> {
     Ok(QuotaAnswer { readings, facts })
 }
 
-/// Interval and week of one model.
+/// Interval and weekly window of one model.
 fn rows(model: Node<'_>) -> Vec<Reading> {
     let name = model.get("model_name").name();
     let interval = Span::of(model, "current_interval_", "");
@@ -85,7 +85,7 @@ fn rows(model: Node<'_>) -> Vec<Reading> {
 
 struct Span {
     total: Option<f64>,
-    /// Used by the newer plan, left by the older one.
+    /// The used amount in the newer plan, the remaining one in the older plan.
     count: Option<f64>,
     percent_left: Option<f64>,
     status: Option<i64>,
@@ -97,7 +97,7 @@ struct Span {
 }
 
 impl Span {
-    /// Keys of counts and of times begin differently.
+    /// Keys of counts and of times have different prefixes.
     fn of(model: Node<'_>, counts: &str, times: &str) -> Self {
         let count = |what: &str| model.get(&format!("{counts}{what}"));
         let time = |what: &str| model.get(&format!("{times}{what}"));
@@ -157,8 +157,8 @@ impl Span {
         }
     }
 
-    /// The stated percentage tells which of the two the count is; where it fits neither, the
-    /// count is left alone. Without one the older meaning holds.
+    /// The stated percentage decides whether the count is used or remaining; if it matches neither,
+    /// the count is ignored. Without a percentage, the older meaning applies.
     fn amounts(&self) -> Option<Amounts> {
         let total = self.total.filter(|total| *total > 0.0)?;
         let count = self.count?;

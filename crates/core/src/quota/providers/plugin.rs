@@ -1,18 +1,18 @@
-//! Whatever a plugin of CPA reads for its credentials: `quota/fetch`, where a server has it.
+//! Quotas that a plugin of CPA reads for its credentials: `quota/fetch`, if the server has it.
 //!
-//! Known from CPA's sources only: early v8 and v7 from 7.3.17 on serve it.
+//! Known from CPA's source only: early v8, and v7 since 7.3.17.
 
 use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
 use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::provider::told;
+use crate::quota::provider::parsed;
 use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request};
 
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 86_400.0;
 
-/// CPA is asked instead of a provider; the address is not used.
+/// The request goes to CPA instead of a provider; its URL is not used.
 #[derive(Debug)]
 pub(super) struct Plugin;
 
@@ -39,7 +39,7 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     let root = page.root();
     let readings: Vec<Reading> = root.get("groups").items().flat_map(group).collect();
     let facts = AccountFacts::of_plan(root.pointer("/subscription/plan").name());
-    told(readings, facts)
+    parsed(readings, facts)
 }
 
 fn group(group: Node<'_>) -> impl Iterator<Item = Reading> {

@@ -1,5 +1,5 @@
-//! Grok with a subscription login: a weekly share and a monthly allowance of money, on two pages
-//! of which either will do.
+//! Grok with a subscription login: a weekly ratio and a monthly allowance of money, from two
+//! endpoints of which one suffices.
 
 use crate::model::{Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, Window, WindowRole};
 use crate::quota::flow::{Flow, Page, Pause};
@@ -31,7 +31,7 @@ impl Provider for Xai {
         let monthly = flow.call(request(MONTHLY))?;
         let mut answer = QuotaAnswer::default();
         match (&weekly, &monthly) {
-            (Err(first), Err(second)) => return Err(first.or_telling(*second).into()),
+            (Err(first), Err(second)) => return Err(first.or_more_specific(*second).into()),
             (week, month) => {
                 if let Ok(page) = week {
                     read_weekly(page, &mut answer);
@@ -66,7 +66,7 @@ fn request(url: &str) -> Request {
         )
 }
 
-/// Both spellings of a key.
+/// Accepts both spellings of a key.
 fn get<'a>(node: Node<'a>, camel: &str) -> Node<'a> {
     let mut snake = String::with_capacity(camel.len() + 4);
     for c in camel.chars() {
@@ -90,11 +90,11 @@ fn read_weekly(page: &Page, answer: &mut QuotaAnswer) {
     let (start, end) = (get(period, "start").time(), get(period, "end").time());
     let window = Window::between(start, end, WindowRole::Weekly);
     let reset = end.or_else(|| get(config, "billingPeriodEnd").time());
-    // No percent is not 0 %: one plan never says it.
+    // A missing percentage is not 0 %: one plan never reports it.
     let row = Reading::new(Limit::main(), window, Scope::Account)
         .with_percent(get(config, "creditUsagePercent").number())
         .with_reset(reset);
-    if row.says_something() {
+    if row.is_informative() {
         answer.readings.push(row);
     }
     let products = get(config, "productUsage").items().filter_map(|product| {
@@ -120,7 +120,7 @@ fn read_monthly(page: &Page, answer: &mut QuotaAnswer) {
     let cap = usd(config, "onDemandCap").filter(|cap| *cap > 0.0);
     let beyond = || Some((used? - limit?).max(0.0));
     let on_demand = cap.and(usd(config, "onDemandUsed").or_else(beyond));
-    // What is used beyond the allowance is counted on demand.
+    // Usage beyond the allowance is counted as on demand.
     let included = match (used, limit) {
         (Some(used), Some(limit)) => Some(used.min(limit)),
         (used, _) => used,

@@ -1,4 +1,4 @@
-//! Small inputs of public reports, each with its right value.
+//! Small inputs from public reports, each with its correct result.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::support::{AT, account, rows, told};
+use super::support::{AT, account, poll, rows};
 use crate::decode::{Decoded, Decoder, HashKey};
 use crate::quota::passive::{self, Observed};
 
-/// The file with its times, which are told from [`AT`] on.
+/// Reads a case; its times are relative to [`AT`].
 fn case(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/cases");
     let mut text = fs::read_to_string(path.join(name)).unwrap();
@@ -72,7 +72,7 @@ fn unprefixed_windows_belong_to_the_active_limit() {
 }
 
 #[test]
-fn a_refusal_of_the_plan_is_laid_to_the_plan() {
+fn plan_refusal_belongs_to_the_plan() {
     let seen = observed("codex-429-active-limit.jsonl").remove(0);
     let refusal = rows(&[seen.refusal.unwrap()]);
     assert_eq!(
@@ -89,9 +89,9 @@ fn a_refusal_of_the_plan_is_laid_to_the_plan() {
 }
 
 #[test]
-fn kimi_pages_of_either_form_are_read() {
+fn both_forms_of_kimi_responses_are_parsed() {
     let cases: Vec<Value> = serde_json::from_str(&case("kimi-usages.json")).unwrap();
-    let read = |case: &Value| told(&account("kimi"), &[&case["body"].to_string()]).rows();
+    let read = |case: &Value| poll(&account("kimi"), &[&case["body"].to_string()]).rows();
     let read: Vec<_> = cases.iter().map(read).collect();
     let month = in_seconds(1_296_000);
     assert_eq!(
@@ -112,7 +112,7 @@ fn kimi_pages_of_either_form_are_read() {
 }
 
 #[test]
-fn the_signals_of_the_list_are_read() {
+fn signals_of_the_list_are_parsed() {
     let case: Value = serde_json::from_str(&case("v0-quota-signals.json")).unwrap();
     let signals = case["quota"]["signals"].as_object().unwrap();
     let pairs = signals

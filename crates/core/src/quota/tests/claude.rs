@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::support::{account, answer, captured, drive, failed, header, told};
+use super::support::{account, answer, captured, drive, failed, header, poll};
 use crate::quota::{Failure, ParseError, providers};
 
 const FULL: &str = r#"{"five_hour":{"utilization":47.2,"resets_at":"2026-05-27T22:00:00.123456+00:00"},
@@ -15,9 +15,9 @@ const FULL: &str = r#"{"five_hour":{"utilization":47.2,"resets_at":"2026-05-27T2
  "spend":{"severity":"normal","used":{"amount_minor":245},"limit":{"amount_minor":2000}}}"#;
 
 #[test]
-fn the_whole_page_is_read_once_per_window() {
-    let told = told(&account("claude"), &[FULL]);
-    let rows = told.rows();
+fn full_response_has_one_reading_per_window() {
+    let polled = poll(&account("claude"), &[FULL]);
+    let rows = polled.rows();
     let mut sorted = rows.clone();
     sorted.sort();
     assert_eq!(
@@ -30,7 +30,7 @@ fn the_whole_page_is_read_once_per_window() {
             "sonnet weekly 0.12 @1780300800",
         ]
     );
-    let spend = &told.result.unwrap().facts.spend[0];
+    let spend = &polled.result.unwrap().facts.spend[0];
     assert_eq!(
         (spend.used_usd(), spend.limit_usd()),
         (Some(2.45), Some(20.0))
@@ -38,50 +38,50 @@ fn the_whole_page_is_read_once_per_window() {
 }
 
 #[test]
-fn the_list_fills_what_the_names_leave_open() {
+fn list_adds_windows_without_a_named_key() {
     let page = r#"{"five_hour":null,"seven_day":{"utilization":null,"resets_at":null},
         "limits":[{"kind":"session","percent":0,"resets_at":null},{"kind":"weekly_all","percent":7,"resets_at":"2026-06-01T08:00:00Z"},
         {"kind":"something_new","percent":3}]}"#;
-    let told = told(&account("claude"), &[page]);
-    assert_eq!(told.rows(), ["main 5h 0", "main weekly 0.07 @1780300800"]);
+    let polled = poll(&account("claude"), &[page]);
+    assert_eq!(polled.rows(), ["main 5h 0", "main weekly 0.07 @1780300800"]);
 }
 
 #[test]
-fn the_captured_pages_are_read() {
+fn captured_responses_are_parsed() {
     let usage = captured("claude_usage");
-    let told = told(
+    let polled = poll(
         &account("claude"),
         &[&usage, &captured("claude_profile"), "{}"],
     );
     let expected = ["main 5h 0.472 @1795384800", "main weekly 0.31 @1795680000"];
-    assert_eq!(told.rows(), expected);
-    assert_eq!(told.plan(), Some("max_5x"));
+    assert_eq!(polled.rows(), expected);
+    assert_eq!(polled.plan(), Some("max_5x"));
     assert_eq!(
-        told.urls(),
+        polled.urls(),
         [
             "https://api.anthropic.com/api/oauth/usage",
             "https://api.anthropic.com/api/oauth/profile",
             "https://api.anthropic.com/api/oauth/usage?cedar_ember=1&skip_spend=1",
         ]
     );
-    let agents = told
+    let agents = polled
         .requests
         .iter()
-        .map(|asked| header(asked, "User-Agent").unwrap());
+        .map(|request| header(request, "User-Agent").unwrap());
     let agents: Vec<_> = agents
         .map(|agent| agent.split('/').next().unwrap())
         .collect();
     assert_eq!(agents, ["claude-code", "claude-code", "claude-cli"]);
-    for request in &told.requests {
+    for request in &polled.requests {
         assert_eq!(header(request, "anthropic-beta"), Some("oauth-2025-04-20"));
     }
 }
 
 #[test]
-fn the_plan_is_no_condition() {
+fn missing_plan_does_not_fail_the_poll() {
     let provider = providers::find(&account("claude")).unwrap();
     assert_eq!(provider.min_interval(), Duration::from_mins(5));
-    let told = drive(provider, &account("claude"), true, |request| {
+    let polled = drive(provider, &account("claude"), true, |request| {
         let is_usage = request.url.ends_with("/usage");
         if is_usage {
             answer(200, FULL)
@@ -89,13 +89,13 @@ fn the_plan_is_no_condition() {
             answer(403, "{}")
         }
     });
-    assert_eq!(told.requests.len(), 3);
-    assert!(told.rows().len() > 3);
-    assert_eq!(told.plan(), None);
+    assert_eq!(polled.requests.len(), 3);
+    assert!(polled.rows().len() > 3);
+    assert_eq!(polled.plan(), None);
 }
 
 #[test]
-fn plans_are_told_from_flags() {
+fn plan_is_derived_from_flags() {
     let table = [
         (
             r#"{"account":{"has_claude_max":true},"organization":{"rate_limit_tier":"default_claude_max_20x"}}"#,
@@ -125,7 +125,7 @@ fn plans_are_told_from_flags() {
     ];
     for (profile, plan) in table {
         assert_eq!(
-            told(&account("claude"), &[FULL, profile, "{}"]).plan(),
+            poll(&account("claude"), &[FULL, profile, "{}"]).plan(),
             plan,
             "{profile}"
         );
@@ -136,9 +136,9 @@ fn plans_are_told_from_flags() {
 fn extra_usage_is_money_in_minor_units() {
     let extra = |extra: &str| {
         let page = format!(r#"{{"five_hour":null,"extra_usage":{extra}}}"#);
-        told(&account("claude"), &[&page]).rows()
+        poll(&account("claude"), &[&page]).rows()
     };
-    // No limit: endless, so there is no share.
+    // No limit means unlimited, so there is no ratio.
     assert_eq!(
         extra(r#"{"is_enabled":true,"monthly_limit":null,"used_credits":1234}"#),
         ["extra_usage monthly 12.34/-/- usd"]
@@ -158,14 +158,14 @@ fn extra_usage_is_money_in_minor_units() {
 }
 
 #[test]
-fn an_error_in_place_of_the_page() {
+fn error_response_is_a_failure() {
     let body = r#"{"error":{"type":"rate_limit_error","message":"Rate limited. Please try again later."}}"#;
     let failure = failed(&account("claude"), body);
     assert_eq!(failure, Failure::Parse(ParseError::Shape));
 }
 
 #[test]
-fn early_resets_in_stock_are_told_to_those_who_ask() {
+fn early_resets_are_requested_and_kept() {
     let grants =
         |grants: &str| format!(r#"{{"cedar_ember":{{"eligible":true,"grants":[{grants}]}}}}"#);
     let table = [
@@ -179,7 +179,7 @@ fn early_resets_in_stock_are_told_to_those_who_ask() {
             grants(r#"{"resets_left":1},{"resets_left":"2"}"#),
             Some(3.0),
         ),
-        // Over, to come, and stopped.
+        // Expired, not yet valid, and revoked.
         (
             grants(
                 r#"{"resets_left":1,"ends_at":"2026-05-09T08:00:00Z"},{"resets_left":1,"starts_at":"2026-05-09T08:00:01Z"},{"resets_left":1,"paused":true}"#,
@@ -196,30 +196,30 @@ fn early_resets_in_stock_are_told_to_those_who_ask() {
         ("{}".to_owned(), None),
     ];
     for (page, stock) in table {
-        let answered = told(&account("claude"), &[FULL, "{}", &page])
+        let polled = poll(&account("claude"), &[FULL, "{}", &page])
             .result
             .unwrap();
-        assert_eq!(answered.facts.reset_credits, stock, "{page}");
-        assert!(!answered.facts.keeps_resets);
+        assert_eq!(polled.facts.reset_credits, stock, "{page}");
+        assert!(!polled.facts.keeps_reset_credits);
     }
-    // The page itself may tell them, and then nobody asks again.
+    // If the usage response contains them, there is no second request.
     let page = FULL.replacen(
         '{',
         r#"{"cedar_ember":{"eligible":true,"grants":[{"resets_left":1}]},"#,
         1,
     );
-    let answered = told(&account("claude"), &[&page, "{}"]);
-    assert_eq!(answered.requests.len(), 2);
-    assert_eq!(answered.result.unwrap().facts.reset_credits, Some(1.0));
-    // Between two times those known before still hold.
-    let mut facts = told(&account("claude"), &[&page, "{}"])
+    let polled = poll(&account("claude"), &[&page, "{}"]);
+    assert_eq!(polled.requests.len(), 2);
+    assert_eq!(polled.result.unwrap().facts.reset_credits, Some(1.0));
+    // Between two requests, the known number remains valid.
+    let mut facts = poll(&account("claude"), &[&page, "{}"])
         .result
         .unwrap()
         .facts;
-    facts.replace(told(&account("claude"), &[FULL]).result.unwrap().facts);
+    facts.replace(poll(&account("claude"), &[FULL]).result.unwrap().facts);
     assert_eq!(facts.reset_credits, Some(1.0));
     facts.replace(
-        told(&account("claude"), &[FULL, "{}", "{}"])
+        poll(&account("claude"), &[FULL, "{}", "{}"])
             .result
             .unwrap()
             .facts,

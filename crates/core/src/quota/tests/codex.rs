@@ -1,4 +1,4 @@
-use super::support::{account, captured, failed, header, told};
+use super::support::{account, captured, failed, header, poll};
 use crate::model::Unit;
 use crate::quota::{AccountRef, Failure, Hidden, ParseError};
 
@@ -15,20 +15,20 @@ const FULL: &str = r#"{"user_id":"user-x","account_id":"acc-x","email":"a@exampl
  "spend_control":{"reached":false,"individual_limit":{"limit":"50","used":"12.5","remaining":"37.5","used_percent":25,"reset_at":1780000000}}}"#;
 
 #[test]
-fn the_whole_page_is_read() {
-    let told = told(&account("codex"), &[FULL]);
+fn full_response_is_parsed() {
+    let polled = poll(&account("codex"), &[FULL]);
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "main 5h 0.64 @1778509871",
             "main weekly 0.1 @1779096671",
-            // Unused, so its week has not begun.
+            // Unused, so its weekly window has not started.
             "bengalfox weekly 0",
             "individual_limit monthly 0.25 12.5/50/37.5 credits @1780000000",
         ]
     );
-    let answer = told.result.as_ref().unwrap();
-    assert_eq!(told.plan(), Some("plus"));
+    let answer = polled.result.as_ref().unwrap();
+    assert_eq!(polled.plan(), Some("plus"));
     assert_eq!(answer.facts.credits, [(Unit::Credits, 4.2)]);
     assert_eq!(answer.facts.reset_credits, Some(1.0));
     let spark = &answer.readings[2];
@@ -38,37 +38,37 @@ fn the_whole_page_is_read() {
 }
 
 #[test]
-fn the_captured_page_is_read() {
-    let told = told(&account("codex"), &[&captured("codex_wham")]);
+fn captured_response_is_parsed() {
+    let polled = poll(&account("codex"), &[&captured("codex_wham")]);
     let expected = ["main 5h 0.64 @1795333902", "main weekly 0.1 @1795920702"];
-    assert_eq!(told.rows(), expected);
-    assert_eq!(told.result.unwrap().facts.credits, [(Unit::Credits, 0.0)]);
+    assert_eq!(polled.rows(), expected);
+    assert_eq!(polled.result.unwrap().facts.credits, [(Unit::Credits, 0.0)]);
 }
 
 #[test]
-fn the_workspace_is_chosen_by_header_only() {
+fn workspace_is_selected_by_header_only() {
     let with_id = AccountRef {
         chatgpt_account_id: Hidden::new("acc-secret"),
         ..account("codex")
     };
-    let asked = &told(&with_id, &[FULL]).requests[0];
-    assert_eq!(header(asked, "Chatgpt-Account-Id"), Some("acc-secret"));
-    assert_eq!(header(asked, "Authorization"), Some("Bearer $TOKEN$"));
-    assert!(!format!("{with_id:?} {asked:?}").contains("acc-secret"));
-    let asked = &told(&account("codex"), &[FULL]).requests[0];
-    assert_eq!(header(asked, "Chatgpt-Account-Id"), None);
-    assert_eq!(asked.url, "https://chatgpt.com/backend-api/wham/usage");
+    let request = &poll(&with_id, &[FULL]).requests[0];
+    assert_eq!(header(request, "Chatgpt-Account-Id"), Some("acc-secret"));
+    assert_eq!(header(request, "Authorization"), Some("Bearer $TOKEN$"));
+    assert!(!format!("{with_id:?} {request:?}").contains("acc-secret"));
+    let request = &poll(&account("codex"), &[FULL]).requests[0];
+    assert_eq!(header(request, "Chatgpt-Account-Id"), None);
+    assert_eq!(request.url, "https://chatgpt.com/backend-api/wham/usage");
 }
 
 fn main_block(block: &str) -> Vec<String> {
     let page = format!(r#"{{"plan_type":"pro","rate_limit":{block}}}"#);
-    told(&account("codex"), &[&page]).rows()
+    poll(&account("codex"), &[&page]).rows()
 }
 
 #[test]
 fn windows_are_named_by_length_and_depend_on_the_plan() {
     let table = [
-        // A week where others have five hours, a month for free and team accounts.
+        // A week where others have five hours; a month for free and team accounts.
         (
             r#"{"primary_window":{"used_percent":3,"limit_window_seconds":604800}}"#,
             "main weekly 0.03",
@@ -105,7 +105,7 @@ fn windows_are_named_by_length_and_depend_on_the_plan() {
 }
 
 #[test]
-fn a_block_that_is_reached_speaks_for_its_fullest_window() {
+fn reached_block_marks_its_fullest_window() {
     let both = |reached: bool, first: &str, second: &str| {
         main_block(&format!(
             r#"{{"allowed":{},"limit_reached":{reached},
@@ -126,23 +126,23 @@ fn a_block_that_is_reached_speaks_for_its_fullest_window() {
         both(false, "100", "20"),
         ["main 5h 1 @1778400000", "main weekly 0.2 @1778500000"]
     );
-    // No share, but refused until a time: that is all of it.
+    // No ratio, but refused until a time: fully used.
     let page = r#"{"allowed":false,"primary_window":{"limit_window_seconds":18000,"reset_at":1778400000}}"#;
     assert_eq!(main_block(page), ["main 5h 1 @1778400000 exhausted"]);
-    // No share and nothing said: unknown, never 0.
+    // Neither ratio nor refusal: unknown, never 0.
     let page =
         r#"{"allowed":true,"primary_window":{"limit_window_seconds":18000,"reset_at":1778400000}}"#;
     assert_eq!(main_block(page), ["main 5h @1778400000"]);
 }
 
 #[test]
-fn a_window_that_is_over_is_no_news() {
+fn ended_window_is_ignored() {
     let page = r#"{"limit_reached":true,"primary_window":{"used_percent":100,"limit_window_seconds":18000,"reset_at":1778313599}}"#;
     assert_eq!(main_block(page), Vec::<String>::new());
 }
 
 #[test]
-fn a_reset_of_0_is_none() {
+fn reset_time_of_zero_is_absent() {
     let window = |reset: &str| {
         let window = r#""used_percent":5,"limit_window_seconds":18000,"reset_at":0"#;
         main_block(&format!(r#"{{"primary_window":{{{window}{reset}}}}}"#))
@@ -153,7 +153,7 @@ fn a_reset_of_0_is_none() {
 }
 
 #[test]
-fn credits_have_many_spellings() {
+fn credits_have_many_forms() {
     let table = [
         (r#"{"balance":"9.99","unlimited":false}"#, Some(9.99)),
         (r#"{"balance":7}"#, Some(7.0)),
@@ -164,14 +164,14 @@ fn credits_have_many_spellings() {
     ];
     for (credits, balance) in table {
         let page = format!(r#"{{"plan_type":"plus","credits":{credits}}}"#);
-        let answer = told(&account("codex"), &[&page]).result.unwrap();
+        let answer = poll(&account("codex"), &[&page]).result.unwrap();
         let found: Vec<f64> = answer.facts.credits.iter().map(|(_, n)| *n).collect();
         assert_eq!(found, balance.into_iter().collect::<Vec<_>>(), "{credits}");
     }
 }
 
 #[test]
-fn a_page_of_something_else_is_an_error() {
+fn unrelated_json_is_an_error() {
     for body in [r#"{"detail":"Not here"}"#, r#"{"rate_limit":null}"#] {
         let failure = failed(&account("codex"), body);
         assert_eq!(failure, Failure::Parse(ParseError::Shape), "{body}");
@@ -179,7 +179,7 @@ fn a_page_of_something_else_is_an_error() {
 }
 
 #[test]
-fn a_window_begins_with_its_first_request() {
+fn window_starts_with_its_first_request() {
     let page = |used: &str, after: u32| {
         main_block(&format!(
             r#"{{"primary_window":{{"used_percent":{used},"limit_window_seconds":18000,"reset_after_seconds":{after}}}}}"#
@@ -191,7 +191,7 @@ fn a_window_begins_with_its_first_request() {
 }
 
 #[test]
-fn a_reset_in_the_year_9999_leaves_the_share() {
+fn implausible_reset_time_keeps_the_ratio() {
     for never in [
         "253402300799",
         "253402300799000",
@@ -202,21 +202,21 @@ fn a_reset_in_the_year_9999_leaves_the_share() {
             r#"{{"rate_limit":{{"primary_window":{{"used_percent":10.000000000000142,"limit_window_seconds":18000,"reset_at":{never}}}}},
             "spend_control":{{"individual_limit":{{"limit":"100.1","remaining":"100","used_percent":0,"reset_at":{never}}}}}}}"#
         );
-        let told = told(&account("codex"), &[&page]);
+        let polled = poll(&account("codex"), &[&page]);
         let expected = [
             "main 5h 0.1",
             "individual_limit monthly 0 0.1/100.1/100 credits",
         ];
-        assert_eq!(told.rows(), expected, "{never}");
+        assert_eq!(polled.rows(), expected, "{never}");
     }
 }
 
 #[test]
-fn a_members_share_needs_no_percent() {
+fn member_share_needs_no_percentage() {
     let page = |limit: &str| {
         let page =
             format!(r#"{{"plan_type":"business","spend_control":{{"individual_limit":{limit}}}}}"#);
-        told(&account("codex"), &[&page]).rows()
+        poll(&account("codex"), &[&page]).rows()
     };
     let table = [
         (

@@ -1,10 +1,10 @@
-//! Providers must neither invent rows out of errors nor go round in circles.
+//! Providers must neither derive readings from errors nor loop.
 
 use super::support::{account, answer, drive, key_at, with_project};
 use crate::model::AuthType;
 use crate::quota::{AccountRef, Failure, ParseError, Provider, providers};
 
-/// One account for each provider; `all_are_there` finds who has none.
+/// One account per provider; the test below checks that none is missing.
 pub(super) fn everyone() -> Vec<(&'static dyn Provider, AccountRef)> {
     let accounts = providers::built_in()
         .iter()
@@ -22,7 +22,7 @@ pub(super) fn everyone() -> Vec<(&'static dyn Provider, AccountRef)> {
 }
 
 #[test]
-fn all_are_there() {
+fn every_provider_has_a_test_account() {
     let ids: Vec<&str> = everyone()
         .iter()
         .map(|(provider, _)| provider.id())
@@ -46,7 +46,7 @@ fn all_are_there() {
 }
 
 #[test]
-fn every_failure_comes_through_to_the_end() {
+fn every_failure_is_returned() {
     for (provider, account) in everyone() {
         for (status, failure) in [
             (402, Failure::Payment),
@@ -55,16 +55,16 @@ fn every_failure_comes_through_to_the_end() {
             (429, Failure::Throttled { retry_after: None }),
             (500, Failure::Transient { retry_after: None }),
         ] {
-            let told = drive(provider, &account, true, |_| {
+            let polled = drive(provider, &account, true, |_| {
                 answer(status, "<html>no</html>")
             });
-            assert_eq!(told.result, Err(failure), "{} {status}", provider.id());
+            assert_eq!(polled.result, Err(failure), "{} {status}", provider.id());
         }
     }
 }
 
 #[test]
-fn pages_of_something_else_are_parse_errors() {
+fn unrelated_json_is_a_parse_error() {
     for (provider, account) in everyone() {
         for (body, error) in [
             ("<!doctype html><title>Sign in</title>", ParseError::Json),
@@ -76,9 +76,9 @@ fn pages_of_something_else_are_parse_errors() {
             ("null", ParseError::Shape),
             ("{}", ParseError::Shape),
         ] {
-            let told = drive(provider, &account, true, |_| answer(200, body));
+            let polled = drive(provider, &account, true, |_| answer(200, body));
             assert_eq!(
-                told.result,
+                polled.result,
                 Err(Failure::Parse(error)),
                 "{} {body}",
                 provider.id()

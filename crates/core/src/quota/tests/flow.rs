@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::support::{AT, account, answer, drive, told};
+use super::support::{AT, account, answer, drive, poll};
 use crate::model::{AuthType, Name, UnixNanos};
 use crate::quota::{AccountRef, Answer, Ask, Failure, ParseError, Step, providers};
 
@@ -11,7 +11,7 @@ fn failure_of(status: u16, headers: &[(&str, &str)]) -> Failure {
         .iter()
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
         .collect();
-    let told = drive(provider, &account, false, |_| {
+    let polled = drive(provider, &account, false, |_| {
         Ok(Answer {
             status,
             headers: headers.clone(),
@@ -19,11 +19,11 @@ fn failure_of(status: u16, headers: &[(&str, &str)]) -> Failure {
             at: AT,
         })
     });
-    told.result.unwrap_err()
+    polled.result.unwrap_err()
 }
 
 #[test]
-fn statuses_are_told_apart() {
+fn statuses_are_classified() {
     let table = [
         (401, Failure::Unauthorized, "unauthorized"),
         (402, Failure::Payment, "payment"),
@@ -54,7 +54,7 @@ fn retry_after_is_seconds_or_a_date_and_bounded() {
         Some(Duration::from_mins(5))
     );
     assert_eq!(wait("99999999999"), Some(Duration::from_hours(24)));
-    // 0 is what Claude sends with a refusal that lasts.
+    // Claude sends 0 with a lasting refusal.
     for nothing in ["0", "", "soon", "-5", "Sat, 09 May 2020 08:05:00 GMT"] {
         assert_eq!(wait(nothing), None, "{nothing}");
     }
@@ -63,16 +63,16 @@ fn retry_after_is_seconds_or_a_date_and_bounded() {
 }
 
 #[test]
-fn a_call_that_did_not_get_through_is_an_attempt() {
+fn failed_request_counts_as_an_attempt() {
     let account = account("codex");
     let provider = providers::find(&account).unwrap();
     let lost = Failure::Transient { retry_after: None };
-    let told = drive(provider, &account, false, |_| Err(lost));
-    assert_eq!(told.result, Err(lost));
+    let polled = drive(provider, &account, false, |_| Err(lost));
+    assert_eq!(polled.result, Err(lost));
 }
 
 #[test]
-fn the_list_knows_the_plan_where_the_provider_is_silent() {
+fn plan_of_the_list_is_used_if_the_provider_reports_none() {
     let account = AccountRef {
         plan: Name::new("team"),
         subscription_end: Some(UnixNanos::from_millis(1_800_000_000_000)),
@@ -80,15 +80,15 @@ fn the_list_knows_the_plan_where_the_provider_is_silent() {
     };
     let page =
         r#"{"rate_limit":{"primary_window":{"used_percent":5,"limit_window_seconds":18000}}}"#;
-    let told_once = told(&account, &[page]);
+    let told_once = poll(&account, &[page]);
     assert_eq!(told_once.plan(), Some("team"));
     assert!(told_once.result.unwrap().facts.subscription_end.is_some());
     let page = r#"{"plan_type":"plus"}"#;
-    assert_eq!(told(&account, &[page]).plan(), Some("plus"));
+    assert_eq!(poll(&account, &[page]).plan(), Some("plus"));
 }
 
 #[test]
-fn every_provider_serves_its_own_accounts_only() {
+fn every_provider_serves_only_its_own_accounts() {
     let oauth = [
         ("codex", "codex"),
         ("claude", "claude"),
@@ -105,7 +105,7 @@ fn every_provider_serves_its_own_accounts_only() {
     for provider in ["vertex", "qwen", "iflow", "", "openai-compatibility"] {
         assert!(providers::find(&account(provider)).is_none(), "{provider}");
     }
-    // Keys have no subscription's windows.
+    // API keys have no windows of a subscription.
     for provider in ["codex", "claude", "xai", "gemini"] {
         let key = AccountRef::new(provider, AuthType::ApiKey, "231536fa11433566");
         assert!(providers::find(&key).is_none(), "{provider}");
@@ -113,7 +113,7 @@ fn every_provider_serves_its_own_accounts_only() {
 }
 
 #[test]
-fn no_request_carries_anything_but_the_placeholder() {
+fn requests_contain_only_the_token_placeholder() {
     for provider in providers::built_in() {
         let account = account(provider.id());
         let ask = Ask {
@@ -131,7 +131,7 @@ fn no_request_carries_anything_but_the_placeholder() {
         assert_eq!(values.len(), 1, "{}", provider.id());
         assert!(values[0].ends_with("$TOKEN$"));
         assert!(request.url.starts_with("https://"));
-        // Go's client unpacks only what it asked for itself.
+        // Go's client decompresses only what it requested itself.
         assert!(
             !request
                 .headers
@@ -142,7 +142,7 @@ fn no_request_carries_anything_but_the_placeholder() {
 }
 
 #[test]
-fn answers_do_not_show_their_content() {
+fn debug_output_of_responses_omits_their_content() {
     let shown = format!("{:?}", answer(200, "alice@example.com"));
     assert_eq!(shown, "Ok(Answer 200 (17 bytes))");
 }

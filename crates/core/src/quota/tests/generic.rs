@@ -44,7 +44,7 @@ fn ask(provider: &Generic, body: &str) -> Result<QuotaAnswer, Failure> {
 }
 
 #[test]
-fn figures_are_found_by_pointer() {
+fn values_are_found_by_pointer() {
     let provider = provider(vec![GenericLimit {
         divisor: 100.0,
         used: Some("/data/usage".to_owned()),
@@ -64,7 +64,7 @@ fn figures_are_found_by_pointer() {
 }
 
 #[test]
-fn shares_and_resets_in_every_form() {
+fn ratios_and_resets_in_every_form() {
     use ResetForm as R;
     use ShareForm as S;
     let at = AT.as_millis() / 1000;
@@ -106,7 +106,7 @@ fn shares_and_resets_in_every_form() {
 }
 
 #[test]
-fn accounts_are_chosen_by_provider_domain_or_index() {
+fn accounts_are_selected_by_provider_domain_or_index() {
     let mut generic = provider(Vec::new());
     assert!(generic.serves(&key_at("https://openrouter.ai/api/v1")));
     assert!(!generic.serves(&account("codex")));

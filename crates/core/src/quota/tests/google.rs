@@ -1,49 +1,49 @@
 //! Antigravity and Gemini CLI.
 
-use super::support::{account, answer, captured, drive, told, with_project};
+use super::support::{account, answer, captured, drive, poll, with_project};
 use crate::model::Unit;
 use crate::quota::{Failure, providers};
 
 #[test]
-fn the_captured_summary_is_read() {
-    let told = told(
+fn captured_summary_is_parsed() {
+    let polled = poll(
         &with_project("antigravity"),
         &[&captured("antigravity_summary")],
     );
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "gemini_models 5h 0.6 @1795331226",
             "gemini_models weekly 0.1 @1795722226",
             "claude_and_gpt_models weekly 0 @1795722226",
         ]
     );
-    let asked = &told.requests[0];
+    let request = &polled.requests[0];
     assert_eq!(
-        asked.url,
+        request.url,
         "https://daily-cloudcode-pa.googleapis.com/v1internal:retrieveUserQuotaSummary"
     );
-    assert_eq!(asked.body.as_deref(), Some(r#"{"project":"proj-fix-1"}"#));
-    assert!(!format!("{asked:?}").contains("proj-fix"));
+    assert_eq!(request.body.as_deref(), Some(r#"{"project":"proj-fix-1"}"#));
+    assert!(!format!("{request:?}").contains("proj-fix"));
 }
 
 #[test]
-fn balances_that_were_not_asked_for_are_not_gone() {
+fn unrequested_balances_are_kept() {
     let page = captured("antigravity_summary");
-    let without = told(&with_project("antigravity"), &[&page]).result.unwrap();
+    let without = poll(&with_project("antigravity"), &[&page]).result.unwrap();
     assert!(without.facts.is_partial);
     let assist = r#"{"paidTier":{"id":"g1-pro-tier"}}"#;
-    let with = told(&with_project("antigravity"), &[&page, assist]).result;
+    let with = poll(&with_project("antigravity"), &[&page, assist]).result;
     assert!(!with.unwrap().facts.is_partial);
 }
 
 fn antigravity(bucket: &str) -> Vec<String> {
     let page = format!(r#"{{"groups":[{{"buckets":[{bucket}]}}]}}"#);
-    told(&with_project("antigravity"), &[page.as_str(); 4]).rows()
+    poll(&with_project("antigravity"), &[page.as_str(); 4]).rows()
 }
 
 #[test]
-fn what_remains_has_many_spellings() {
+fn remaining_fraction_has_many_forms() {
     let table = [
         (
             r#"{"bucketId":"gemini-5h","window":"five_hour","remainingFraction":0.4}"#,
@@ -65,12 +65,12 @@ fn what_remains_has_many_spellings() {
     for (bucket, row) in table {
         assert_eq!(antigravity(bucket), [row], "{bucket}");
     }
-    // Without a fraction nothing is known; least of all that nothing is left.
+    // Without a fraction, the remaining amount is unknown, not 0.
     assert!(antigravity(r#"{"bucketId":"gemini-5h","window":"5h","disabled":true}"#).is_empty());
 }
 
 #[test]
-fn one_host_after_the_other_is_asked() {
+fn hosts_are_tried_in_turn() {
     let body = captured("antigravity_summary");
     let wrapped = format!(r#"{{"summary":{body}}}"#);
     let account = with_project("antigravity");
@@ -81,12 +81,12 @@ fn one_host_after_the_other_is_asked() {
         (200, wrapped.as_str()),
     ]
     .into_iter();
-    let told = drive(provider, &account, false, |_| {
+    let polled = drive(provider, &account, false, |_| {
         let (status, body) = bodies.next().unwrap();
         answer(status, body)
     });
-    assert_eq!(told.rows().len(), 3);
-    assert_eq!(told.requests.len(), 3);
+    assert_eq!(polled.rows().len(), 3);
+    assert_eq!(polled.requests.len(), 3);
 
     let all = |statuses: [u16; 3]| {
         let mut statuses = statuses.into_iter();
@@ -110,16 +110,19 @@ const ASSIST: &str = r#"{"currentTier":{"id":"free-tier","name":"Free"},"cloudai
     "paidTier":{"id":"g1-ultra-tier","availableCredits":[{"creditType":"GOOGLE_ONE_AI","creditAmount":"123","minimumCreditAmountForUsage":"50"}]}}"#;
 
 #[test]
-fn the_project_is_looked_up_where_the_list_has_none() {
+fn missing_project_is_requested() {
     let account = account("antigravity");
     let body = captured("antigravity_summary");
-    let told = told(&account, &[ASSIST, &body]);
-    assert!(told.urls()[0].ends_with(":loadCodeAssist"));
-    let asked = told.requests[1].body.as_deref();
-    assert_eq!(asked, Some(r#"{"project":"found-project"}"#));
-    // What everybody has as current tier is not the plan.
-    assert_eq!(told.plan(), Some("ultra"));
-    assert_eq!(told.result.unwrap().facts.credits, [(Unit::Credits, 123.0)]);
+    let polled = poll(&account, &[ASSIST, &body]);
+    assert!(polled.urls()[0].ends_with(":loadCodeAssist"));
+    let request = polled.requests[1].body.as_deref();
+    assert_eq!(request, Some(r#"{"project":"found-project"}"#));
+    // The current tier, which all accounts have, is not the plan.
+    assert_eq!(polled.plan(), Some("ultra"));
+    assert_eq!(
+        polled.result.unwrap().facts.credits,
+        [(Unit::Credits, 123.0)]
+    );
 
     let provider = providers::find(&account).unwrap();
     let nowhere = drive(provider, &account, false, |_| {
@@ -129,42 +132,42 @@ fn the_project_is_looked_up_where_the_list_has_none() {
 }
 
 #[test]
-fn the_plan_is_asked_for_after_the_quota() {
+fn plan_is_requested_after_the_quota() {
     let body = captured("antigravity_summary");
-    let told = told(&with_project("antigravity"), &[&body, ASSIST]);
-    assert_eq!((told.rows().len(), told.plan()), (3, Some("ultra")));
+    let polled = poll(&with_project("antigravity"), &[&body, ASSIST]);
+    assert_eq!((polled.rows().len(), polled.plan()), (3, Some("ultra")));
 }
 
 #[test]
-fn gemini_shows_the_tightest_bucket_of_each_model() {
+fn gemini_uses_the_tightest_bucket_of_each_model() {
     let page = r#"{"buckets":[
         {"modelId":"gemini-2.5-pro","tokenType":"REQUESTS","remainingAmount":"42","remainingFraction":0.7,"resetTime":"2026-05-10T00:00:00Z"},
         {"modelId":"gemini-2.5-pro","tokenType":"REQUESTS","remainingFraction":0.9},
         {"model_id":"gemini-2.5-flash","token_type":"REQUESTS","remaining_fraction":0.25,"reset_time":"2026-05-10T00:00:00Z"},
         {"modelId":"gemini-x","tokenType":"REQUESTS","resetTime":"2026-05-10T00:00:00Z"},
         {"tokenType":"REQUESTS","remainingFraction":0.5}]}"#;
-    let told = told(&with_project("gemini-cli"), &[page]);
+    let polled = poll(&with_project("gemini-cli"), &[page]);
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "gemini-2.5-pro daily 0.3 18/60/42 requests @1778371200",
             "gemini-2.5-flash daily 0.75 @1778371200",
-            // No fraction is not nothing left.
+            // A missing fraction does not mean that nothing remains.
             "gemini-x daily @1778371200",
         ]
     );
 }
 
 #[test]
-fn gemini_can_be_asked_without_a_project() {
+fn gemini_works_without_a_project() {
     let page = r#"{"buckets":[{"modelId":"m","remainingFraction":1}]}"#;
-    let told = told(
+    let polled = poll(
         &account("gemini-cli"),
         &[r#"{"currentTier":{"id":"standard-tier"}}"#, page],
     );
-    assert_eq!(told.requests[1].body.as_deref(), Some("{}"));
+    assert_eq!(polled.requests[1].body.as_deref(), Some("{}"));
     assert_eq!(
-        (told.rows(), told.plan()),
+        (polled.rows(), polled.plan()),
         (vec!["m daily 0".to_owned()], Some("standard"))
     );
 }

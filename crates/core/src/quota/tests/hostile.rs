@@ -1,4 +1,4 @@
-//! Whatever comes in: no panic, no endless talk, no number that cannot be.
+//! For any input: no panic, no endless conversation, no implausible number.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::failures::everyone;
-use super::support::{AT, Told, answer, captured, drive};
+use super::support::{AT, PollResult, answer, captured, drive};
 use crate::model::{QuotaAnswer, Reading};
 use crate::quota::{Answer, Failure, ParseError, passive};
 
@@ -36,9 +36,9 @@ fn check_row(row: &Reading) {
     assert!(!row.window().label().is_empty());
 }
 
-fn all(body: &[u8]) -> Vec<Told> {
+fn all(body: &[u8]) -> Vec<PollResult> {
     let ask = |(provider, account): (&'static dyn crate::quota::Provider, _)| {
-        let told = drive(provider, &account, true, |_| {
+        let polled = drive(provider, &account, true, |_| {
             Ok(Answer {
                 status: 200,
                 headers: Vec::new(),
@@ -46,41 +46,41 @@ fn all(body: &[u8]) -> Vec<Told> {
                 at: AT,
             })
         });
-        if let Ok(answer) = &told.result {
+        if let Ok(answer) = &polled.result {
             check(answer);
         }
-        told
+        polled
     };
     everyone().into_iter().map(ask).collect()
 }
 
 #[test]
-fn ten_megabytes_and_deep_nesting_are_refused() {
+fn ten_megabytes_and_deep_nesting_are_rejected() {
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(10 * 1024 * 1024));
-    for told in all(large.as_bytes()) {
-        assert_eq!(told.result, Err(Failure::Parse(ParseError::Size)));
+    for polled in all(large.as_bytes()) {
+        assert_eq!(polled.result, Err(Failure::Parse(ParseError::Size)));
     }
     let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    for told in all(deep.as_bytes()) {
-        assert_eq!(told.result, Err(Failure::Parse(ParseError::Json)));
+    for polled in all(deep.as_bytes()) {
+        assert_eq!(polled.result, Err(Failure::Parse(ParseError::Json)));
     }
-    for told in all(b"{\"a\":\"\xff\xfe\"}") {
-        assert_eq!(told.result, Err(Failure::Parse(ParseError::Json)));
+    for polled in all(b"{\"a\":\"\xff\xfe\"}") {
+        assert_eq!(polled.result, Err(Failure::Parse(ParseError::Json)));
     }
 }
 
 #[test]
-fn a_list_without_end_is_cut() {
+fn endless_list_is_truncated() {
     let bucket = |n: usize| format!(r#"{{"modelId":"m{n}","remainingFraction":0.5}}"#);
     let buckets: Vec<String> = (0..20_000).map(bucket).collect();
     let body = format!(r#"{{"buckets":[{}]}}"#, buckets.join(","));
     let longest = all(body.as_bytes())
         .into_iter()
-        .filter_map(|told| told.result.ok());
+        .filter_map(|polled| polled.result.ok());
     assert_eq!(longest.map(|answer| answer.readings.len()).max(), Some(200));
 }
 
-/// Pages of every provider, to be spoilt in one place.
+/// Responses of every provider, to be damaged at one position.
 fn pages() -> Vec<Value> {
     let names = [
         "codex_wham",
@@ -108,7 +108,7 @@ fn pages() -> Vec<Value> {
         .collect()
 }
 
-/// Replaces the leaf number `at` by `with`; false when there are fewer.
+/// Replaces leaf number `at` by `with`; false if there are fewer.
 fn spoil(value: &mut Value, at: &mut usize, with: &Value) -> bool {
     match value {
         Value::Array(list) => list.iter_mut().any(|item| spoil(item, at, with)),
@@ -126,7 +126,7 @@ fn spoil(value: &mut Value, at: &mut usize, with: &Value) -> bool {
 }
 
 #[test]
-fn one_wrong_value_spoils_at_most_its_row() {
+fn wrong_value_affects_at_most_its_reading() {
     let wrong: Vec<Value> = serde_json::from_str(
         r#"[null,true,"","NaN","inf","1e999",-1,-1e300,1e308,0,9999999999999999999,"9999-12-31T23:59:59Z","0000-00-00","-292277022399-01-01T00:00:00Z",[],{},[[1]],{"val":{}},"someone@example.com","\u0000\n"]"#,
     )
@@ -145,7 +145,7 @@ fn one_wrong_value_spoils_at_most_its_row() {
 }
 
 /// Windows, with the used share of each.
-fn shares(told: &Told) -> BTreeMap<(String, String), Option<f64>> {
+fn shares(told: &PollResult) -> BTreeMap<(String, String), Option<f64>> {
     let rows = told.result.iter().flat_map(|answer| &answer.readings);
     rows.map(|row| {
         let key = (row.limit().to_string(), row.window().label().into_owned());
@@ -257,30 +257,30 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_bytes_do_harm(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_do_not_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
         all(&body);
     }
 
     #[test]
-    fn no_json_does_harm(page in json()) {
+    fn arbitrary_json_does_not_panic(page in json()) {
         all(page.to_string().as_bytes());
     }
 
     #[test]
-    fn no_status_and_header_do_harm(status in any::<u16>(), value in ".{0,40}") {
+    fn arbitrary_status_and_header_do_not_panic(status in any::<u16>(), value in ".{0,40}") {
         for (provider, account) in everyone() {
-            let told = drive(provider, &account, true, |_| {
+            let polled = drive(provider, &account, true, |_| {
                 answer(status, "{}").map(|answer| Answer {
                     headers: vec![("Retry-After".to_owned(), value.clone())],
                     ..answer
                 })
             });
-            prop_assert!(told.result.is_err());
+            prop_assert!(polled.result.is_err());
         }
     }
 
     #[test]
-    fn no_headers_do_harm(
+    fn arbitrary_headers_do_not_panic(
         names in proptest::collection::vec("(x-codex-|anthropic-ratelimit-unified-)[a-z0-9_-]{0,30}", 0..20),
         value in prop_oneof![".{0,20}", "-?[0-9]{1,25}(\\.[0-9]{0,5})?"],
     ) {

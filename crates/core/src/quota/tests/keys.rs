@@ -1,6 +1,6 @@
-//! Plans that are asked about with a key: GLM and MiniMax.
+//! Plans that are polled with an API key: GLM and MiniMax.
 
-use super::support::{answer, drive, failed, key_at, told};
+use super::support::{answer, drive, failed, key_at, poll};
 use crate::quota::{AccountRef, Failure, ParseError, providers};
 
 fn glm_account() -> AccountRef {
@@ -10,33 +10,33 @@ fn glm_account() -> AccountRef {
 fn glm(limits: &str) -> Vec<String> {
     let page =
         format!(r#"{{"code":200,"success":true,"data":{{"level":"pro","limits":[{limits}]}}}}"#);
-    told(&glm_account(), &[&page]).rows()
+    poll(&glm_account(), &[&page]).rows()
 }
 
 #[test]
-fn glm_says_usage_for_the_limit() {
+fn glm_names_the_limit_usage() {
     let page = r#"{"code":200,"msg":"Operation successful","success":true,"data":{"level":"pro","limits":[
      {"type":"TIME_LIMIT","unit":5,"number":1,"usage":1000,"currentValue":40,"remaining":960,"percentage":4,"nextResetTime":1784333321994,"usageDetails":[{"modelCode":"search-prime","usage":30}]},
      {"type":"TOKENS_LIMIT","unit":3,"number":5,"percentage":24,"nextResetTime":1784000000000},
      {"type":"TOKENS_LIMIT","unit":6,"number":1,"percentage":11,"nextResetTime":1784500000000}]}}"#;
-    let told = told(&glm_account(), &[page]);
+    let polled = poll(&glm_account(), &[page]);
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "time_limit monthly 0.04 40/1000/960 requests @1784333321",
             "main 5h 0.24 @1784000000",
             "main weekly 0.11 @1784500000",
         ]
     );
-    assert_eq!(told.plan(), Some("pro"));
+    assert_eq!(polled.plan(), Some("pro"));
     assert_eq!(
-        told.urls(),
+        polled.urls(),
         ["https://api.z.ai/api/monitor/usage/quota/limit"]
     );
 }
 
 #[test]
-fn glm_rows_by_unit_and_number() {
+fn glm_windows_follow_unit_and_number() {
     let table = [
         (
             r#"{"type":"CREDIT_LIMIT","unit":3,"number":5,"usage":28000,"currentValue":3341,"remaining":24658,"percentage":11}"#,
@@ -85,11 +85,11 @@ fn glm_fails_with_status_200() {
 }
 
 #[test]
-fn a_key_is_asked_about_where_it_is_known() {
+fn key_is_sent_only_to_its_own_host() {
     let china = key_at("https://open.bigmodel.cn/api/paas/v4");
-    let told = told(&china, &[r#"{"data":{"level":"lite","limits":[]}}"#]);
+    let polled = poll(&china, &[r#"{"data":{"level":"lite","limits":[]}}"#]);
     assert_eq!(
-        told.urls(),
+        polled.urls(),
         ["https://open.bigmodel.cn/api/monitor/usage/quota/limit"]
     );
     assert!(providers::find(&key_at("https://evil-z.ai/v1")).is_none());
@@ -102,11 +102,11 @@ fn minimax_account() -> AccountRef {
 
 fn minimax(model: &str) -> Vec<String> {
     let page = format!(r#"{{"model_remains":[{model}],"base_resp":{{"status_code":0}}}}"#);
-    told(&minimax_account(), &[&page]).rows()
+    poll(&minimax_account(), &[&page]).rows()
 }
 
 #[test]
-fn minimax_counts_are_used_or_left_as_the_percentage_tells() {
+fn minimax_percentage_decides_the_meaning_of_the_count() {
     let used = r#"{"model_name":"general","start_time":1784000000000,"end_time":1784018000000,"remains_time":7200000,
       "current_interval_total_count":1500,"current_interval_usage_count":300,"current_interval_remaining_percent":80,"current_interval_status":1,
       "current_weekly_total_count":15000,"current_weekly_usage_count":900,"current_weekly_remaining_percent":94,"current_weekly_status":1,
@@ -119,17 +119,17 @@ fn minimax_counts_are_used_or_left_as_the_percentage_tells() {
         ]
     );
     let table = [
-        // The same count with the other percentage is what is left.
+        // With the other percentage, the same count is the remaining amount.
         (
             r#""current_interval_total_count":1500,"current_interval_usage_count":300,"current_interval_remaining_percent":20"#,
             "main unknown 0.8 1200/1500/300 requests",
         ),
-        // Fits neither: only the percentage is sure.
+        // Matches neither: only the percentage is reliable.
         (
             r#""current_interval_total_count":1500,"current_interval_usage_count":300,"current_interval_remaining_percent":50"#,
             "main unknown 0.5",
         ),
-        // None stated: what is left, as in the older plan.
+        // No percentage: the remaining amount, as in the older plan.
         (
             r#""current_interval_total_count":1500,"current_interval_usage_count":300"#,
             "main unknown 0.8 1200/1500/300 requests",
@@ -153,7 +153,7 @@ fn minimax_counts_are_used_or_left_as_the_percentage_tells() {
 }
 
 #[test]
-fn minimax_models_outside_the_plan_have_no_row() {
+fn minimax_models_outside_the_plan_have_no_reading() {
     let outside = r#"{"model_name":"video","current_interval_total_count":0,"current_interval_status":3,"current_weekly_total_count":0,"current_weekly_status":3}"#;
     assert!(minimax(outside).is_empty());
     let video = r#"{"model_name":"video","start_time":1784000000000,"end_time":1784086400000,"current_interval_remaining_percent":100}"#;
@@ -161,19 +161,19 @@ fn minimax_models_outside_the_plan_have_no_row() {
 }
 
 #[test]
-fn minimax_moved_its_page() {
+fn minimax_endpoints_are_tried_in_turn() {
     let account = minimax_account();
     let provider = providers::find(&account).unwrap();
     let page = r#"{"data":{"current_subscribe_title":"Max","points_balance":"5","model_remains":[{"current_interval_remaining_percent":90}]}}"#;
-    let told = drive(provider, &account, false, |request| {
+    let polled = drive(provider, &account, false, |request| {
         if request.url.ends_with("/v1/coding_plan/remains") {
             answer(200, page)
         } else {
             answer(404, "")
         }
     });
-    assert_eq!(told.requests.len(), 3);
-    assert_eq!((told.rows().len(), told.plan()), (1, Some("Max")));
+    assert_eq!(polled.requests.len(), 3);
+    assert_eq!((polled.rows().len(), polled.plan()), (1, Some("Max")));
     let gone = drive(provider, &account, false, |_| answer(404, ""));
     assert_eq!(gone.result, Err(Failure::Unsupported));
     let bad_key = r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#;

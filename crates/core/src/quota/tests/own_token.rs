@@ -1,6 +1,6 @@
-//! Copilot and Kiro, which CPA does not know.
+//! Copilot and Kiro, which CPA does not support.
 
-use super::support::{account, answer, drive, failed, header, told};
+use super::support::{account, answer, drive, failed, header, poll};
 use crate::quota::{AccountRef, Auth, Failure, Hidden, Method, ParseError, providers};
 
 const PAID: &str = r#"{"login":"octo","copilot_plan":"individual","access_type_sku":"plus_monthly_subscriber","quota_reset_date":"2026-06-01","quota_reset_date_utc":"2026-06-01T00:00:00.000Z","token_based_billing":false,
@@ -9,22 +9,22 @@ const PAID: &str = r#"{"login":"octo","copilot_plan":"individual","access_type_s
    "premium_interactions":{"entitlement":300,"remaining":120,"quota_remaining":120.5,"percent_remaining":40.1,"unlimited":false,"overage_count":0,"overage_permitted":false}}}"#;
 
 #[test]
-fn copilot_of_a_paid_plan() {
+fn copilot_with_a_paid_plan() {
     let account = account("github-copilot");
-    let told = told(&account, &[PAID]);
+    let polled = poll(&account, &[PAID]);
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "chat monthly @1780272000 unlimited",
             "completions monthly @1780272000 unlimited",
             "premium_interactions monthly 0.598333 179.5/300/120.5 requests @1780272000",
         ]
     );
-    assert_eq!(told.plan(), Some("plus_monthly_subscriber"));
-    let asked = &told.requests[0];
-    assert_eq!(header(asked, "Authorization"), Some("token $TOKEN$"));
+    assert_eq!(polled.plan(), Some("plus_monthly_subscriber"));
+    let request = &polled.requests[0];
+    assert_eq!(header(request, "Authorization"), Some("token $TOKEN$"));
     assert_eq!(
-        asked
+        request
             .headers
             .iter()
             .filter(|(n, _)| n == "Authorization")
@@ -35,11 +35,11 @@ fn copilot_of_a_paid_plan() {
 }
 
 #[test]
-fn copilot_free_states_what_is_left() {
+fn copilot_free_reports_the_remaining_amount() {
     let page = r#"{"access_type_sku":"free_limited_copilot","monthly_quotas":{"chat":50,"completions":2000},
         "limited_user_quotas":{"chat":45,"completions":1980},"limited_user_reset_date":"2026-06-10"}"#;
     assert_eq!(
-        told(&account("copilot"), &[page]).rows(),
+        poll(&account("copilot"), &[page]).rows(),
         [
             "chat monthly 0.1 5/50/45 requests @1781049600",
             "completions monthly 0.01 20/2000/1980 requests @1781049600",
@@ -48,12 +48,12 @@ fn copilot_free_states_what_is_left() {
 }
 
 #[test]
-fn copilot_beyond_the_limit() {
+fn copilot_usage_beyond_the_limit() {
     let premium = |fields: &str| {
         let page = format!(
             r#"{{"copilot_plan":"x","quota_snapshots":{{"premium_interactions":{{{fields}}}}}}}"#
         );
-        told(&account("copilot"), &[&page]).rows()
+        poll(&account("copilot"), &[&page]).rows()
     };
     let table = [
         (
@@ -72,7 +72,7 @@ fn copilot_beyond_the_limit() {
     for (fields, row) in table {
         assert_eq!(premium(fields), [row], "{fields}");
     }
-    // The placeholder of accounts that are billed by use.
+    // The placeholder of accounts billed by use.
     assert!(
         premium(r#""entitlement":0,"remaining":0,"percent_remaining":0,"unlimited":false"#)
             .is_empty()
@@ -87,16 +87,16 @@ const KIRO: &str = r#"{"usageBreakdownList":[{"resourceType":"CREDIT","currentUs
 
 #[test]
 fn kiro_counts_credits() {
-    let told = told(&account("kiro"), &[KIRO]);
+    let polled = poll(&account("kiro"), &[KIRO]);
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "main monthly 1.25 62.5/50/0 credits @1788220800 exhausted",
             "free_trial unknown 0.006 3/500/497 credits @1788000000",
         ]
     );
-    assert_eq!(told.plan(), Some("KIRO FREE"));
-    let spend = &told.result.unwrap().facts.spend[0];
+    assert_eq!(polled.plan(), Some("KIRO FREE"));
+    let spend = &polled.result.unwrap().facts.spend[0];
     assert_eq!(
         (spend.used_usd(), spend.limit_usd()),
         (Some(0.5), Some(400.0))
@@ -104,22 +104,22 @@ fn kiro_counts_credits() {
 }
 
 #[test]
-fn kiro_has_three_doors() {
+fn kiro_tries_three_requests() {
     let account = AccountRef {
         profile_arn: Hidden::new("arn:aws:codewhisperer:us-east-1:1:profile/X"),
         ..account("kiro")
     };
     let provider = providers::find(&account).unwrap();
-    let told = drive(provider, &account, false, |request| {
+    let polled = drive(provider, &account, false, |request| {
         if request.url.starts_with("https://q.") {
             answer(200, KIRO)
         } else {
             answer(403, "")
         }
     });
-    assert_eq!(told.rows().len(), 2);
-    let [_, post, get] = told.requests.as_slice() else {
-        panic!("{:?}", told.requests)
+    assert_eq!(polled.rows().len(), 2);
+    let [_, post, get] = polled.requests.as_slice() else {
+        panic!("{:?}", polled.requests)
     };
     assert_eq!(post.method, Method::Post);
     assert!(post.body.as_ref().unwrap().contains("arn:aws"));
@@ -129,7 +129,7 @@ fn kiro_has_three_doors() {
     );
     assert!(get.url.contains("profileArn=arn%3Aaws"), "{}", get.url);
     assert!(!format!("{get:?}").contains("arn"));
-    // Such a login may chat all the same, so the account is not down.
+    // Such a login can still send requests, so the account is not down.
     let closed = drive(provider, &account, false, |_| answer(401, ""));
     assert_eq!(closed.result, Err(Failure::Forbidden));
 }

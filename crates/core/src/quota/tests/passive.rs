@@ -15,7 +15,7 @@ fn claude(headers: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn codex_headers_in_the_case_of_the_credentials_list() {
+fn codex_headers_in_canonical_case_are_parsed() {
     let headers = [
         ("X-Codex-Plan-Type", "pro"),
         ("X-Codex-Primary-Used-Percent", "4"),
@@ -37,7 +37,7 @@ fn codex_headers_in_the_case_of_the_credentials_list() {
         [
             "main 5h 0.04 @1782105247",
             "main monthly 0.225 @1778313660",
-            // Unused, so its week has not begun.
+            // Unused, so its weekly window has not started.
             "bengalfox weekly 0",
         ]
     );
@@ -48,7 +48,7 @@ fn codex_headers_in_the_case_of_the_credentials_list() {
 }
 
 #[test]
-fn a_codex_family_without_length_or_reset_does_not_apply() {
+fn codex_family_without_length_or_reset_does_not_apply() {
     let used = ("x-codex-primary-used-percent", "0");
     let minutes = ("x-codex-primary-window-minutes", "300");
     let reset = ("x-codex-primary-reset-at", "1782105247");
@@ -57,7 +57,7 @@ fn a_codex_family_without_length_or_reset_does_not_apply() {
         vec![used, reset],
         vec![minutes, reset],
         vec![used, ("x-codex-primary-window-minutes", "0"), reset],
-        // Over since one second.
+        // Ended one second ago.
         vec![used, minutes, ("x-codex-primary-reset-at", "1778313599")],
         vec![("x-codex-primary-used-percent", "NaN"), minutes, reset],
     ] {
@@ -66,7 +66,7 @@ fn a_codex_family_without_length_or_reset_does_not_apply() {
 }
 
 #[test]
-fn claude_headers_are_shares_of_one() {
+fn claude_headers_are_ratios() {
     let unified = [
         ("anthropic-ratelimit-unified-5h-utilization", "0.46"),
         ("anthropic-ratelimit-unified-5h-reset", "1778320000"),
@@ -85,9 +85,9 @@ fn claude_headers_are_shares_of_one() {
         claude(&unified),
         [
             "main 5h 0.46 @1778320000",
-            // All of it, but not refused.
+            // Fully used, but not refused.
             "main weekly 1 @1778500000",
-            // One model's week only: the account goes on.
+            // One model's week only: the account stays usable.
             "fable weekly @1778500000 exhausted",
         ]
     );
@@ -101,7 +101,7 @@ fn claude_headers_are_shares_of_one() {
     assert!(codex(&unified).is_empty());
 }
 
-/// The events of a captured file, each with its line.
+/// All events of a captured file.
 fn each_event(file: &str, mut see: impl FnMut(&Event<'_>)) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/fixtures/records")
@@ -125,7 +125,7 @@ fn first(file: &str, wanted: impl Fn(&Event<'_>) -> bool) -> Option<Observed> {
 }
 
 #[test]
-fn captured_successes_show_their_windows() {
+fn captured_successes_have_their_windows() {
     let seen = first("oauth-codex.jsonl", |event| event.failure.is_none()).unwrap();
     assert_eq!(
         rows(&seen.headers.readings),
@@ -147,7 +147,7 @@ fn captured_successes_show_their_windows() {
 }
 
 #[test]
-fn captured_refusals_say_until_when() {
+fn captured_refusals_have_a_reset_time() {
     let is_refused = |event: &Event<'_>| event.exhaustion.is_some();
     let seen = first("oauth-codex.jsonl", is_refused).unwrap();
     let row = rows(&[seen.refusal.unwrap()]).remove(0);
@@ -159,7 +159,7 @@ fn captured_refusals_say_until_when() {
 }
 
 #[test]
-fn headers_of_another_attempt_are_not_trusted() {
+fn headers_of_another_attempt_are_ignored() {
     let mut counts = (0, 0);
     for file in [
         "oauth-codex.jsonl",
@@ -180,7 +180,7 @@ fn headers_of_another_attempt_are_not_trusted() {
 }
 
 #[test]
-fn a_refusal_is_laid_to_the_window_that_resets_with_it() {
+fn refusal_belongs_to_the_window_with_its_reset_time() {
     let line = |reset_in: u32| {
         format!(
             r#"{{"timestamp":"2026-05-09T08:00:00Z","latency_ms":0,"auth_index":"37e10dbedbcae9c4","failed":true,"provider":"codex","model":"gpt-5","auth_type":"oauth",
@@ -221,7 +221,7 @@ fn refused(provider: &str, headers: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_refusal_alone_names_limit_but_no_window() {
+fn refusal_alone_names_a_limit_but_no_window() {
     let active = |name: &str| refused("codex", &format!(r#""X-Codex-Active-Limit":["{name}"]"#));
     let plan = ["main unknown @1778322600 exhausted"];
     assert_eq!(refused("codex", ""), plan);
@@ -244,7 +244,7 @@ fn a_refusal_alone_names_limit_but_no_window() {
 }
 
 #[test]
-fn a_family_says_more_of_the_active_limit_than_its_copy() {
+fn named_family_precedes_its_unprefixed_copy() {
     let copy = [
         ("x-codex-active-limit", "luna"),
         ("x-codex-primary-used-percent", "7"),
@@ -263,7 +263,7 @@ fn a_family_says_more_of_the_active_limit_than_its_copy() {
 }
 
 #[test]
-fn a_reset_that_cannot_be_true_leaves_the_share() {
+fn implausible_reset_time_keeps_the_ratio() {
     let minutes = ("x-codex-primary-window-minutes", "300");
     let used = ("x-codex-primary-used-percent", "30.25");
     for never in ["253402300799", "253402300799000", "9999999999"] {

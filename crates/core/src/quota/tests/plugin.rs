@@ -1,10 +1,10 @@
-//! What a plugin of CPA reads. The page is made by hand after CPA's sources; none was captured.
+//! Quotas from a plugin of CPA. The response is hand-made from CPA's source; none was captured.
 
-use super::support::{account, told};
+use super::support::{account, poll};
 use crate::quota::{Auth, Failure, ParseError, providers};
 
 #[test]
-fn a_plugins_page_is_read_for_accounts_that_nobody_else_knows() {
+fn plugin_is_polled_for_accounts_without_a_provider() {
     let mut devin = account("devin");
     assert!(providers::find(&devin).is_none());
     devin.has_plugin = true;
@@ -14,7 +14,7 @@ fn a_plugins_page_is_read_for_accounts_that_nobody_else_knows() {
             {"window":"5h","remainingFraction":0.75,"resetTime":"2026-05-09T10:00:00Z"},
             {"window":"weekly","remainingFraction":0,"resetTime":"2026-05-12T10:00:00Z"}]},
         {"buckets":[{"window":"","remainingFraction":1}]}]}"#;
-    let read = told(&devin, &[page]);
+    let read = poll(&devin, &[page]);
     assert_eq!(
         read.rows(),
         [
@@ -24,12 +24,12 @@ fn a_plugins_page_is_read_for_accounts_that_nobody_else_knows() {
         ]
     );
     assert_eq!(read.plan(), Some("team"));
-    let nothing = told(&devin, &["{}"]).result;
+    let nothing = poll(&devin, &["{}"]).result;
     assert_eq!(nothing, Err(Failure::Parse(ParseError::Shape)));
 }
 
 #[test]
-fn who_knows_a_provider_comes_before_its_plugin() {
+fn provider_precedes_the_plugin() {
     let mut codex = account("codex");
     codex.has_plugin = true;
     assert_eq!(providers::find(&codex).unwrap().id(), "codex");

@@ -1,4 +1,4 @@
-//! Drives a provider with canned answers, and writes rows on one line each.
+//! Drives a provider with canned responses and formats readings on one line each.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::quota::{
 
 /// 2026-05-09T08:00:00Z.
 pub(super) const AT: UnixNanos = UnixNanos::from_millis(1_778_313_600_000);
-/// More calls than this for one account are a loop.
+/// More requests than this for one account are a loop.
 const MOST_CALLS: usize = 8;
 
 pub(super) fn account(provider: &str) -> AccountRef {
@@ -43,12 +43,12 @@ pub(super) fn answer(status: u16, body: &str) -> Attempt {
     })
 }
 
-pub(super) struct Told {
+pub(super) struct PollResult {
     pub(super) result: Result<QuotaAnswer, Failure>,
     pub(super) requests: Vec<Request>,
 }
 
-impl Told {
+impl PollResult {
     pub(super) fn urls(&self) -> Vec<&str> {
         self.requests.iter().map(|r| r.url.as_str()).collect()
     }
@@ -68,18 +68,18 @@ impl Told {
     }
 }
 
-/// The whole conversation, each request answered by `respond`.
+/// Runs the whole conversation; `respond` returns each response.
 pub(super) fn drive(
     provider: &dyn Provider,
     account: &AccountRef,
     with_plan: bool,
     mut respond: impl FnMut(&Request) -> Attempt,
-) -> Told {
+) -> PollResult {
     let ask = Ask { account, with_plan };
     let (mut requests, mut so_far) = (Vec::new(), Vec::new());
     loop {
         match provider.next(&ask, &so_far) {
-            Step::Done(result) => return Told { result, requests },
+            Step::Done(result) => return PollResult { result, requests },
             Step::Call(request) => {
                 assert!(requests.len() < MOST_CALLS, "{requests:?}");
                 so_far.push(respond(&request));
@@ -89,8 +89,8 @@ pub(super) fn drive(
     }
 }
 
-/// Asks the account's own provider once for each of the bodies.
-pub(super) fn told(account: &AccountRef, bodies: &[&str]) -> Told {
+/// Polls the account's own provider with one response per body.
+pub(super) fn poll(account: &AccountRef, bodies: &[&str]) -> PollResult {
     let mut bodies = bodies.iter();
     let provider = providers::find(account).unwrap();
     drive(provider, account, bodies.len() > 1, |_| {
@@ -105,7 +105,7 @@ pub(super) fn failed(account: &AccountRef, body: &str) -> Failure {
         .unwrap_err()
 }
 
-/// `main 5h 0.64 3/10/7 credits @1778509871 exhausted`; what is not known is not there.
+/// `main 5h 0.64 3/10/7 credits @1778509871 exhausted`; unknown values are omitted.
 pub(super) fn rows(readings: &[Reading]) -> Vec<String> {
     readings.iter().map(row).collect()
 }
@@ -135,7 +135,7 @@ fn row(reading: &Reading) -> String {
     parts.join(" ")
 }
 
-/// What the upstream said in a captured `api-call`.
+/// The upstream's response in a captured `api-call`.
 pub(super) fn captured(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/http");
     let text = fs::read_to_string(root.join(format!("api_call_{name}.json"))).unwrap();

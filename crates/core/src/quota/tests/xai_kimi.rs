@@ -1,24 +1,24 @@
-use super::support::{account, answer, captured, drive, failed, header, key_at, told};
+use super::support::{account, answer, captured, drive, failed, header, key_at, poll};
 use crate::model::QuotaAnswer;
 use crate::quota::{Failure, ParseError, providers};
 
 #[test]
-fn the_captured_kimi_page_is_read() {
-    let told = told(&account("kimi"), &[&captured("kimi_usages")]);
+fn captured_kimi_response_is_parsed() {
+    let polled = poll(&account("kimi"), &[&captured("kimi_usages")]);
     let expected = ["main weekly 0.28 @1795822226", "main 5h 0.92 @1795331226"];
-    assert_eq!(told.rows(), expected);
-    assert_eq!(told.plan(), Some("intermediate"));
-    let asked = &told.requests[0];
-    assert_eq!(asked.headers.len(), 1, "nothing but the token");
-    assert_eq!(asked.url, "https://api.kimi.com/coding/v1/usages");
+    assert_eq!(polled.rows(), expected);
+    assert_eq!(polled.plan(), Some("intermediate"));
+    let request = &polled.requests[0];
+    assert_eq!(request.headers.len(), 1, "nothing but the token");
+    assert_eq!(request.url, "https://api.kimi.com/coding/v1/usages");
 }
 
 fn kimi(body: &str) -> Vec<String> {
-    told(&account("kimi"), &[body]).rows()
+    poll(&account("kimi"), &[body]).rows()
 }
 
 #[test]
-fn kimi_figures_complete_each_other() {
+fn kimi_forms_complete_each_other() {
     let table = [
         (
             r#"{"usage":{"limit":"1024","remaining":"24"}}"#,
@@ -48,14 +48,14 @@ fn kimi_figures_complete_each_other() {
 }
 
 #[test]
-fn kimi_maps_of_shares_are_read_beside_counts() {
+fn kimi_ratio_maps_are_parsed_next_to_counts() {
     let table: [(&str, &[&str]); 8] = [
-        // A number, a text, a percentage, and what is no share.
+        // A number, a text, a percentage, and an invalid ratio.
         (
             r#"{"usages":{"limit_5h":{"used_ratio":"0.889023"},"limit_7d":{"usedRatio":"85%"},"limit_month_total":{"used_ratio":null,"reset_time":"2026-06-01T00:00:00Z"}}}"#,
             &["main 5h 0.889023", "main weekly 0.85"],
         ),
-        // Keys that are not known yet.
+        // Unknown keys.
         (
             r#"{"usages":{"limit_day":{"used_ratio":0.1},"limit_week_code":{"used_ratio":0.2},"limit_30d":{"used_ratio":0.3},"limit_code_12h":{"used_ratio":0.4},"limit_turbo":{"used_ratio":0.5},"limit_":{"used_ratio":1},"else":{"used_ratio":1}}}"#,
             &[
@@ -66,12 +66,12 @@ fn kimi_maps_of_shares_are_read_beside_counts() {
                 "code weekly 0.2",
             ],
         ),
-        // Both forms of one window: the share is the newer form's, the counts the older one's.
+        // Both forms of one window: ratio from the newer form, counts from the older one.
         (
             r#"{"usage":{"limit":"1024","used":"512"},"usages":{"limit_7d":{"used_ratio":0.5004,"reset_time":"2026-05-12T00:00:00Z"}}}"#,
             &["main weekly 0.5004 512/1024/512 requests @1778544000"],
         ),
-        // An older form that is not filled any more does not contradict.
+        // An older form that is no longer filled does not contradict.
         (
             r#"{"usage":{"limit":"1024","used":"0"},"usages":{"limit_7d":{"used_ratio":0.5}}}"#,
             &["main weekly 0.5"],
@@ -80,7 +80,7 @@ fn kimi_maps_of_shares_are_read_beside_counts() {
             r#"{"usage":{"limit":"0","remaining":"0","resetTime":"2026-05-12T00:00:00Z"},"usages":{"limit_7d":{"used_ratio":0.5}}}"#,
             &["main weekly 0.5 @1778544000"],
         ),
-        // A limit of nothing is none.
+        // A limit of 0 is no limit.
         (
             r#"{"usage":{"limit":"0","remaining":"0","resetTime":"2026-05-12T00:00:00Z"},"limits":[{"window":{"duration":300,"timeUnit":"TIME_UNIT_MINUTE"},"detail":{"limit":100,"used":3}}]}"#,
             &["main 5h 0.03"],
@@ -100,7 +100,7 @@ fn kimi_maps_of_shares_are_read_beside_counts() {
 }
 
 #[test]
-fn kimi_serves_keys_by_their_host() {
+fn kimi_serves_keys_by_host() {
     assert!(providers::find(&key_at("https://api.kimi.com/coding/v1")).is_some());
     assert!(providers::find(&key_at("https://api.kimi.com.example.org/v1")).is_none());
     assert!(providers::find(&key_at("https://notapi.kimi.com.de")).is_none());
@@ -109,33 +109,33 @@ fn kimi_serves_keys_by_their_host() {
 }
 
 #[test]
-fn the_captured_xai_pages_are_read() {
+fn captured_xai_responses_are_parsed() {
     let settings = r#"{"subscription_tier_display":"SuperGrok"}"#;
     let weekly = captured("xai_billing_credits");
-    let told = told(
+    let polled = poll(
         &account("xai"),
         &[&weekly, &captured("xai_billing"), settings],
     );
     assert_eq!(
-        told.rows(),
+        polled.rows(),
         [
             "main weekly 0.25 @1795627026",
             "grok_code weekly 0.25 @1795627026",
             "main monthly 0.00835 1.67/200/198.33 usd @1796914226",
         ]
     );
-    assert_eq!(told.plan(), Some("SuperGrok"));
+    assert_eq!(polled.plan(), Some("SuperGrok"));
     assert_eq!(
-        header(&told.requests[0], "x-xai-token-auth"),
+        header(&polled.requests[0], "x-xai-token-auth"),
         Some("xai-grok-cli")
     );
-    assert_eq!(header(&told.requests[0], "x-userid"), None);
+    assert_eq!(header(&polled.requests[0], "x-userid"), None);
 }
 
 fn xai(weekly: (u16, &str), monthly: (u16, &str)) -> Result<QuotaAnswer, Failure> {
     let account = account("xai");
     let provider = providers::find(&account).unwrap();
-    let told = drive(provider, &account, false, |request| {
+    let polled = drive(provider, &account, false, |request| {
         let (status, body) = if request.url.contains("credits") {
             weekly
         } else {
@@ -143,11 +143,11 @@ fn xai(weekly: (u16, &str), monthly: (u16, &str)) -> Result<QuotaAnswer, Failure
         };
         answer(status, body)
     });
-    told.result
+    polled.result
 }
 
 #[test]
-fn either_xai_page_will_do() {
+fn one_xai_response_suffices() {
     let rows = |answer: QuotaAnswer| super::support::rows(&answer.readings);
     let weekly = r#"{"config":{"current_period":{"start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"},"credit_usage_percent":"25",
         "product_usage":[{"product":"Grok Code","usage_percent":20},{"product":"grok code","usage_percent":"30"}]}}"#;
@@ -162,7 +162,7 @@ fn either_xai_page_will_do() {
         "billingPeriodStart":"2026-06-01T00:00:00+00:00","billingPeriodEnd":"2026-07-01T00:00:00+00:00"}}"#;
     let answer = xai((200, r#"{"config":{}}"#), (200, monthly)).unwrap();
     assert_eq!(answer.facts.spend[0].used_usd(), Some(60.0));
-    // All of the allowance is used, but more can be bought.
+    // The allowance is used up, but more can be bought.
     assert_eq!(
         rows(answer),
         [
@@ -178,7 +178,7 @@ fn either_xai_page_will_do() {
 }
 
 #[test]
-fn a_plan_without_a_month_has_no_row_for_it() {
+fn xai_plan_without_a_month_has_no_monthly_reading() {
     let weekly = r#"{"config":{"currentPeriod":{"type":"weekly","start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"},"creditUsagePercent":7.000000000000001}}"#;
     for nothing in [
         r#"{"config":{"monthlyLimit":{"val":0},"used":{"val":0},"billingPeriodStart":"2026-06-01T00:00:00Z","billingPeriodEnd":"2026-07-01T00:00:00Z"}}"#,
@@ -194,7 +194,7 @@ fn a_plan_without_a_month_has_no_row_for_it() {
 }
 
 #[test]
-fn a_missing_xai_percent_is_not_zero() {
+fn missing_xai_percentage_is_not_zero() {
     let weekly = r#"{"config":{"currentPeriod":{"type":"weekly","start":"2026-07-06T00:00:00Z","end":"2026-07-13T00:00:00Z"}}}"#;
     let answer = xai((200, weekly), (500, "")).unwrap();
     assert_eq!(
@@ -204,7 +204,7 @@ fn a_missing_xai_percent_is_not_zero() {
 }
 
 #[test]
-fn of_two_xai_failures_the_telling_one_is_kept() {
+fn more_specific_xai_failure_is_returned() {
     let transient = Failure::Transient { retry_after: None };
     let empty = (200, r#"{"config":{}}"#);
     let table = [
