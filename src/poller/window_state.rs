@@ -292,7 +292,9 @@ fn is_step(old: &Reading, new: &Reading) -> bool {
 /// Amounts without a limit are compared with each other.
 fn has_moved(old: Option<f64>, new: Option<f64>) -> bool {
     match (old, new) {
-        (Some(old), Some(new)) => (old - new).abs() > 0.0 && moved_by(old, new, STEP * old.max(new)),
+        (Some(old), Some(new)) => {
+            (old - new).abs() > 0.0 && moved_by(old, new, STEP * old.max(new))
+        }
         (old, new) => old != new,
     }
 }
