@@ -148,9 +148,9 @@ fn files_of_a_module_do_not_use_each_other_in_a_circle() {
                 while let Some(free) = left.iter().find(|(_, used)| used.is_empty()) {
                     let free = free.0.clone();
                     left.remove(&free);
-                    left.values_mut().for_each(|used| {
+                    for used in left.values_mut() {
                         used.remove(&free);
-                    });
+                    }
                 }
                 circles.extend((!left.is_empty()).then(|| format!("{}: {left:?}", name.display())));
             }
@@ -176,7 +176,7 @@ fn siblings(src: &Path, dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
     }
     let path = dir.strip_prefix(src).unwrap().to_str().unwrap();
     let absolute = format!("crate::{}::", path.replace('/', "::"));
-    let mut uses: BTreeMap<_, _> = names.iter().map(|n| (n.clone(), BTreeSet::new())).collect();
+    let mut arrows: BTreeMap<_, _> = names.iter().map(|n| (n.clone(), BTreeSet::new())).collect();
     for file in &files {
         let depth = file.strip_prefix(dir).unwrap().components().count();
         let relative = "super::".repeat(depth);
@@ -191,9 +191,9 @@ fn siblings(src: &Path, dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
             .flat_map(|(at, path)| first_names(&code[at + path.len()..]));
         let used = used.filter_map(|name| names.get(&name).or_else(|| homes.get(&name)));
         let used = used.filter(|used| **used != own(file)).cloned();
-        uses.get_mut(&own(file)).unwrap().extend(used);
+        arrows.get_mut(&own(file)).unwrap().extend(used);
     }
-    uses
+    arrows
 }
 
 /// Code without comments and without the tests at its end.

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use cpa_exporter::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use cpa_exporter::app::quota_file::QuotaFile;
 use cpa_exporter::clock::Clock;
-use cpa_exporter::cpa::Access;
+use cpa_exporter::cpa::{Access, KeyReader};
 use cpa_exporter::decode::{Decoder, HashKey, Secrets};
 use cpa_exporter::history::Inbox;
 use cpa_exporter::http_client::{self, Proxy, Timeouts};
@@ -139,18 +139,15 @@ impl Fleet {
         let exposition = Exposition::new(handles.clone(), 4);
         let key = simulator.management_key().to_owned();
         let reader = Box::new(move || Ok(key.clone().into()));
-        let refusals = handles.source.clone();
-        let report = Box::new(move |reason| refusals.set_refused(reason));
         let signal = WakeUp::default();
-        let ingest_signal = signal.clone();
         let common = Common {
             url: Url::parse(&format!("http://{}", simulator.addr())).unwrap(),
             client: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
-            access: Arc::new(Access::new(reader, report)),
+            access: access(reader, &handles),
             clock,
             handles,
             names: AccountNames::default(),
-            writes: WriteQueue::new(move || ingest_signal.wake()),
+            writes: write_queue(signal.clone()),
             stop: CancellationToken::new(),
         };
         let (wire, signs) = mpsc::channel(64);
@@ -211,6 +208,17 @@ impl Fleet {
             .unwrap()
             .unwrap();
     }
+}
+
+/// Shows refusals as the program does.
+fn access(reader: KeyReader, handles: &Handles) -> Arc<Access> {
+    let metrics = handles.source.clone();
+    let report = Box::new(move |reason| metrics.set_refused(reason));
+    Arc::new(Access::new(reader, report))
+}
+
+fn write_queue(signal: WakeUp) -> WriteQueue {
+    WriteQueue::new(move || signal.wake())
 }
 
 impl Common {
