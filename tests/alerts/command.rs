@@ -135,7 +135,7 @@ async fn errors_are_reported_without_the_password() {
     let (code, _, complained) = run(&format!("http://{}/am", sinks.http), &[]).await;
     assert_eq!(code, 1);
     assert!(
-        complained.contains("/am/api/v2/status answers, but not as"),
+        complained.contains("/am/api/v2/status is not Alertmanager's API v2"),
         "{complained}"
     );
 
