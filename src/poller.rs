@@ -1,11 +1,9 @@
-//! How full every quota window is: asking providers politely, and listening to what comes by
-//! itself.
+//! Use of each quota window: polls of the providers, and readings that arrive with records.
 //!
-//! One task does all of it, beside the way of the records and never in it. [`quota`](crate::quota)
-//! knows what to ask and what the answers mean; here is when, through whom, and what becomes of it:
-//! [`state`] keeps the newest reading of each window, [`schedule`] plans the polls, [`client`]
-//! makes them, [`samples`] and [`view`] show the board on the page and to the API, and every change
-//! of it is left to the ingest thread for the database. [`once()`] does one round alone.
+//! One task polls, apart from ingest, so that a slow provider delays no record. [`quota`](crate::quota) has the
+//! requests and the parsers; this module has the times, the HTTP client and the results: [`state`] keeps the newest
+//! reading of each window, [`schedule`] plans the polls, [`quota_client`] sends them, [`gauges`] and [`view`] render
+//! the state for `/metrics` and the API. The ingest thread writes changes to the database. [`once()`] polls once.
 
 mod gauges;
 mod local;
