@@ -184,6 +184,8 @@ pub enum QuotaFaultMode {
     ErrorInside,
     /// No response. CPA gives up after a minute.
     Hang,
+    /// 200 with [`QuotaFault::body`] in place of the provider's own page.
+    Page,
 }
 
 /// A fault of a provider's quota responses.
@@ -197,6 +199,9 @@ pub struct QuotaFault {
     /// `Retry-After` of [`QuotaFaultMode::RateLimited`] in seconds.
     #[serde(default)]
     pub retry_after: Option<u64>,
+    /// The answer of [`QuotaFaultMode::Page`]; `null` without one.
+    #[serde(default)]
+    pub body: Value,
 }
 
 impl From<QuotaFaultMode> for QuotaFault {
@@ -205,6 +210,7 @@ impl From<QuotaFaultMode> for QuotaFault {
             mode,
             times: None,
             retry_after: None,
+            body: Value::Null,
         }
     }
 }

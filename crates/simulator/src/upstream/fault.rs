@@ -79,6 +79,7 @@ impl QuotaFault {
             QuotaFaultMode::Negative => changed(reply, &negative),
             QuotaFaultMode::FarFuture => far_future(reply),
             QuotaFaultMode::ErrorInside => Reply::ok(&error_inside(provider)),
+            QuotaFaultMode::Page => Reply::ok(&self.body),
             QuotaFaultMode::Hang => Reply {
                 hangs: true,
                 ..reply

@@ -187,9 +187,8 @@ async fn every_status_can_be_had() {
         assert_eq!(ask(&simulator, &account, KIMI).await.0, status);
     }
     let fault = QuotaFault {
-        mode: QuotaFaultMode::RateLimited,
-        times: None,
         retry_after: Some(77),
+        ..QuotaFault::from(QuotaFaultMode::RateLimited)
     };
     simulator.set_quota_fault("kimi", Some(fault));
     let told = api_call(&simulator, &call(&account, "GET", KIMI, "")).await;
