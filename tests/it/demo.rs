@@ -26,7 +26,7 @@ fn on_a_terminal(temporary: &Path) -> (Process, String) {
         .unwrap();
     let mut lines = BufReader::new(script.stdout.take().unwrap()).lines();
     let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        let (_, rest) = line.split_once("look at http://")?;
+        let (_, rest) = line.split_once("http://")?;
         Some(rest.split('/').next().unwrap().to_owned())
     });
     // The program must not block on its output.
