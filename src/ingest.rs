@@ -108,11 +108,21 @@ impl Ingest {
         let worker_signal = wake_up.clone();
         let pricer = EventPricer::new(money);
         let limits = LimitTracker::new(limits, parts.clock.now(), wake_up.clone());
+        Self::spawn(wake_up, ended, move || {
+            Worker::new(parts, pricer, limits, worker_signal).run()
+        })
+    }
+
+    pub(crate) fn spawn(
+        wake_up: WakeUp,
+        ended: CancellationToken,
+        work: impl FnOnce() -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Self, IngestError> {
         let thread = std::thread::Builder::new()
             .name("ingest".to_owned())
             .spawn(move || {
                 let _tell = ended.drop_guard();
-                Worker::new(parts, pricer, limits, worker_signal).run()
+                work()
             })
             .map_err(IngestError::Spawn)?;
         Ok(Self { wake_up, thread })

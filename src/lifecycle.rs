@@ -138,10 +138,15 @@ impl Lifecycle {
         self.soft.cancel();
         self.tasks.close();
         let drain = self.drain(&mut next_signal, grace).await;
-        match drain {
-            Drain::Complete => tracing::info!("stopped: all received records are committed"),
-            Drain::TimedOut => tracing::warn!(?grace, "stopped: grace period exceeded"),
-            Drain::SecondSignal => tracing::warn!("stopped at once: second signal"),
+        match (drain, cause) {
+            (Drain::Complete, Cause::StopSignal) => {
+                tracing::info!("stopped: all received records are committed");
+            }
+            (Drain::Complete, Cause::TaskEnded(_)) => {
+                tracing::warn!("stopped: records without a commit wait in the spool");
+            }
+            (Drain::TimedOut, _) => tracing::warn!(?grace, "stopped: grace period exceeded"),
+            (Drain::SecondSignal, _) => tracing::warn!("stopped at once: second signal"),
         }
         Ended { cause, drain }
     }

@@ -21,7 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel};
+pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel, WrongTotal};
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use handles::{

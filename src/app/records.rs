@@ -227,33 +227,36 @@ impl Records {
             source_stop,
             ..
         } = self;
-        // Without the ingest thread nothing is stored: finish the current reply, start no other.
-        let stop_with_ingest = async {
-            ingest_ended.cancelled().await;
-            source_stop.cancel();
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = source.run() => {}
-            () = stop_with_ingest => {}
-        }
-        let finished = tokio::task::spawn_blocking(move || ingest.finish()).await;
-        match finished {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(
-                    error = %Chain(&error),
-                    "ingest thread failed"
-                );
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = %Chain(&error),
-                    "ingest thread failed"
-                );
-            }
-        }
+        let source = Box::pin(source.run());
+        until_ingest_ends(source, ingest, ingest_ended, source_stop).await;
     }
+}
+
+/// Runs the source until it ends, or until the thread does: without that nothing is stored any more,
+/// so the reply in hand is finished and no other taken. Returns after the thread's end, which is
+/// logged when it is a failure; for an essential task that ends the program.
+async fn until_ingest_ends(
+    source: impl Future<Output = ()>,
+    ingest: Ingest,
+    ingest_ended: CancellationToken,
+    source_stop: CancellationToken,
+) {
+    let stop_with_ingest = async {
+        ingest_ended.cancelled().await;
+        source_stop.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = source => {}
+        () = stop_with_ingest => {}
+    }
+    let finished = tokio::task::spawn_blocking(move || ingest.finish()).await;
+    let failure = match finished {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => Chain(&error).to_string(),
+        Err(error) => Chain(&error).to_string(),
+    };
+    tracing::error!(error = failure, "ingest thread failed");
 }
 
 fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
@@ -318,4 +321,36 @@ pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, A
 
 fn read_authorities(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read the CA file {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::lifecycle::{Cause, Drain, Ended, GRACE};
+
+    #[tokio::test]
+    async fn a_panic_of_the_ingest_thread_stops_the_source_and_ends_the_program() {
+        let life = Lifecycle::new();
+        let (ended, source_stop) = (CancellationToken::new(), life.soft().child_token());
+        let signal = WakeUp::default();
+        let ingest = Ingest::spawn(signal, ended.clone(), || panic!("impossible")).unwrap();
+        let source = source_stop.clone().cancelled_owned();
+        let records = until_ingest_ends(source, ingest, ended, source_stop);
+        life.spawn_essential("records", records);
+        let got = life.run(async || pending().await, |_| (), GRACE).await;
+        let (cause, drain) = (Cause::TaskEnded("records"), Drain::Complete);
+        assert_eq!(got, Ended { cause, drain });
+    }
+
+    #[test]
+    fn the_owner_of_the_ingest_thread_is_told_of_its_panic() {
+        let ended = CancellationToken::new();
+        let thread = || panic!("impossible");
+        let ingest = Ingest::spawn(WakeUp::default(), ended.clone(), thread).unwrap();
+        let error = ingest.finish().unwrap_err();
+        assert_eq!(error.to_string(), "thread ended by a bug");
+        assert!(ended.is_cancelled());
+    }
 }

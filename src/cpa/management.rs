@@ -17,15 +17,12 @@ use url::Url;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::http_client;
-use crate::model::UnixNanos;
+use crate::model::{MAX_REPLY, UnixNanos};
 
 /// Maximum size of a list; one with many accounts has a few MiB.
 const MAX_LIST: usize = 64 * 1024 * 1024;
 /// Maximum size of a page that identifies CPA.
 const MAX_PAGE: usize = 64 * 1024;
-/// Maximum size of a queue response. It has no lower limit, because records that are not read
-/// completely are lost.
-const MAX_RECORDS: usize = usize::MAX;
 /// CPA's default retention.
 const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
 
@@ -316,7 +313,7 @@ impl Management {
     ) -> Result<Option<Bytes>, HttpFailure> {
         let path = format!("{}?count={count}", api.queue());
         served(
-            self.call_within(MAX_RECORDS, Method::GET, &path, key, None)
+            self.call_within(MAX_REPLY, Method::GET, &path, key, None)
                 .await,
         )
     }

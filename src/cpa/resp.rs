@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::RespError;
+use crate::model::MAX_REPLY;
 
 /// Time-out of DNS, the TCP handshake and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -272,7 +273,7 @@ impl Reply {
             Value::Okay => Ok(Self::Ok),
             Value::Nil => Ok(Self::Nil),
             Value::Int(_) | Value::SimpleString(_) => Ok(Self::Other),
-            Value::BulkString(bytes) => Ok(Self::Bulk(bytes.into())),
+            Value::BulkString(bytes) => Self::bulk(bytes.into(), MAX_REPLY),
             Value::Array(items) => {
                 let items: Result<_, _> = items.into_iter().map(Self::from_value).collect();
                 items.map(Self::Array)
@@ -286,6 +287,14 @@ impl Reply {
             }
             _ => Err(RespFailure::Protocol("a RESP3 value".to_owned())),
         }
+    }
+
+    fn bulk(bytes: Bytes, limit: usize) -> Result<Self, RespFailure> {
+        if bytes.len() > limit {
+            let why = format!("bulk string of more than {limit} bytes");
+            return Err(RespFailure::Protocol(why));
+        }
+        Ok(Self::Bulk(bytes))
     }
 
     /// Error for a reply of the wrong kind. Contains the kind only: the content may be a record.
@@ -342,5 +351,18 @@ impl std::fmt::Debug for Commands {
 impl std::fmt::Debug for Replies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Replies").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bulk_string_above_the_limit_is_refused() {
+        let bytes = Bytes::from_static(b"12345");
+        assert!(Reply::bulk(bytes.clone(), 5).is_ok());
+        let failure = Reply::bulk(bytes, 4).unwrap_err();
+        assert!(matches!(failure, RespFailure::Protocol(_)), "{failure}");
     }
 }

@@ -122,8 +122,8 @@ impl LimitTracker {
             return Vec::new();
         }
         let combos = self.combos.resolve(&self.rules, route);
-        let ids = combos.iter().filter_map(|at| self.combo_ids.get(*at));
-        ids.copied().collect()
+        #[expect(clippy::indexing_slicing, reason = "`begin` gives each combo its id")]
+        combos.iter().map(|at| self.combo_ids[*at]).collect()
     }
 
     /// Enters events that are committed now.
@@ -185,7 +185,8 @@ impl LimitTracker {
                 tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
                 self.stale = Some(Instant::now());
             }
-            Err(_panic) => self.stale = Some(Instant::now()),
+            // Its reason holds for the next try too, and the hook has logged it.
+            Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 

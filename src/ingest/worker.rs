@@ -11,6 +11,7 @@ use super::money::EventPricer;
 use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
 use crate::errors::{Chain, RepeatLimit};
+use crate::metrics::WrongTotal;
 use crate::spool::{Position, SegmentId};
 use crate::store::{FailureClass, Store, StoreError};
 
@@ -165,7 +166,10 @@ impl Worker {
         self.parts.reader.release(position, store.commits())?;
         self.sink().names(store.take_new_names());
         let now = self.parts.clock.now();
-        self.parts.counters.restore(&store.load_totals()?, now);
+        self.parts
+            .counters
+            .restore(&store.load_totals()?, now)
+            .map_err(|WrongTotal| StoreError::Content("cells of a total"))?;
         self.limits.fill(&store, self.parts.clock.now())?;
         Ok(store)
     }

@@ -1,5 +1,11 @@
 //! The working state behind the counters, owned by the ingest thread. No locks inside.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a count without its place would be dropped; a restart replays the spool"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +30,7 @@ pub use config::CountersConfig;
 pub use money::{PlanFee, PriceFacts, PriceOfModel};
 
 use money::MoneyState;
-use routes::{NO_SLOT, RouteKey, RouteSlots};
+use routes::{Durations, RouteKey, RouteSlots};
 
 /// Counts events into totals and publishes what is committed.
 #[derive(Debug)]
@@ -41,6 +47,12 @@ pub struct Counters {
     exposition: Exposition,
     accounts: NamedAccounts,
 }
+
+/// The database has a total with another number of cells than its family: going on from zero would
+/// lose what was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a total has another number of cells than its family")]
+pub struct WrongTotal;
 
 /// A series at zero.
 #[derive(Debug)]
@@ -88,8 +100,11 @@ impl Counters {
     }
 
     /// Takes over the totals of an earlier run. Call after the names, before anything is counted.
-    /// Latest times are at most `now`.
-    pub fn restore(&mut self, rows: &[TotalRow], now: UnixNanos) {
+    /// Latest times are at most `now`. Nothing is taken over when a total does not fit its family.
+    pub fn restore(&mut self, rows: &[TotalRow], now: UnixNanos) -> Result<(), WrongTotal> {
+        if rows.iter().any(|row| !self.fits(row)) {
+            return Err(WrongTotal);
+        }
         self.texts.admit(label_ids(rows));
         // A series that has been seen stays seen when one that has not joins it under a new alias
         // or cap.
@@ -104,6 +119,7 @@ impl Counters {
             self.tables_at(table).restore(slot, &row.cells, now);
         }
         self.commit();
+        Ok(())
     }
 
     /// Counts a new event. One from a clock that is ahead counts as one of the time when it was
@@ -121,8 +137,8 @@ impl Counters {
         self.add(at::ENDPOINT, slots.endpoint, 0, 1);
         self.add(at::TIER, slots.tier, 0, 1);
         self.add(at::CLIENT_REQUESTS, slots.client_requests, 0, 1);
-        if slots.last_request != NO_SLOT {
-            self.raise(at::LAST_REQUEST, slots.last_request, time);
+        if let Some(slot) = slots.last_request {
+            self.raise(at::LAST_REQUEST, slot, time);
         }
         match &event.failure {
             Some(failure) => {
@@ -151,44 +167,43 @@ impl Counters {
             }
         }
         let quality = TokenQuality::ALL.iter().position(|q| *q == event.quality);
-        self.add(at::QUALITY, slots.quality, quality.unwrap_or_default(), 1);
+        let quality = quality.expect("ALL has every quality");
+        self.add(at::QUALITY, slots.quality, quality, 1);
     }
 
     /// The times of a successful attempt.
     fn observe_times(&mut self, event: &Event<'_>, route: &Route, slots: &mut RouteSlots) {
         let key = [route.provider.0, route.model.0, 0, 0, 0];
         let before = *slots;
-        if slots.duration == NO_SLOT {
-            slots.duration = self.slot(at::DURATION, key);
-            let key = [route.provider.0, route.account.0, 0, 0, 0];
-            slots.account_duration = self.slot(at::ACCOUNT_DURATION, key);
-        }
-        self.observe(at::DURATION, slots.duration, event.latency_ms, event);
-        self.add(
-            at::ACCOUNT_DURATION,
-            slots.account_duration,
-            0,
-            event.latency_ms,
-        );
-        self.add(at::ACCOUNT_DURATION, slots.account_duration, 1, 1);
+        let durations = *slots.durations.get_or_insert_with(|| Durations {
+            model: self.slot(at::DURATION, key),
+            account: self.slot(
+                at::ACCOUNT_DURATION,
+                [route.provider.0, route.account.0, 0, 0, 0],
+            ),
+        });
+        self.observe(at::DURATION, durations.model, event.latency_ms, event);
+        let account = durations.account;
+        self.add(at::ACCOUNT_DURATION, account, 0, event.latency_ms);
+        self.add(at::ACCOUNT_DURATION, account, 1, 1);
         if event.stream && event.ttft_ms > 0 {
-            if slots.first_token == NO_SLOT {
-                slots.first_token = self.slot(at::FIRST_TOKEN, key);
-            }
-            self.observe(at::FIRST_TOKEN, slots.first_token, event.ttft_ms, event);
+            let slot = *slots
+                .first_token
+                .get_or_insert_with(|| self.slot(at::FIRST_TOKEN, key));
+            self.observe(at::FIRST_TOKEN, slot, event.ttft_ms, event);
             let after_first = event.tokens.generated().saturating_sub(1);
             let micros = event
                 .latency_ms
                 .saturating_sub(event.ttft_ms)
                 .saturating_mul(1000);
             if let Some(per_token) = micros.checked_div(after_first) {
-                if slots.output_token == NO_SLOT {
-                    slots.output_token = self.slot(at::OUTPUT_TOKEN, key);
-                }
-                self.observe(at::OUTPUT_TOKEN, slots.output_token, per_token, event);
+                let slot = *slots
+                    .output_token
+                    .get_or_insert_with(|| self.slot(at::OUTPUT_TOKEN, key));
+                self.observe(at::OUTPUT_TOKEN, slot, per_token, event);
             }
         }
-        if before.duration != slots.duration
+        if before.durations.is_none()
             || before.first_token != slots.first_token
             || before.output_token != slots.output_token
         {
@@ -307,12 +322,16 @@ impl Counters {
             held.until = held.until.map(|until| until.min(latest));
             if held.until.is_some_and(|until| until <= now) {
                 held.released = true;
-                if let Some(table) = self.tables.get_mut(held.table) {
-                    table.release(held.series);
-                }
+                self.tables[held.table].release(held.series);
             }
         }
         self.tables.iter_mut().for_each(Table::mark_released);
+    }
+
+    /// Whether a total has the cells of its family; one of a later version is not looked at.
+    fn fits(&self, row: &TotalRow) -> bool {
+        let table = self.tables.iter().find(|table| table.def.id == row.family);
+        table.is_none_or(|table| table.width() == row.cells.len())
     }
 
     fn slot(&mut self, table: usize, key: Key) -> u32 {
@@ -323,10 +342,6 @@ impl Counters {
         if let Some(slot) = self.tables_at(table).slot(&key) {
             return slot;
         }
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "tables are made from RESTORED, see `new`"
-        )]
         let target = &mut self.tables[table];
         let lines = target.def.lines();
         let before = target.series_count();
@@ -343,11 +358,7 @@ impl Counters {
                 until: None,
                 released: false,
             }),
-            Birth::Dropped => {
-                if let Some(dropped) = self.dropped.get_mut(table) {
-                    *dropped += 1;
-                }
-            }
+            Birth::Dropped => self.dropped[table] += 1,
             Birth::Open => {}
         }
         slot
@@ -363,10 +374,6 @@ impl Counters {
     }
 
     fn tables_at(&mut self, table: usize) -> &mut Table {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "tables are made from RESTORED, see `new`"
-        )]
         &mut self.tables[table]
     }
 }

@@ -62,6 +62,19 @@ impl Restored {
         }
     }
 
+    /// Those of a histogram.
+    pub(super) fn buckets(&self) -> Option<Buckets> {
+        match self.cells {
+            Cells::Buckets(buckets) => Some(buckets),
+            Cells::One
+            | Cells::Kinds(_)
+            | Cells::Usd
+            | Cells::UsdKinds(_)
+            | Cells::Summary
+            | Cells::Time => None,
+        }
+    }
+
     /// Gauges show the latest of their members, everything else the sum.
     pub(super) fn is_latest(&self) -> bool {
         matches!(self.cells, Cells::Time)

@@ -1,5 +1,10 @@
 //! What a scrape reads: immutable, shared, and complete in itself.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a series without its numbers would be shown as zero, which looks like a reset"
+)]
+
 use std::sync::Arc;
 
 use super::catalogue::Family;
@@ -86,25 +91,19 @@ pub(super) struct FamilySnapshot {
 impl FamilySnapshot {
     /// The cells of a series, as `audience` sees them.
     pub(super) fn cells(&self, at: u32, audience: Audience) -> &[u64] {
-        let Some(chunk) = self.chunks.get(at as usize / CHUNK) else {
-            return &[];
-        };
+        let chunk = &self.chunks[at as usize / CHUNK];
         let (width, at) = (self.width, at as usize % CHUNK);
         if audience == Audience::Scraper && chunk.held.get(at) == Some(&true) {
             return &self.zeros;
         }
-        let cells = chunk.cells.get(at * width..(at + 1) * width);
-        cells.unwrap_or_default()
+        &chunk.cells[at * width..(at + 1) * width]
     }
 
-    /// The exemplar of each bucket of a series.
+    /// The exemplar of each bucket of a histogram's series.
     pub(super) fn exemplars(&self, at: u32) -> &[Option<Exemplar>] {
         let width = self.width - 1;
         let from = at as usize % CHUNK * width;
-        let chunk = self.chunks.get(at as usize / CHUNK);
-        chunk
-            .and_then(|c| c.exemplars.get(from..from + width))
-            .unwrap_or_default()
+        &self.chunks[at as usize / CHUNK].exemplars[from..from + width]
     }
 }
 

@@ -1,5 +1,12 @@
 //! One restored family at work: totals by internal ids, series by label values.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a slot or series that is not there would drop a count; a restart replays the spool"
+)]
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -12,9 +19,6 @@ use crate::model::{TOTAL_KEY_LEN, TotalRow, UnixNanos};
 mod publication;
 
 pub(super) type Key = [u32; TOTAL_KEY_LEN];
-
-/// A slot whose series is not exposed.
-const DROPPED: u32 = u32::MAX;
 
 /// Totals that are staged while a transaction is open, and the series made of committed ones.
 ///
@@ -48,7 +52,8 @@ pub(super) struct Table {
 
 #[derive(Clone, Copy, Debug)]
 struct SlotState {
-    series: u32,
+    /// `None` beyond a cap.
+    series: Option<u32>,
     dirty: bool,
     /// As the database has it, or will have it after the next commit.
     shown: bool,
@@ -106,6 +111,11 @@ impl Table {
         }
     }
 
+    /// Numbers per slot and per series.
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
     pub(super) fn slot(&self, key: &Key) -> Option<u32> {
         self.slots.get(key).copied()
     }
@@ -118,15 +128,15 @@ impl Table {
         texts: &mut LabelTexts,
         may_add: bool,
     ) -> (u32, Birth) {
-        let slot = u32::try_from(self.keys.len()).unwrap_or(DROPPED);
+        let slot = number(self.keys.len());
         self.slots.insert(key, slot);
         self.keys.push(key);
         self.staged.resize(self.staged.len() + self.width, 0);
         self.committed.resize(self.committed.len() + self.width, 0);
         let (series, birth) = self.series_for(key, shown, texts, may_add);
-        let shown = match self.series.get(series as usize) {
+        let shown = match series {
             // A slot that joins a series shares its fate.
-            Some(series) => series.exposure != Exposure::Held,
+            Some(series) => self.series[series as usize].exposure != Exposure::Held,
             // Whoever raises the cap later sees what was seen before.
             None => shown,
         };
@@ -145,7 +155,7 @@ impl Table {
         shown: bool,
         texts: &mut LabelTexts,
         may_add: bool,
-    ) -> (u32, Birth) {
+    ) -> (Option<u32>, Birth) {
         let mut labels = [0; TOTAL_KEY_LEN];
         for ((label, id), kind) in labels.iter_mut().zip(key).zip(self.def.key) {
             *label = texts.shown(*kind, id);
@@ -155,37 +165,35 @@ impl Table {
             .take(self.def.key.len())
             .any(|label| *label == OTHER);
         if beyond && self.def.is_latest() {
-            return (DROPPED, Birth::Dropped);
+            return (None, Birth::Dropped);
         }
         if let Some(series) = self.by_labels.get(&labels) {
-            return (*series, Birth::Open);
+            return (Some(*series), Birth::Open);
         }
         if !may_add {
-            return (DROPPED, Birth::Dropped);
+            return (None, Birth::Dropped);
         }
         let held = self.def.zero_first && !shown;
-        let series = u32::try_from(self.series.len()).unwrap_or(DROPPED);
+        let series = number(self.series.len());
         self.by_labels.insert(labels, series);
         self.series.push(Series {
             labels: self.label_text(labels, texts),
             exposure: if held { Exposure::Held } else { Exposure::Open },
         });
         self.values.resize(self.values.len() + self.width, 0);
-        if let Cells::Buckets(buckets) = self.def.cells {
+        if let Some(buckets) = self.def.buckets() {
             let buckets = buckets.bounds.len() + 1;
             self.exemplars
                 .resize_with(self.exemplars.len() + buckets, || None);
         }
         self.grown = true;
         mark_stale(&mut self.stale, series);
-        (
-            series,
-            if held {
-                Birth::Held(series)
-            } else {
-                Birth::Open
-            },
-        )
+        let birth = if held {
+            Birth::Held(series)
+        } else {
+            Birth::Open
+        };
+        (Some(series), birth)
     }
 
     /// `a="x",b="y"`, escaped.
@@ -200,24 +208,21 @@ impl Table {
     #[inline]
     pub(super) fn add(&mut self, slot: u32, cell: usize, n: u64) {
         self.touch(slot);
-        if let Some(value) = self.staged.get_mut(slot as usize * self.width + cell) {
-            *value = value.wrapping_add(n);
-        }
+        let value = &mut self.staged[slot as usize * self.width + cell];
+        *value = value.wrapping_add(n);
     }
 
     /// For families that show the latest value.
     pub(super) fn raise(&mut self, slot: u32, to: u64) {
         self.touch(slot);
-        if let Some(value) = self.staged.get_mut(slot as usize * self.width) {
-            *value = to.max(*value);
-        }
+        let value = &mut self.staged[slot as usize * self.width];
+        *value = to.max(*value);
     }
 
     /// Counts an observation in raw units. Returns its bucket.
     pub(super) fn observe(&mut self, slot: u32, value: u64) -> usize {
-        let Cells::Buckets(buckets) = self.def.cells else {
-            return 0;
-        };
+        let buckets = self.def.buckets();
+        let buckets = buckets.expect("only histograms are observed");
         let bucket = buckets.bounds.partition_point(|bound| *bound < value);
         self.add(slot, bucket, 1);
         self.add(slot, self.width - 1, value);
@@ -225,20 +230,17 @@ impl Table {
     }
 
     pub(super) fn set_exemplar(&mut self, slot: u32, bucket: usize, exemplar: Exemplar) {
-        let Some(state) = self.slot_state.get(slot as usize) else {
-            return;
-        };
-        let at = state.series as usize * (self.width - 1) + bucket;
-        if let Some(place) = self.exemplars.get_mut(at) {
-            *place = Some(exemplar);
+        // Beyond a cap nobody sees it.
+        if let Some(series) = self.slot_state[slot as usize].series {
+            let at = series as usize * (self.width - 1) + bucket;
+            self.exemplars[at] = Some(exemplar);
         }
     }
 
     #[inline]
     fn touch(&mut self, slot: u32) {
-        if let Some(state) = self.slot_state.get_mut(slot as usize)
-            && !state.dirty
-        {
+        let state = &mut self.slot_state[slot as usize];
+        if !state.dirty {
             state.dirty = true;
             self.dirty.push(slot);
         }
@@ -250,38 +252,26 @@ impl Table {
 
     /// The dirty slots with their absolute values, as the database shall have them.
     pub(super) fn staged_rows(&self) -> impl Iterator<Item = TotalRow> {
-        self.dirty.iter().filter_map(|slot| {
-            let at = *slot as usize;
-            Some(TotalRow {
-                family: self.def.id,
-                key: *self.keys.get(at)?,
-                cells: self
-                    .staged
-                    .get(at * self.width..(at + 1) * self.width)?
-                    .to_vec(),
-                shown: self.slot_state.get(at)?.shown,
-            })
+        self.dirty.iter().map(|slot| TotalRow {
+            family: self.def.id,
+            key: self.keys[*slot as usize],
+            cells: self.staged[self.cells_of(*slot)].to_vec(),
+            shown: self.slot_state[*slot as usize].shown,
         })
     }
 
     /// The transaction stands: what was staged becomes public.
     pub(super) fn commit(&mut self) {
         for slot in std::mem::take(&mut self.dirty) {
-            let at = slot as usize;
-            let Some(state) = self.slot_state.get_mut(at) else {
-                continue;
-            };
+            let state = &mut self.slot_state[slot as usize];
             state.dirty = false;
             let (series, shown) = (state.series, state.shown);
-            let cells = at * self.width..(at + 1) * self.width;
-            let (Some(staged), Some(committed)) = (
-                self.staged.get(cells.clone()),
-                self.committed.get_mut(cells),
-            ) else {
-                continue;
-            };
-            let from = series as usize * self.width;
-            if let Some(values) = self.values.get_mut(from..from + self.width) {
+            let cells = self.cells_of(slot);
+            let staged = &self.staged[cells.clone()];
+            let committed = &mut self.committed[cells];
+            if let Some(series) = series {
+                let from = series as usize * self.width;
+                let values = &mut self.values[from..from + self.width];
                 for ((value, new), old) in values.iter_mut().zip(staged).zip(&*committed) {
                     *value = if self.def.is_latest() {
                         (*value).max(*new)
@@ -290,8 +280,8 @@ impl Table {
                     };
                 }
                 // The zero has been seen, and that is on disk: now the value may be seen.
-                if shown && let Some(series) = self.series.get_mut(series as usize) {
-                    series.exposure = Exposure::Open;
+                if shown {
+                    self.series[series as usize].exposure = Exposure::Open;
                 }
                 mark_stale(&mut self.stale, series);
             }
@@ -303,30 +293,27 @@ impl Table {
     /// so does the news that a zero has been seen.
     pub(super) fn rollback(&mut self) {
         for slot in &self.dirty {
-            let cells = *slot as usize * self.width..(*slot as usize + 1) * self.width;
-            if let (Some(staged), Some(committed)) = (
-                self.staged.get_mut(cells.clone()),
-                self.committed.get(cells),
-            ) {
-                staged.copy_from_slice(committed);
-            }
+            let cells = self.cells_of(*slot);
+            self.staged[cells.clone()].copy_from_slice(&self.committed[cells]);
         }
     }
 
-    /// Takes over a total from the database.
+    /// Where the numbers of a slot are.
+    fn cells_of(&self, slot: u32) -> Range<usize> {
+        let from = slot as usize * self.width;
+        from..from + self.width
+    }
+
+    /// Takes over a total from the database, with as many cells as the family has.
     pub(super) fn restore(&mut self, slot: u32, cells: &[u64], now: UnixNanos) {
-        let at = slot as usize * self.width;
-        // Other buckets than ours mean other numbers: from zero, which Prometheus understands.
-        // A release that changes a family's cells gives it another id, so this is a safeguard.
-        if let Some(staged) = self.staged.get_mut(at..at + self.width)
-            && staged.len() == cells.len()
-        {
-            staged.copy_from_slice(cells);
-            if matches!(self.def.cells, Cells::Time) {
-                let now = u64::try_from(now.get()).unwrap_or_default();
-                for time in staged {
-                    *time = now.min(*time);
-                }
+        let range = self.cells_of(slot);
+        let staged = &mut self.staged[range];
+        staged.copy_from_slice(cells);
+        if matches!(self.def.cells, Cells::Time) {
+            // A clock before 1970 says nothing about times.
+            let now = u64::try_from(now.get()).unwrap_or_default();
+            for time in staged {
+                *time = now.min(*time);
             }
         }
         self.touch(slot);
@@ -334,10 +321,8 @@ impl Table {
 
     /// Lets a held series go at the next commit, which makes that durable first.
     pub(super) fn release(&mut self, series: u32) {
-        if let Some(series) = self.series.get_mut(series as usize) {
-            series.exposure = Exposure::Releasing;
-            self.releasing = true;
-        }
+        self.series[series as usize].exposure = Exposure::Releasing;
+        self.releasing = true;
     }
 
     /// Marks the slots of released series: once for all of them, since many are born together.
@@ -346,7 +331,7 @@ impl Table {
             return;
         }
         for (slot, state) in (0..).zip(&mut self.slot_state) {
-            let series = self.series.get(state.series as usize);
+            let series = state.series.map(|series| &self.series[series as usize]);
             if !state.shown && series.is_some_and(|s| s.exposure == Exposure::Releasing) {
                 state.shown = true;
                 if !std::mem::replace(&mut state.dirty, true) {
@@ -366,7 +351,10 @@ fn mark_stale(stale: &mut Vec<bool>, series: u32) {
     if stale.len() <= chunk {
         stale.resize(chunk + 1, true);
     }
-    if let Some(stale) = stale.get_mut(chunk) {
-        *stale = true;
-    }
+    stale[chunk] = true;
+}
+
+/// The number of the slot or series that comes after so many.
+fn number(known: usize) -> u32 {
+    u32::try_from(known).expect("memory ends before four billion series")
 }

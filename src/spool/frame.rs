@@ -1,15 +1,20 @@
 //! The bytes of one frame: `len crc | type mode received payload`, little-endian.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a frame with a wrong length would hide all frames behind it"
+)]
+
 use bytes::Bytes;
 
-use crate::model::{Batch, BatchBody, IngestMode, UnixNanos};
+use crate::model::{Batch, BatchBody, IngestMode, MAX_REPLY, UnixNanos};
 
 /// Length and checksum.
 const PREFIX: usize = 8;
 /// Type, mode and time of receipt, counted in the length and covered by the checksum.
 const HEAD: usize = 10;
-/// Nothing CPA sends in one payload comes near; a longer length is damage.
-const MAX_BODY: usize = 1 << 30;
+/// A longer length is damage: the source takes no payload above [`MAX_REPLY`].
+const MAX_BODY: usize = HEAD + MAX_REPLY;
 
 const TYPE_RECORD: u8 = 1;
 const TYPE_ARRAY: u8 = 2;
@@ -59,12 +64,19 @@ fn encode_one(batch: &Batch, kind: u8, payload: &Bytes, out: &mut Vec<u8>) {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&head);
     crc.update(payload);
-    // A payload above 4 GiB cannot be: the source bounds every reply far below.
-    let len = u32::try_from(HEAD + payload.len()).unwrap_or(u32::MAX);
+    let len = frame_length(payload.len());
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(&crc.finalize().to_le_bytes());
     out.extend_from_slice(&head);
     out.extend_from_slice(payload);
+}
+
+/// The length that stands before the frame of a payload of so many bytes.
+fn frame_length(payload: usize) -> u32 {
+    Some(HEAD + payload)
+        .filter(|len| *len <= MAX_BODY)
+        .and_then(|len| u32::try_from(len).ok())
+        .expect("CPA's clients refuse a reply above MAX_REPLY")
 }
 
 /// Bytes that `batch` takes on disk.
@@ -161,5 +173,22 @@ mod tests {
             let _checked = check(&noise);
             let _frame = view(&noise);
         }
+    }
+
+    #[test]
+    fn the_longest_payload_that_the_source_takes_is_read_back() {
+        let start = |len: u32| [len.to_le_bytes(), [0; 4]].concat();
+        let longest = frame_length(MAX_REPLY);
+        assert_eq!(
+            check(&start(longest)),
+            Checked::Short(PREFIX + HEAD + MAX_REPLY)
+        );
+        assert_eq!(check(&start(longest + 1)), Checked::Damaged);
+    }
+
+    #[test]
+    #[should_panic(expected = "refuse a reply above MAX_REPLY")]
+    fn a_longer_payload_is_never_written() {
+        frame_length(MAX_REPLY + 1);
     }
 }

@@ -1,3 +1,9 @@
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a frame that is skipped is lost; a restart reads the spool again"
+)]
+
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -104,8 +110,7 @@ impl Reader {
             return Ok(None);
         };
         let from = self.at;
-        let bytes = self.buffer.get(from..from + len).unwrap_or_default();
-        let Some(frame) = view(bytes) else {
+        let Some(frame) = view(&self.buffer[from..from + len]) else {
             // Written by a later version: not ours to skip.
             let path = self.segments.path(self.number);
             let unknown = io::Error::other("frame of an unknown type");
@@ -121,7 +126,7 @@ impl Reader {
             if self.file.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            let goes_on = match check(self.buffer.get(self.at..).unwrap_or_default()) {
+            let goes_on = match check(&self.buffer[self.at..]) {
                 Checked::Frame(len) => return Ok(Some(len)),
                 Checked::Short(want) => self.fill(want)? || self.leave_segment(false),
                 Checked::Damaged => self.leave_segment(true),
@@ -152,9 +157,8 @@ impl Reader {
 
     /// Reads on until `want` bytes are there from the read position on; false at the end.
     fn fill(&mut self, want: usize) -> Result<bool, SpoolError> {
-        let Some(file) = &mut self.file else {
-            return Ok(false);
-        };
+        let file = self.file.as_mut();
+        let file = file.expect("a segment is open while its frames are read");
         let end = {
             let state = self.segments.lock();
             match state.segments.iter().find(|s| s.number == self.number) {

@@ -1,5 +1,10 @@
 //! The segment files and what is known of them; shared by writer and reader.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a segment that is not known is lost; a restart lists the files again"
+)]
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -144,9 +149,7 @@ impl Segments {
     /// Deletes what has been released; empties the tail when nothing is left in it.
     pub(super) fn sweep(&self, state: &mut State) -> Result<(), SpoolError> {
         while state.segments.len() > 1 {
-            let Some(first) = state.segments.front() else {
-                break;
-            };
+            let first = state.segments.front().expect("there are two or more");
             if first.released < first.len {
                 break;
             }
@@ -164,9 +167,12 @@ impl Segments {
     /// Gives the last segment a new content when everything in it has been released.
     fn empty_tail(&self, state: &mut State) -> Result<(), SpoolError> {
         let commit_number = state.commit_number;
-        let (Some(tail), Some(last)) = (&mut state.tail, state.segments.back_mut()) else {
+        // Closed by a failure: the next append begins a new file.
+        let Some(tail) = &mut state.tail else {
             return Ok(());
         };
+        let last = state.segments.back_mut();
+        let last = last.expect("a spool always keeps its last segment");
         if last.len <= HEADER_LEN || last.released < last.len {
             return Ok(());
         }

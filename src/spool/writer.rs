@@ -1,3 +1,10 @@
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a batch that was not written must not be reported as written; a restart is safe"
+)]
+
+use std::fs::OpenOptions;
 use std::io::Write;
 
 use super::frame::{encode, encoded_len};
@@ -53,10 +60,11 @@ impl Writer {
             self.segments.begin_segment(&mut state)?;
         }
         let state = &mut *state;
-        let (Some(tail), Some(segment)) = (&mut state.tail, state.segments.back_mut()) else {
-            // `begin_segment` has just set both.
-            return Ok(());
-        };
+        let tail = state.tail.as_mut().expect("begin_segment opens the tail");
+        let segment = state
+            .segments
+            .back_mut()
+            .expect("begin_segment adds the tail's segment");
         if let Err(error) = tail.write_all(&self.buffer) {
             // Part of it may be there. Cut it off, or let the next append begin a new file:
             // readers stop at a torn tail.
@@ -75,11 +83,19 @@ impl Writer {
     /// Brings what was appended last to the disk, for whoever removes it elsewhere.
     pub fn sync(&self) -> Result<(), SpoolError> {
         let state = self.segments.lock();
-        let (Some(tail), Some(segment)) = (&state.tail, state.segments.back()) else {
-            return Ok(());
+        let segment = state
+            .segments
+            .back()
+            .expect("a spool always keeps its last segment");
+        let path = self.segments.path(segment.number);
+        let flushed = match &state.tail {
+            Some(tail) => tail.sync_all(),
+            // A later failure has closed the file that the batch went to.
+            None => OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|file| file.sync_all()),
         };
-        let path = || self.segments.path(segment.number);
-        tail.sync_all()
-            .map_err(|error| SpoolError::new(path(), "flushed", error))
+        flushed.map_err(|error| SpoolError::new(path, "flushed", error))
     }
 }

@@ -33,4 +33,4 @@ pub use text::{is_invisible, visible};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};
-pub use wire::{Batch, BatchBody, Control, IngestMode, RejectReason};
+pub use wire::{Batch, BatchBody, Control, IngestMode, MAX_REPLY, RejectReason};

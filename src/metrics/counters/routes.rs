@@ -6,8 +6,6 @@ use crate::model::Route;
 
 /// Routes whose slots are remembered; a hostile variety of them must not fill memory.
 const MAX_ROUTES: usize = 65_536;
-/// No series yet.
-pub(super) const NO_SLOT: u32 = u32::MAX;
 
 /// The parts of a route that labels are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,11 +21,17 @@ pub(super) struct RouteSlots {
     pub(super) client_requests: u32,
     pub(super) client_tokens: u32,
     pub(super) quality: u32,
-    pub(super) last_request: u32,
-    pub(super) duration: u32,
-    pub(super) first_token: u32,
-    pub(super) output_token: u32,
-    pub(super) account_duration: u32,
+    pub(super) last_request: Option<u32>,
+    pub(super) durations: Option<Durations>,
+    pub(super) first_token: Option<u32>,
+    pub(super) output_token: Option<u32>,
+}
+
+/// Where the times of a route's successful requests are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Durations {
+    pub(super) model: u32,
+    pub(super) account: u32,
 }
 
 impl Counters {
@@ -55,13 +59,12 @@ impl Counters {
             client_tokens: self.slot(at::CLIENT_TOKENS, [client, model, 0, 0, 0]),
             quality: self.slot(at::QUALITY, [provider, 0, 0, 0, 0]),
             last_request: match account {
-                0 => NO_SLOT,
-                account => self.slot(at::LAST_REQUEST, [account, 0, 0, 0, 0]),
+                0 => None,
+                account => Some(self.slot(at::LAST_REQUEST, [account, 0, 0, 0, 0])),
             },
-            duration: NO_SLOT,
-            first_token: NO_SLOT,
-            output_token: NO_SLOT,
-            account_duration: NO_SLOT,
+            durations: None,
+            first_token: None,
+            output_token: None,
         };
         if self.routes.len() >= MAX_ROUTES {
             self.routes.clear();

@@ -10,7 +10,7 @@ impl Table {
     pub(in crate::metrics) fn refresh(&mut self) -> bool {
         let mut changed = false;
         for at in 0..self.stale.len() {
-            if !self.stale.get_mut(at).is_some_and(std::mem::take) {
+            if !std::mem::take(&mut self.stale[at]) {
                 continue;
             }
             changed = true;
@@ -37,10 +37,8 @@ impl Table {
 
     fn chunk(&self, at: usize) -> Chunk {
         let range = at * CHUNK..((at + 1) * CHUNK).min(self.series.len());
-        let cells = self
-            .values
-            .get(range.start * self.width..range.end * self.width);
-        let series = self.series.get(range.clone()).unwrap_or_default();
+        let cells = &self.values[range.start * self.width..range.end * self.width];
+        let series = &self.series[range.clone()];
         let held = |series: &Series| series.exposure != Exposure::Open;
         let held = if series.iter().any(held) {
             series.iter().map(held).collect()
@@ -48,13 +46,14 @@ impl Table {
             Box::default()
         };
         let per_series = self.width - 1;
-        let exemplars = self
-            .exemplars
-            .get(range.start * per_series..range.end * per_series);
+        let exemplars = match self.def.buckets() {
+            Some(_) => &self.exemplars[range.start * per_series..range.end * per_series],
+            None => &[],
+        };
         Chunk {
-            cells: cells.unwrap_or_default().into(),
+            cells: cells.into(),
             held,
-            exemplars: exemplars.unwrap_or_default().into(),
+            exemplars: exemplars.into(),
         }
     }
 

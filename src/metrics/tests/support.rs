@@ -110,7 +110,7 @@ impl Bench {
             self.counters.name(*dimension, *id, text, text);
         }
         let rows: Vec<TotalRow> = self.rows.values().cloned().collect();
-        self.counters.restore(&rows, self.now);
+        self.counters.restore(&rows, self.now).unwrap();
         self.counters.publish(self.now);
     }
 

@@ -1,5 +1,10 @@
 //! Windows that start at a local time: each day, week or month, in a time zone.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a use in a wrong window would be a wrong number; times of 64 bits are all within jiff's years"
+)]
+
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan as _};
@@ -29,6 +34,9 @@ pub struct Calendar {
     at: Time,
     zone: TimeZone,
 }
+
+/// Nanoseconds of 64 bits end long before the years that jiff knows.
+const WITHIN: &str = "jiff knows the years 1677 to 2262";
 
 impl Window {
     pub fn contains(&self, at: UnixNanos) -> bool {
@@ -83,17 +91,18 @@ impl Calendar {
     /// Covers more dates than needed: a zone may skip a whole day, and today's start may be in the
     /// future.
     fn dates_around(&self, today: Date) -> impl Iterator<Item = Date> {
-        (-2_i64..=2).filter_map(move |step| match self.every {
-            Every::Day => today.checked_add(step.days()).ok(),
+        (-2_i64..=2).map(move |step| match self.every {
+            Every::Day => add(today, step.days()),
             Every::Week(first) => {
                 let since = i64::from(today.weekday().since(first));
-                today.checked_add((step * 7 - since).days()).ok()
+                add(today, (step * 7 - since).days())
             }
             Every::Month(day) => {
-                let first = today.first_of_month();
-                let first = first.checked_add(Span::new().try_months(step).ok()?).ok()?;
-                let day = i8::try_from(day).ok()?.min(first.days_in_month());
-                first.with().day(day).build().ok()
+                let first = add(today.first_of_month(), step.months());
+                let last = first.days_in_month();
+                let day = i8::try_from(day).map_or(last, |day| day.min(last));
+                let date = first.with().day(day).build();
+                date.expect("a rule's day is at least 1")
             }
         })
     }
@@ -103,9 +112,12 @@ impl Calendar {
     fn start_on(&self, day: Date) -> Option<UnixNanos> {
         let ambiguous = self.zone.to_ambiguous_timestamp(day.to_datetime(self.at));
         let is_gap = matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. });
-        let earlier = ambiguous.earlier().ok()?;
+        let earlier = ambiguous.earlier().expect(WITHIN);
         let start = if is_gap {
-            self.zone.following(earlier).next()?.timestamp()
+            let transition = self.zone.following(earlier).next();
+            transition
+                .expect("a gap is before its transition")
+                .timestamp()
         } else {
             earlier
         };
@@ -116,6 +128,9 @@ impl Calendar {
 }
 
 fn timestamp(at: UnixNanos) -> Timestamp {
-    // i64 nanoseconds end long before jiff's range does.
-    Timestamp::from_nanosecond(i128::from(at.get())).unwrap_or_default()
+    Timestamp::from_nanosecond(i128::from(at.get())).expect(WITHIN)
+}
+
+fn add(date: Date, span: Span) -> Date {
+    date.checked_add(span).expect(WITHIN)
 }

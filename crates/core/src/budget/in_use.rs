@@ -53,8 +53,9 @@ impl InUse {
     /// Nanoseconds in use in `(from, to]`.
     pub(super) fn within(&self, from: i64, to: i64) -> u64 {
         let lengths = self.spans.range(..to).map(|(start, end)| {
+            // A span that ends before is below zero.
             let length = (*end).min(to) - (*start).max(from);
-            u64::try_from(length).unwrap_or(0)
+            length.max(0).unsigned_abs()
         });
         lengths.sum()
     }

@@ -1,5 +1,10 @@
 //! Usage of all rules. The order of entries does not matter.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a use without its counter would be dropped; a restart reads the database again"
+)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,7 +33,7 @@ pub struct UsageCounters {
     /// Counters of each route, computed once per route.
     routes: HashMap<RouteKey, Arc<Slots>>,
     quotas: Vec<Quota>,
-    quota_places: HashMap<(usize, DimId), usize>,
+    quota_places: HashMap<(usize, Option<DimId>), usize>,
     budgets: Vec<Budget>,
     dates: Dates,
     days: Vec<(By, DimId, Days)>,
@@ -135,12 +140,7 @@ impl UsageCounters {
         };
         // A counter over all accounts exists before the first event.
         for rule in 0..this.rules.quotas.len() {
-            if this
-                .rules
-                .quotas
-                .get(rule)
-                .is_some_and(|rule| rule.split == Split::None)
-            {
+            if this.rules.quotas[rule].split == Split::None {
                 this.quota(rule, None);
             }
         }
@@ -208,14 +208,10 @@ impl UsageCounters {
             None => self.find(key),
         };
         for slot in &slots.quotas {
-            if let Some(quota) = self.quotas.get_mut(*slot) {
-                quota.counter.record(entry);
-            }
+            self.quotas[*slot].counter.record(entry);
         }
         for slot in &slots.budgets {
-            if let Some(budget) = self.budgets.get_mut(*slot) {
-                budget.counter.record(entry);
-            }
+            self.budgets[*slot].counter.record(entry);
         }
         let at = UnixNanos::new(entry.at);
         // Whether there is history must not depend on how far the backfill went.
@@ -240,21 +236,20 @@ impl UsageCounters {
         }
         let sum = DaySum::of(entry);
         for slot in &slots.days {
-            if let Some((_, _, days)) = self.days.get_mut(*slot) {
-                days.add(day, &sum);
-            }
+            let (_, _, days) = &mut self.days[*slot];
+            days.add(day, &sum);
         }
     }
 
     pub fn quotas(&mut self, now: UnixNanos) -> impl Iterator<Item = QuotaState<'_>> {
         let rules = &self.rules.quotas;
-        self.quotas.iter_mut().filter_map(move |quota| {
-            let rule = rules.get(quota.rule)?;
-            Some(QuotaState {
+        self.quotas.iter_mut().map(move |quota| {
+            let rule = &rules[quota.rule];
+            QuotaState {
                 rule,
                 account: quota.account,
                 count: quota.counter.read(now, rule.limit),
-            })
+            }
         })
     }
 
@@ -347,7 +342,7 @@ impl UsageCounters {
     }
 
     fn quota(&mut self, rule: usize, account: Option<Account>) -> Option<usize> {
-        let key = (rule, account.map_or(DimId(u32::MAX), |account| account.id));
+        let key = (rule, account.map(|account| account.id));
         if let Some(place) = self.quota_places.get(&key) {
             return Some(*place);
         }
@@ -358,7 +353,7 @@ impl UsageCounters {
         }
         let QuotaRule {
             measure, period, ..
-        } = self.rules.quotas.get(rule)?;
+        } = &self.rules.quotas[rule];
         self.quotas.push(Quota {
             rule,
             account,

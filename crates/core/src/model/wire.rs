@@ -24,6 +24,10 @@ impl IngestMode {
     }
 }
 
+/// Maximum size of one payload and of one HTTP queue reply, in bytes. CPA's own replies are far smaller;
+/// the clients refuse longer ones, because a spool frame cannot hold them.
+pub const MAX_REPLY: usize = 1 << 30;
+
 /// The raw bytes of one reply from CPA, not yet decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
