@@ -113,6 +113,32 @@ async fn a_damaged_database_stays_unchanged_and_can_be_set_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_total_with_a_wrong_number_of_cells_is_not_restored_as_zero() {
+    let simulator = simulator(|config| config.traffic.backlog = 300).await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&300.0))
+        .await;
+    exporter.terminate().await;
+    let conn = rusqlite::Connection::open(dir.path().join("cpa-exporter.db")).unwrap();
+    // `cpa_requests_total`, whose totals have one cell of eight bytes.
+    let sql = "UPDATE total SET cells = zeroblob(16) WHERE family = 1";
+    assert!(conn.execute(sql, []).unwrap() > 0);
+    drop(conn);
+
+    let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
+    let line = exporter.logged("cells of a total").await;
+    assert!(line.contains("set-aside"), "{line}");
+    assert_eq!(exporter.get("/-/ready", "").await.0, 503);
+    let page = exporter
+        .when("spooling", |s| s.get("cpa_spool_limit_bytes").is_some())
+        .await;
+    assert!(!page.contains_key("cpa_ingest_records_total"), "{page:?}");
+    exporter.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_intact_database_is_set_aside_only_by_force_and_can_be_restored() {
     let simulator = simulator(|config| config.traffic.backlog = 30).await;
     let dir = tempdir().unwrap();
