@@ -34,6 +34,11 @@ pub enum SecretError {
     Empty,
     #[error("the secret contains a line break or another control character")]
     Control,
+    #[error(
+        "the secret is a bcrypt hash, as CPA writes it into its configuration; use the key from \
+         which CPA made the hash"
+    )]
+    Hash,
     #[error("the secret is longer than {MAX_LEN} bytes")]
     TooLong,
     #[error("the secret file is not valid UTF-8; save it as UTF-8 or plain ASCII")]
@@ -96,12 +101,11 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     checked(&text)
 }
 
-/// Strips blanks, line breaks and invisible characters (a byte order mark, a zero-width space) around
-/// a secret, which editors, shells and web pages add. They are not part of it, and a wrong key costs
-/// a failed login.
+/// Removes what surrounds a secret but is not part of it: blanks, line breaks and invisible
+/// characters (a byte order mark, a zero-width space) of editors, shells and web pages; the quotes of
+/// YAML and env files; `Bearer` of an HTTP header. A wrong key costs a failed login.
 fn checked(text: &str) -> Result<SecretString, SecretError> {
-    let is_around = |c: char| c.is_whitespace() || (is_invisible(c) && !c.is_control());
-    let text = text.trim_matches(is_around);
+    let text = bare(text);
     if text.is_empty() {
         return Err(SecretError::Empty);
     }
@@ -112,7 +116,38 @@ fn checked(text: &str) -> Result<SecretString, SecretError> {
     if text.chars().any(char::is_control) {
         return Err(SecretError::Control);
     }
+    if is_bcrypt(text) {
+        return Err(SecretError::Hash);
+    }
     Ok(text.into())
+}
+
+fn bare(text: &str) -> &str {
+    const QUOTES: [(char, char); 5] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    const SCHEME: &str = "bearer ";
+    let is_around = |c: char| c.is_whitespace() || (is_invisible(c) && !c.is_control());
+    let mut text = text.trim_matches(is_around);
+    loop {
+        let quoted = QUOTES
+            .into_iter()
+            .find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close));
+        let scheme = || {
+            let start = text.get(..SCHEME.len())?;
+            let is_scheme = start.eq_ignore_ascii_case(SCHEME);
+            text.get(SCHEME.len()..).filter(|_| is_scheme)
+        };
+        match quoted.or_else(scheme) {
+            Some(inner) => text = inner.trim_matches(is_around),
+            None => return text,
+        }
+    }
+}
+
+/// `$2a$10$` and 53 characters.
+fn is_bcrypt(text: &str) -> bool {
+    let versions = ["$2a$", "$2b$", "$2x$", "$2y$"];
+    text.len() == 60 && versions.iter().any(|version| text.starts_with(version))
 }
 
 impl PartialEq for Secret {
@@ -172,6 +207,45 @@ mod tests {
             Secret::from_value("\u{feff} \n"),
             Err(SecretError::Empty)
         ));
+    }
+
+    #[test]
+    fn quotes_and_the_scheme_of_a_header_are_removed_from_a_secret() {
+        for content in [
+            "\"hunter2\"",
+            "'hunter2'\n",
+            "“hunter2”",
+            "Bearer hunter2",
+            "bearer  hunter2\n",
+            "\" hunter2 \"",
+            "\"Bearer hunter2\"",
+            "Bearer \"hunter2\"",
+        ] {
+            let value = Secret::from_value(content).unwrap();
+            assert_eq!(value.read().unwrap().expose_secret(), "hunter2");
+        }
+        for content in ["a\"b", "\"a", "Bearer", "Bearerx", "a'", "\"a\"b"] {
+            let value = Secret::from_value(content).unwrap();
+            assert_eq!(value.read().unwrap().expose_secret(), content);
+        }
+        for empty in ["\"\"", "Bearer \"\""] {
+            let error = Secret::from_value(empty).unwrap_err();
+            assert!(matches!(error, SecretError::Empty), "{empty}");
+        }
+    }
+
+    #[test]
+    fn bcrypt_hash_is_refused_as_a_secret() {
+        let hash = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+        for content in [hash.to_owned(), format!("\"{hash}\"\n")] {
+            let error = Secret::from_value(&content).unwrap_err();
+            assert!(matches!(error, SecretError::Hash), "{error}");
+            let (_dir, secret) = file(content.as_bytes());
+            let error = secret.read().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("N9qo8"), "{error}");
+        }
+        let key = &hash[..59];
+        assert!(Secret::from_value(key).is_ok());
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(crate) enum Remedy {
     PlainPort,
     /// Plain HTTP to a port that speaks TLS.
     TlsPort,
-    /// The connection closed before any HTTP response, or the bytes are not HTTP; a TLS port does
-    /// this.
+    /// The connection was closed or reset before any HTTP response, or the bytes are not HTTP; a TLS
+    /// port does this.
     PerhapsTlsPort,
     NoListener,
     UnknownHost,
@@ -40,19 +40,8 @@ pub(crate) enum Remedy {
 impl Remedy {
     /// Searches the error and its causes.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(remedy) = of_one(error) {
-                return Some(remedy);
-            }
-            // An `io::Error` skips its inner error in `source()`.
-            let inner = error
-                .downcast_ref::<io::Error>()
-                .and_then(io::Error::get_ref);
-            next = match inner {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
+        if let Some(remedy) = causes(error).find_map(of_one) {
+            return Some(remedy);
         }
         let text = Chain(error).to_string();
         let name = ["failed to lookup address", "dns error"];
@@ -120,6 +109,18 @@ impl Remedy {
     }
 }
 
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let error = *error;
+        // An `io::Error` skips its inner error in `source()`.
+        match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+            Some(Some(inner)) => Some(inner),
+            _ => error.source(),
+        }
+    })
+}
+
 fn other_names(names: &[String], host: &str) -> String {
     if names.is_empty() {
         return format!("the server's certificate has no subjectAltName: make one that has {host}");
@@ -154,11 +155,14 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<Remedy> {
     {
         return Some(Remedy::PerhapsTlsPort);
     }
-    if let Some(error) = error.downcast_ref::<reqwest::Error>()
-        && error.is_timeout()
-        && error.is_connect()
-    {
-        return Some(Remedy::NoReply);
+    if let Some(request) = error.downcast_ref::<reqwest::Error>() {
+        if request.is_timeout() && request.is_connect() {
+            return Some(Remedy::NoReply);
+        }
+        // Only of a request: an open RESP connection is reset when CPA ends.
+        if causes(error).any(is_reset) {
+            return Some(Remedy::PerhapsTlsPort);
+        }
     }
     let kind = error.downcast_ref::<io::Error>()?.kind();
     let unreachable = [
@@ -171,6 +175,13 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<Remedy> {
     } else {
         unreachable.contains(&kind).then_some(Remedy::NoReply)
     }
+}
+
+fn is_reset(error: &(dyn Error + 'static)) -> bool {
+    let resets = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| resets.contains(&error.kind()))
 }
 
 fn of_http(failure: &HttpFailure) -> Option<Remedy> {
@@ -227,6 +238,7 @@ fn of_tls(error: &rustls::Error) -> Option<Remedy> {
 mod tests {
     use super::*;
     use crate::cpa::resp::RespFailure;
+    use crate::http_client;
 
     fn url(text: &str) -> Url {
         text.parse().unwrap()
@@ -256,6 +268,30 @@ mod tests {
             Some(Remedy::Redirect)
         );
         assert_eq!(Remedy::of(&HttpFailure::Content), None);
+    }
+
+    /// A TLS port that closes with unread bytes of the request resets the connection.
+    #[tokio::test]
+    async fn reset_of_a_plain_request_suggests_https() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(async move {
+            loop {
+                let (stream, _peer) = listener.accept().await.unwrap();
+                stream.readable().await.unwrap();
+                stream.set_zero_linger().unwrap();
+            }
+        });
+        let (timeouts, never) = (http_client::Timeouts::default(), http_client::Proxy::Never);
+        let client = http_client::build(timeouts, never, None).unwrap();
+        let error = client.get(format!("http://{address}/")).send().await;
+        let failure = HttpFailure::Unreachable(error.unwrap_err());
+        let remedy = Remedy::of(&failure).unwrap();
+        assert_eq!(remedy, Remedy::PerhapsTlsPort);
+        assert!(remedy.text(&url("http://h:1")).contains("write https://"));
+        let ended = RespFailure::Ended(Some(io::ErrorKind::ConnectionReset.into()));
+        assert_eq!(Remedy::of(&ended), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use url::Url;
 use super::quota_client::{ProviderRef, Target, TokenReader};
 use super::schedule::Stamp;
 use crate::accounts::Account;
-use crate::model::{AuthType, Name, OWN_ACCOUNT};
+use crate::model::{AuthType, OWN_ACCOUNT};
 use crate::quota::{AccountRef, Hidden, Provider, providers};
 
 /// A configured account that CPA does not hold; its token is in a file.
@@ -155,8 +155,6 @@ fn reference(account: &Account) -> AccountRef {
     let workspace = account.chatgpt_account_id.as_ref();
     reference.chatgpt_account_id = workspace.and_then(|id| Hidden::new(id.expose_secret()));
     reference.project_id = account.project_id.as_deref().and_then(Hidden::new);
-    reference.plan = account.plan.as_deref().and_then(Name::new);
-    reference.subscription_end = account.subscription_end;
     reference.has_plugin = account.supports_quota;
     reference
 }

@@ -159,6 +159,7 @@ impl Task {
         for account in listed.iter() {
             let news = self.state.record_list(account, self.now());
             self.store(news);
+            self.record_plan(&account.auth_index);
         }
         self.dirty = true;
     }
@@ -182,6 +183,7 @@ impl Task {
             let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
             let news = self.state.apply_headers(key, observed.headers, at, now);
             self.store(news);
+            self.record_plan(&auth_index);
             if let Some(refusal) = observed.refusal {
                 let refusal = self.state.resolve_window(&auth_index, refusal);
                 let seen = Observation::new(QuotaSource::Error, at, now);
@@ -243,6 +245,14 @@ impl Task {
         for auth_index in self.state.expire(self.now()) {
             self.schedule.after_reset(&auth_index, now);
             self.dirty = true;
+        }
+    }
+
+    /// Tells the list of accounts the plan that the provider stated last, in a response or a header.
+    fn record_plan(&self, auth_index: &str) {
+        let facts = self.state.get(auth_index).map(|account| &account.facts);
+        if let Some(plan) = facts.and_then(|facts| facts.plan.as_ref()) {
+            self.parts.directory.record_plan(auth_index, plan.as_str());
         }
     }
 

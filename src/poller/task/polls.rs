@@ -117,15 +117,13 @@ impl Task {
         }
         let at = self.now();
         let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
-        if let Some(plan) = &answer.facts.plan {
-            self.parts.directory.record_plan(auth_index, plan.as_str());
-        }
         let key = AccountKey {
             auth_index,
             provider: &provider,
         };
         let news = self.state.record_poll(key, answer, at);
         self.store(news);
+        self.record_plan(auth_index);
         self.dirty = true;
     }
 

@@ -86,6 +86,41 @@ async fn a_limit_of_one_model_is_not_a_limit_of_the_plan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_a_header_replaces_the_one_of_the_list() {
+    let simulator = simulator(|config| {
+        config.traffic.providers = vec!["codex".to_owned()];
+        config.traffic.accounts = 1;
+    })
+    .await;
+    let dir = tempdir().unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &DEAF).await;
+    let account = of_provider(&simulator, "codex").remove(0).account;
+    let plans = |page: &Samples| {
+        let labels = labels(page).remove(&account).unwrap_or_default();
+        let infos = page
+            .keys()
+            .filter(|name| name.starts_with("cpa_account_info{"));
+        let own = infos.filter(|name| name.contains(&labels)).cloned();
+        own.collect::<Vec<String>>()
+    };
+    let listed = |page: &Samples| plans(page).iter().any(|info| !info.contains("plan=\"\""));
+    let page = exporter.when("the plan of CPA's list", listed).await;
+    assert!(!plans(&page)[0].contains("plan=\"business\""));
+    let record = records("codex-active-limit.jsonl", &account).remove(0);
+    let pro = r#""X-Codex-Plan-Type": ["pro"]"#;
+    assert!(record.contains(pro), "{record}");
+    simulator.push(record.replace(pro, r#""X-Codex-Plan-Type": ["business"]"#));
+    exporter
+        .when("the plan of the header", |page| {
+            plans(page)
+                .iter()
+                .all(|info| info.contains("plan=\"business\""))
+        })
+        .await;
+    assert_eq!(calls(&simulator), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_429_of_the_plan_shows_no_other_limit() {
     let simulator = simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];

@@ -8,7 +8,7 @@ use super::sanitize::cut;
 use crate::model::FailureReason;
 
 use rules::RULES;
-use text::{codes, names_disabled_subject, status_in, unescape};
+use text::{codes, names_disabled_subject, own_words, status_in, unescape};
 
 /// Maximum length of text to search; error texts state the reason early.
 const MAX_SEARCHED: usize = 4096;
@@ -25,10 +25,14 @@ fn first_rule(provider: &str, status: u16, text: &str) -> Option<&'static Rule> 
         0 => status_in(&text, &codes).unwrap_or(0),
         status => status,
     };
+    let text = match status {
+        400 | 422 => own_words(text.trim()),
+        _ => text.trim().into(),
+    };
     let failure = Failure {
         provider,
         status,
-        text: text.trim(),
+        text: &text,
         codes,
     };
     RULES.iter().find(|rule| rule.matches(&failure))

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::model::{AuthType, Name, UnixNanos};
+use crate::model::AuthType;
 
 /// An account as CPA's lists describe it.
 #[derive(Clone, Debug)]
@@ -17,9 +17,6 @@ pub struct AccountRef {
     pub project_id: Option<Hidden>,
     /// Profile of a Kiro login.
     pub profile_arn: Option<Hidden>,
-    /// The plan in CPA's list; a plan reported by the provider takes precedence.
-    pub plan: Option<Name>,
-    pub subscription_end: Option<UnixNanos>,
     /// Whether a plugin of CPA can read this account's quota.
     pub has_plugin: bool,
 }
@@ -34,8 +31,6 @@ impl AccountRef {
             chatgpt_account_id: None,
             project_id: None,
             profile_arn: None,
-            plan: None,
-            subscription_end: None,
             has_plugin: false,
         }
     }

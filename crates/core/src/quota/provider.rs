@@ -61,7 +61,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
         match self.run(ask, &mut Flow::new(so_far)) {
             Err(Pause::Call(request)) => Step::Call(request),
             Err(Pause::Fail(failure)) => Step::Done(Err(failure)),
-            Ok(answer) => Step::Done(Ok(finished(answer, ask.account))),
+            Ok(answer) => Step::Done(Ok(finished(answer))),
         }
     }
 }
@@ -91,14 +91,11 @@ pub(super) fn fullest(rows: impl IntoIterator<Item = Reading>) -> Vec<Reading> {
 }
 
 /// Keeps the first reading per limit and window; drops readings without information.
-fn finished(mut answer: QuotaAnswer, account: &AccountRef) -> QuotaAnswer {
+fn finished(mut answer: QuotaAnswer) -> QuotaAnswer {
     let mut seen = HashSet::new();
     answer.readings.retain(|row| {
         row.is_informative() && seen.insert((row.limit().clone(), row.window().label()))
     });
     answer.readings.truncate(MAX_ROWS);
-    let facts = &mut answer.facts;
-    facts.plan = facts.plan.take().or_else(|| account.plan.clone());
-    facts.subscription_end = facts.subscription_end.or(account.subscription_end);
     answer
 }

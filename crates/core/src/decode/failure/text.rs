@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// Keys whose values are error codes. Providers use them at any depth.
 const KEYS: [&str; 6] = ["code", "type", "status", "reason", "error", "status_code"];
+/// Keys whose values are messages.
+const MESSAGE_KEYS: [&str; 4] = ["message", "detail", "msg", "error"];
 /// Texts that precede a status.
 const BEFORE_STATUS: [&str; 9] = [
     "status ",
@@ -102,6 +104,66 @@ pub(super) fn codes(text: &str) -> Vec<&str> {
     codes
 }
 
+/// The provider's own words in the response to an invalid request: such a response can quote the
+/// client's text, which can contain any word. Returns the message without quoted parts, up to the
+/// first colon, which precedes a value or follows its position.
+pub(super) fn own_words(text: &str) -> Cow<'_, str> {
+    let Some(message) = message(text) else {
+        return Cow::Borrowed(text);
+    };
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (mut words, mut open, mut before) = (String::new(), None, None);
+    let mut rest = message.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_apostrophe = c == '\'' && is_word(before) && is_word(rest.peek().copied());
+        match (open, closing(c)) {
+            (Some(end), _) if c == end && !is_apostrophe => open = None,
+            (None, Some(end)) if !is_apostrophe => open = Some(end),
+            (None, None) if c == ':' => break,
+            (None, _) => words.push(c),
+            (Some(_), _) => {}
+        }
+        before = Some(c);
+    }
+    Cow::Owned(words)
+}
+
+/// The mark that ends a quotation which this one begins.
+const fn closing(mark: char) -> Option<char> {
+    match mark {
+        '"' | '\'' | '`' => Some(mark),
+        '“' => Some('”'),
+        '‘' => Some('’'),
+        '«' => Some('»'),
+        _ => None,
+    }
+}
+
+/// The innermost message of a JSON text, or a text that contains no JSON.
+fn message(text: &str) -> Option<&str> {
+    if !text.contains('{') {
+        return Some(text);
+    }
+    let found = MESSAGE_KEYS.iter().find_map(|key| {
+        let mut places = text.rmatch_indices(key);
+        places.find_map(|(at, _)| value_after(text, at, key.len()))
+    });
+    found.filter(|message| message.contains(' '))
+}
+
+/// The text value of a key at `at`. In JSON within a JSON text, quotes have backslashes before them.
+fn value_after(text: &str, at: usize, length: usize) -> Option<&str> {
+    let quote = text.get(..at)?.strip_suffix('"')?;
+    let depth = quote.len() - quote.trim_end_matches('\\').len();
+    let mark = format!("{}\"", "\\".repeat(depth));
+    let after = text.get(at + length..)?.strip_prefix(mark.as_str())?;
+    let value = after.trim_start().strip_prefix(':')?.trim_start();
+    let value = value.strip_prefix(mark.as_str())?;
+    let is_end = |end: &usize| !value.get(..*end).is_some_and(|text| text.ends_with('\\'));
+    let end = value.match_indices(mark.as_str()).map(|(end, _)| end);
+    value.get(..end.into_iter().find(is_end).unwrap_or(value.len()))
+}
+
 /// The HTTP status that a text in lower case contains.
 pub(super) fn status_in(text: &str, codes: &[&str]) -> Option<u16> {
     let failure = |number: &str| number.parse().ok().filter(|s| (400..=599).contains(s));
@@ -181,6 +243,39 @@ mod tests {
             ("plain é", "plain é"),
         ] {
             assert_eq!(unescape(text), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn own_words_exclude_quotations_and_what_follows_a_colon() {
+        let table = [
+            (
+                r#"{"error":{"message":"you're out of credits."}}"#,
+                "you're out of credits.",
+            ),
+            (
+                r#"{"error":{"message":"invalid value \"a b\" in 'c d' for x"}}"#,
+                r"invalid value \ in  for x",
+            ),
+            (
+                r#"{"error":{"message":"invalid “a b” or `c d` here"}}"#,
+                "invalid  or  here",
+            ),
+            (
+                r#"{"message":"{\"error\":{\"message\":\"no such \\\"a b\\\" here\"}}"}"#,
+                r"no such \\\ here",
+            ),
+            (r#"{"detail":"messages.0.text: a b"}"#, "messages.0.text"),
+            (r#"{"error":{"message":"it is ' half"#, "it is "),
+            ("no json 'a b' here", "no json  here"),
+            // No message.
+            (
+                r#"x: {"error": "invalid_grant"}"#,
+                r#"x: {"error": "invalid_grant"}"#,
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(own_words(text), expected, "{text}");
         }
     }
 

@@ -1,5 +1,4 @@
 use super::{Limit, Name, Reading, Unit, figure, tidy};
-use crate::model::UnixNanos;
 
 /// Facts that a provider states about an account, apart from its windows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,7 +9,6 @@ pub struct AccountFacts {
     /// Number of early resets available.
     pub reset_credits: Option<f64>,
     pub spend: Vec<Spend>,
-    pub subscription_end: Option<UnixNanos>,
     /// The poll did not request the balances: the previous ones remain valid.
     pub is_partial: bool,
     /// The poll did not request the early resets: the previous number remains valid.
@@ -90,7 +88,6 @@ impl AccountFacts {
     pub fn fill(&mut self, other: Self) {
         self.plan = self.plan.take().or(other.plan);
         self.reset_credits = self.reset_credits.or(other.reset_credits);
-        self.subscription_end = self.subscription_end.or(other.subscription_end);
         if self.credits.is_empty() {
             self.credits = other.credits;
         }

@@ -12,6 +12,9 @@ use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
 const URL: &str = "https://api.kimi.com/coding/v1/usages";
 /// Maximum rounding difference: counts are integers, ratios are not.
 const ROUNDING: f64 = 0.02;
+/// A larger number under `used_ratio` is a percentage: Kimi refuses requests beyond a limit.
+const LARGEST_RATIO: f64 = 2.0;
+const USED_RATIO: &[&str] = &["used_ratio", "usedRatio"];
 
 #[derive(Debug)]
 pub(super) struct Kimi;
@@ -33,8 +36,10 @@ impl Provider for Kimi {
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
     let root = page.root();
-    let counted = counted_rows(root);
-    let mut readings: Vec<Reading> = ratio_rows(root)
+    let parts = parts(root);
+    let is_in_percent = has_percentage(root);
+    let counted = counted_rows(&parts, is_in_percent);
+    let mut readings: Vec<Reading> = ratio_rows(&parts, is_in_percent)
         .map(|row| match counted.iter().find(|old| is_same(old, &row)) {
             Some(old) => completed(row, old),
             None => row,
@@ -42,62 +47,76 @@ fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {
         .collect();
     // The first reading of a window is used.
     readings.extend(counted);
-    let level = root.pointer("/user/membership/level").text();
+    let level = parts
+        .iter()
+        .find_map(|part| part.pointer("/user/membership/level").text());
     let facts = AccountFacts::of_plan(level.and_then(plan));
     parsed(readings, facts)
 }
 
-/// The older form: `usage` and the list `limits`, in counts.
-fn counted_rows(root: Node<'_>) -> Vec<Reading> {
-    // The values at the top level are those of the week, though unlabelled.
-    let mut readings: Vec<Reading> = counted(root.get("usage"), root.get("usage"))
-        .map(|figures| figures.row(Limit::main(), Window::days(7)))
-        .into_iter()
-        .collect();
-    for item in root.get("limits").items() {
-        let figures = counted(item.get("detail"), item);
-        let Some((figures, window)) = figures.zip(window(item.get("window"))) else {
-            continue;
-        };
-        let name = item.any(&["title", "name"]).name();
-        let is_taken = |row: &Reading| row.window().label() == window.label();
-        let limit = if readings.iter().any(is_taken) {
-            name.as_ref().and_then(|name| Limit::new(name.as_str()))
-        } else {
-            Some(Limit::main())
-        };
-        readings.extend(limit.map(|limit| figures.row(limit, window).with_name(name)));
+/// The objects that can contain usage: the response, its `data`, and the entries of a list in
+/// place of either or of their `usages`.
+fn parts(root: Node<'_>) -> Vec<Node<'_>> {
+    let pages = [root, root.get("data")];
+    let lists = pages.map(|page| page.get("usages").or(page));
+    let entries = lists.into_iter().flat_map(Node::items);
+    let all = pages.into_iter().chain(entries);
+    all.filter(|part| part.is_object()).collect()
+}
+
+/// The older form: `usage` (in an entry of a list, `detail`) and the list `limits`, in counts.
+fn counted_rows(parts: &[Node<'_>], is_in_percent: bool) -> Vec<Reading> {
+    let mut readings: Vec<Reading> = Vec::new();
+    for part in parts {
+        let is_item = part.get("window").is_object();
+        if !is_item {
+            // The values at the top level are those of the week, though unlabelled.
+            let week = part.any(&["usage", "detail"]);
+            let figures = Figures::of(week, week, is_in_percent);
+            readings.extend(figures.map(|f| f.row(Limit::main(), Window::days(7), Scope::Account)));
+        }
+        let itself = is_item.then_some(*part);
+        for item in part.get("limits").items().chain(itself) {
+            let figures = Figures::of(item.get("detail"), item, is_in_percent);
+            let Some((figures, window)) = figures.zip(window(item.get("window"))) else {
+                continue;
+            };
+            let name = item.any(&["title", "name"]).name();
+            let is_taken = |row: &Reading| row.window().label() == window.label();
+            let limit = if readings.iter().any(is_taken) {
+                name.as_ref().and_then(|name| Limit::new(name.as_str()))
+            } else {
+                Some(Limit::main())
+            };
+            let row = limit.map(|limit| figures.row(limit, window, Scope::Account));
+            readings.extend(row.map(|row| row.with_name(name)));
+        }
     }
     readings
 }
 
-/// The newer form: a map `usages` of `limit_…`, each with a ratio and mostly without counts.
-fn ratio_rows(root: Node<'_>) -> impl Iterator<Item = Reading> {
-    let places = [
-        root.get("usages"),
-        root.get("usage"),
-        root.get("limits"),
-        root,
-    ];
-    let maps = places.into_iter().flat_map(|node| {
-        let listed = node.items().collect::<Vec<_>>();
-        std::iter::once(node).chain(listed)
+/// The newer form: a map `usages` of `limit_…`, each with a ratio and mostly without counts. In a
+/// list, the key is among the values.
+fn ratio_rows(parts: &[Node<'_>], is_in_percent: bool) -> impl Iterator<Item = Reading> {
+    let places = parts.iter().flat_map(|part| {
+        let places = [
+            part.get("usages"),
+            part.get("usage"),
+            part.get("limits"),
+            *part,
+        ];
+        places.into_iter().flat_map(|place| {
+            let listed = place.items().collect::<Vec<_>>();
+            std::iter::once(place).chain(listed)
+        })
     });
-    maps.flat_map(Node::entries).filter_map(|(key, node)| {
+    let entries = places.flat_map(|place| {
+        let key = place.any(&["key", "name", "type", "id"]).text();
+        place.entries().chain(key.map(|key| (key, place)))
+    });
+    entries.filter_map(move |(key, node)| {
         let (limit, window, scope) = limit_of_key(key)?;
-        let left = || {
-            Some(
-                1.0 - node
-                    .any(&["remaining_ratio", "remainingRatio"])
-                    .fraction()?,
-            )
-        };
-        let ratio = node.any(&["used_ratio", "usedRatio"]).fraction();
-        let amounts = counted(node, node).and_then(|figures| figures.amounts());
-        let row = Reading::new(limit, window, scope)
-            .with_ratio(ratio.or_else(left))
-            .with_amounts(amounts)
-            .with_reset(end(node));
+        let row = Figures::of(node, node, is_in_percent)?.row(limit, window, scope);
         // Without a ratio, the older form may have more data of the window.
         row.used_ratio().is_some().then_some(row)
     })
@@ -161,40 +180,69 @@ fn plan(level: &str) -> Option<Name> {
 }
 
 struct Figures {
-    amounts: Amounts,
+    ratio: Option<f64>,
+    amounts: Option<Amounts>,
     reset: Option<UnixNanos>,
 }
 
-/// The values of `inner`; missing ones come from `outer`.
-fn counted(inner: Node<'_>, outer: Node<'_>) -> Option<Figures> {
-    let number = |key: &str| inner.get(key).or(outer.get(key)).number();
-    let (used, limit, remaining) = (number("used"), number("limit"), number("remaining"));
-    let amounts = Amounts::new(Unit::Requests, used, limit, remaining)?;
-    Some(Figures {
-        amounts,
-        reset: end(inner).or_else(|| end(outer)),
-    })
+impl Figures {
+    /// The values of `inner`; missing ones come from `outer`.
+    fn of(inner: Node<'_>, outer: Node<'_>, is_in_percent: bool) -> Option<Self> {
+        let number = |key: &str| inner.get(key).or(outer.get(key)).number();
+        let (used, limit, remaining) = (number("used"), number("limit"), number("remaining"));
+        let amounts = Amounts::new(Unit::Requests, used, limit, remaining);
+        let ratio = [inner, outer]
+            .into_iter()
+            .find_map(|node| used_ratio(node, is_in_percent));
+        let is_known = ratio.is_some() || amounts.is_some();
+        is_known.then(|| Self {
+            ratio: ratio.or_else(|| amounts?.ratio()),
+            // Current plans count percent: their limit is always 100.
+            amounts: amounts.filter(|amounts| {
+                !amounts
+                    .limit()
+                    .is_some_and(|limit| (limit - 100.0).abs() < 1e-9)
+            }),
+            reset: end(inner).or_else(|| end(outer)),
+        })
+    }
+
+    fn row(&self, limit: Limit, window: Window, scope: Scope) -> Reading {
+        Reading::new(limit, window, scope)
+            .with_ratio(self.ratio)
+            .with_amounts(self.amounts)
+            .with_reset(self.reset)
+    }
+}
+
+fn used_ratio(node: Node<'_>, is_in_percent: bool) -> Option<f64> {
+    let as_ratio = |number: f64, is_in_percent: bool| {
+        // A number up to 1 is a ratio among percentages, too.
+        let divisor = if is_in_percent && number > 1.0 {
+            100.0
+        } else {
+            1.0
+        };
+        number / divisor
+    };
+    let used = node.any(USED_RATIO).fraction();
+    let left = || node.any(&["remaining_ratio", "remainingRatio"]).fraction();
+    used.map(|used| as_ratio(used, is_in_percent))
+        .or_else(|| Some(1.0 - as_ratio(left()?, true)))
+}
+
+/// Whether a used ratio anywhere in the response is a percentage.
+fn has_percentage(node: Node<'_>) -> bool {
+    node.any(USED_RATIO)
+        .number()
+        .is_some_and(|ratio| ratio > LARGEST_RATIO)
+        || node.entries().any(|(_, inner)| has_percentage(inner))
+        || node.items().any(has_percentage)
 }
 
 fn end(node: Node<'_>) -> Option<UnixNanos> {
     let fixed = ["resetTime", "resetAt", "reset_at", "reset_time"];
     node.end(&fixed, &["reset_in", "resetIn", "ttl"])
-}
-
-impl Figures {
-    fn row(&self, limit: Limit, window: Window) -> Reading {
-        Reading::new(limit, window, Scope::Account)
-            .with_ratio(self.amounts.ratio())
-            .with_amounts(self.amounts())
-            .with_reset(self.reset)
-    }
-
-    /// Current plans count percent: their limit is always 100.
-    fn amounts(&self) -> Option<Amounts> {
-        let limit = self.amounts.limit();
-        let is_percent = limit.is_some_and(|limit| (limit - 100.0).abs() < 1e-9);
-        (!is_percent).then_some(self.amounts)
-    }
 }
 
 fn window(node: Node<'_>) -> Option<Window> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::support::{AT, account, answer, drive, poll};
-use crate::model::{AuthType, Name, UnixNanos};
+use crate::model::AuthType;
 use crate::quota::{AccountRef, Answer, Ask, Failure, ParseError, Step, providers};
 
 fn failure_of(status: u16, headers: &[(&str, &str)]) -> Failure {
@@ -72,19 +72,12 @@ fn failed_request_counts_as_an_attempt() {
 }
 
 #[test]
-fn plan_of_the_list_is_used_if_the_provider_reports_none() {
-    let account = AccountRef {
-        plan: Name::new("team"),
-        subscription_end: Some(UnixNanos::from_millis(1_800_000_000_000)),
-        ..account("codex")
-    };
+fn plan_is_the_providers_statement_or_unknown() {
     let page =
         r#"{"rate_limit":{"primary_window":{"used_percent":5,"limit_window_seconds":18000}}}"#;
-    let told_once = poll(&account, &[page]);
-    assert_eq!(told_once.plan(), Some("team"));
-    assert!(told_once.result.unwrap().facts.subscription_end.is_some());
+    assert_eq!(poll(&account("codex"), &[page]).plan(), None);
     let page = r#"{"plan_type":"plus"}"#;
-    assert_eq!(poll(&account, &[page]).plan(), Some("plus"));
+    assert_eq!(poll(&account("codex"), &[page]).plan(), Some("plus"));
 }
 
 #[test]

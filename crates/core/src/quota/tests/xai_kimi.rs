@@ -100,6 +100,71 @@ fn kimi_ratio_maps_are_parsed_next_to_counts() {
 }
 
 #[test]
+fn kimi_lists_and_wrapped_responses_are_parsed() {
+    let table: [(&str, &[&str]); 7] = [
+        (
+            r#"{"usages":[{"name":"limit_5h","used_ratio":0.3},{"key":"limit_month_total","used_ratio":0.9}]}"#,
+            &["main 5h 0.3", "main monthly 0.9"],
+        ),
+        (
+            r#"{"usages":[{"window":{"duration":300,"timeUnit":"TIME_UNIT_MINUTE"},"used_ratio":0.3},{"window":{"duration":7,"timeUnit":"DAY"},"detail":{"used_ratio":0.4}}]}"#,
+            &["main 5h 0.3", "main weekly 0.4"],
+        ),
+        // The web console's form.
+        (
+            r#"{"usages":[{"scope":"FEATURE_CODING","detail":{"limit":"100","used":"28"},"limits":[{"window":{"duration":300,"timeUnit":"TIME_UNIT_MINUTE"},"detail":{"limit":"100","used":"92"}}]}]}"#,
+            &["main weekly 0.28", "main 5h 0.92"],
+        ),
+        (
+            r#"{"data":{"usages":{"limit_5h":{"used_ratio":0.3}}}}"#,
+            &["main 5h 0.3"],
+        ),
+        (
+            r#"{"code":0,"data":{"usages":[{"limit_5h":{"used_ratio":0.3}},{"limit_7d":{"used_ratio":0.1}}]}}"#,
+            &["main 5h 0.3", "main weekly 0.1"],
+        ),
+        (
+            r#"{"data":[{"name":"limit_5h","used":"3","limit":"12"}]}"#,
+            &["main 5h 0.25 3/12/9 requests"],
+        ),
+        (
+            r#"{"data":{"usage":{"limit":"1024","used":"512"},"limits":[{"window":{"duration":5,"timeUnit":"HOUR"},"detail":{"limit":"200","used":"20"}}]}}"#,
+            &[
+                "main weekly 0.5 512/1024/512 requests",
+                "main 5h 0.1 20/200/180 requests",
+            ],
+        ),
+    ];
+    for (body, rows) in table {
+        assert_eq!(kimi(body), rows, "{body}");
+    }
+    let plan = r#"{"data":{"user":{"membership":{"level":"LEVEL_BASIC"}}}}"#;
+    assert_eq!(poll(&account("kimi"), &[plan]).plan(), Some("basic"));
+}
+
+#[test]
+fn kimi_percentage_in_place_of_a_ratio_is_divided() {
+    let of = |month: &str| {
+        let body = format!(
+            r#"{{"usages":{{"limit_5h":{{"used_ratio":0.5}},"limit_7d":{{"used_ratio":1.5}},"limit_month_total":{month}}}}}"#
+        );
+        kimi(&body)
+    };
+    let percent = ["main 5h 0.5", "main weekly 0.015", "main monthly 0.9338"];
+    assert_eq!(of(r#"{"used_ratio":93.38}"#), percent);
+    assert_eq!(of(r#"{"usedRatio":"93.38"}"#), percent);
+    let ratios = [
+        "main 5h 0.5",
+        "main weekly 1.5 exhausted",
+        "main monthly 0.9338",
+    ];
+    assert_eq!(of(r#"{"used_ratio":0.9338}"#), ratios);
+    assert_eq!(of(r#"{"used_ratio":"93.38%"}"#), ratios);
+    assert_eq!(of(r#"{"remaining_ratio":0.0662}"#), ratios);
+    assert_eq!(of(r#"{"remaining_ratio":6.62}"#), ratios);
+}
+
+#[test]
 fn kimi_serves_keys_by_host() {
     assert!(providers::find(&key_at("https://api.kimi.com/coding/v1")).is_some());
     assert!(providers::find(&key_at("https://api.kimi.com.example.org/v1")).is_none());
