@@ -17,13 +17,12 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
-use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests};
+use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers};
 use crate::ingest::WakeUp;
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
@@ -132,7 +131,7 @@ fn build(
     let readiness = Readiness::waiting_for("the counters are being restored");
 
     let quotas = Quotas::default();
-    let router = http::router(Parts {
+    let routers = http::routers(Parts {
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
@@ -145,7 +144,7 @@ fn build(
         },
         reload: config.web.enable_lifecycle.then(|| reload.clone()),
     });
-    serve(listener, &config.web, router, life)?;
+    serve(listener, &config.web, routers, life)?;
 
     let ready = readiness.clone();
     let signal = WakeUp::default();
@@ -194,7 +193,7 @@ async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
 fn serve(
     listener: TcpListener,
     web: &config::Web,
-    router: Router,
+    routers: Routers,
     life: &Lifecycle,
 ) -> anyhow::Result<()> {
     tracing::info!(
@@ -202,7 +201,7 @@ fn serve(
         metrics = web.telemetry_path.as_str(),
         "serving"
     );
-    let serving = http::serve(listener, router, web.max_connections, life.soft());
+    let serving = http::serve(listener, routers, web.max_connections, life.soft());
     life.spawn_essential("http", serving);
     Ok(())
 }

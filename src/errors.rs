@@ -39,6 +39,7 @@ pub struct RepeatLimit(HashMap<String, Repeats>);
 #[derive(Debug)]
 struct Repeats {
     first: Instant,
+    last: Instant,
     count: u64,
     next: Instant,
     pause: Duration,
@@ -51,6 +52,7 @@ impl RepeatLimit {
         let cause = without_numbers(cause);
         if let Some(repeats) = self.0.get_mut(&cause) {
             repeats.count += 1;
+            repeats.last = now;
             if now < repeats.next {
                 return None;
             }
@@ -68,12 +70,20 @@ impl RepeatLimit {
         }
         let repeats = Repeats {
             first: now,
+            last: now,
             count: 1,
             next: now + SUMMARY_FIRST,
             pause: SUMMARY_FIRST,
         };
         self.0.insert(cause, repeats);
         Some(None)
+    }
+
+    /// Drops causes that have been quiet for a minute. For successes among failures: resetting all
+    /// causes there would log each failure anew.
+    pub fn forget_old(&mut self, now: Instant) {
+        self.0
+            .retain(|_, repeats| now.saturating_duration_since(repeats.last) < SUMMARY_FIRST);
     }
 
     /// Resets all causes after a success.
@@ -149,6 +159,22 @@ mod tests {
         assert_eq!(limit.log("timed out", at(603)), None);
         limit.succeeded();
         assert_eq!(limit.log("refused", at(604)), Some(None));
+    }
+
+    #[test]
+    fn successes_in_between_do_not_repeat_a_line() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut limit = RepeatLimit::default();
+        assert_eq!(limit.log("no file descriptors", at(0)), Some(None));
+        for second in 1..60 {
+            limit.forget_old(at(second));
+            assert_eq!(limit.log("no file descriptors", at(second)), None);
+        }
+        limit.forget_old(at(118));
+        assert_ne!(limit.log("no file descriptors", at(118)), Some(None));
+        limit.forget_old(at(178));
+        assert_eq!(limit.log("no file descriptors", at(178)), Some(None));
     }
 
     #[test]

@@ -6,12 +6,14 @@ mod api;
 mod control;
 mod page;
 mod routes;
+mod same_origin;
 pub mod scrape;
 mod server;
+mod stream;
 
 pub use api::{ApiParts, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };
-pub use routes::{Parts, router};
-pub use server::{bind, serve};
+pub use routes::{Parts, routers};
+pub use server::{Routers, bind, serve};

@@ -211,7 +211,10 @@ pub static WEB_MAX_CONNECTIONS: Key =
     Key::new("web.max_connections", "web.max-connections", "NUMBER")
         .default("256")
         .bounds("1", "65536")
-        .help(WEB, "Maximum number of open connections; more wait");
+        .help(
+            WEB,
+            "Maximum number of open connections; more get health checks only",
+        );
 pub static WEB_SCRAPE_IN_FLIGHT: Key =
     Key::new("web.scrape_in_flight", "web.scrape-in-flight", "NUMBER")
         .default("8")

@@ -4,12 +4,13 @@ use axum::{
     Router,
     extract::State,
     http::StatusCode,
+    middleware,
     response::Response,
     routing::{get, post},
 };
 
 use super::api::{self, ApiParts};
-use super::{Readiness, ReloadHandle, page};
+use super::{Readiness, ReloadHandle, Routers, page, same_origin};
 use crate::config::TelemetryPath;
 
 /// Dependencies of the routes.
@@ -24,7 +25,20 @@ pub struct Parts {
     pub reload: Option<ReloadHandle>,
 }
 
-pub fn router(parts: Parts) -> Router {
+pub fn routers(parts: Parts) -> Routers {
+    Routers {
+        reserve: health(parts.readiness.clone()).fallback(too_many_connections),
+        all: router(parts),
+    }
+}
+
+fn health(readiness: Readiness) -> Router {
+    Router::new()
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready).with_state(readiness))
+}
+
+fn router(parts: Parts) -> Router {
     let Parts {
         telemetry,
         telemetry_path,
@@ -33,14 +47,13 @@ pub fn router(parts: Parts) -> Router {
         reload,
     } = parts;
     let landing = page::landing(telemetry_path.as_str());
-    Router::new()
+    health(readiness)
         .route("/", get(async move || page::html(landing.clone())))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready).with_state(readiness))
         .route("/-/reload", post(do_reload).with_state(reload))
         .nest("/api/v1", api::router(api_parts))
         .nest(telemetry_path.as_str(), telemetry)
         .fallback(not_found)
+        .layer(middleware::from_fn(same_origin::require))
 }
 
 /// A response means that the process is alive; metrics show whether it works well.
@@ -76,6 +89,12 @@ async fn do_reload(State(reload): State<Option<ReloadHandle>>) -> Response {
             page::text(StatusCode::INTERNAL_SERVER_ERROR, text)
         }
     }
+}
+
+async fn too_many_connections() -> Response {
+    let text = "too many open connections: only /-/healthy and /-/ready are served; \
+                --web.max-connections sets the limit";
+    page::text(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
 async fn not_found() -> Response {

@@ -1,4 +1,7 @@
 //! Connections: their number, time-outs and end.
+//!
+//! Clients that read nothing cannot block `/-/healthy`: a few connections above the limit are
+//! reserved for health checks.
 
 use std::{
     io,
@@ -18,11 +21,12 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+use super::stream::TimedStream;
 use crate::config::ListenAddress;
 use crate::errors::{Chain, RepeatLimit};
 
@@ -30,6 +34,15 @@ use crate::errors::{Chain, RepeatLimit};
 ///
 /// Longer than the usual scrape intervals, so that Prometheus keeps its connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Time-out of the request head on a connection of the reserve.
+const RESERVE_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time that a peer may take for a response, in addition to the time at the minimum speed.
+const WRITE_GRACE: Duration = Duration::from_secs(10);
+
+/// Connections above the limit, for health checks only.
+const RESERVE: usize = 16;
 
 /// Maximum size of a request head.
 const MAX_HEAD: usize = 32 * 1024;
@@ -58,39 +71,62 @@ fn is_final(kind: io::ErrorKind) -> bool {
     kind == io::ErrorKind::AddrInUse || kind == io::ErrorKind::PermissionDenied
 }
 
+/// Routers of the two kinds of connections.
+#[derive(Clone, Debug)]
+pub struct Routers {
+    pub all: Router,
+    /// For connections above the limit, one request each.
+    pub reserve: Router,
+}
+
+/// Limits of a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) write_grace: Duration,
+}
+
 /// Serves until `stop`; then finishes open requests, within a bound, and returns.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routers: Routers,
     max_connections: NonZeroU32,
     stop: CancellationToken,
 ) {
-    let places = usize::try_from(max_connections.get()).unwrap_or(usize::MAX);
+    let limits = Limits {
+        connections: usize::try_from(max_connections.get()).unwrap_or(usize::MAX),
+        write_grace: WRITE_GRACE,
+    };
+    serve_within(listener, routers, limits, stop).await;
+}
+
+pub(super) async fn serve_within(
+    listener: TcpListener,
+    routers: Routers,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let mut server = Server {
-        router,
-        places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+        log: RepeatLimit::default(),
+        routers,
+        places: Places::new(limits.connections),
+        write_grace: limits.write_grace,
         graceful: GracefulShutdown::new(),
         connections: JoinSet::new(),
     };
-    let mut failures = RepeatLimit::default();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            Some(ended) = server.connections.join_next() => {
-                if let Err(error) = ended {
-                    let error = tracing::field::display(Chain(&error));
-                    tracing::error!(error, "connection task failed");
-                }
-            }
+            Some(ended) = server.connections.join_next() => server.log_end(ended),
             accepted = accept(&listener, &server.places) => match accepted {
                 Ok((stream, peer, place)) => {
-                    failures.succeeded();
+                    server.log.forget_old(Instant::now());
                     server.spawn(stream, peer, place);
                 }
                 Err(error) => {
                     let error = error.to_string();
-                    if let Some(repeated) = failures.log(&error, Instant::now()) {
+                    if let Some(repeated) = server.log.log(&error, Instant::now()) {
                         tracing::warn!(error, repeated, "connection could not be accepted");
                     }
                     sleep(ACCEPT_PAUSE).await;
@@ -104,41 +140,114 @@ pub async fn serve(
     }
 }
 
+/// Free connections: those for every request, and the reserve.
+#[derive(Clone, Debug)]
+struct Places {
+    all: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
+}
+
+/// Permission for one connection.
+#[derive(Debug)]
+struct Place {
+    is_reserve: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    fn new(connections: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            reserve: Arc::new(Semaphore::new(RESERVE)),
+        }
+    }
+
+    /// Waits for a place; one of the reserve when no other is free. Cancel-safe.
+    async fn acquire(&self) -> io::Result<Place> {
+        let (is_reserve, permit) = tokio::select! {
+            biased;
+            permit = Arc::clone(&self.all).acquire_owned() => (false, permit),
+            permit = Arc::clone(&self.reserve).acquire_owned() => (true, permit),
+        };
+        Ok(Place {
+            is_reserve,
+            _permit: permit.map_err(io::Error::other)?,
+        })
+    }
+}
+
 /// Acquires a permit before it accepts, so that clients above the limit wait in the backlog.
 ///
 /// Cancel-safe: both waits are, and a dropped permit is returned.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    places: &Places,
+) -> io::Result<(TcpStream, SocketAddr, Place)> {
+    let mut place = places.acquire().await?;
     let (stream, peer) = listener.accept().await?;
+    // A place may have become free since.
+    if place.is_reserve
+        && let Ok(permit) = Arc::clone(&places.all).try_acquire_owned()
+    {
+        place = Place {
+            is_reserve: false,
+            _permit: permit,
+        };
+    }
     Ok((stream, peer, place))
 }
 
 struct Server {
-    router: Router,
-    places: Arc<Semaphore>,
+    routers: Routers,
+    places: Places,
+    write_grace: Duration,
     graceful: GracefulShutdown,
-    connections: JoinSet<()>,
+    connections: JoinSet<Option<TooSlow>>,
+    log: RepeatLimit,
 }
 
+/// A connection ended because this peer did not read its response.
+#[derive(Debug)]
+struct TooSlow(SocketAddr);
+
 impl Server {
-    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
+        let router = if place.is_reserve {
+            let text = "web.max_connections connections are open: others get health checks only";
+            if let Some(repeated) = self.log.log(text, Instant::now()) {
+                tracing::warn!(%peer, repeated, "{text}");
+            }
+            self.routers.reserve.clone()
+        } else {
+            self.routers.all.clone()
+        };
         let connection = Connection {
-            stream,
+            stream: TimedStream::new(stream, self.write_grace),
             peer,
-            router: self.router.clone(),
+            router,
             watcher: self.graceful.watcher(),
-            _place: place,
+            place,
         };
         self.connections.spawn(connection.serve());
+    }
+
+    fn log_end(&mut self, ended: Result<Option<TooSlow>, JoinError>) {
+        match ended {
+            Ok(None) => {}
+            Ok(Some(TooSlow(peer))) => {
+                let text = "connection closed: the client did not read its response in time";
+                if let Some(repeated) = self.log.log(text, Instant::now()) {
+                    tracing::warn!(%peer, repeated, "{text}");
+                }
+            }
+            Err(error) => {
+                let error = tracing::field::display(Chain(&error));
+                tracing::error!(error, "connection task failed");
+            }
+        }
     }
 
     async fn drain(self) {
@@ -153,26 +262,37 @@ impl Server {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: TimedStream,
     peer: SocketAddr,
     router: Router,
     watcher: Watcher,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Connection {
-    async fn serve(self) {
+    async fn serve(self) -> Option<TooSlow> {
+        let head_timeout = if self.place.is_reserve {
+            RESERVE_HEAD_TIMEOUT
+        } else {
+            HEAD_TIMEOUT
+        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(head_timeout)
             .max_buf_size(MAX_HEAD)
+            .keep_alive(!self.place.is_reserve)
             .serve_connection(
                 TokioIo::new(self.stream),
                 TowerToHyperService::new(self.router),
             );
-        if let Err(error) = self.watcher.watch(connection).await {
-            let error = tracing::field::display(Chain(&error));
-            tracing::debug!(peer = %self.peer, error, "connection ended early");
+        let error = self.watcher.watch(connection).await.err()?;
+        let source = std::error::Error::source(&error);
+        let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+        if source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut) {
+            return Some(TooSlow(self.peer));
         }
+        let error = tracing::field::display(Chain(&error));
+        tracing::debug!(peer = %self.peer, error, "connection ended early");
+        None
     }
 }

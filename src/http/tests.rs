@@ -1,4 +1,4 @@
-use std::{io, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,7 +18,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{super::*, *};
+use super::{
+    super::server::{Limits, serve_within},
+    super::*,
+    *,
+};
 use crate::api::{AccountFilter, AccountQuota, Problem, RefreshOutcome, RefreshSummary};
 use crate::config::{Env, Flags, load_web};
 
@@ -259,13 +263,21 @@ struct Served {
     tasks: JoinSet<()>,
 }
 
-async fn served(router: Router, max_connections: u32) -> Served {
+async fn served(router: Router, connections: usize) -> Served {
+    let reserve = reserve_router();
+    let limits = Limits {
+        connections,
+        write_grace: Duration::from_millis(200),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let places = NonZeroU32::new(max_connections).unwrap();
-    tasks.spawn(serve(listener, router, places, stop.clone()));
+    let routers = Routers {
+        all: router,
+        reserve,
+    };
+    tasks.spawn(serve_within(listener, routers, limits, stop.clone()));
     Served {
         address,
         stop,
@@ -306,16 +318,115 @@ async fn an_open_request_is_answered_before_the_stop() {
     assert!(request(served.address, "/slow").await.is_err());
 }
 
+fn reserve_router() -> Router {
+    routers(parts("/metrics")).reserve
+}
+
 #[tokio::test]
-async fn connections_above_the_limit_wait() {
+async fn connections_above_the_limit_get_health_only() {
     let served = served(router(parts("/metrics")), 1).await;
     let mut first = request(served.address, "/-/healthy").await.unwrap();
     assert!(answer(&mut first).await.starts_with("HTTP/1.1 200"));
-    let mut second = request(served.address, "/-/healthy").await.unwrap();
-    let early = timeout(Duration::from_millis(100), answer(&mut second)).await;
-    assert!(early.is_err(), "answered without a place: {early:?}");
+    for (path, status) in [
+        ("/-/healthy", "200"),
+        ("/-/ready", "503"),
+        ("/metrics", "503"),
+        ("/api/v1/quota", "503"),
+    ] {
+        let mut above = request(served.address, path).await.unwrap();
+        let mut text = String::new();
+        above.read_to_string(&mut text).await.unwrap();
+        assert!(
+            text.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path}: {text}"
+        );
+        assert!(text.contains("connection: close"), "{path}: {text}");
+        assert_eq!(
+            text.contains("too many open connections"),
+            !path.starts_with("/-/"),
+            "{path}: {text}"
+        );
+    }
     drop(first);
-    assert!(answer(&mut second).await.starts_with("HTTP/1.1 200"));
+    within_deadline(async || {
+        let mut next = request(served.address, "/metrics").await.unwrap();
+        answer(&mut next).await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+}
+
+/// Waits until `check` is true.
+async fn within_deadline(mut check: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !check().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn readers_that_read_nothing_lose_their_places() {
+    const PAGE: usize = 16 * 1024 * 1024;
+    let page = bytes::Bytes::from(vec![b'x'; PAGE]);
+    let big = Router::new().route("/metrics", get(async move || page.clone()));
+    let served = served(big, 4).await;
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(request(served.address, "/metrics").await.unwrap());
+    }
+    // Health is served meanwhile.
+    let mut health = request(served.address, "/-/healthy").await.unwrap();
+    assert!(answer(&mut health).await.starts_with("HTTP/1.1 200"));
+    within_deadline(async || {
+        let mut next = request(served.address, "/metrics").await.unwrap();
+        answer(&mut next).await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+    let mut received = Vec::new();
+    // A reset when unread bytes are left, else an early end.
+    silent[0].read_to_end(&mut received).await.ok();
+    assert!(received.len() < PAGE, "{}", received.len());
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_its_time_gets_the_whole_page() {
+    const PAGE: usize = 16 * 1024 * 1024;
+    let page = bytes::Bytes::from(vec![b'x'; PAGE]);
+    let big = Router::new().route("/metrics", get(async move || page.clone()));
+    let served = served(big, 4).await;
+    let mut reader = request(served.address, "/metrics").await.unwrap();
+    let began = std::time::Instant::now();
+    let mut buffer = vec![0; 1024 * 1024];
+    let mut received = 0;
+    while received < PAGE {
+        let length = reader.read(&mut buffer).await.unwrap();
+        assert_ne!(length, 0, "ended after {received} bytes");
+        received += length;
+        // In all several times the grace period.
+        sleep(Duration::from_millis(40)).await;
+    }
+    assert!(began.elapsed() > Duration::from_millis(400));
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_change_state() {
+    let mut parts = parts("/metrics");
+    let (reload, _requests) = reload_channel();
+    parts.reload = Some(reload);
+    let router = router(parts);
+    for path in ["/-/reload", "/api/v1/quota/refresh"] {
+        let request = Request::post(path)
+            .header(header::HOST, "127.0.0.1:10317")
+            .header(header::ORIGIN, "https://evil.example")
+            .body(Body::empty())
+            .unwrap();
+        let service = TowerToHyperService::new(router.clone());
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.starts_with(b"requests that change state"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::encode::{Dialect, Encoder};
 use super::handles::Handles;
 use super::snapshot::{Audience, Snapshot};
 use crate::model::UnixNanos;
 
+/// Number of values of [`Form`], and so of cached pages.
+const FORMS: usize = 8;
 /// How long the values that change all the time, like CPU seconds, may be old.
 const SAMPLE_AGE: Duration = Duration::from_millis(250);
 /// A page below is not worth compressing.
@@ -33,6 +35,8 @@ struct Shared {
     seen_version: AtomicU64,
     seen_at: AtomicI64,
     in_flight: Arc<Semaphore>,
+    /// Bounds the memory of pages: each body holds a permit until the last reader has it.
+    bodies: Arc<Semaphore>,
     /// Scrapes render one after another, so that those which come together share one result.
     rendered: Arc<Mutex<Rendered>>,
 }
@@ -60,6 +64,27 @@ impl Form {
             audience: Audience::Scraper,
             gzip: false,
         }
+    }
+}
+
+/// Bytes of a page with the permit for them.
+struct Body {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Body {
+    fn share(bytes: Vec<u8>, permit: OwnedSemaphorePermit) -> Bytes {
+        Bytes::from_owner(Self {
+            bytes,
+            _permit: permit,
+        })
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -97,6 +122,7 @@ impl Exposition {
             seen_version: AtomicU64::new(0),
             seen_at: AtomicI64::new(0),
             in_flight: Arc::new(Semaphore::new(in_flight)),
+            bodies: Arc::new(Semaphore::new(in_flight + FORMS)),
             rendered: Arc::default(),
         }))
     }
@@ -120,7 +146,8 @@ impl Exposition {
         }
     }
 
-    /// The page, at most a quarter of a second old.
+    /// The page, at most a quarter of a second old. Older, up to the time-out of a response, while
+    /// slow readers hold as many other pages as memory is reserved for.
     pub async fn page(&self, form: Form) -> Result<Page, NoPage> {
         let place = Arc::clone(&self.0.in_flight).try_acquire_owned();
         let place = place.map_err(|_full| NoPage::Busy)?;
@@ -129,12 +156,15 @@ impl Exposition {
         if let Some(page) = rendered.fresh(form, snapshot.version) {
             return Ok(page);
         }
+        let Ok(permit) = Arc::clone(&self.0.bodies).try_acquire_owned() else {
+            return rendered.last(form).ok_or(NoPage::Busy);
+        };
         let shared = Arc::clone(&self.0);
         // A large page takes tens of milliseconds, which no other task shall wait for. Lock and
         // place go along: a client that hangs up must not make room for a second rendering.
         let work = move || {
             let _place = place;
-            shared.render(&mut rendered, &snapshot, form)
+            shared.render(&mut rendered, &snapshot, form, permit)
         };
         let rendering = tokio::task::spawn_blocking(work).await;
         rendering.map_err(|_panic_is_in_the_log| NoPage::Broken)
@@ -149,10 +179,15 @@ impl Exposition {
                 ..form
             })
             .await?;
+        let permit = Arc::clone(&self.0.bodies).try_acquire_owned();
+        let permit = permit.map_err(|_full| NoPage::Busy)?;
         let names = names.to_owned();
-        let work = move || Page {
-            body: families(&String::from_utf8_lossy(&page.body), &names).into(),
-            ..page
+        let work = move || {
+            let text = families(&String::from_utf8_lossy(&page.body), &names);
+            Page {
+                body: Body::share(text.into_bytes(), permit),
+                ..page
+            }
         };
         // A large page has a hundred thousand lines.
         let filtering = tokio::task::spawn_blocking(work).await;
@@ -204,10 +239,21 @@ impl Rendered {
         let (at, page) = self.pages.get(&form)?;
         (page.version == version && at.elapsed() < SAMPLE_AGE).then(|| page.clone())
     }
+
+    /// The latest page, of any age.
+    fn last(&self, form: Form) -> Option<Page> {
+        self.pages.get(&form).map(|(_, page)| page.clone())
+    }
 }
 
 impl Shared {
-    fn render(&self, rendered: &mut Rendered, snapshot: &Snapshot, form: Form) -> Page {
+    fn render(
+        &self,
+        rendered: &mut Rendered,
+        snapshot: &Snapshot,
+        form: Form,
+        permit: OwnedSemaphorePermit,
+    ) -> Page {
         let began = Instant::now();
         // Mostly nothing is held, and then scrapers and readers share the larger part.
         let audience = if snapshot.has_held() {
@@ -224,46 +270,45 @@ impl Shared {
             Some((_, text)) => Arc::clone(text),
             None => Arc::new(render_domain(snapshot, key, room)),
         };
-        let page = self.assemble(&domain, snapshot, form);
+        let page = self.assemble(&domain, snapshot, form, permit);
         self.handles.exporter.set_render_time(began.elapsed());
         rendered.domain.insert(key, (page.version, domain));
         rendered.pages.insert(form, (began, page.clone()));
         page
     }
 
-    fn assemble(&self, domain: &str, snapshot: &Snapshot, form: Form) -> Page {
+    fn assemble(
+        &self,
+        domain: &str,
+        snapshot: &Snapshot,
+        form: Form,
+        permit: OwnedSemaphorePermit,
+    ) -> Page {
         let mut own = String::with_capacity(16 * 1024);
         let mut encoder = Encoder::new(&mut own, form.dialect, form.audience);
         self.handles.encode(&mut encoder, snapshot);
         if form.dialect == Dialect::OpenMetrics {
             own.push_str("# EOF\n");
         }
-        let plain = || Page {
-            body: [domain, &own].concat().into(),
-            compressed: false,
+        let worth_it = form.gzip && domain.len() + own.len() >= MIN_GZIP;
+        // Writing to memory does not fail; if it did, the page itself is still good.
+        let gzipped = worth_it.then(|| compress(domain, &own).ok()).flatten();
+        let compressed = gzipped.is_some();
+        let bytes = gzipped.unwrap_or_else(|| [domain, &own].concat().into_bytes());
+        Page {
+            body: Body::share(bytes, permit),
+            compressed,
             version: snapshot.version,
-        };
-        if !form.gzip || domain.len() + own.len() < MIN_GZIP {
-            return plain();
-        }
-        let mut encoder = GzBuilder::new().write(
-            Vec::with_capacity((domain.len() + own.len()) / 8),
-            Compression::fast(),
-        );
-        let written = encoder
-            .write_all(domain.as_bytes())
-            .and_then(|()| encoder.write_all(own.as_bytes()))
-            .and_then(|()| encoder.finish());
-        match written {
-            Ok(body) => Page {
-                body: body.into(),
-                compressed: true,
-                version: snapshot.version,
-            },
-            // Writing to memory does not fail; if it did, the page itself is still good.
-            Err(_impossible) => plain(),
         }
     }
+}
+
+fn compress(domain: &str, own: &str) -> io::Result<Vec<u8>> {
+    let room = Vec::with_capacity((domain.len() + own.len()) / 8);
+    let mut encoder = GzBuilder::new().write(room, Compression::fast());
+    encoder.write_all(domain.as_bytes())?;
+    encoder.write_all(own.as_bytes())?;
+    encoder.finish()
 }
 
 impl fmt::Debug for Exposition {

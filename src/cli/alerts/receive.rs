@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Exit, note, print};
-use crate::http;
+use crate::http::{self, Routers};
 use crate::platform::{Signal, Signals};
 
 /// Maximum connections; Alertmanager uses one or two.
@@ -54,12 +54,16 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
     print(format!("receiving alerts on http://{}/\n", listener.local_addr()?).as_bytes())?;
     let stop = CancellationToken::new();
     let router = Router::new().route("/", post(receive));
+    let routers = Routers {
+        reserve: router.clone(),
+        all: router,
+    };
     let asked_to_stop = async {
         while signals.next().await != Signal::Stop {}
         stop.cancel();
     };
     tokio::join!(
-        http::serve(listener, router, CONNECTIONS, stop.clone()),
+        http::serve(listener, routers, CONNECTIONS, stop.clone()),
         asked_to_stop
     );
     Ok(Exit::Success)

@@ -104,6 +104,27 @@ fn more_scrapes_than_places_are_told_so() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+/// Readers that keep their pages must not cost memory without bound, nor stop other scrapes.
+#[test]
+fn pages_that_slow_readers_keep_are_bounded_and_scrapes_go_on() {
+    let exposition = Exposition::new(handles(), 2);
+    let form = Form::scraper(Dialect::Text);
+    let mut kept = Vec::new();
+    for version in 1..=50 {
+        exposition.publish(Arc::new(Snapshot {
+            version,
+            ..Snapshot::default()
+        }));
+        kept.push(block_on(exposition.page(form)).unwrap());
+    }
+    let mut bodies: Vec<_> = kept.iter().map(|page| page.body.as_ptr()).collect();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 2 + 8);
+    assert_eq!(kept.last().unwrap().version, 10);
+    drop(kept);
+    assert_eq!(block_on(exposition.page(form)).unwrap().version, 50);
+}
+
 #[test]
 fn an_answer_says_what_it_is() {
     let bench = Bench::without_hold();
