@@ -55,7 +55,7 @@ where
 
 async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Response<Body> {
     let call = Call::read(request).await;
-    if let Some(answer) = control::answer(&call, core) {
+    if let Some(answer) = control::respond(&call, core) {
         return answer.into_response();
     }
     core.faults.stalled().await;
@@ -84,7 +84,7 @@ async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {
         }
         _ => {
             if let Some(path) = call.path.strip_prefix("/upstream/") {
-                return upstreams::answer(call, path, core);
+                return upstreams::respond(call, path, core);
             }
             if let Some(route) = call.path.strip_prefix("/v0/management/") {
                 return managed(call, peer, core, |core| v0::route(call, route, core)).await;

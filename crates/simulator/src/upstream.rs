@@ -3,31 +3,27 @@
 //! Responses have the form of the captured ones; where none was captured, the form that provider
 //! clients parse. Injected faults apply here.
 
-mod claude;
-mod codex;
-mod direct;
 mod fault;
-mod google;
-mod keys;
-mod kimi;
-mod xai;
+mod page;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use url::Url;
 
-pub(crate) use self::direct::answer as direct;
 pub(crate) use self::fault::QuotaFaults;
+pub(crate) use self::page::page;
 
-use super::generator::json::rfc3339;
-use super::generator::world::Account;
-use super::quota::{Limit, Quota};
+use super::generator::world::{Account, Model};
+use super::quota::{Direct, Quota};
 use cpa_exporter_core::model::UnixNanos;
+
+/// Early resets of every Claude account.
+const CLAUDE_RESETS: u32 = 2;
 
 /// A request as the upstream receives it.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct UpstreamRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a Url,
     pub(crate) header: &'a BTreeMap<String, String>,
@@ -36,51 +32,58 @@ pub(crate) struct Asked<'a> {
     pub(crate) before: u64,
 }
 
-impl Asked<'_> {
+impl UpstreamRequest<'_> {
     /// The endpoint's name for counting: host, path, and a parameter if requests differ by it.
     pub(crate) fn endpoint(&self) -> String {
-        let query = self
-            .url
-            .query()
-            .filter(|query| query.starts_with("format=") || query.starts_with("cedar_ember="));
+        let query = self.url.query().unwrap_or_default();
         let (host, path) = (self.host(), self.url.path());
-        match query {
-            Some(query) => format!("{host}{path}?{query}"),
-            None => format!("{host}{path}"),
+        if query.starts_with("format=") || query.starts_with("cedar_ember=") {
+            return format!("{host}{path}?{query}");
         }
+        format!("{host}{path}")
     }
 
     pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or("")
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    fn user_agent(&self) -> &str {
         let mut headers = self.header.iter();
-        let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    fn is(&self, method: &str, path: &str) -> bool {
-        self.method.eq_ignore_ascii_case(method) && self.url.path() == path
+        let found = headers.find(|(key, _)| key.eq_ignore_ascii_case("user-agent"));
+        found.map_or("", |(_, value)| value)
     }
 
     fn has_token(&self) -> bool {
         self.header.values().any(|value| value.contains("$TOKEN$"))
     }
 
-    /// A text in the JSON body.
-    fn text(&self, name: &str) -> Option<String> {
-        let body: Value = serde_json::from_str(self.data).ok()?;
-        Some(body.get(name)?.as_str()?.to_owned())
+    /// Whether the JSON body has this text.
+    fn has_text(&self, name: &str) -> bool {
+        let body: Option<Value> = serde_json::from_str(self.data).ok();
+        body.is_some_and(|body| body.get(name).is_some_and(Value::is_string))
     }
 }
 
 /// The account of a quota request.
 #[derive(Debug)]
-pub(crate) struct Subject<'a> {
-    pub(crate) account: &'a Account,
+pub(crate) struct QuotaSubject<'a> {
+    pub(crate) plan: &'a str,
+    pub(crate) email: Option<&'a str>,
+    pub(crate) models: &'a [Model],
     pub(crate) quota: &'a Quota,
     pub(crate) now: UnixNanos,
+}
+
+impl<'a> QuotaSubject<'a> {
+    pub(crate) fn new(account: &'a Account, quota: &'a Quota, now: UnixNanos) -> Self {
+        Self {
+            plan: account.plan.name,
+            email: account.email.as_deref(),
+            models: &account.models,
+            quota,
+            now,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -150,46 +153,74 @@ pub(crate) fn provider_of(host: &str, account: &Account) -> Option<&'static str>
 }
 
 /// The provider's response to a request with the account's token.
-pub(crate) fn answer(provider: &str, asked: &Asked<'_>, of: &Subject<'_>) -> Reply {
-    let kind = of.account.kind;
+pub(crate) fn respond(
+    provider: &str,
+    request: &UpstreamRequest<'_>,
+    account: &Account,
+    quota: &Quota,
+    now: UnixNanos,
+) -> Reply {
+    let kind = account.kind;
     // A token of another provider is invalid, and so is a key where a login is required.
     let fits = kind.is_file() || matches!(provider, "glm" | "minimax");
-    if !asked.has_token() || !fits || kind.short_name() != provider {
+    if !request.has_token() || !fits || kind.short_name() != provider {
         return Reply::unauthorized();
     }
-    let reply = match provider {
-        "codex" => codex::answer(asked, of),
-        "claude" => claude::answer(asked, of),
-        "kimi" => kimi::answer(asked, of),
-        "xai" => xai::answer(asked, of),
-        "antigravity" => google::antigravity(asked, of),
-        "gemini-cli" => google::gemini_cli(asked, of),
-        "glm" => keys::glm(asked, of),
-        "minimax" => keys::minimax(asked, of),
-        _ => None,
+    let (path, query) = (request.url.path(), request.url.query().unwrap_or_default());
+    match (provider, path) {
+        ("claude", "/api/oauth/usage") if query.starts_with("cedar_ember=") => {
+            return Reply::ok(&claude_resets(request));
+        }
+        // Clients with another user agent share a small rate limit, used up almost at once.
+        ("claude", "/api/oauth/usage")
+            if request.before > 0 && !request.user_agent().starts_with("claude-code/") =>
+        {
+            let body = json!({ "error": { "type": "rate_limit_error",
+                "message": "Rate limited. Please try again later." } });
+            return Reply::json(429, &body).with("Retry-After", "0".to_owned());
+        }
+        ("antigravity", "/v1internal:retrieveUserQuotaSummary") if !request.has_text("project") => {
+            let body = json!({ "error": { "code": 400, "status": "INVALID_ARGUMENT",
+                "message": "Request contains an invalid argument." } });
+            return Reply::json(400, &body);
+        }
+        // This request spends the owner's credit; the exporter must not send it.
+        ("codex", "/backend-api/wham/rate-limit-reset-credits/consume") => {
+            return Reply::json(403, &json!({ "detail": "no credit to spend" }));
+        }
+        _ => {}
+    }
+    let method = request.method.to_uppercase();
+    let subject = QuotaSubject::new(account, quota, now);
+    let page = page(provider, &format!("{method} {path}?{query}"), &subject);
+    page.map_or_else(Reply::not_found, |page| Reply::ok(&page))
+}
+
+/// The response to a request of `path` under the upstream's own URL, without CPA.
+pub(crate) fn respond_directly(
+    direct: &Direct,
+    method: &str,
+    path: &str,
+    quota: &Quota,
+    now: UnixNanos,
+) -> Option<Reply> {
+    let subject = QuotaSubject {
+        plan: direct.plan.name,
+        email: None,
+        models: &[],
+        quota,
+        now,
     };
-    reply.unwrap_or_else(Reply::not_found)
+    let page = page(direct.provider, &format!("{method} /{path}"), &subject)?;
+    Some(Reply::ok(&page))
 }
 
-fn reset(limit: &Limit, now: UnixNanos) -> String {
-    rfc3339(limit.reset_from(now))
-}
-
-/// A ratio as 0 to 100 with one decimal.
-fn percent(limit: &Limit) -> f64 {
-    let tenths = u32::try_from(limit.basis_points() / 10).unwrap_or(0);
-    f64::from(tenths) / 10.0
-}
-
-fn remaining(limit: &Limit) -> f64 {
-    let left = u32::try_from(10_000 - limit.basis_points()).unwrap_or(0);
-    f64::from(left) / 10_000.0
-}
-
-fn millis(time: UnixNanos) -> i64 {
-    time.as_millis()
-}
-
-fn seconds(time: UnixNanos) -> i64 {
-    time.get() / 1_000_000_000
+/// Available early resets, returned to Claude Code only.
+fn claude_resets(request: &UpstreamRequest<'_>) -> Value {
+    let known = request.user_agent().starts_with("claude-cli/");
+    let grants = json!([{ "id": "launch", "resets_total": CLAUDE_RESETS,
+        "resets_left": CLAUDE_RESETS, "paused": false, "usable_now": true }]);
+    let reason = (!known).then_some("surface");
+    json!({ "cedar_ember": { "eligible": known, "ineligible_reason": reason,
+        "grants": if known { grants } else { json!([]) } } })
 }

@@ -10,14 +10,14 @@ use super::answer::Answer;
 use super::request::Call;
 use crate::core::Core;
 use crate::generator::world::Account;
-use crate::upstream::{self, Asked, Reply, Subject};
+use crate::upstream::{self, Reply, UpstreamRequest};
 use cpa_exporter_core::model::UnixNanos;
 
 /// CPA's time-out for an upstream.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Deserialize)]
-struct Wanted {
+struct ApiCall {
     #[serde(default, alias = "authIndex", alias = "AuthIndex")]
     auth_index: String,
     #[serde(default)]
@@ -34,13 +34,13 @@ struct Wanted {
 
 /// The upstream's response in CPA's envelope.
 #[derive(Serialize)]
-struct Told {
+struct Envelope {
     status_code: u16,
     header: BTreeMap<&'static str, [String; 1]>,
     body: String,
 }
 
-impl From<Reply> for Told {
+impl From<Reply> for Envelope {
     fn from(reply: Reply) -> Self {
         let mut header = BTreeMap::from([
             ("Content-Length", [reply.body.len().to_string()]),
@@ -60,70 +60,71 @@ impl From<Reply> for Told {
     }
 }
 
-pub(super) fn answer(call: &Call, core: &Core) -> Answer {
-    let Some(wanted) = call.json::<Wanted>() else {
+pub(super) fn respond(call: &Call, core: &Core) -> Answer {
+    let Some(api_call) = call.json::<ApiCall>() else {
         return Answer::error(400, "invalid body");
     };
-    if wanted.method.trim().is_empty() {
+    if api_call.method.trim().is_empty() {
         return Answer::error(400, "missing method");
     }
-    if wanted.url.trim().is_empty() {
+    if api_call.url.trim().is_empty() {
         return Answer::error(400, "missing url");
     }
-    let Some(url) = Url::parse(&wanted.url).ok().filter(Url::has_host) else {
+    let Some(url) = Url::parse(&api_call.url).ok().filter(Url::has_host) else {
         return Answer::error(400, "invalid url");
     };
-    if !is_proxy(&wanted.proxy_url) {
+    if !is_proxy(&api_call.proxy_url) {
         return Answer::error(400, "invalid proxy_url");
     }
     let world = core.world();
-    let found = world.by_index(&wanted.auth_index);
+    let found = world.by_index(&api_call.auth_index);
     let found = found.filter(|(number, _)| !core.generator().pool.is_removed(*number));
     let Some((number, account)) = found else {
-        return unknown(&wanted, core);
+        return unknown(&api_call, core);
     };
-    match ask(&wanted, &url, number, account, core) {
+    match forward(&api_call, &url, number, account, core) {
         Some(reply) if reply.hangs => Answer::error(502, "request failed").after(TIMEOUT),
-        Some(reply) => Answer::json(200, &Told::from(reply)),
+        Some(reply) => Answer::json(200, &Envelope::from(reply)),
         None => Answer::error(502, "request failed"),
     }
 }
 
-fn unknown(wanted: &Wanted, core: &Core) -> Answer {
-    let mut values = wanted.header.values();
+fn unknown(api_call: &ApiCall, core: &Core) -> Answer {
+    let mut values = api_call.header.values();
     let token = values.any(|value| value.contains("$TOKEN$"));
     if token && core.config.version.has(8, 0, 0) {
         return Answer::error(400, "auth credential not found for auth_index");
     }
     // CPA sends the placeholder itself, which the upstream rejects.
-    Answer::json(200, &Told::from(Reply::unauthorized()))
+    Answer::json(200, &Envelope::from(Reply::unauthorized()))
 }
 
 /// The upstream's response, counted; `None` if no upstream has this URL.
-fn ask(wanted: &Wanted, url: &Url, number: usize, account: &Account, core: &Core) -> Option<Reply> {
+fn forward(
+    api_call: &ApiCall,
+    url: &Url,
+    number: usize,
+    account: &Account,
+    core: &Core,
+) -> Option<Reply> {
     let now = core.now();
-    let mut asked = Asked {
-        method: &wanted.method,
+    let mut request = UpstreamRequest {
+        method: &api_call.method,
         url,
-        header: &wanted.header,
-        data: &wanted.data,
+        header: &api_call.header,
+        data: &api_call.data,
         before: 0,
     };
-    let provider = upstream::provider_of(asked.host(), account)?;
-    let endpoint = asked.endpoint();
-    asked.before = core.meter().before(&account.auth_index, &endpoint);
+    let provider = upstream::provider_of(request.host(), account)?;
+    let endpoint = request.endpoint();
+    request.before = core.meter().before(&account.auth_index, &endpoint);
     let reply = if is_refused(number, account, now, core) {
         Reply::unauthorized()
     } else {
         let quota = core.generator().pool.quota(number, now)?.clone();
-        let subject = Subject {
-            account,
-            quota: &quota,
-            now,
-        };
-        upstream::answer(provider, &asked, &subject)
+        upstream::respond(provider, &request, account, &quota, now)
     };
-    let names = [account.auth_index.as_str(), asked.host(), provider];
+    let names = [account.auth_index.as_str(), request.host(), provider];
     let reply = core.spoil(names, provider, reply);
     core.count_call(&account.auth_index, &endpoint, &reply);
     Some(reply)

@@ -9,7 +9,7 @@ use super::request::Call;
 use crate::core::Core;
 use crate::faults::FaultChange;
 
-pub(super) fn answer(call: &Call, core: &Core) -> Option<Answer> {
+pub(super) fn respond(call: &Call, core: &Core) -> Option<Answer> {
     match (&call.method, call.path.as_str()) {
         (&Method::GET, "/simulator/totals") => Some(Answer::json(200, &core.totals())),
         (&Method::GET, "/simulator/quotas") => Some(Answer::json(200, &core.quotas())),

@@ -11,8 +11,7 @@ use crate::generator::failure::Fault;
 use crate::generator::json::rfc3339;
 use crate::generator::standing::{Rest, Standing};
 use crate::generator::world::Account;
-use crate::quota::Quota;
-use crate::upstream::Reply;
+use crate::upstream::{self, QuotaSubject, Reply};
 use cpa_exporter_core::model::UnixNanos;
 
 /// Quota plugins: provider and display name.
@@ -152,8 +151,11 @@ pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
     };
     let now = core.now();
     let quota = core.generator().pool.quota(number, now).cloned();
-    let body = quota.map(|quota| normalized(account, &quota, now));
-    let reply = Reply::json(200, &body.unwrap_or_default());
+    let page = quota.and_then(|quota| {
+        let subject = QuotaSubject::new(account, &quota, now);
+        upstream::page("plugin", "POST /quota/fetch", &subject)
+    });
+    let reply = Reply::json(200, &page.unwrap_or_default());
     let reply = core.spoil([&account.auth_index, "", plugin], plugin, reply);
     core.count_call(&account.auth_index, "quota/fetch", &reply);
     if reply.status == 200 && !reply.hangs {
@@ -162,25 +164,4 @@ pub(super) fn fetch_quota(call: &Call, core: &Core) -> Answer {
     let text = format!("failed to fetch quota: status {}", reply.status);
     let answer = Answer::error(502, &text);
     if reply.hangs { answer.never() } else { answer }
-}
-
-/// One group per limit, with one bucket per window.
-fn normalized(account: &Account, quota: &Quota, now: UnixNanos) -> Value {
-    let mut names: Vec<&str> = quota.limits().iter().map(|limit| limit.kind.name).collect();
-    names.dedup();
-    let groups = names.into_iter().map(|name| {
-        let buckets = quota.windows(name).map(|limit| {
-            json!({ "window": limit.kind.window, "remainingFraction": 1.0 - limit.fraction(),
-                "resetTime": rfc3339(limit.reset_from(now)), "description": "resets by itself" })
-        });
-        let buckets: Vec<Value> = buckets.collect();
-        json!({ "displayName": name, "buckets": buckets })
-    });
-    let groups: Vec<Value> = groups.collect();
-    let plan = account.plan.name;
-    json!({
-        "subscription": { "plan": plan, "tierName": plan, "tierId": plan },
-        "summary": [{ "key": "seats", "label": "Seats", "value": 3, "format": "number" }],
-        "serverTimeOffsetMs": 12, "groups": groups,
-    })
 }

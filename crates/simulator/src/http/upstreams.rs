@@ -7,7 +7,7 @@ use super::request::Call;
 use crate::core::Core;
 use crate::upstream::{self, Reply};
 
-pub(super) fn answer(call: &Call, path: &str, core: &Core) -> Answer {
+pub(super) fn respond(call: &Call, path: &str, core: &Core) -> Answer {
     let (provider, path) = path.split_once('/').unwrap_or((path, ""));
     let authorization = call.header(AUTHORIZATION.as_str());
     // GitHub uses `token`, others `Bearer`.
@@ -18,7 +18,7 @@ pub(super) fn answer(call: &Call, path: &str, core: &Core) -> Answer {
         Some((direct, quota)) if direct.provider == provider => {
             account = direct.id;
             let method = call.method.as_str();
-            upstream::direct(direct, method, path, quota, now)
+            upstream::respond_directly(direct, method, path, quota, now)
         }
         Some(_) | None => Some(Reply::unauthorized()),
     };

@@ -26,7 +26,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
         (&Method::POST, "quota/fetch") if version.has(7, 3, 17) => {
             credentials::fetch_quota(call, core)
         }
-        (&Method::POST, "api-call") => api_call::answer(call, core),
+        (&Method::POST, "api-call") => api_call::respond(call, core),
         (&Method::GET, "debug") => Answer::json(200, &json!({ "debug": false })),
         (&Method::GET, "config") => lists::config(core),
         (&Method::GET, "config.yaml") => lists::config_yaml(core),

@@ -27,7 +27,7 @@ pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
             credentials::fetch_quota(call, core)
         }
         (&Method::POST, "routing/cooldown/reset") => accounts::reset(call, core),
-        (&Method::POST, "requests/api-call") => api_call::answer(call, core),
+        (&Method::POST, "requests/api-call") => api_call::respond(call, core),
         (&Method::GET, "server/latest-version") => v0::latest_version(core),
         (&Method::GET, "config/access/api-keys") => {
             bare(Answer::json(200, &lists::client_keys(&core.world())))

@@ -162,7 +162,7 @@ impl Limit {
         }
     }
 
-    pub(super) fn covers(&self, model: &str) -> bool {
+    pub(crate) fn covers(&self, model: &str) -> bool {
         let parts = &self.kind.models;
         parts.is_empty() || parts.iter().any(|part| model.contains(part))
     }
@@ -196,9 +196,9 @@ impl Limit {
         self.basis_points() / 100
     }
 
-    /// Used ratio from 0 to 1, with four decimals.
-    pub(crate) fn fraction(&self) -> f64 {
-        f64::from(u32::try_from(self.basis_points()).unwrap_or(0)) / 10_000.0
+    /// Unused ratio from 0 to 1, with four decimals.
+    pub(crate) fn fraction_left(&self) -> f64 {
+        f64::from(u32::try_from(10_000 - self.basis_points()).unwrap_or(0)) / 10_000.0
     }
 
     /// Used amount in the provider's unit; the last request may have exceeded the limit.
