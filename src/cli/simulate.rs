@@ -8,18 +8,18 @@ use tokio::runtime;
 use super::{Exit, note};
 use crate::platform::Signals;
 use crate::simulator::SimulateArgs;
-use crate::simulator::{Clock, History, Simulator};
+use crate::simulator::{History, Simulator};
 
 pub(super) fn execute(args: SimulateArgs) -> anyhow::Result<Exit> {
     if let Some(span) = args.history {
         let out = args.out.clone();
-        let history = History::new(args.into_config(Clock::system()), span);
+        let history = History::new(args.into_config(), span);
         return write(history, &out);
     }
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let simulator = Simulator::start(args.into_config(Clock::system())).await?;
+        let simulator = Simulator::start(args.into_config()).await?;
         let address = simulator.addr();
         note(&format!(
             "simulated CPA on http://{address}, management key {}; totals: \

@@ -269,14 +269,14 @@ async fn account_gauges_outlast_a_cpa_outage_and_are_logged_once() {
     let dir = tempdir().unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &OFTEN).await;
     all_named(&exporter, 16).await;
-    simulator.faults().http_503(true);
+    simulator.faults().set(|f| f.http_503 = true);
     exporter.logged("account lists cannot be read").await;
     exporter
         .when("too old", |s| {
             sum(s, "cpa_accounts") == 0.0 && labels(s).is_empty()
         })
         .await;
-    simulator.faults().http_503(false);
+    simulator.faults().set(|f| f.http_503 = false);
     all_named(&exporter, 16).await;
     let said = exporter
         .log()

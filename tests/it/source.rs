@@ -131,7 +131,7 @@ fn reqwest_client() -> reqwest::Client {
 async fn a_competing_subscriber_switches_the_mode_to_subscribe() {
     let simulator = simulator(|config| config.traffic.rate = Some(20.0)).await;
     let dir = tempdir().unwrap();
-    simulator.faults().competing_subscriber(true);
+    simulator.faults().set(|f| f.competing_subscriber = true);
     let exporter = Exporter::start(&simulator, dir.path(), &CHECK).await;
     let page = exporter
         .when("subscribing", |s| {
@@ -159,12 +159,12 @@ async fn ingest_survives_restarts_cuts_and_errors() {
     takes_records(&simulator, &exporter, 50).await;
     simulator.restart().await.unwrap();
     takes_records(&simulator, &exporter, 50).await;
-    simulator.faults().refuse_connections(true);
-    simulator.faults().cut_replies(1);
+    simulator.faults().set(|f| f.refuse_connections = true);
+    simulator.faults().set(|f| f.cut_replies = 1);
     // The reply that is cut in the middle of its frame.
     simulator.generate(1);
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
-    simulator.faults().refuse_connections(false);
+    simulator.faults().set(|f| f.refuse_connections = false);
     exporter.when("up again", |s| s["cpa_up"] == 1.0).await;
     exporter.logged("CPA is unreachable").await;
     exporter.logged("CPA is reachable again").await;
@@ -180,10 +180,10 @@ async fn http_errors_lose_nothing() {
     let flags = ["--cpa.mode", "http", "--cpa.http-poll-interval", "500ms"];
     let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
     takes_records(&simulator, &exporter, 100).await;
-    simulator.faults().http_503(true);
+    simulator.faults().set(|f| f.http_503 = true);
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
     simulator.generate(100);
-    simulator.faults().http_503(false);
+    simulator.faults().set(|f| f.http_503 = false);
     exporter
         .when("all", |s| {
             s.get("cpa_store_events").copied().unwrap_or(-1.0) == 200.0
@@ -300,7 +300,7 @@ async fn a_wrong_clock_and_a_short_retention_are_logged() {
 async fn the_complete_records_of_a_cut_reply_are_kept() {
     let simulator = simulator(|config| config.traffic.backlog = 1000).await;
     let dir = tempdir().unwrap();
-    simulator.faults().cut_replies(3);
+    simulator.faults().set(|f| f.cut_replies = 3);
     let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.mode", "pop"]).await;
     eventually("drained", async || {
         (simulator.totals().queued == 0).then_some(())

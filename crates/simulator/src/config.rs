@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args, Command};
 
 use super::clock::Clock;
 use super::faults::QuotaFault;
@@ -16,56 +16,86 @@ use super::version::CpaVersion;
 pub const DEFAULT_KEY: &str = "mgmt-fixture-key";
 
 /// Configuration of the simulated CPA: its address, access and features.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct SimulatorConfig {
-    /// Port 0 selects a free port.
+    /// Address to listen on, for RESP and HTTP
+    #[arg(long, default_value = "127.0.0.1:8317", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+
+    /// Management key
+    #[arg(long, default_value = DEFAULT_KEY, value_name = "KEY")]
     pub management_key: String,
+
+    #[arg(skip)]
     pub management: Management,
-    pub allow_remote: bool,
+
+    /// CPA version to simulate, from 7.2.74; older ones differ in RESP only
+    #[arg(long = "cpa-version", default_value_t = CpaVersion::CAPTURED, value_name = "VERSION")]
     pub version: CpaVersion,
+
     /// Text of the version header if it is not the version itself, as in own builds (`dev`).
+    #[arg(skip)]
     pub version_text: Option<String>,
+
+    /// Allow management requests from other machines
+    #[arg(long)]
+    pub allow_remote: bool,
+
+    /// Start with usage statistics off, as CPA does by default
+    #[arg(long = "statistics-off", action = ArgAction::SetFalse)]
     pub usage_statistics: bool,
+
+    /// Retention of records in the queue
+    #[arg(long, default_value = "60s", value_name = "SPAN", value_parser = humantime::parse_duration)]
     pub retention: Duration,
-    /// Time-out for the first byte of a connection.
-    pub sniff_timeout: Duration,
-    /// Delay of each HTTP management request; CPA spends about 62 ms on its key hash.
+
+    /// Delay of each HTTP management call; a real CPA hashes the key in about 62ms
+    #[arg(
+        long = "bcrypt-delay",
+        default_value = "0s",
+        value_name = "SPAN",
+        value_parser = humantime::parse_duration
+    )]
     pub management_delay: Duration,
+
+    /// Time-out for the first byte of a connection.
+    #[arg(skip = Duration::from_secs(10))]
+    pub sniff_timeout: Duration,
+
     /// How long connections stay open after a graceful stop has started.
+    #[arg(skip = Duration::from_millis(20))]
     pub shutdown_grace: Duration,
+
+    #[command(flatten)]
     pub traffic: TrafficConfig,
-    pub clock: Clock,
-    /// Speed of the simulated time, relative to the real time. Applies to timestamps of records,
-    /// quota windows, resets and responses; retention and bans use the real time.
-    pub time_scale: u32,
-    /// Whether accounts beyond the first sixteen get all possible states.
+
+    /// Give accounts after the sixteenth all states in turn: disabled, expired, pending and so on
+    #[arg(long)]
     pub states: bool,
+
+    /// Speed of the simulated time, quota windows included
+    // Applies to timestamps of records, quota windows, resets and responses; retention and bans use
+    // the real time.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub time_scale: u32,
+
+    #[arg(skip)]
+    pub clock: Clock,
+
     /// Initial faults of quota responses, by provider, host, account, or `*`.
+    #[arg(skip)]
     pub quota_faults: BTreeMap<String, QuotaFault>,
+
+    #[arg(skip)]
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
+/// The defaults of the command line, on a free port.
 impl Default for SimulatorConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            management_key: DEFAULT_KEY.to_owned(),
-            management: Management::Enabled,
-            allow_remote: false,
-            version: CpaVersion::CAPTURED,
-            version_text: None,
-            usage_statistics: true,
-            retention: Duration::from_mins(1),
-            sniff_timeout: Duration::from_secs(10),
-            management_delay: Duration::ZERO,
-            shutdown_grace: Duration::from_millis(20),
-            traffic: TrafficConfig::default(),
-            clock: Clock::system(),
-            time_scale: 1,
-            states: false,
-            quota_faults: BTreeMap::new(),
-            tls: None,
+            ..without_arguments()
         }
     }
 }
@@ -121,22 +151,19 @@ pub struct TrafficConfig {
 
 impl Default for TrafficConfig {
     fn default() -> Self {
-        Self {
-            seed: 1,
-            rate: None,
-            rhythm: false,
-            records: None,
-            backlog: 0,
-            backlog_span: Duration::ZERO,
-            endless: false,
-            size: 0,
-            accounts: 16,
-            providers: Vec::new(),
-            models: 0,
-            clients: 4,
-            utc_offset_minutes: 0,
-        }
+        without_arguments()
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "no option is required, and each default is valid"
+)]
+fn without_arguments<T: Args>() -> T {
+    let command = T::augment_args(Command::new("simulate"));
+    let matches = command.try_get_matches_from(["simulate"]);
+    let options = matches.and_then(|matches| T::from_arg_matches(&matches));
+    options.expect("options that are all optional")
 }
 
 /// Parses a rate: a number of records per second, fractions allowed.

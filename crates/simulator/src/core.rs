@@ -16,7 +16,7 @@ use super::generator::world::World;
 use super::queue::{Channel, Queue};
 use super::quota::truth::{Meter, Quotas};
 use super::totals::{Oracle, Totals};
-use super::upstream::{QuotaFaults, Reply};
+use super::upstream::Reply;
 use cpa_exporter_core::model::UnixNanos;
 
 #[derive(Debug)]
@@ -30,7 +30,6 @@ pub(crate) struct Core {
     generator: Mutex<Generator>,
     management: Mutex<Management>,
     meter: Mutex<Meter>,
-    quota_faults: Mutex<QuotaFaults>,
     statistics: AtomicBool,
     /// Records that the traffic has yet to make.
     pub(crate) left: AtomicU64,
@@ -56,11 +55,10 @@ impl Core {
             generator: Mutex::new(generator),
             management: Mutex::new(config.management),
             meter: Mutex::new(Meter::default()),
-            quota_faults: Mutex::new(QuotaFaults::new(config.quota_faults.clone())),
             statistics: AtomicBool::new(config.usage_statistics),
             left: AtomicU64::new(traffic.records.unwrap_or(u64::MAX)),
             restart: Notify::new(),
-            faults: Faults::default(),
+            faults: Faults::new(config.quota_faults.clone()),
             clock,
             config,
         }
@@ -215,13 +213,9 @@ impl Core {
         lock(&self.meter)
     }
 
-    pub(crate) fn quota_faults(&self) -> MutexGuard<'_, QuotaFaults> {
-        lock(&self.quota_faults)
-    }
-
     /// Applies a fault to a provider's response.
     pub(crate) fn spoil(&self, names: [&str; 3], provider: &str, reply: Reply) -> Reply {
-        match self.quota_faults().take(names) {
+        match self.faults.take_quota(names) {
             Some(fault) => fault.apply(provider, reply),
             None => reply,
         }

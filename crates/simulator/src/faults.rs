@@ -2,152 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// Switches that take effect with the next reply, record or connection.
-#[derive(Debug, Default)]
-pub struct Faults {
-    cut_replies: AtomicU32,
-    refuse: AtomicBool,
-    http_503: AtomicBool,
-    stall_ms: AtomicU64,
-    truncate: AtomicU32,
-    garbage: AtomicU32,
-    competing_subscriber: AtomicBool,
-    competing_popper: AtomicU32,
-    pub(crate) changed: Notify,
-}
-
-impl Faults {
-    /// Truncates the next `n` replies with records and closes their connections.
-    pub fn cut_replies(&self, n: u32) {
-        self.cut_replies.store(n, Ordering::Relaxed);
-    }
-
-    /// Closes the port; open connections stay open.
-    pub fn refuse_connections(&self, on: bool) {
-        self.refuse.store(on, Ordering::Relaxed);
-        self.changed.notify_one();
-    }
-
-    /// Returns 503 to every HTTP request.
-    pub fn http_503(&self, on: bool) {
-        self.http_503.store(on, Ordering::Relaxed);
-    }
-
-    /// Delays each reply by this time.
-    pub fn stall(&self, span: Duration) {
-        let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        self.stall_ms.store(ms, Ordering::Relaxed);
-    }
-
-    /// Truncates the JSON of the next `n` records.
-    pub fn truncate_records(&self, n: u32) {
-        self.truncate.store(n, Ordering::Relaxed);
-    }
-
-    /// Inserts an invalid record before each of the next `n` records.
-    pub fn garbage_records(&self, n: u32) {
-        self.garbage.store(n, Ordering::Relaxed);
-    }
-
-    /// Simulates another subscriber, which receives everything from now on.
-    pub fn competing_subscriber(&self, on: bool) {
-        self.competing_subscriber.store(on, Ordering::Relaxed);
-    }
-
-    /// Simulates another popper, which pops this percentage of the queue.
-    pub fn competing_popper(&self, percent: u32) {
-        self.competing_popper
-            .store(percent.min(100), Ordering::Relaxed);
-    }
-
-    pub(crate) fn take_cut(&self) -> bool {
-        take(&self.cut_replies)
-    }
-
-    pub(crate) fn take_truncate(&self) -> bool {
-        take(&self.truncate)
-    }
-
-    pub(crate) fn take_garbage(&self) -> bool {
-        take(&self.garbage)
-    }
-
-    pub(crate) fn refuses(&self) -> bool {
-        self.refuse.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_http_503(&self) -> bool {
-        self.http_503.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn has_competing_subscriber(&self) -> bool {
-        self.competing_subscriber.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn competing_percent(&self) -> u32 {
-        self.competing_popper.load(Ordering::Relaxed)
-    }
-
-    /// Waits while replies are delayed.
-    pub(crate) async fn stalled(&self) {
-        let ms = self.stall_ms.load(Ordering::Relaxed);
-        if ms > 0 {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-        }
-    }
-
-    /// Applies the body of `POST /simulator/faults`; absent keys change nothing.
-    pub(crate) fn apply(&self, change: &FaultChange) {
-        change.cut_replies.inspect(|&n| self.cut_replies(n));
-        change
-            .refuse_connections
-            .inspect(|&on| self.refuse_connections(on));
-        change.http_503.inspect(|&on| self.http_503(on));
-        change
-            .stall_ms
-            .inspect(|&ms| self.stall(Duration::from_millis(ms)));
-        change
-            .truncate_records
-            .inspect(|&n| self.truncate_records(n));
-        change.garbage_records.inspect(|&n| self.garbage_records(n));
-        change
-            .competing_subscriber
-            .inspect(|&on| self.competing_subscriber(on));
-        change
-            .competing_popper
-            .inspect(|&percent| self.competing_popper(percent));
-    }
-}
-
-fn take(left: &AtomicU32) -> bool {
-    // Usually nothing is left; this case must not write.
-    left.load(Ordering::Relaxed) > 0
-        && left
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
-            .is_ok()
-}
-
-/// Body of `POST /simulator/faults`: switches, and actions to run at once.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+/// Switches that take effect with the next reply, record or connection, and actions to run at once.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct FaultChange {
-    pub cut_replies: Option<u32>,
-    pub refuse_connections: Option<bool>,
-    pub http_503: Option<bool>,
-    pub stall_ms: Option<u64>,
-    pub truncate_records: Option<u32>,
-    pub garbage_records: Option<u32>,
-    pub competing_subscriber: Option<bool>,
-    pub competing_popper: Option<u32>,
-    /// Faults of quota responses, by provider, host, account, or `*`; null ends a fault.
-    pub quota: BTreeMap<String, Option<QuotaFault>>,
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "keys of a JSON body, independent of each other"
+)]
+pub struct FaultState {
+    /// Number of replies with records to truncate; their connections are closed.
+    pub cut_replies: u32,
+    /// Close the port; open connections stay open.
+    pub refuse_connections: bool,
+    /// Return 503 to every HTTP request.
+    pub http_503: bool,
+    /// Delay of each reply.
+    pub stall_ms: u64,
+    /// Number of records whose JSON is truncated.
+    pub truncate_records: u32,
+    /// Number of records before which an invalid one is inserted.
+    pub garbage_records: u32,
+    /// Simulate another subscriber, which receives everything.
+    pub competing_subscriber: bool,
+    /// Percentage of the queue that another, simulated popper pops.
+    pub competing_popper: u32,
+    /// Faults of quota responses, by provider, host, account (its `auth_index`), or `*`.
+    pub quota: BTreeMap<String, QuotaFault>,
     /// Restart: lose queue, bans and counters and close all connections.
     pub restart: bool,
     /// Drop the queue as if its records had expired.
@@ -156,6 +43,103 @@ pub struct FaultChange {
     pub refresh: bool,
     /// Produce this many records now.
     pub generate: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Faults {
+    state: Mutex<FaultState>,
+    pub(crate) changed: Notify,
+}
+
+impl Faults {
+    pub(crate) fn new(quota: BTreeMap<String, QuotaFault>) -> Self {
+        let faults = Self::default();
+        faults.lock().quota = quota;
+        faults
+    }
+
+    /// Changes switches; actions need a request to `POST /simulator/faults`.
+    pub fn set(&self, change: impl FnOnce(&mut FaultState)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn get<T>(&self, read: impl FnOnce(&FaultState) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Whether one more reply or record is affected.
+    pub(crate) fn take(&self, left: impl FnOnce(&mut FaultState) -> &mut u32) -> bool {
+        let mut state = self.lock();
+        let left = left(&mut state);
+        let affected = *left > 0;
+        *left -= u32::from(affected);
+        affected
+    }
+
+    /// The fault of a quota response with these names, most specific first.
+    pub(crate) fn take_quota(&self, names: [&str; 3]) -> Option<QuotaFault> {
+        let faults = &mut self.lock().quota;
+        let mut names = names.into_iter().chain(["*"]);
+        let name = names.find(|name| faults.contains_key(*name))?;
+        let fault = faults.get_mut(name)?;
+        let hit = fault.clone();
+        if let Some(times) = &mut fault.times {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                faults.remove(name);
+            }
+        }
+        Some(hit).filter(|fault| fault.times != Some(0))
+    }
+
+    /// Waits while replies are delayed.
+    pub(crate) async fn stalled(&self) {
+        let ms = self.get(|state| state.stall_ms);
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+    }
+
+    /// Applies the body of `POST /simulator/faults` as a JSON merge patch: absent keys change
+    /// nothing, and null resets. Returns the new state with its actions; `None` for an invalid
+    /// body.
+    pub(crate) fn patch(&self, change: &Value) -> Option<FaultState> {
+        let mut state = self.lock();
+        let mut patched = serde_json::to_value(&*state).ok()?;
+        merge(&mut patched, change);
+        let patched: FaultState = serde_json::from_value(patched).ok()?;
+        *state = FaultState {
+            restart: false,
+            expire_queue: false,
+            refresh: false,
+            generate: 0,
+            ..patched.clone()
+        };
+        self.changed.notify_one();
+        Some(patched)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FaultState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn merge(target: &mut Value, change: &Value) {
+    let (Value::Object(target), Value::Object(change)) = (&mut *target, change) else {
+        *target = change.clone();
+        return;
+    };
+    for (key, value) in change {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(
+                target.entry(key.as_str()).or_insert_with(Value::default),
+                value,
+            );
+        }
+    }
 }
 
 /// Kind of fault of a quota response.

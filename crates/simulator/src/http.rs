@@ -59,7 +59,7 @@ async fn respond(request: Request<Incoming>, peer: IpAddr, core: &Core) -> Respo
         return answer.into_response();
     }
     core.faults.stalled().await;
-    if core.faults.is_http_503() {
+    if core.faults.get(|state| state.http_503) {
         return Answer::empty(503).into_response();
     }
     let answer = route(&call, peer, core).await;
@@ -79,9 +79,7 @@ async fn route(call: &Call, peer: IpAddr, core: &Core) -> Answer {
             200,
             r#"{"endpoints":["POST /v1/chat/completions","POST /v1/completions","GET /v1/models"],"message":"CLI Proxy API Server"}"#,
         ),
-        (&Method::GET, "/healthz") if version.has(6, 9, 10) => {
-            Answer::raw_json(200, r#"{"status":"ok"}"#)
-        }
+        (&Method::GET, "/healthz") => Answer::raw_json(200, r#"{"status":"ok"}"#),
         _ => {
             if let Some(path) = call.path.strip_prefix("/upstream/") {
                 return upstreams::respond(call, path, core);
@@ -131,12 +129,9 @@ fn with_version(answer: Answer, core: &Core) -> Answer {
     } else {
         ("0123abc", "2026-08-22T00:00:00Z")
     };
-    let answer = answer
+    answer
         .with("x-cpa-version", text.unwrap_or_else(|| version.to_string()))
         .with("x-cpa-commit", commit.to_owned())
-        .with("x-cpa-build-date", date.to_owned());
-    if version.has(7, 1, 69) {
-        return answer.with("x-cpa-support-plugin", "1".to_owned());
-    }
-    answer
+        .with("x-cpa-build-date", date.to_owned())
+        .with("x-cpa-support-plugin", "1".to_owned())
 }

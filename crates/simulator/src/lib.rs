@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 
 pub use self::clock::Clock;
 pub use self::config::{DEFAULT_KEY, SimulatorConfig, TrafficConfig, parse_rate};
-pub use self::faults::{FaultChange, Faults, QuotaFault, QuotaFaultMode};
+pub use self::faults::{FaultState, Faults, QuotaFault, QuotaFaultMode};
 pub use self::gate::Management;
 pub use self::history::History;
 pub use self::options::SimulateArgs;
@@ -149,7 +149,12 @@ impl Simulator {
 
     /// Sets or ends a fault of quota responses of a provider, a host, an account or `*`.
     pub fn set_quota_fault(&self, of: &str, to: Option<QuotaFault>) {
-        self.core().quota_faults().set(of, to);
+        self.faults().set(|state| {
+            match to {
+                Some(fault) => state.quota.insert(of.to_owned(), fault),
+                None => state.quota.remove(of),
+            };
+        });
     }
 
     /// Live subscribers of `usage`, for tests that wait for them.

@@ -1,14 +1,11 @@
 //! The command line of the simulator.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{
-    Clock, CpaVersion, DEFAULT_KEY, Management, QuotaFaultMode, SimulatorConfig, TrafficConfig,
-};
+use super::{QuotaFaultMode, SimulatorConfig};
 
 /// Default records per second of a server.
 const USUAL_RATE: f64 = 5.0;
@@ -16,36 +13,8 @@ const USUAL_RATE: f64 = 5.0;
 /// Simulate a CLIProxyAPI.
 #[derive(Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Address to listen on, for RESP and HTTP
-    #[arg(long, default_value = "127.0.0.1:8317", value_name = "ADDRESS")]
-    pub listen: SocketAddr,
-
-    /// Management key
-    #[arg(long, default_value = DEFAULT_KEY, value_name = "KEY")]
-    pub management_key: String,
-
-    /// CPA version to simulate; older versions lack routes and record keys
-    #[arg(long, default_value_t = CpaVersion::CAPTURED, value_name = "VERSION")]
-    pub cpa_version: CpaVersion,
-
-    /// Allow management requests from other machines
-    #[arg(long)]
-    pub allow_remote: bool,
-
-    /// Start with usage statistics off, as CPA does by default
-    #[arg(long)]
-    pub statistics_off: bool,
-
-    /// Retention of records in the queue
-    #[arg(long, default_value = "60s", value_name = "SPAN", value_parser = humantime::parse_duration)]
-    pub retention: Duration,
-
-    /// Delay of each HTTP management call; a real CPA hashes the key in about 62ms
-    #[arg(long, default_value = "0s", value_name = "SPAN", value_parser = humantime::parse_duration)]
-    pub bcrypt_delay: Duration,
-
     #[command(flatten)]
-    pub traffic: TrafficConfig,
+    config: SimulatorConfig,
 
     /// Write records of this time span instead of serving; their number follows --records or
     /// --rate, else 10000 per day
@@ -55,14 +24,6 @@ pub struct SimulateArgs {
     /// Output file of --history, one record per line; - for stdout
     #[arg(long, value_name = "FILE", requires = "history", default_value = "-")]
     pub out: PathBuf,
-
-    /// Give accounts after the sixteenth all states in turn: disabled, expired, pending and so on
-    #[arg(long)]
-    pub states: bool,
-
-    /// Speed of the simulated time, quota windows included
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub time_scale: u32,
 
     #[arg(
         long,
@@ -74,30 +35,14 @@ pub struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    pub fn into_config(self, clock: Clock) -> SimulatorConfig {
+    pub fn into_config(self) -> SimulatorConfig {
+        let mut config = self.config;
         let usual = Some(USUAL_RATE).filter(|_| self.history.is_none());
-        let mut traffic = self.traffic;
-        traffic.rate = traffic.rate.or(usual).filter(|&rate| rate > 0.0);
-        SimulatorConfig {
-            listen: self.listen,
-            management_key: self.management_key,
-            management: Management::Enabled,
-            allow_remote: self.allow_remote,
-            version: self.cpa_version,
-            usage_statistics: !self.statistics_off,
-            retention: self.retention,
-            management_delay: self.bcrypt_delay,
-            traffic,
-            clock,
-            time_scale: self.time_scale,
-            states: self.states,
-            quota_faults: self
-                .quota_fault
-                .into_iter()
-                .map(|(of, mode)| (of, mode.into()))
-                .collect(),
-            ..SimulatorConfig::default()
-        }
+        let rate = config.traffic.rate.or(usual);
+        config.traffic.rate = rate.filter(|&rate| rate > 0.0);
+        let faults = self.quota_fault.into_iter();
+        config.quota_faults = faults.map(|(of, mode)| (of, mode.into())).collect();
+        config
     }
 }
 
@@ -111,6 +56,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::CpaVersion;
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -125,7 +71,7 @@ mod tests {
                      --utc-offset -90 --statistics-off --time-scale 60 --states \
                      --quota-fault claude=rate_limited --quota-fault *=hang";
         let cli = Cli::parse_from(words.split_whitespace());
-        let config = cli.simulate.into_config(Clock::system());
+        let config = cli.simulate.into_config();
         assert_eq!(config.version, CpaVersion::new(8, 0, 10));
         assert_eq!(config.management_delay, Duration::from_millis(62));
         assert_eq!(config.traffic.rate, None);
@@ -145,7 +91,7 @@ mod tests {
         let rate = |words: &str| {
             let words = format!("sim {words}");
             let cli = Cli::parse_from(words.split_whitespace());
-            cli.simulate.into_config(Clock::system()).traffic.rate
+            cli.simulate.into_config().traffic.rate
         };
         assert_eq!(rate(""), Some(5.0));
         assert_eq!(rate("--rate 0.3"), Some(0.3));

@@ -85,11 +85,11 @@ impl Queue {
             self.oracle.produced(mark);
         }
         self.oracle.sums.produced.add(payload.len());
-        if faults.take_garbage() {
+        if faults.take(|state| &mut state.garbage_records) {
             self.oracle.sums.damaged += 1;
             self.route(Bytes::from_static(GARBAGE), None, now, faults);
         }
-        if faults.take_truncate() {
+        if faults.take(|state| &mut state.truncate_records) {
             self.oracle.sums.damaged += 1;
             let half = payload.slice(..payload.len() / 2);
             self.route(half, None, now, faults);
@@ -113,14 +113,10 @@ impl Queue {
         payloads
     }
 
-    /// A new subscriber of `usage` first gets a control message, if this CPA has them.
-    pub(crate) fn subscribe(
-        &mut self,
-        channel: Channel,
-        greet: bool,
-    ) -> (u64, mpsc::Receiver<Bytes>) {
+    /// A new subscriber of `usage` first gets a control message.
+    pub(crate) fn subscribe(&mut self, channel: Channel) -> (u64, mpsc::Receiver<Bytes>) {
         let (sender, receiver) = mpsc::channel(BUFFER);
-        if greet && channel == Channel::Usage {
+        if channel == Channel::Usage {
             // An empty channel has room for its first message.
             sender.try_send(Bytes::from_static(SUPPORT_REFRESH)).ok();
         }
@@ -165,7 +161,7 @@ impl Queue {
     }
 
     fn route(&mut self, payload: Bytes, mark: Option<Mark>, now: UnixNanos, faults: &Faults) {
-        let rival = faults.has_competing_subscriber();
+        let rival = faults.get(|state| state.competing_subscriber);
         if rival || self.subscribers(Channel::Usage) > 0 {
             let reached = self.offer(Channel::Usage, &payload);
             if reached > 0 {
@@ -178,7 +174,7 @@ impl Queue {
             return;
         }
         self.prune(now);
-        self.competing_debt += faults.competing_percent();
+        self.competing_debt += faults.get(|state| state.competing_popper).min(100);
         if self.competing_debt >= 100 {
             self.competing_debt -= 100;
             self.oracle.sums.taken_by_competitor += 1;

@@ -84,17 +84,13 @@ struct Connection<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Refuses at once if this CPA has no RESP output.
     async fn open(&mut self) -> io::Result<bool> {
-        let version = self.core.config.version;
-        if version.resp_removed() {
+        if self.core.config.version.resp_removed() {
             self.refuse("ERR RESP AUTH disabled; use mTLS").await?;
             return Ok(false);
         }
         if self.core.management() == Management::Home {
-            // Versions 7.0.0 to 7.1.16 closed the connection without a reply.
-            if version.has(7, 1, 18) {
-                self.refuse("ERR redis usage output disabled in home mode")
-                    .await?;
-            }
+            self.refuse("ERR redis usage output disabled in home mode")
+                .await?;
             return Ok(false);
         }
         Ok(true)
@@ -191,8 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 .await?;
             return Ok(Next::Continue);
         }
-        let strict = self.core.config.version.has(7, 1, 44);
-        if strict && !key.trim().eq_ignore_ascii_case("usage") {
+        if !key.trim().eq_ignore_ascii_case("usage") {
             let text = format!("ERR unsupported channel '{}'", key.trim());
             self.refuse(&text).await?;
             return Ok(Next::Continue);
@@ -222,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Sends the pending records, or half of them if a fault cuts the connection.
     async fn send_records(&mut self, any: bool) -> io::Result<Next> {
-        if any && self.core.faults.take_cut() {
+        if any && self.core.faults.take(|state| &mut state.cut_replies) {
             self.out.truncate(self.out.len() / 2);
             self.flush().await?;
             return Ok(Next::Close);
@@ -240,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let name = name.trim();
         let channel = match name.to_lowercase().as_str() {
             "usage" => Channel::Usage,
-            "errors" if self.core.config.version.has(7, 1, 44) => Channel::Errors,
+            "errors" => Channel::Errors,
             _ => {
                 let text = format!("ERR unsupported channel '{name}'");
                 self.refuse(&text).await?;

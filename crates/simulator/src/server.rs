@@ -66,7 +66,7 @@ pub(crate) async fn listen(
     life: Life,
 ) {
     loop {
-        if core.faults.refuses() {
+        if core.faults.get(|state| state.refuse_connections) {
             listener = None;
         } else if listener.is_none() {
             // If another process has taken the port meanwhile, retry later.

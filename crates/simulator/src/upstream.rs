@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use url::Url;
 
-pub(crate) use self::fault::QuotaFaults;
 pub(crate) use self::page::page;
 
 use super::generator::world::{Account, Model};

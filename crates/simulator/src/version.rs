@@ -1,7 +1,7 @@
 //! The simulated version of CPA.
 //!
-//! Versions from 7.2.74 on are simulated completely. For older ones, only the differences that a
-//! client can observe are: availability of RESP and its channels, routes, and keys of a record.
+//! The oldest simulated release is 7.2.74. An older version has its records and routes, but the
+//! RESP of its own time: 7.1.17 has none, and versions before 7.0.7 do not know `SUBSCRIBE`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -81,56 +81,34 @@ impl Fault {
 
     /// The error body. `reset` is the reset time of the quota that refused the request.
     pub(crate) fn body(self, account: &Account, reset: UnixNanos, now: UnixNanos) -> String {
-        let provider = account.kind.provider;
-        let left = reset.since(now).as_secs();
-        let body = match (self, provider) {
-            (Self::UsageLimit, "codex") => {
-                let (plan, at) = (account.plan.name, reset.get().max(0) / 1_000_000_000);
-                return format!(
-                    r#"{{"error":{{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"{plan}","resets_at":{at},"resets_in_seconds":{left}}}}}"#
-                );
-            }
-            (Self::UsageLimit, "antigravity" | "gemini-cli") => {
-                return format!(
-                    r#"{{"error":{{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"QUOTA_EXHAUSTED"}},{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{left}s"}}]}}}}"#
-                );
-            }
-            (Self::UsageLimit, "openai-compatible-glm") => {
-                r#"{"error":{"code":"1310","message":"Weekly/Monthly Limit Exhausted"}}"#
-            }
-            (Self::UsageLimit | Self::RateLimit, "claude") => {
-                r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your account's rate limit. Please try again later."}}"#
-            }
-            (
-                Self::UsageLimit | Self::RateLimit,
-                "gemini" | "vertex" | "antigravity" | "gemini-cli",
-            ) => {
-                r#"{"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"17s"}]}}"#
-            }
-            (Self::UsageLimit | Self::RateLimit, _) => {
-                r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#
-            }
-            (Self::Unauthorized, "kimi") => {
-                r#"{"error":{"message":"Invalid Authentication","type":"invalid_authentication_error"}}"#
-            }
-            (Self::Unauthorized, _) => {
-                r#"{"error":{"message":"Incorrect API key provided: sk-****","type":"invalid_request_error","code":"invalid_api_key"}}"#
-            }
-            (Self::Server, _) => {
-                r#"{"error":{"message":"upstream exploded","type":"server_error","code":500}}"#
-            }
-            (Self::BadGateway, _) => return bad_gateway(),
-            (Self::Overloaded, _) => {
-                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#
-            }
-            (Self::Canceled, _) => "context canceled",
-            (Self::Cut, _) => "unexpected EOF",
+        let name = match self {
+            Self::UsageLimit => "usage_limit",
+            Self::RateLimit => "rate_limit",
+            Self::Unauthorized => "unauthorized",
+            Self::Server => "server",
+            Self::BadGateway => "bad_gateway",
+            Self::Overloaded => "overloaded",
+            Self::Canceled => "canceled",
+            Self::Cut => "cut",
         };
-        body.to_owned()
+        let mut bodies = BODIES.lines().filter_map(|line| {
+            let mut words = line.splitn(3, ' ');
+            let (faults, providers) = (words.next()?, words.next()?);
+            let has = |list: &str, one: &str| list == "*" || list.split(',').any(|it| it == one);
+            (has(faults, name) && has(providers, account.kind.provider)).then(|| words.next())?
+        });
+        let body = bodies.next().unwrap_or_default();
+        if !body.contains('%') {
+            return body.to_owned();
+        }
+        let left = reset.since(now).as_secs().to_string();
+        let at = (reset.get().max(0) / 1_000_000_000).to_string();
+        body.replace("%plan%", account.plan.name)
+            .replace("%at%", &at)
+            .replace("%left%", &left)
+            .replace("%n%", "\n")
     }
 }
 
-fn bad_gateway() -> String {
-    let line = "<p>\u{dc}nicode &amp; <b>markup</b> \u{2603} cf-error-details</p>\n".repeat(24);
-    format!("<html><head><title>502 Bad gateway</title></head><body>{line}</body></html>")
-}
+/// One error body per line, after its failures and providers; the first match counts.
+const BODIES: &str = include_str!("../../data/failures.txt");

@@ -98,7 +98,7 @@ impl Serialize for Record<'_> {
         let started = rfc3339_in(self.started, style.offset_minutes);
         keys.put("timestamp", &started)?;
         keys.put("latency_ms", &self.latency_ms)?;
-        keys.since((7, 1, 24), "ttft_ms", &self.ttft_ms)?;
+        keys.put("ttft_ms", &self.ttft_ms)?;
         let source = self.account.source().unwrap_or(&self.client.key);
         keys.put("source", source)?;
         keys.put("auth_index", &self.account.auth_index)?;
@@ -109,20 +109,20 @@ impl Serialize for Record<'_> {
         keys.since(V8, "resolved_client_ip", "127.0.0.1")?;
         keys.since((7, 2, 104), "x_forwarded_for", "")?;
         keys.since((7, 2, 104), "user_agent", self.client.agent)?;
-        keys.put("tokens", &FlatOf(&self.usage.flat, version))?;
+        keys.put("tokens", &self.usage.flat)?;
         keys.put("failed", &self.fault.is_some())?;
         keys.since((7, 2, 78), "generate", &true)?;
         keys.since(V8, "stream", &self.stream)?;
-        keys.since((7, 0, 0), "fail", &self.fail())?;
+        keys.put("fail", &self.fail())?;
         if self.fault.is_none_or(Fault::has_headers) {
-            keys.since((7, 1, 13), "response_headers", &self.answer())?;
+            keys.put("response_headers", &self.answer())?;
         }
         keys.since((7, 2, 97), "accounting_version", &2)?;
-        keys.since((7, 2, 97), "token_breakdown", &Breakdown::of(&self.usage))?;
+        keys.since((7, 2, 97), "token_breakdown", &Breakdown(&self.usage))?;
         keys.put("provider", kind.provider)?;
-        keys.since((7, 1, 38), "executor_type", kind.executor)?;
+        keys.put("executor_type", kind.executor)?;
         keys.put("model", &self.model.name)?;
-        keys.since((6, 10, 7), "alias", &self.model.alias)?;
+        keys.put("alias", &self.model.alias)?;
         keys.put("endpoint", self.endpoint)?;
         keys.put("auth_type", kind.login.auth_type())?;
         keys.put("api_key", &self.client.key)?;
@@ -133,10 +133,10 @@ impl Serialize for Record<'_> {
             keys.put("execution_id", &uuid(prng.next_u64(), prng.next_u64(), 4))?;
             keys.put("trace_id", &request)?;
         }
-        keys.since((7, 1, 18), "reasoning_effort", self.effort)?;
-        keys.since((7, 1, 27), "service_tier", "auto")?;
+        keys.put("reasoning_effort", self.effort)?;
+        keys.put("service_tier", "auto")?;
         if !self.tier.is_empty() {
-            keys.since((7, 2, 65), "response_service_tier", self.tier)?;
+            keys.put("response_service_tier", self.tier)?;
         }
         if self.fault.is_none() {
             keys.since(V8, "response_model", &self.model.name)?;
@@ -211,59 +211,38 @@ fn uuid(high: u64, low: u64, version: u64) -> String {
     format!("{time:08x}-{middle:04x}-{version:04x}-{variant:04x}-{node:012x}")
 }
 
-/// The flat counts with the keys of a version.
-struct FlatOf<'a>(&'a Flat, CpaVersion);
+/// Counts under CPA's names, in its order.
+struct Counts<'a>(&'a [(&'static str, u64)]);
 
-impl Serialize for FlatOf<'_> {
+impl Serialize for Counts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (flat, version) = (self.0, self.1);
-        let map = serializer.serialize_map(None)?;
-        let mut keys = Keys { map, version };
-        keys.put("input_tokens", &flat.input)?;
-        keys.put("output_tokens", &flat.output)?;
-        keys.put("reasoning_tokens", &flat.reasoning)?;
-        keys.put("cached_tokens", &flat.cached)?;
-        keys.since((7, 0, 3), "cache_read_tokens", &flat.cache_read)?;
-        keys.since((7, 2, 74), "cache_read_tokens_present", &true)?;
-        keys.since((7, 0, 3), "cache_creation_tokens", &flat.cache_creation)?;
-        keys.put("total_tokens", &flat.total)?;
-        keys.map.end()
+        serializer.collect_map(self.0.iter().copied())
     }
 }
 
-#[derive(Serialize)]
-struct Breakdown {
-    schema_version: u8,
-    quality: &'static str,
-    total_tokens: u64,
-    input: Input,
-    output: Output,
-    unclassified_tokens: u64,
+impl Serialize for Flat {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("input_tokens", &self.input)?;
+        map.serialize_entry("output_tokens", &self.output)?;
+        map.serialize_entry("reasoning_tokens", &self.reasoning)?;
+        map.serialize_entry("cached_tokens", &self.cached)?;
+        map.serialize_entry("cache_read_tokens", &self.cache_read)?;
+        map.serialize_entry("cache_read_tokens_present", &true)?;
+        map.serialize_entry("cache_creation_tokens", &self.cache_creation)?;
+        map.serialize_entry("total_tokens", &self.total)?;
+        map.end()
+    }
 }
 
-#[expect(clippy::struct_field_names, reason = "the names of CPA's keys")]
-#[derive(Serialize)]
-struct Input {
-    total_tokens: u64,
-    uncached_tokens: u64,
-    cache_read_tokens: u64,
-    cache_write_tokens: u64,
-}
+struct Breakdown<'a>(&'a Usage);
 
-#[expect(clippy::struct_field_names, reason = "the names of CPA's keys")]
-#[derive(Serialize)]
-struct Output {
-    total_tokens: u64,
-    non_reasoning_tokens: u64,
-    reasoning_tokens: u64,
-}
-
-impl Breakdown {
-    fn of(usage: &Usage) -> Self {
-        let all = usage.tokens;
+impl Serialize for Breakdown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (all, quality) = (self.0.tokens, self.0.quality);
         // For contradictory counts, CPA leaves its buckets empty and reports the total as
         // unclassified.
-        let kinds = if usage.quality == TokenQuality::Inconsistent {
+        let kinds = if quality == TokenQuality::Inconsistent {
             Tokens {
                 unclassified: all.total(),
                 ..Tokens::default()
@@ -271,22 +250,27 @@ impl Breakdown {
         } else {
             all
         };
-        Self {
-            schema_version: 2,
-            quality: usage.quality.as_str(),
-            total_tokens: all.total(),
-            input: Input {
-                total_tokens: kinds.input + kinds.cache_read + kinds.cache_write,
-                uncached_tokens: kinds.input,
-                cache_read_tokens: kinds.cache_read,
-                cache_write_tokens: kinds.cache_write,
-            },
-            output: Output {
-                total_tokens: kinds.generated(),
-                non_reasoning_tokens: kinds.output,
-                reasoning_tokens: kinds.reasoning,
-            },
-            unclassified_tokens: kinds.unclassified,
-        }
+        let input = [
+            (
+                "total_tokens",
+                kinds.input + kinds.cache_read + kinds.cache_write,
+            ),
+            ("uncached_tokens", kinds.input),
+            ("cache_read_tokens", kinds.cache_read),
+            ("cache_write_tokens", kinds.cache_write),
+        ];
+        let output = [
+            ("total_tokens", kinds.generated()),
+            ("non_reasoning_tokens", kinds.output),
+            ("reasoning_tokens", kinds.reasoning),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("schema_version", &2)?;
+        map.serialize_entry("quality", quality.as_str())?;
+        map.serialize_entry("total_tokens", &all.total())?;
+        map.serialize_entry("input", &Counts(&input))?;
+        map.serialize_entry("output", &Counts(&output))?;
+        map.serialize_entry("unclassified_tokens", &kinds.unclassified)?;
+        map.end()
     }
 }

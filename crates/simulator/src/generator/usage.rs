@@ -70,12 +70,11 @@ impl Usage {
         if thinks && prng.chance(350) {
             tokens.reasoning = prng.log_between(32, 4_095);
         }
-        let writes = kind.counting == Counting::Independent && version.has(7, 0, 3);
-        if writes && prng.chance(250) {
+        if kind.counting == Counting::Independent && prng.chance(250) {
             tokens.cache_write = prng.log_between(256, 16_383);
         }
         Self {
-            flat: flat(kind, version, &tokens),
+            flat: flat(kind, &tokens),
             tokens,
             quality: TokenQuality::Complete,
         }
@@ -121,7 +120,7 @@ impl Usage {
     }
 }
 
-fn flat(kind: &Kind, version: CpaVersion, tokens: &Tokens) -> Flat {
+fn flat(kind: &Kind, tokens: &Tokens) -> Flat {
     let (read, write) = (tokens.cache_read, tokens.cache_write);
     let mut flat = Flat {
         reasoning: tokens.reasoning,
@@ -140,21 +139,13 @@ fn flat(kind: &Kind, version: CpaVersion, tokens: &Tokens) -> Flat {
             flat.input = tokens.input;
             flat.output = tokens.output + tokens.reasoning;
             flat.cached = if read == 0 { write } else { read };
-            flat.total = flat.input + flat.output;
-            // In earlier versions, Claude's total was input plus output only.
-            if version.has(7, 1, 26) {
-                flat.total += read + write;
-            }
+            flat.total = flat.input + flat.output + read + write;
         }
         Counting::Separate => {
             flat.input = tokens.input + read;
             flat.output = tokens.output;
             flat.total = flat.input + flat.output + flat.reasoning;
         }
-    }
-    // OpenAI-style and Gemini records contain it since this version.
-    if !version.has(7, 2, 56) && kind.counting != Counting::Independent {
-        flat.cache_read = 0;
     }
     flat
 }

@@ -75,7 +75,7 @@ pub(super) fn entry(number: usize, core: &Core) -> Value {
         "next_retry_after": standing.retry_after(now).map(rfc3339),
         "id_token": (provider == "codex").then(|| id_token(number, account, &standing)),
         "project_id": has_project.then_some("vproj-fake"),
-        "recent_requests": core.config.version.has(6, 9, 46).then(|| buckets(&results, core)),
+        "recent_requests": buckets(&results, core),
     }));
     if let (Value::Object(map), Value::Object(more)) = (&mut entry, more) {
         map.extend(more);

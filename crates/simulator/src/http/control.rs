@@ -7,7 +7,6 @@ use hyper::Method;
 use super::answer::Answer;
 use super::request::Call;
 use crate::core::Core;
-use crate::faults::FaultChange;
 
 pub(super) fn respond(call: &Call, core: &Core) -> Option<Answer> {
     match (&call.method, call.path.as_str()) {
@@ -22,13 +21,10 @@ pub(super) fn respond(call: &Call, core: &Core) -> Option<Answer> {
 }
 
 fn change(call: &Call, core: &Core) -> Answer {
-    let Some(change) = call.json::<FaultChange>() else {
+    let patched = call.json().and_then(|change| core.faults.patch(&change));
+    let Some(change) = patched else {
         return Answer::error(400, "invalid body");
     };
-    core.faults.apply(&change);
-    for (of, fault) in change.quota {
-        core.quota_faults().set(&of, fault);
-    }
     if change.refresh {
         core.queue().refresh();
     }

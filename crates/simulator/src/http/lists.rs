@@ -35,18 +35,12 @@ pub(super) fn retention(seconds: i64) -> Duration {
     }
 }
 
-/// `GET /<list>`; 404 for a list that this version does not have.
+/// `GET /<list>`; 404 for an unknown list.
 pub(super) fn provider_list(list: &str, core: &Core) -> Answer {
-    let version = core.config.version;
-    let known = match list {
-        "interactions-api-key" => version.has(7, 2, 51),
-        "xai-api-key" => version.has(7, 2, 73),
-        other => LISTS.contains(&other),
-    };
-    if !known {
+    if !LISTS.contains(&list) {
         return Answer::empty(404);
     }
-    let entries = entries(list, &configured(core), version.has(6, 9, 29));
+    let entries = entries(list, &configured(core), true);
     Answer::json(200, &json!({ list: entries }))
 }
 
@@ -74,6 +68,7 @@ pub(super) fn config(core: &Core) -> Answer {
         "proxy-url": "", "request-log": false, "api-keys": client_keys(&world),
         "debug": false, "commercial-mode": false, "logging-to-file": false,
         "usage-statistics-enabled": core.statistics(), "disable-cooling": false,
+        "redis-usage-queue-retention-seconds": core.queue().retention.as_secs(),
         "request-retry": 0, "max-retry-credentials": 1, "max-retry-interval": 0,
         "tls": { "enable": false, "cert": "", "key": "" }, "ws-auth": true, "routing": {},
         "quota-exceeded": {
@@ -81,13 +76,6 @@ pub(super) fn config(core: &Core) -> Answer {
         },
     });
     if let Value::Object(map) = &mut all {
-        if core.config.version.has(6, 10, 1) {
-            let seconds = core.queue().retention.as_secs();
-            map.insert(
-                "redis-usage-queue-retention-seconds".to_owned(),
-                seconds.into(),
-            );
-        }
         for list in LISTS {
             let entries = entries(list, &world, false);
             if entries

@@ -12,13 +12,13 @@ use crate::core::Core;
 pub(super) fn route(call: &Call, route: &str, core: &Core) -> Answer {
     let version = core.config.version;
     match (&call.method, route) {
-        (&Method::GET, "usage-queue") if version.has(6, 10, 8) => usage_queue(call, core),
+        (&Method::GET, "usage-queue") => usage_queue(call, core),
         (_, "usage-statistics-enabled") => statistics(call, core),
         (&Method::GET, "auth-files") => accounts::list_v0(call, core),
         (&Method::GET, "auth-files/models") => accounts::models(call, core),
         (&Method::PATCH, "auth-files/status") => accounts::set_status(call, core),
-        (&Method::GET, "api-key-usage") if version.has(6, 9, 47) => accounts::key_usage(core),
-        (&Method::POST, "reset-quota") if version.has(7, 2, 22) => accounts::reset(call, core),
+        (&Method::GET, "api-key-usage") => accounts::key_usage(core),
+        (&Method::POST, "reset-quota") => accounts::reset(call, core),
         // Since about this version, according to CPA's source.
         (&Method::GET, "quota/providers") if version.has(7, 3, 17) => {
             credentials::quota_providers()
@@ -72,7 +72,7 @@ pub(super) fn usage_queue(call: &Call, core: &Core) -> Answer {
     }
     body.push(b']');
     let answer = Answer::raw_json(200, body);
-    if !records.is_empty() && core.faults.take_cut() {
+    if !records.is_empty() && core.faults.take(|state| &mut state.cut_replies) {
         return answer.cut();
     }
     answer

@@ -53,8 +53,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let core = connection.core;
-    let greet = core.config.version.has(7, 1, 39);
-    let (id, messages) = core.queue().subscribe(channel, greet);
+    let (id, messages) = core.queue().subscribe(channel);
     let mut subscribed = Subscribed {
         core,
         channel,
@@ -82,7 +81,7 @@ where
                 let Some(message) = message else { break };
                 core.faults.stalled().await;
                 write::message(&mut out, name, &message);
-                if core.faults.take_cut() {
+                if core.faults.take(|state| &mut state.cut_replies) {
                     out.truncate(out.len() / 2);
                     send(&mut writer, &mut out).await?;
                     break;

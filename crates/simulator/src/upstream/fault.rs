@@ -1,7 +1,5 @@
 //! Injected faults of providers' quota responses.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Number, Value, json};
 
 use super::Reply;
@@ -11,38 +9,6 @@ use crate::faults::{QuotaFault, QuotaFaultMode};
 const HUGE: usize = 10 * 1024 * 1024;
 /// The last second of the year 9999.
 const YEAR_9999: i64 = 253_402_300_799;
-
-/// Faults by provider, by host, by account (its `auth_index`), or by `*` for all.
-#[derive(Debug, Default)]
-pub(crate) struct QuotaFaults(BTreeMap<String, QuotaFault>);
-
-impl QuotaFaults {
-    pub(crate) fn new(faults: BTreeMap<String, QuotaFault>) -> Self {
-        Self(faults)
-    }
-
-    pub(crate) fn set(&mut self, of: &str, to: Option<QuotaFault>) {
-        match to {
-            Some(fault) => self.0.insert(of.to_owned(), fault),
-            None => self.0.remove(of),
-        };
-    }
-
-    /// The fault for a response with these names, most specific first.
-    pub(crate) fn take(&mut self, names: [&str; 3]) -> Option<QuotaFault> {
-        let mut names = names.into_iter().chain(["*"]);
-        let name = names.find(|name| self.0.contains_key(*name))?;
-        let fault = self.0.get_mut(name)?;
-        let hit = fault.clone();
-        if let Some(times) = &mut fault.times {
-            *times = times.saturating_sub(1);
-            if *times == 0 {
-                self.0.remove(name);
-            }
-        }
-        Some(hit).filter(|fault| fault.times != Some(0))
-    }
-}
 
 impl QuotaFault {
     /// Applies the fault to a response.

@@ -32,7 +32,7 @@ fn is_json(record: &[u8]) -> bool {
 #[tokio::test]
 async fn a_reply_breaks_off_in_the_middle() {
     let simulator = with_backlog(20).await;
-    simulator.faults().cut_replies(1);
+    simulator.faults().set(|f| f.cut_replies = 1);
     let mut client = Client::authenticated(simulator.addr()).await;
     client.send(&command(&["LPOP", "usage", "10"])).await;
     let cut = client.rest().await;
@@ -45,7 +45,7 @@ async fn a_reply_breaks_off_in_the_middle() {
 #[tokio::test]
 async fn an_http_answer_breaks_off_in_the_middle() {
     let simulator = with_backlog(20).await;
-    simulator.faults().cut_replies(1);
+    simulator.faults().set(|f| f.cut_replies = 1);
     let answer = get(&simulator, "/v0/management/usage-queue?count=10").await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.starts_with(b"[{") && !is_json(&answer.body));
@@ -55,7 +55,7 @@ async fn an_http_answer_breaks_off_in_the_middle() {
 async fn a_message_breaks_off_in_the_middle() {
     let simulator = with_backlog(0).await;
     let mut client = Client::subscribed(simulator.addr()).await;
-    simulator.faults().cut_replies(1);
+    simulator.faults().set(|f| f.cut_replies = 1);
     simulator.generate(1);
     let cut = client.rest().await;
     assert!(cut.starts_with(b"*3\r\n$7\r\nmessage") && !cut.ends_with(b"\r\n"));
@@ -65,13 +65,13 @@ async fn a_message_breaks_off_in_the_middle() {
 async fn the_port_can_be_closed_for_a_while() {
     let simulator = with_backlog(3).await;
     let mut open = Client::authenticated(simulator.addr()).await;
-    simulator.faults().refuse_connections(true);
+    simulator.faults().set(|f| f.refuse_connections = true);
     let mut refused = false;
     while !refused {
         refused = TcpStream::connect(simulator.addr()).await.is_err();
     }
     assert_eq!(open.pop(1).await.len(), 1, "open connections stay");
-    simulator.faults().refuse_connections(false);
+    simulator.faults().set(|f| f.refuse_connections = false);
     while TcpStream::connect(simulator.addr()).await.is_err() {}
 }
 
@@ -90,7 +90,7 @@ async fn http_can_be_unavailable_while_resp_is_not() {
 async fn replies_can_be_held_back() {
     let simulator = with_backlog(1).await;
     let mut client = Client::authenticated(simulator.addr()).await;
-    simulator.faults().stall(Duration::from_millis(70));
+    simulator.faults().set(|f| f.stall_ms = 70);
     let before = tokio::time::Instant::now();
     client.pop(1).await;
     assert!(before.elapsed() >= Duration::from_millis(70));
@@ -148,11 +148,11 @@ async fn the_queue_can_expire_at_once() {
 #[tokio::test]
 async fn competitors_take_their_share() {
     let simulator = with_backlog(0).await;
-    simulator.faults().competing_popper(25);
+    simulator.faults().set(|f| f.competing_popper = 25);
     simulator.generate(400);
     assert_eq!(simulator.totals().taken_by_competitor, 100);
-    simulator.faults().competing_popper(0);
-    simulator.faults().competing_subscriber(true);
+    simulator.faults().set(|f| f.competing_popper = 0);
+    simulator.faults().set(|f| f.competing_subscriber = true);
     simulator.generate(10);
     assert_eq!(simulator.totals().queued, 300, "nothing is queued any more");
     let mut client = Client::subscribed(simulator.addr()).await;

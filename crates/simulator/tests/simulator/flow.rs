@@ -73,7 +73,7 @@ async fn credential_counters_follow_the_traffic_and_not_the_records() {
     assert!((900..1_000).contains(&unrecorded), "{unrecorded}");
     assert_eq!(simulator.totals().unrecorded, 1_000);
     simulator.set_usage_statistics(true);
-    simulator.faults().competing_subscriber(true);
+    simulator.faults().set(|f| f.competing_subscriber = true);
     simulator.generate(1_000);
     assert!(counted().await > unrecorded + 900);
     assert_eq!(simulator.totals().taken_by_competitor, 1_000);
