@@ -126,13 +126,16 @@ pub(crate) fn references(cost: &Cost, table: &PriceTable) -> anyhow::Result<Vec<
     }
     let pairs = cost.references.iter();
     Ok(pairs
-        .map(|(name, model)| (name.clone(), model.clone()))
+        .map(|(name, model)| (name.clone(), model.to_string()))
         .collect())
 }
 
 /// Default labels of an account; several accounts may share an alias.
 fn without_alias(name: &str, aliases: &Aliases) -> Vec<String> {
-    let named = aliases.accounts.iter().filter(|(_, alias)| *alias == name);
+    let named = aliases
+        .accounts
+        .iter()
+        .filter(|(_, alias)| alias.as_str() == name);
     let mut accounts: Vec<String> = named.map(|(account, _)| account.clone()).collect();
     if accounts.is_empty() {
         accounts.push(name.to_owned());

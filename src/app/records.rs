@@ -1,5 +1,6 @@
 //! The ingest pipeline from CPA to the counters: source, spool and ingest thread.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -15,7 +16,7 @@ use super::limits_file;
 use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Alias, Config};
 use crate::cpa::Access;
 use crate::decode::Decoder;
 use crate::errors::Chain;
@@ -312,9 +313,13 @@ pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, A
         series: caps.series.get() as usize,
         ..Caps::default()
     };
+    let texts = |aliases: &BTreeMap<String, Alias>| {
+        let text = |(name, alias): (&String, &Alias)| (name.clone(), alias.to_string());
+        aliases.iter().map(text).collect()
+    };
     let aliases = Aliases {
-        accounts: aliases.accounts.clone().into_iter().collect(),
-        clients: aliases.clients.clone().into_iter().collect(),
+        accounts: texts(&aliases.accounts),
+        clients: texts(&aliases.clients),
     };
     (caps, aliases)
 }

@@ -43,7 +43,11 @@ pub(super) struct Args {
 
 /// Works while an exporter runs.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
-    let (storage, metrics, aliases) = config::load_labels(&args.flags.into_flags(), env)?.value;
+    let config::Labels {
+        storage,
+        metrics,
+        aliases,
+    } = config::load_labels(&args.flags.into_flags(), env)?.value;
     let reader = Reader::open(&storage.path)
         .with_context(|| format!("cannot read the database in {}", storage.path.display()))?;
     let out = output(args.blocks.as_deref(), args.out.as_deref())?;

@@ -66,12 +66,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     flags.set("storage.path", data.display().to_string());
     let env = Env::from([]);
     if let Some(span) = args.history {
-        let (storage, cost, aliases) = config::load_money(&flags, &env)?.value;
-        let money = Money {
-            storage,
-            cost,
-            aliases,
-        };
+        let money = config::load_money(&flags, &env)?.value;
         import_history(&money, span, args)?;
     }
     let ended = runtime.block_on(async {
@@ -199,13 +194,7 @@ mod tests {
         let mut flags = Flags::default();
         flags.config_file = Some(write_config(directory.path()).unwrap());
         flags.set("storage.path", directory.path().display().to_string());
-        let loaded = config::load_money(&flags, &Env::from([])).unwrap();
-        let (storage, cost, aliases) = loaded.value;
-        let money = Money {
-            storage,
-            cost,
-            aliases,
-        };
+        let money = config::load_money(&flags, &Env::from([])).unwrap().value;
         // A tenth of a day's records is enough for a mean.
         let args = Args {
             rate: RATE / 10.0,

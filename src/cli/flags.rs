@@ -10,7 +10,7 @@ pub(super) use self::reads::{
 };
 use crate::config::{
     Flags,
-    keys::{ALL, Key},
+    keys::{ALL, Key, Kind},
 };
 
 mod reads;
@@ -58,18 +58,18 @@ fn flag(key: &'static Key) -> Option<Arg> {
         .default
         .map_or_else(String::new, |text| format!(" [default: {text}]"));
     let flag = Arg::new(key.path)
-        .long(key.flag?)
+        .long(key.flag()?)
         .value_name(key.value_name)
-        .help(format!("{}{default}", key.help))
+        .help(format!("{}{default}", key.help()))
         .help_heading(key.heading);
-    Some(match (key.value_name, key.table) {
+    Some(match key.kind {
         // `--web.enable-lifecycle` alone means true; `=false` overrides the file.
-        ("BOOL", _) => flag
+        Kind::Switch => flag
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        (_, true) => flag.action(ArgAction::Append),
-        _ => flag,
+        Kind::Table => flag.action(ArgAction::Append),
+        Kind::Plain | Kind::Secret => flag,
     })
 }
 
@@ -77,7 +77,7 @@ impl<R: Reads> FromArgMatches for ConfigFlags<R> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut flags = Flags::default();
         flags.config_file = matches.get_one(CONFIG_FILE).cloned();
-        for key in ALL.iter().filter(|key| key.flag.is_some()) {
+        for key in ALL.iter().filter(|key| key.flag().is_some()) {
             let Some(values) = matches.get_many::<String>(key.path) else {
                 continue;
             };

@@ -8,27 +8,16 @@ use arc_swap::ArcSwap;
 use super::ConfigFlags;
 use crate::app::prices;
 use crate::clock::Clock;
-use crate::config::{self, Aliases, Cost, Env, Storage};
+pub(super) use crate::config::Money as Setup;
+use crate::config::{self, Env};
 use crate::ingest::{EventPricer, ImportSink, MoneyParts};
 use crate::model::{Event, Money, Route, UnixNanos};
 use crate::pricing::{Billing, PriceTable, end_of, start_of};
 use crate::store::{NewName, Store, StoreError};
 
-/// The part of the configuration that costs depend on.
-pub(super) struct Setup {
-    pub(super) storage: Storage,
-    pub(super) cost: Cost,
-    pub(super) aliases: Aliases,
-}
-
 impl Setup {
     pub(super) fn load<R>(flags: ConfigFlags<R>, env: &Env) -> anyhow::Result<Self> {
-        let (storage, cost, aliases) = config::load_money(&flags.into_flags(), env)?.value;
-        Ok(Self {
-            storage,
-            cost,
-            aliases,
-        })
+        Ok(config::load_money(&flags.into_flags(), env)?.value)
     }
 
     pub(super) fn table(&self) -> anyhow::Result<PriceTable> {

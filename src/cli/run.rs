@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
     let loaded = config::load(&flags, env)?;
     app::files::check(&loaded.value)?;
-    let log = loaded.value.log;
+    let log = &loaded.value.log;
     let telemetry = Telemetry::init(log.level, log.format)?;
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration warning");

@@ -55,7 +55,7 @@ fn help_lists_only_the_keys_that_the_command_reads() {
         let text = help(path);
         let words = text.split([' ', '\n', '[']);
         let flags: BTreeSet<&str> = words.filter_map(|word| word.strip_prefix("--")).collect();
-        let has = |key: &&&keys::Key| key.flag.is_some_and(|flag| flags.contains(flag));
+        let has = |key: &&keys::Key| key.flag().is_some_and(|flag| flags.contains(&*flag));
         ALL.iter().filter(has).map(|key| key.path).collect()
     };
     assert_eq!(listed(&["healthcheck"]), ["web.listen_address"]);
@@ -67,7 +67,7 @@ fn help_lists_only_the_keys_that_the_command_reads() {
     for command in ["alerts", "completions", "demo", "man", "simulate"] {
         assert_eq!(listed(&[command]), [""; 0], "{command}");
     }
-    let all = ALL.iter().filter(|key| key.flag.is_some());
+    let all = ALL.iter().filter(|key| key.flag().is_some());
     assert_eq!(listed(&["check-config"]).len(), all.count());
     let accepted = ["cpa-exporter", "healthcheck", "--cpa.url", "http://a:1"];
     Cli::try_parse_from(accepted).unwrap();
@@ -96,7 +96,7 @@ fn help_is_a_subcommand() {
 #[test]
 fn every_key_but_the_secret_has_a_flag() {
     let command = Cli::command();
-    for key in ALL {
+    for key in ALL.iter() {
         let argument = command.get_arguments().find(|arg| arg.get_id() == key.path);
         assert_eq!(
             argument.is_some(),

@@ -57,14 +57,6 @@ impl CpaUrl {
         url
     }
 
-    /// Whether `given`, parsed as this URL, ended in one of CPA's own paths.
-    pub(super) fn is_shorter_than(&self, given: &str) -> bool {
-        let given = given.parse::<Url>();
-        given.is_ok_and(|url| {
-            url.path().trim_end_matches('/') != self.0.path().trim_end_matches('/')
-        })
-    }
-
     pub fn is_loopback(&self) -> bool {
         match self.0.host() {
             Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -82,6 +74,7 @@ impl fmt::Display for CpaUrl {
 }
 
 impl Value for CpaUrl {
+    const NAME: &'static str = "URL";
     // It may contain a password.
     const QUOTED: bool = false;
 
@@ -107,6 +100,13 @@ impl Value for CpaUrl {
         url.set_fragment(None);
         url.set_path(&path);
         Ok(Self(url))
+    }
+
+    /// When the given URL ended in one of CPA's own paths.
+    fn warning(&self, given: &str) -> Option<String> {
+        let given = given.parse::<Url>().ok()?;
+        let is_shorter = given.path().trim_end_matches('/') != self.0.path().trim_end_matches('/');
+        is_shorter.then(|| format!("the base URL of CPA ends before its own paths; {self} is used"))
     }
 }
 
@@ -196,6 +196,8 @@ impl FromStr for ListenAddress {
 }
 
 impl Value for ListenAddress {
+    const NAME: &'static str = "ADDRESS";
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str = "an address with a port such as \"127.0.0.1:10317\" or \":10317\"";
         text(raw, EXPECTED)?
@@ -215,6 +217,8 @@ impl TelemetryPath {
 }
 
 impl Value for TelemetryPath {
+    const NAME: &'static str = "PATH";
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str = "a path such as \"/metrics\": letters, digits, / - _ . ~";
         let path = text(raw, EXPECTED)?;

@@ -20,9 +20,9 @@ use super::{
 pub(super) const CONFIG_FILE_ENV: &str = "CPA_EXPORTER_CONFIG_FILE";
 
 /// Variables with an established name of their own.
-const SHORT_ENV: [(&str, &Key); 2] = [
-    ("CPA_MANAGEMENT_KEY", &keys::CPA_MANAGEMENT_KEY),
-    ("CPA_MANAGEMENT_KEY_FILE", &keys::CPA_MANAGEMENT_KEY_FILE),
+const SHORT_ENV: [(&str, &str); 2] = [
+    ("CPA_MANAGEMENT_KEY", "cpa.management_key"),
+    ("CPA_MANAGEMENT_KEY_FILE", "cpa.management_key_file"),
 ];
 
 /// A value as written.
@@ -202,10 +202,10 @@ fn unknown(section: &str, name: &str) -> String {
 /// Reads `CPA_EXPORTER_*`; an empty variable counts as not set, because compose files set such.
 pub(super) fn environment(env: &Env) -> Layer {
     let mut layer = Layer::default();
-    let ours = keys::ALL.iter().map(|key| (key.env(), *key));
-    let short = SHORT_ENV.map(|(name, key)| (name.to_owned(), key));
+    let ours = keys::ALL.iter().map(|key| (key.env(), key.path));
+    let short = SHORT_ENV.map(|(name, path)| (name.to_owned(), path));
     // The long name is more specific: it is read first and wins.
-    for (name, key) in ours.chain(short) {
+    for (name, path) in ours.chain(short) {
         let Some(value) = env.get(&name).filter(|value| !value.is_empty()) else {
             continue;
         };
@@ -214,13 +214,11 @@ pub(super) fn environment(env: &Env) -> Layer {
             Some(text) => {
                 let raw = Raw::Untyped(text.to_owned());
                 let given = Given { raw, origin };
-                layer.values.entry(key.path).or_insert(given);
+                layer.values.entry(path).or_insert(given);
             }
-            None => layer.problems.push(Problem::new(
-                origin,
-                key.path,
-                "the value is not valid UTF-8",
-            )),
+            None => layer
+                .problems
+                .push(Problem::new(origin, path, "the value is not valid UTF-8")),
         }
     }
     layer.warnings = unknown_variables(env);
@@ -229,7 +227,7 @@ pub(super) fn environment(env: &Env) -> Layer {
 
 /// Unknown variables with our prefix: a warning, because other programs may set them.
 fn unknown_variables(env: &Env) -> Vec<Problem> {
-    let known: Vec<String> = keys::ALL.iter().map(|key| key.env()).collect();
+    let known: Vec<String> = keys::ALL.iter().map(Key::env).collect();
     env.names()
         .filter(|name| name.starts_with(ENV_PREFIX) && *name != CONFIG_FILE_ENV)
         .filter(|name| !known.iter().any(|known| known == name) && !is_service_link(name))

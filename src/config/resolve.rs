@@ -7,11 +7,12 @@ use std::{
 };
 
 use super::{
-    Config, CpaUrl, Env, Problem, Problems, Secret,
+    Config, Env, Problem, Problems, Secret,
     keys::{self, Key},
     problem::Origin,
     raw::{Given, Layer, Raw},
-    value::Value,
+    section::Field,
+    value::{Value, text},
 };
 use crate::platform;
 
@@ -22,9 +23,6 @@ pub(super) struct Resolver<'a> {
     pub(super) problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
-
-/// The value is wrong and the problem is recorded.
-pub(super) struct Reported;
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(mut layers: [Layer; 3], env: &'a Env) -> Self {
@@ -50,22 +48,23 @@ impl<'a> Resolver<'a> {
     pub(super) fn check_together(&mut self, config: &Config) {
         let least = config.cpa.pop_bytes.get().saturating_mul(4);
         if config.storage.spool_limit.get() < least {
-            let origin = self.origin(&keys::STORAGE_SPOOL_LIMIT);
+            let key = "storage.spool_limit";
             let text = format!(
                 "{} has no room for four pops of cpa.pop_bytes = {}",
                 config.storage.spool_limit, config.cpa.pop_bytes
             );
-            self.problem(origin, &keys::STORAGE_SPOOL_LIMIT, text);
+            self.problems
+                .push(Problem::new(self.origin(key), key, text));
         }
     }
 
-    pub(super) fn given(&self, key: &Key) -> Option<&Given> {
+    pub(super) fn given(&self, path: &str) -> Option<&Given> {
         let mut layers = self.layers.iter();
-        layers.find_map(|layer| layer.values.get(key.path))
+        layers.find_map(|layer| layer.values.get(path))
     }
 
-    pub(super) fn origin(&self, key: &Key) -> Origin {
-        self.given(key)
+    pub(super) fn origin(&self, path: &str) -> Origin {
+        self.given(path)
             .map_or(Origin::Default, |given| given.origin.clone())
     }
 
@@ -75,7 +74,7 @@ impl<'a> Resolver<'a> {
 
     /// The given value, or the default; `None` after a problem, or for a key without default.
     pub(super) fn value<T: Value>(&mut self, key: &Key) -> Option<T> {
-        let given = self.given(key).cloned().or_else(|| {
+        let given = self.given(key.path).cloned().or_else(|| {
             let raw = Raw::Untyped(key.default?.to_owned());
             let origin = Origin::Default;
             Some(Given { raw, origin })
@@ -84,66 +83,65 @@ impl<'a> Resolver<'a> {
             .map_err(|expected| format!("expected {expected}"))
             .and_then(|value| within(value, key));
         match checked {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                if let Raw::Text(text) | Raw::Untyped(text) = &given.raw
+                    && let Some(text) = value.warning(text)
+                {
+                    let warning = Problem::new(given.origin, key.path, text);
+                    self.warnings.push(warning);
+                }
+                Some(value)
+            }
             Err(text) => {
-                let found = found::<T>(key, &given.raw);
+                let found = found(T::QUOTED, &given.raw);
                 self.problem(given.origin, key, format!("{text}{found}"));
                 None
             }
         }
     }
 
-    /// CPA's base URL; a warning when the given URL ended in a path of CPA.
-    pub(super) fn cpa_url(&mut self) -> Option<CpaUrl> {
-        let key = &keys::CPA_URL;
-        let url: CpaUrl = self.value(key)?;
-        if let Some(Given {
-            raw: Raw::Text(text) | Raw::Untyped(text),
-            origin,
-        }) = self.given(key)
-            && url.is_shorter_than(text)
-        {
-            let text = format!("the base URL of CPA ends before its own paths; {url} is used");
-            let warning = Problem::new(origin.clone(), key.path, text);
-            self.warnings.push(warning);
-        }
-        Some(url)
-    }
-
-    /// A path in a file is relative to that file.
-    pub(super) fn path(&mut self, key: &Key) -> Option<PathBuf> {
-        let path: PathBuf = self.value(key)?;
-        match self.origin(key) {
-            Origin::File { path: file, .. } => {
-                Some(file.parent().map_or(path.clone(), |dir| dir.join(&path)))
-            }
-            Origin::Path(_) | Origin::Environment(_) | Origin::Flag(_) | Origin::Default => {
-                Some(path)
+    /// A path in a file is relative to that file; `None` after a problem.
+    fn path(&mut self, key: &Key) -> Option<PathBuf> {
+        let given = self.given(key.path)?.clone();
+        match text(&given.raw, "a path") {
+            Ok(path) if !path.is_empty() => Some(match &given.origin {
+                Origin::File { path: file, .. } => file
+                    .parent()
+                    .map_or_else(|| path.into(), |dir| dir.join(path)),
+                Origin::Path(_) | Origin::Environment(_) | Origin::Flag(_) | Origin::Default => {
+                    path.into()
+                }
+            }),
+            Ok(_) | Err(_) => {
+                let text = format!("expected a path{}", found(true, &given.raw));
+                self.problem(given.origin, key, text);
+                None
             }
         }
     }
 
-    /// An optional file that must be readable now.
-    pub(super) fn readable_file(&mut self, key: &Key) -> Result<Option<PathBuf>, Reported> {
-        if self.given(key).is_none() {
-            return Ok(None);
-        }
-        let path = self.path(key).ok_or(Reported)?;
+    /// A file that must be readable now.
+    fn readable_file(&mut self, key: &Key) -> Option<PathBuf> {
+        let path = self.path(key)?;
         if let Err(error) = File::open(&path) {
             let remedy = platform::access_remedy(&path, &error);
             let text = format!("{} cannot be read: {error}{remedy}", path.display());
-            self.problem(self.origin(key), key, text);
-            return Err(Reported);
+            self.problem(self.origin(key.path), key, text);
+            return None;
         }
-        Ok(Some(path))
+        Some(path)
     }
 
-    /// The first layer with either key wins; both in one layer are an error.
-    pub(super) fn management_key(&mut self) -> Option<Secret> {
-        let (value, file) = (&keys::CPA_MANAGEMENT_KEY, &keys::CPA_MANAGEMENT_KEY_FILE);
+    /// The secret of `key`, or the file that the key with the ending `_file` names. The first layer
+    /// with either wins; both in one layer are an error.
+    fn secret(&mut self, key: &Key) -> Option<Secret> {
+        let file = &Key {
+            path: keys::find(&format!("{}_file", key.path))?.path,
+            ..*key
+        };
         let lookup = |layer: &Layer, key: &Key| layer.values.get(key.path).cloned();
         let first = self.layers.iter().find_map(|layer| {
-            let given = (lookup(layer, value), lookup(layer, file));
+            let given = (lookup(layer, key), lookup(layer, file));
             (given != (None, None)).then_some(given)
         });
         match first {
@@ -153,15 +151,15 @@ impl<'a> Resolver<'a> {
                 let text = "no management key: set cpa.management_key_file in the file, \
                             --cpa.management-key-file, CPA_MANAGEMENT_KEY_FILE or \
                             CPA_MANAGEMENT_KEY";
-                self.problem(Origin::Default, value, text);
+                self.problem(Origin::Default, key, text);
                 None
             }
             Some((Some(given), Some(_))) => {
                 let text = "management_key and management_key_file exclude each other";
-                self.problem(given.origin, value, text);
+                self.problem(given.origin, key, text);
                 None
             }
-            Some((Some(given), None)) => self.secret_value(value, given),
+            Some((Some(given), None)) => self.secret_value(key, given),
             Some((None, _)) => self.secret_file(file),
         }
     }
@@ -182,7 +180,7 @@ impl<'a> Resolver<'a> {
 
     fn secret_file(&mut self, key: &Key) -> Option<Secret> {
         let secret = Secret::from_file(self.path(key)?);
-        let origin = self.origin(key);
+        let origin = self.origin(key.path);
         self.warn_if_exposed(&secret, origin.clone(), key);
         if let Err(error) = secret.read() {
             let cause = std::error::Error::source(&error)
@@ -203,6 +201,49 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// The management key, or a secret with a file of its own.
+impl Field for Secret {
+    const VALUE_NAME: &'static str = "FILE";
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        resolver.secret(key)
+    }
+}
+
+/// A file with a secret, if it is given.
+impl Field for Option<Secret> {
+    const VALUE_NAME: &'static str = "FILE";
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        let path = Option::<PathBuf>::read(resolver, key)?;
+        Some(path.map(Secret::from_file))
+    }
+}
+
+/// A readable file, if it is given.
+impl Field for Option<PathBuf> {
+    const VALUE_NAME: &'static str = "FILE";
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        if resolver.given(key.path).is_none() {
+            return Some(None);
+        }
+        resolver.readable_file(key).map(Some)
+    }
+}
+
+/// The data directory.
+impl Field for PathBuf {
+    const VALUE_NAME: &'static str = "DIR";
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        if resolver.given(key.path).is_none() {
+            return Some(default_directory(resolver.env));
+        }
+        resolver.path(key)
+    }
+}
+
 fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
     let bound = |text: &str| T::parse(&Raw::Untyped(text.to_owned()));
     if let Some((low, high)) = key.bounds {
@@ -216,8 +257,7 @@ fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
 
 /// The found value for a message: the value if it may be shown and is short, else its kind, unless
 /// the kind is as expected.
-fn found<T: Value>(key: &Key, raw: &Raw) -> String {
-    let shown = T::QUOTED && !key.secret;
+fn found(shown: bool, raw: &Raw) -> String {
     match raw {
         Raw::Text(text) | Raw::Untyped(text) if shown && text.chars().count() <= 40 => {
             format!(", found {text:?}")
@@ -237,4 +277,28 @@ fn place(path: &Path) -> String {
     } else {
         String::new()
     }
+}
+
+/// Under systemd the unit's state directory; else the platform's directory of user data; else a
+/// directory below the working directory.
+fn default_directory(env: &Env) -> PathBuf {
+    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    if let Some(listed) = set("STATE_DIRECTORY") {
+        // systemd separates several directories by colons.
+        let first = listed.to_str().and_then(|all| all.split(':').next());
+        return first.map_or_else(|| PathBuf::from(listed), PathBuf::from);
+    }
+    let (base, below) = if cfg!(windows) {
+        (set("LOCALAPPDATA"), "cpa-exporter")
+    } else if cfg!(target_os = "macos") {
+        (set("HOME"), "Library/Application Support/cpa-exporter")
+    } else if let Some(data) = set("XDG_DATA_HOME") {
+        (Some(data), "cpa-exporter")
+    } else {
+        (set("HOME"), ".local/share/cpa-exporter")
+    };
+    base.map_or_else(
+        || PathBuf::from("cpa-exporter-data"),
+        |base| Path::new(base).join(below),
+    )
 }

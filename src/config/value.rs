@@ -1,17 +1,39 @@
 //! Parsers for each kind of value. They do not guess: a value that does not parse is refused with
 //! the expected format.
 
-use std::{fmt, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
-use super::raw::Raw;
+use super::{
+    keys::{Key, Kind},
+    raw::Raw,
+    resolve::Resolver,
+    section::Field,
+};
 
 /// A kind of value of a key.
 pub(super) trait Value: Sized + PartialOrd {
+    /// Kind of the value, for `--help`.
+    const NAME: &'static str = "VALUE";
+    const KIND: Kind = Kind::Plain;
     /// Whether a wrong value may be quoted.
     const QUOTED: bool = true;
 
     /// The error completes "expected …".
     fn parse(raw: &Raw) -> Result<Self, String>;
+
+    /// A remark on a valid value that was written as `text`.
+    fn warning(&self, _text: &str) -> Option<String> {
+        None
+    }
+}
+
+impl<T: Value> Field for T {
+    const KIND: Kind = T::KIND;
+    const VALUE_NAME: &'static str = T::NAME;
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        resolver.value(key)
+    }
 }
 
 pub(super) fn text<'a>(raw: &'a Raw, expected: &str) -> Result<&'a str, String> {
@@ -24,6 +46,9 @@ pub(super) fn text<'a>(raw: &'a Raw, expected: &str) -> Result<&'a str, String> 
 }
 
 impl Value for bool {
+    const NAME: &'static str = "BOOL";
+    const KIND: Kind = Kind::Switch;
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         match raw {
             Raw::Boolean(value) => Ok(*value),
@@ -37,6 +62,8 @@ impl Value for bool {
 }
 
 impl Value for NonZeroU32 {
+    const NAME: &'static str = "NUMBER";
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         let number = match raw {
             Raw::Integer(number) => u32::try_from(*number).ok(),
@@ -50,19 +77,11 @@ impl Value for NonZeroU32 {
 }
 
 impl Value for Duration {
+    const NAME: &'static str = "DURATION";
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str = "a duration with its unit, such as \"250ms\", \"5s\" or \"1m30s\"";
         humantime::parse_duration(text(raw, EXPECTED)?).map_err(|_bad| EXPECTED.to_owned())
-    }
-}
-
-impl Value for PathBuf {
-    fn parse(raw: &Raw) -> Result<Self, String> {
-        let path = text(raw, "a path")?;
-        if path.is_empty() {
-            return Err("a path".to_owned());
-        }
-        Ok(Self::from(path))
     }
 }
 
@@ -97,6 +116,8 @@ impl fmt::Display for ByteSize {
 }
 
 impl Value for ByteSize {
+    const NAME: &'static str = "SIZE";
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str =
             "a size such as \"256KiB\", \"64MiB\", \"1GiB\" or a number of bytes";
@@ -122,7 +143,7 @@ impl Value for ByteSize {
 
 /// Parses a closed choice from its names.
 macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident as $value_name:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
@@ -135,6 +156,8 @@ macro_rules! choice {
         }
 
         impl Value for $name {
+            const NAME: &'static str = $value_name;
+
             fn parse(raw: &Raw) -> Result<Self, String> {
                 const WORDS: &[&str] = &[$($word),+];
                 let expected = || format!("one of {}", WORDS.join(", "));
@@ -149,7 +172,7 @@ macro_rules! choice {
 
 choice! {
     /// Ingest mode.
-    Mode {
+    Mode as "MODE" {
         /// The best available mode, found by repeated probes.
         Auto = "auto",
         Pop = "pop",
@@ -160,7 +183,7 @@ choice! {
 
 choice! {
     /// Price of a cache write of unknown lifetime.
-    CacheWrites {
+    CacheWrites as "LIFETIME" {
         /// The five-minute write: a lower bound.
         FiveMinutes = "5m",
         /// The one-hour write: an upper bound.
@@ -170,7 +193,7 @@ choice! {
 
 choice! {
     /// Minimum level of written messages.
-    LogLevel {
+    LogLevel as "LEVEL" {
         Error = "error",
         Warn = "warn",
         Info = "info",
@@ -181,7 +204,7 @@ choice! {
 
 choice! {
     /// Format of log lines.
-    LogFormat {
+    LogFormat as "FORMAT" {
         /// Text on a terminal, else JSON.
         Auto = "auto",
         Text = "text",

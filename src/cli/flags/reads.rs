@@ -1,6 +1,6 @@
 //! The keys that a command reads; its `--help` lists them.
 
-use crate::config::keys::{self, Key};
+use crate::config::keys::Key;
 
 /// A part of the configuration.
 pub trait Reads: Clone + std::fmt::Debug + Send + Sync + 'static {
@@ -19,7 +19,7 @@ impl Reads for Everything {
 }
 
 macro_rules! parts {
-    ($($(#[$doc:meta])* $name:ident: $($key:ident),+;)+) => {
+    ($($(#[$doc:meta])* $name:ident: $($key:literal),+;)+) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ macro_rules! parts {
 
             impl Reads for $name {
                 fn reads(key: &Key) -> bool {
-                    [$(&keys::$key),+].iter().any(|own| own.path == key.path)
+                    [$($key),+].contains(&key.path)
                 }
             }
         )+
@@ -36,23 +36,23 @@ macro_rules! parts {
 
 parts! {
     /// The address of a running exporter.
-    Exporter: WEB_LISTEN_ADDRESS;
+    Exporter: "web.listen_address";
     /// The stored data.
-    Stored: STORAGE_PATH;
+    Stored: "storage.path";
     /// The stored data and the spool.
-    Spool: STORAGE_PATH, STORAGE_SPOOL_LIMIT;
+    Spool: "storage.path", "storage.spool_limit";
     /// The price lists.
-    Prices: STORAGE_PATH, COST_PRICE_FILE, COST_CACHE_WRITES;
+    Prices: "storage.path", "cost.price_file", "cost.cache_writes";
     /// The stored data, its prices and the accounts' billing.
-    Money: STORAGE_PATH, COST_PRICE_FILE, COST_CACHE_WRITES, COST_ACCOUNTS, ALIASES_ACCOUNTS;
+    Money: "storage.path", "cost.price_file", "cost.cache_writes", "cost.accounts", "aliases.accounts";
     /// The same, and the spool.
-    ImportMoney: STORAGE_PATH, STORAGE_SPOOL_LIMIT, COST_PRICE_FILE, COST_CACHE_WRITES, COST_ACCOUNTS,
-        ALIASES_ACCOUNTS;
+    ImportMoney: "storage.path", "storage.spool_limit", "cost.price_file", "cost.cache_writes", "cost.accounts",
+        "aliases.accounts";
     /// The stored data and the labels on the metrics page.
-    Labels: STORAGE_PATH, CAPS_ACCOUNT, CAPS_MODEL, CAPS_CLIENT, CAPS_ENDPOINT, CAPS_CODE,
-        CAPS_SERIES, ALIASES_ACCOUNTS, ALIASES_CLIENTS;
+    Labels: "storage.path", "metrics.caps.account", "metrics.caps.model", "metrics.caps.client", "metrics.caps.endpoint", "metrics.caps.code",
+        "metrics.caps.series", "aliases.accounts", "aliases.clients";
     /// A running exporter, or CPA and the providers instead.
-    Quotas: WEB_LISTEN_ADDRESS, WEB_API_TOKEN_FILE, CPA_URL, CPA_MANAGEMENT_KEY_FILE,
-        CPA_TLS_CA_FILE, QUOTA_ENABLED, QUOTA_CONCURRENCY, QUOTA_TIMEOUT, QUOTA_FILE, CAPS_ACCOUNT,
-        CAPS_LIMIT, ALIASES_ACCOUNTS;
+    Quotas: "web.listen_address", "web.api_token_file", "cpa.url", "cpa.management_key_file",
+        "cpa.tls_ca_file", "quota.enabled", "quota.concurrency", "quota.timeout", "quota.file", "metrics.caps.account",
+        "metrics.caps.limit", "aliases.accounts";
 }
