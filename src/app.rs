@@ -14,6 +14,7 @@ pub(crate) mod storage;
 mod user_file;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -60,61 +61,110 @@ pub struct Options {
     pub stop_on_hangup: bool,
 }
 
+/// Dependencies of the exporter on its surroundings.
+#[derive(Debug)]
+pub struct Deps {
+    pub clock: Clock,
+    /// A socket that is already bound; otherwise the configured address is bound.
+    pub listener: Option<TcpListener>,
+}
+
+/// The exporter. Its tasks run from [`App::build`] on.
+#[derive(Debug)]
+pub struct App {
+    life: Lifecycle,
+    reload: ReloadHandle,
+    refresh: RefreshHandle,
+    address: SocketAddr,
+    _lock: DirLock,
+}
+
 /// Runs the exporter until a stop request or the failure of an essential task.
 pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     let mut signals = Signals::new().context("cannot install signal handlers")?;
-    let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
-    let storage = &setup.config.storage.path;
-    create_private_dir(storage).map_err(|error| {
-        // The path of a file in it, so that the remedy names the missing directory.
-        let remedy = storage_remedy(&storage.join("spool"), &error);
-        let path = storage.display();
-        anyhow::Error::new(error).context(format!(
-            "cannot create the storage directory {path}{remedy}"
-        ))
-    })?;
-    let lock = DirLock::acquire(storage)?;
-
-    let life = Lifecycle::new();
-    let (reload, requests) = http::reload_channel();
-    let (refresh, refreshes) = refresh_channel();
-    let listener = match options.listener {
-        Some(listener) => listener,
-        None => bind(&setup.config.web.listen_address).await?,
+    let deps = Deps {
+        clock: Clock::system(),
+        listener: options.listener,
     };
-    let readiness = build(
-        setup,
-        listener,
-        &life,
-        &reload,
-        requests,
-        (refresh.clone(), refreshes),
-        &notifier,
-    )?;
-    notifier.notify(State::Ready);
-    let soft = life.soft();
-    life.spawn("stop notice", async move {
-        soft.cancelled().await;
-        readiness.set_waiting_for("the exporter is stopping");
-        notifier.notify(State::Stopping);
-    });
+    let app = App::build(setup, deps).await?;
     let next_signal = async || match signals.next().await {
         Signal::Reload if options.stop_on_hangup => Signal::Stop,
         signal @ (Signal::Stop | Signal::Reload | Signal::Refresh) => signal,
     };
-    let on_signal = |signal| match signal {
-        Signal::Reload => reload.request(),
-        Signal::Refresh => refresh.request(),
-        Signal::Stop => {}
-    };
-    let ended = life.run(next_signal, on_signal, GRACE).await;
-    drop(lock);
-    Ok(ended)
+    Ok(app.run(next_signal).await)
+}
+
+impl App {
+    /// Locks the storage directory, builds the parts and starts their tasks.
+    pub async fn build(setup: Setup, deps: Deps) -> anyhow::Result<Self> {
+        let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
+        let storage = &setup.config.storage.path;
+        create_private_dir(storage).map_err(|error| {
+            // The path of a file in it, so that the remedy names the missing directory.
+            let remedy = storage_remedy(&storage.join("spool"), &error);
+            let path = storage.display();
+            anyhow::Error::new(error).context(format!(
+                "cannot create the storage directory {path}{remedy}"
+            ))
+        })?;
+        let lock = DirLock::acquire(storage)?;
+
+        let life = Lifecycle::new();
+        let (reload, requests) = http::reload_channel();
+        let (refresh, refreshes) = refresh_channel();
+        let listener = match deps.listener {
+            Some(listener) => listener,
+            None => bind(&setup.config.web.listen_address).await?,
+        };
+        let address = listener.local_addr()?;
+        let handles = (refresh.clone(), refreshes);
+        let readiness = start(
+            setup, deps.clock, listener, &life, &reload, requests, handles, &notifier,
+        )?;
+        notifier.notify(State::Ready);
+        let soft = life.soft();
+        life.spawn("stop notice", async move {
+            soft.cancelled().await;
+            readiness.set_waiting_for("the exporter is stopping");
+            notifier.notify(State::Stopping);
+        });
+        Ok(Self {
+            life,
+            reload,
+            refresh,
+            address,
+            _lock: lock,
+        })
+    }
+
+    /// The address of the HTTP server.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for a stop request or the failure of an essential task, then stops all tasks.
+    pub async fn run(self, next_signal: impl AsyncFnMut() -> Signal) -> Ended {
+        let Self {
+            life,
+            reload,
+            refresh,
+            _lock,
+            ..
+        } = self;
+        let on_signal = |signal| match signal {
+            Signal::Reload => reload.request(),
+            Signal::Refresh => refresh.request(),
+            Signal::Stop => {}
+        };
+        life.run(next_signal, on_signal, GRACE).await
+    }
 }
 
 /// Builds the parts and starts their tasks.
-fn build(
+#[expect(clippy::too_many_arguments, reason = "called once")]
+fn start(
     setup: Setup,
+    clock: Clock,
     listener: TcpListener,
     life: &Lifecycle,
     reload: &ReloadHandle,
@@ -123,7 +173,6 @@ fn build(
     notifier: &Notifier,
 ) -> anyhow::Result<Readiness> {
     let config = &setup.config;
-    let clock = Clock::system();
     let counts = setup.telemetry.counts();
     let handles = Handles::new(build_info(), Arc::new(move || counts.read().to_vec()));
     let in_flight = config.web.scrape_in_flight.get() as usize;

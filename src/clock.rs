@@ -3,6 +3,8 @@
 //! All other code takes a [`Clock`], so that tests control the time.
 
 use std::{
+    fmt,
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -10,9 +12,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use tokio::time::{Instant, sleep_until};
+
 use crate::model::UnixNanos;
 
-/// Wall-clock time. Cheap to clone; all clones of a clock return the same time.
+/// Wall-clock and monotonic time. Cheap to clone; all clones of a clock return the same time.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
@@ -20,6 +24,13 @@ pub struct Clock(Kind);
 enum Kind {
     System,
     Manual(Arc<AtomicI64>),
+    Scaled(Arc<Scaled>),
+}
+
+struct Scaled {
+    now: Box<dyn Fn() -> UnixNanos + Send + Sync>,
+    began: Instant,
+    speed: NonZeroU32,
 }
 
 impl Clock {
@@ -33,11 +44,48 @@ impl Clock {
         (Self(Kind::Manual(Arc::clone(&nanos))), ManualClock(nanos))
     }
 
+    /// A clock that runs `speed` times as fast as the system's, with the wall-clock time of `now`.
+    pub fn scaled(speed: NonZeroU32, now: impl Fn() -> UnixNanos + Send + Sync + 'static) -> Self {
+        Self(Kind::Scaled(Arc::new(Scaled {
+            now: Box::new(now),
+            began: Instant::now(),
+            speed,
+        })))
+    }
+
     pub fn now(&self) -> UnixNanos {
         match &self.0 {
             Kind::System => system_now(),
             Kind::Manual(nanos) => UnixNanos::new(nanos.load(Ordering::SeqCst)),
+            Kind::Scaled(scaled) => (scaled.now)(),
         }
+    }
+
+    /// Monotonic time at this clock's speed. Do not compare it with [`Instant::now`].
+    pub fn instant(&self) -> Instant {
+        match &self.0 {
+            Kind::System | Kind::Manual(_) => Instant::now(),
+            Kind::Scaled(scaled) => scaled.began + scaled.began.elapsed() * scaled.speed.get(),
+        }
+    }
+
+    /// Sleeps until [`instant`](Self::instant) reaches the deadline.
+    pub async fn sleep_until(&self, deadline: Instant) {
+        match &self.0 {
+            Kind::System | Kind::Manual(_) => sleep_until(deadline).await,
+            Kind::Scaled(scaled) => {
+                let wait = deadline.saturating_duration_since(scaled.began) / scaled.speed.get();
+                sleep_until(scaled.began + wait).await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Scaled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scaled")
+            .field("speed", &self.speed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,6 +133,16 @@ mod tests {
         assert_eq!(clock.clone().now(), UnixNanos::from_millis(1_005));
         hand.set(UnixNanos::from_millis(3));
         assert_eq!(clock.now(), UnixNanos::from_millis(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scaled_clock_sleeps_at_its_speed() {
+        let speed = NonZeroU32::new(40).unwrap();
+        let clock = Clock::scaled(speed, || UnixNanos::from_millis(1_000));
+        let (began, start) = (Instant::now(), clock.instant());
+        clock.sleep_until(start + Duration::from_secs(80)).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(2));
+        assert_eq!(clock.instant() - start, Duration::from_secs(80));
     }
 
     #[test]

@@ -18,7 +18,6 @@ mod view;
 mod window_state;
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +44,7 @@ pub use targets::OwnAccount;
 pub use view::Quotas;
 
 use quota_client::QuotaClient;
-use targets::{Pace, Targets};
+use targets::Targets;
 use task::Task;
 
 /// From the configuration.
@@ -64,18 +63,6 @@ pub struct Settings {
     /// Most names of limits on the page.
     pub max_limits: usize,
     pub own: Vec<OwnAccount>,
-    /// How many times as fast as ours the providers' time goes: 1, but for those who try it with a
-    /// simulator in a hurry. The clock of [`Parts`] goes with it; `interval` is in our own time.
-    pub time_scale: NonZeroU32,
-}
-
-impl Settings {
-    fn pace(&self) -> Pace {
-        Pace {
-            interval: self.interval,
-            time_scale: self.time_scale.get(),
-        }
-    }
 }
 
 /// Who is asked, and through what.
@@ -107,7 +94,7 @@ impl PollerConfig {
 
     fn targets(&self) -> Targets {
         let own = self.settings.own.clone();
-        Targets::new(self.configured.clone(), own, self.settings.pace())
+        Targets::new(self.configured.clone(), own, self.settings.interval)
     }
 }
 

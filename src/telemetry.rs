@@ -47,6 +47,15 @@ impl Telemetry {
         })
     }
 
+    /// Without a log, for an exporter inside another program.
+    pub fn disabled() -> Self {
+        let (_no_log, filter) = reload::Layer::new(Targets::new());
+        Self {
+            filter,
+            counts: LogCounts::default(),
+        }
+    }
+
     pub fn set_level(&self, level: LogLevel) {
         if let Err(error) = self.filter.reload(targets(level)) {
             let error = tracing::field::display(Chain(&error));

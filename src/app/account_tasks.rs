@@ -1,6 +1,5 @@
 //! Tasks that read CPA's accounts and poll their quotas.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,7 +145,6 @@ pub(super) fn poller_config(
         timeout: config.quota.timeout,
         max_limits: config.metrics.caps.limit.get() as usize,
         own: file.accounts,
-        time_scale: NonZeroU32::MIN,
     };
     Ok(PollerConfig {
         settings,

@@ -56,28 +56,18 @@ struct Entry {
 }
 
 /// The schedule of all polls.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Schedule {
     entries: HashMap<Box<str>, Entry>,
-    /// Test clocks: spans of the providers are divided by this factor.
-    time_scale: u32,
 }
 
 impl Schedule {
-    pub(super) fn new(time_scale: u32) -> Self {
-        Self {
-            entries: HashMap::new(),
-            time_scale,
-        }
-    }
-
     /// Inserts an account, or updates its interval and stamp.
     pub(super) fn insert(&mut self, account: &str, interval: Duration, stamp: Stamp, now: Instant) {
-        let spread = FIRST_SPREAD / self.time_scale;
         let entry = self.entries.entry(account.into()).or_insert_with(|| {
             let seed = seed(account);
             Entry {
-                due: now + part(seed, spread),
+                due: now + part(seed, FIRST_SPREAD),
                 is_refused: false,
                 is_forced: false,
                 failures: 0,
@@ -128,7 +118,6 @@ impl Schedule {
 
     /// Marks a poll as running. Returns true if the poll must request the plan, too.
     pub(super) fn started(&mut self, account: &str, now: Instant) -> bool {
-        let plan_every = PLAN_EVERY / self.time_scale;
         let Some(entry) = self.entries.get_mut(account) else {
             return false;
         };
@@ -137,14 +126,13 @@ impl Schedule {
         entry.polls += 1;
         let with_plan = entry
             .plan_read
-            .is_none_or(|at| now.duration_since(at) >= plan_every);
+            .is_none_or(|at| now.duration_since(at) >= PLAN_EVERY);
         entry.plan_poll = with_plan.then_some(now);
         with_plan
     }
 
     /// Marks the poll as finished and schedules the next one.
     pub(super) fn ended(&mut self, account: &str, failure: Option<Failure>, now: Instant) {
-        let scale = self.time_scale;
         let Some(entry) = self.entries.get_mut(account) else {
             return;
         };
@@ -160,8 +148,8 @@ impl Schedule {
         };
         entry.failures = entry.failures.saturating_add(1);
         let hold = match failure {
-            Failure::Unauthorized | Failure::Payment => Some(REFUSED / scale),
-            Failure::Forbidden | Failure::Unsupported => Some(UNSUPPORTED / scale),
+            Failure::Unauthorized | Failure::Payment => Some(REFUSED),
+            Failure::Forbidden | Failure::Unsupported => Some(UNSUPPORTED),
             Failure::Throttled { .. }
             | Failure::Transient { .. }
             | Failure::Rejected(_)
@@ -170,7 +158,7 @@ impl Schedule {
             | Failure::Incomplete(_) => None,
         };
         entry.is_refused = hold.is_some();
-        entry.due = now + hold.unwrap_or_else(|| entry.back_off(failure.retry_after(), scale));
+        entry.due = now + hold.unwrap_or_else(|| entry.back_off(failure.retry_after()));
     }
 
     /// Reschedules a poll that was not sent because CPA was unavailable. Does not count as a
@@ -186,12 +174,11 @@ impl Schedule {
     /// Delays the poll until `until` because headers delivered a newer reading. Has no effect if a
     /// refresh waits for the poll or if the last response is too old by then.
     pub(super) fn postpone(&mut self, account: &str, until: Instant) {
-        let at_least = POLL_AT_LEAST / self.time_scale;
         if let Some(entry) = self.entries.get_mut(account)
             && !entry.is_forced
             && let Some(last_response) = entry.last_response
         {
-            entry.due = entry.due.max(until.min(last_response + at_least));
+            entry.due = entry.due.max(until.min(last_response + POLL_AT_LEAST));
         }
     }
 
@@ -201,7 +188,7 @@ impl Schedule {
             && !entry.is_refused
             && entry.failures == 0
         {
-            entry.bring_forward(now + AFTER_RESET / self.time_scale);
+            entry.bring_forward(now + AFTER_RESET);
         }
     }
 
@@ -229,11 +216,11 @@ impl Entry {
         self.interval + part(self.seed.wrapping_mul(self.polls | 1), spread)
     }
 
-    fn back_off(&self, retry_after: Option<Duration>, scale: u32) -> Duration {
+    fn back_off(&self, retry_after: Option<Duration>) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(10);
         let grown = self.interval.saturating_mul(1 << doublings);
-        let pause = grown.min((LONGEST_PAUSE / scale).max(self.interval));
-        pause.max(retry_after.unwrap_or_default() / scale)
+        let pause = grown.min(LONGEST_PAUSE.max(self.interval));
+        pause.max(retry_after.unwrap_or_default())
     }
 }
 

@@ -43,20 +43,13 @@ impl OwnAccount {
 /// Upper bound of a provider's minimum interval.
 const LONGEST_INTERVAL: Duration = Duration::from_hours(24 * 7);
 
-/// How often accounts are polled.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    pub(super) interval: Duration,
-    /// Test clocks: minimum intervals of providers are divided by this factor.
-    pub(super) time_scale: u32,
-}
-
 /// The accounts whose quota can be polled, by index.
 #[derive(Debug)]
 pub(super) struct Targets {
     configured: Vec<std::sync::Arc<dyn Provider>>,
     own: Vec<OwnAccount>,
-    pace: Pace,
+    /// Minimum time between two polls of an account.
+    interval: Duration,
     by_index: HashMap<Box<str>, (Target, Stamp)>,
     left_out: usize,
 }
@@ -65,12 +58,12 @@ impl Targets {
     pub(super) fn new(
         configured: Vec<std::sync::Arc<dyn Provider>>,
         own: Vec<OwnAccount>,
-        pace: Pace,
+        interval: Duration,
     ) -> Self {
         Self {
             configured,
             own,
-            pace,
+            interval,
             by_index: HashMap::new(),
             left_out: 0,
         }
@@ -136,7 +129,7 @@ impl Targets {
 
     pub(super) fn interval(&self, target: &Target) -> Duration {
         let polite = target.asked.provider().min_interval().min(LONGEST_INTERVAL);
-        self.pace.interval.max(polite / self.pace.time_scale)
+        self.interval.max(polite)
     }
 
     /// Configured providers come before built-in ones.

@@ -57,7 +57,7 @@ impl Task {
             state: QuotaState::new(settings.max_limits),
             locals: Locals::default(),
             client: parts.poller_config.client(parts.polls.clone()),
-            schedule: Schedule::new(settings.time_scale.get()),
+            schedule: Schedule::default(),
             targets: parts.poller_config.targets(),
             round: Refresh::default(),
             running: JoinSet::new(),
@@ -85,7 +85,9 @@ impl Task {
         let mut local = self.parts.local.clone();
         self.apply_directory();
         loop {
-            let wake = self.wake_at();
+            let look = sleep_until(self.next_look());
+            let clock = self.parts.poller_config.clock.clone();
+            let next_poll = self.next_poll();
             tokio::select! {
                 Some(signs) = self.parts.signs.recv() => self.record_signs(signs),
                 Some((wanted, reply)) = self.parts.refreshes.0.recv() => self.refresh(&wanted, reply),
@@ -105,7 +107,8 @@ impl Task {
                     self.locals.replace(local.borrow_and_update().clone());
                     self.dirty = true;
                 }
-                () = sleep_until(wake) => {}
+                () = look => {}
+                () = clock.sleep_until(next_poll.unwrap_or_else(Instant::now)), if next_poll.is_some() => {}
             }
             self.expire();
             self.start_polls();
@@ -113,17 +116,29 @@ impl Task {
         }
     }
 
-    fn wake_at(&self) -> Instant {
-        let now = Instant::now();
-        let publication = self.dirty.then(|| self.published + PUBLISH_SPACING);
-        let poll = self.schedule.next_time().filter(|_| self.has_room());
-        let poll = poll.map(|at| at.max(self.pause_until.unwrap_or(at)));
-        let soonest = publication.into_iter().chain(poll);
-        soonest.fold(now + LOOK, Instant::min)
+    /// Time of the next publication or check of windows.
+    fn next_look(&self) -> Instant {
+        let look = Instant::now() + LOOK;
+        if self.dirty {
+            look.min(self.published + PUBLISH_SPACING)
+        } else {
+            look
+        }
+    }
+
+    /// Time of the next poll, by the clock.
+    fn next_poll(&self) -> Option<Instant> {
+        let poll = self.schedule.next_time().filter(|_| self.has_room())?;
+        Some(poll.max(self.pause_until.unwrap_or(poll)))
     }
 
     fn now(&self) -> UnixNanos {
         self.parts.poller_config.clock.now()
+    }
+
+    /// Time of the schedule.
+    fn instant(&self) -> Instant {
+        self.parts.poller_config.clock.instant()
     }
 
     fn has_room(&self) -> bool {
@@ -132,7 +147,7 @@ impl Task {
 
     /// Applies the current list of accounts.
     fn apply_directory(&mut self) {
-        let now = Instant::now();
+        let now = self.instant();
         let listed = self.parts.directory.snapshot();
         self.targets.apply(&listed);
         let asked = self
@@ -199,19 +214,19 @@ impl Task {
 
     /// Delays the poll of an account key headers contained a fresh reading.
     fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
-        let age = now.since(observed) / self.parts.poller_config.settings.time_scale.get();
+        let age = now.since(observed);
         let interval = self
             .targets
             .get(auth_index)
             .map(|target| self.targets.interval(target));
         if let Some(fresh_for) = interval.and_then(|interval| interval.checked_sub(age)) {
-            let until = Instant::now() + fresh_for;
+            let until = self.instant() + fresh_for;
             self.schedule.postpone(auth_index, until);
         }
     }
 
     fn refresh(&mut self, wanted: &AccountFilter, reply: Reply) {
-        let now = Instant::now();
+        let now = self.instant();
         if let Some(rest) = self.round.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
             tracing::warn!(
@@ -241,7 +256,7 @@ impl Task {
     }
 
     fn expire(&mut self) {
-        let now = Instant::now();
+        let now = self.instant();
         for auth_index in self.state.expire(self.now()) {
             self.schedule.after_reset(&auth_index, now);
             self.dirty = true;
@@ -289,11 +304,8 @@ impl Task {
     }
 
     fn next_try(&self, auth_index: &str) -> Option<f64> {
-        let wait = self
-            .schedule
-            .due(auth_index)?
-            .saturating_duration_since(Instant::now());
-        let wait = wait.saturating_mul(self.parts.poller_config.settings.time_scale.get());
+        let due = self.schedule.due(auth_index)?;
+        let wait = due.saturating_duration_since(self.instant());
         Some(self.now().saturating_add(wait).as_seconds())
     }
 

@@ -3,7 +3,7 @@ use super::*;
 const INTERVAL: Duration = Duration::from_mins(5);
 
 fn planned(now: Instant) -> Schedule {
-    let mut schedule = Schedule::new(1);
+    let mut schedule = Schedule::default();
     schedule.insert("a", INTERVAL, (None, None), now);
     schedule
 }

@@ -28,7 +28,7 @@ pub(super) struct Polled {
 
 impl Task {
     pub(super) fn start_polls(&mut self) {
-        let now = Instant::now();
+        let now = self.instant();
         if self.pause_until.is_some_and(|until| until > now) {
             return;
         }
@@ -56,13 +56,13 @@ impl Task {
         let provider = provider.map_or("unknown", |target| target.asked.provider().id());
         let failure = Failure::Transient { retry_after: None };
         let failed = self.failed(&auth_index, provider, failure.as_str());
-        self.schedule
-            .ended(&auth_index, Some(failure), Instant::now());
+        let now = self.instant();
+        self.schedule.ended(&auth_index, Some(failure), now);
         self.finish_refresh(&auth_index, Some(failed));
     }
 
     pub(super) fn ended(&mut self, polled: Polled) {
-        let now = Instant::now();
+        let now = self.instant();
         let Polled {
             auth_index,
             provider,

@@ -162,7 +162,7 @@ fn count_resets(shown: &BTreeMap<(String, String, String), f64>, truth: [&Resets
 
 /// `alone`: no other test runs in this process, so that the costs are those of the hour.
 async fn an_hour(accounts: usize, rate: u32, alone: bool) {
-    let fleet = Fleet::start(accounts, rate, INTERVAL / SCALE).await;
+    let fleet = Fleet::start(accounts, rate, INTERVAL).await;
     let truth = || fleet.simulator.quotas();
     let (begin, start, asked) = (Instant::now(), resets(&truth()), count_polled(&truth()));
     fleet
