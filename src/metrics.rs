@@ -7,6 +7,8 @@
 //!   the [`Handles`] through which the other parts tell facts about themselves.
 
 pub mod catalogue;
+mod counted;
+mod counter;
 mod counters;
 mod encode;
 mod exposition;
@@ -14,13 +16,13 @@ mod handles;
 mod labels;
 mod names;
 mod past;
-mod restored;
 mod snapshot;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+pub use counted::Record;
 pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel, WrongTotal};
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
@@ -30,5 +32,5 @@ pub use handles::{
 };
 pub use labels::{Aliases, Caps};
 pub use names::{AccountLabel, AccountNames};
-pub use past::{BlockWriter, PastOutput, PastPage, PastSeries, PastTimes, past_bounds};
+pub use past::{BlockWriter, PastOutput, PastPage, PastSeries, PastTimes, past_queries};
 pub use snapshot::Audience;

@@ -7,8 +7,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::metrics::{Aliases, Caps, PastOutput, PastPage, PastTimes, past_bounds};
-use crate::model::{DimId, Dimension, FailureReason, PastFamily, PastKey, UnixNanos};
+use crate::metrics::{Aliases, Caps, PastOutput, PastPage, PastTimes, past_queries};
+use crate::model::{DimId, Dimension, FailureReason, PastKey, UnixNanos};
 use crate::store::{Extent, NewName, PastRange, Reader, StoreError};
 
 /// Maximum number of steps: the samples of one series are held in memory.
@@ -81,12 +81,11 @@ impl Backfill {
         let totals = reader.totals()?;
         let mut page = PastPage::new(out, caps, aliases, &texts, &totals, times, target);
         show(reader, &mut page, &names)?;
-        for family in PastFamily::ALL {
-            let bounds = past_bounds(family);
-            let Some(mut series) = page.family(family) else {
+        for query in past_queries() {
+            let Some(mut series) = page.family(&query) else {
                 continue;
             };
-            reader.past(family, bounds, asked, |row| {
+            reader.past(&query, asked, |row| {
                 series.push(row).map_err(BackfillError::from)
             })?;
             series.finish()?;

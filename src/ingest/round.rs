@@ -10,7 +10,7 @@ use super::observations::QuotaObservations;
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
-use crate::metrics::{Counters, Losses};
+use crate::metrics::{Counters, Losses, Record};
 use crate::model::{Control, UnixNanos};
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
 use crate::store::{Ingest, SpoolMark, Store, StoreError, Write, WriteQueue};
@@ -200,10 +200,13 @@ impl Open<'_> {
                 self.names(counters, parts.pricer, parts.limits);
                 let money = parts.pricer.money(&event, &route);
                 if self.store.event(&event, &route, &money)? {
-                    counters.count(&event, &route, received);
-                    counters.charge(&event, &route, &money);
-                    let combos = parts.limits.combos_of(&route);
-                    counters.count_combos(&event, &route, &money, combos);
+                    counters.count(&Record {
+                        event: &event,
+                        route: &route,
+                        money: Some(&money),
+                        combos: &parts.limits.combos_of(&route),
+                        received,
+                    });
                     self.posted.push(posted(&event, &route, &money));
                     self.finished.push(event.finished());
                     self.observations.note(*event, &route);

@@ -1,5 +1,7 @@
-//! The one table of metric families. HELP, TYPE, label sets, `docs/metrics.md` and the tests all
-//! come from here.
+//! The table of all metric families. Exposition, `docs/metrics.md`, boards and tests use it.
+//!
+//! A counter of records is declared by one row of `traffic`, `money` or `ingest`: name, labels, help,
+//! amount per record, and SQL for `backfill`. Nothing else names it.
 
 pub(crate) mod accounts;
 pub(crate) mod budgets;
@@ -7,6 +9,8 @@ pub(super) mod exporter;
 pub(super) mod ingest;
 pub(super) mod money;
 pub(super) mod traffic;
+
+use super::counter::{Counter, StoredFamily};
 
 /// A metric family as Prometheus sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,14 +65,39 @@ const fn family(
     }
 }
 
-/// The sections of the page and of the documentation, with their families in order.
-pub fn sections() -> [(&'static str, &'static [&'static Family]); 6] {
+/// The sections of the exposition and of the documentation, with their families in order.
+pub fn sections() -> [(&'static str, Vec<&'static Family>); 6] {
+    let money = [
+        declared(money::COUNTERS),
+        declared(money::OF_REFERENCES),
+        declared(money::OF_COMBOS),
+        money::GAUGES.to_vec(),
+    ];
+    let ingest = [declared(ingest::COUNTERS), ingest::METRICS.to_vec()];
     [
-        ("Traffic", traffic::ALL),
-        ("Accounts and quotas", accounts::ALL),
-        ("Money", money::ALL),
-        ("Budgets and comparisons", budgets::ALL),
-        ("Ingest and CPA", ingest::ALL),
-        ("Self", exporter::ALL),
+        ("Traffic", declared(traffic::COUNTERS)),
+        ("Accounts and quotas", accounts::ALL.to_vec()),
+        ("Money", money.concat()),
+        ("Budgets and comparisons", budgets::ALL.to_vec()),
+        ("Ingest and CPA", ingest.concat()),
+        ("Self", exporter::ALL.to_vec()),
     ]
+}
+
+fn declared<F>(counters: &'static [Counter<F>]) -> Vec<&'static Family> {
+    counters.iter().map(|row| &row.stored.family).collect()
+}
+
+/// All families whose totals are stored, in the order of the exposition. Their positions are their
+/// numbers within the process.
+pub(super) fn stored_families() -> Vec<&'static StoredFamily> {
+    fn of<F>(counters: &'static [Counter<F>]) -> impl Iterator<Item = &'static StoredFamily> {
+        counters.iter().map(|row| &row.stored)
+    }
+    of(traffic::COUNTERS)
+        .chain(of(ingest::COUNTERS))
+        .chain(of(money::COUNTERS))
+        .chain(of(money::OF_REFERENCES))
+        .chain(of(money::OF_COMBOS))
+        .collect()
 }

@@ -1,9 +1,9 @@
 //! Text 0.0.4 and OpenMetrics 1.0 from one encoder.
 
 use super::catalogue::{Buckets, Family, Kind};
-use super::restored::Cells;
+use super::counter::Cells;
 use super::snapshot::{Audience, Entry, Exemplar, FamilySnapshot, Gauges};
-use crate::model::{NANOS_PER_USD, is_invisible};
+use crate::model::is_invisible;
 
 /// The two ways to write a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,13 +140,11 @@ impl<'a> Encoder<'a> {
         if snapshot.entries.is_empty() {
             return;
         }
-        let family = snapshot.def.family;
+        let family = &snapshot.family.family;
         self.head(family);
-        match snapshot.def.cells {
-            Cells::One => self.counters(snapshot, family, 1),
-            Cells::Usd => self.counters(snapshot, family, NANOS_PER_USD),
-            Cells::Kinds(values) => self.kinds(snapshot, family, &values(), 1),
-            Cells::UsdKinds(values) => self.kinds(snapshot, family, &values(), NANOS_PER_USD),
+        match snapshot.family.cells {
+            Cells::One { scale } => self.counters(snapshot, family, scale),
+            Cells::Each { values, scale } => self.kinds(snapshot, family, &(values.0)(), scale),
             Cells::Buckets(buckets) => {
                 let bounds = Bounds::new(buckets);
                 for Entry { labels, at } in &*snapshot.entries {

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{DimId, Dimension, FailureReason, visible};
+use crate::model::{DimId, Dimension, FailureReason, PastKey, visible};
 
-/// What a label of a restored family holds.
+/// Content of a label of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub(super) enum LabelKind {
@@ -16,57 +16,20 @@ pub(super) enum LabelKind {
     Executor,
     Tier,
     Effort,
-    /// HTTP status.
+    /// HTTP status; the id is the status itself.
     Code,
-    /// A closed set: needs no cap.
+    /// Reason of a failure; the id is its code.
     Reason,
-    /// Name of a reference price; the configuration has few.
+    /// Configured name of a reference price.
     Reference,
-    /// Name of a group of models; likewise.
+    /// Configured name of a group of models.
     Combo,
 }
 
-const KINDS: usize = 12;
+const KINDS: usize = LabelKind::ALL.len();
 
 impl LabelKind {
-    pub(super) const fn of(dimension: Dimension) -> Option<Self> {
-        match dimension {
-            Dimension::Provider => Some(Self::Provider),
-            Dimension::Model => Some(Self::Model),
-            Dimension::Account => Some(Self::Account),
-            Dimension::Client => Some(Self::Client),
-            Dimension::Endpoint => Some(Self::Endpoint),
-            Dimension::Executor => Some(Self::Executor),
-            Dimension::Reference => Some(Self::Reference),
-            Dimension::Combo => Some(Self::Combo),
-            Dimension::ServiceTier => Some(Self::Tier),
-            Dimension::ReasoningEffort => Some(Self::Effort),
-            // The ids of the label `code` are the codes themselves.
-            Dimension::Alias | Dimension::Source | Dimension::FailureText | Dimension::Status => {
-                None
-            }
-        }
-    }
-
-    /// Label name in `cpa_exporter_label_overflows_total`.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::Model => "model",
-            Self::Account => "account",
-            Self::Client => "client",
-            Self::Endpoint => "endpoint",
-            Self::Executor => "executor",
-            Self::Tier => "service_tier",
-            Self::Effort => "reasoning_effort",
-            Self::Code => "code",
-            Self::Reason => "reason",
-            Self::Reference => "reference",
-            Self::Combo => "combo",
-        }
-    }
-
-    const ALL: [Self; KINDS] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Provider,
         Self::Model,
         Self::Account,
@@ -80,6 +43,55 @@ impl LabelKind {
         Self::Reference,
         Self::Combo,
     ];
+
+    /// Name of the label, source of its ids, and value of the absent id 0.
+    const fn declaration(self) -> (&'static str, PastKey, Option<&'static str>) {
+        use PastKey::Interned;
+        match self {
+            Self::Provider => ("provider", Interned(Dimension::Provider), Some("unknown")),
+            Self::Model => ("model", Interned(Dimension::Model), Some("unknown")),
+            Self::Account => ("account", Interned(Dimension::Account), Some("none")),
+            Self::Client => ("client", Interned(Dimension::Client), Some("none")),
+            Self::Endpoint => ("endpoint", Interned(Dimension::Endpoint), Some("none")),
+            Self::Executor => ("executor", Interned(Dimension::Executor), Some("unknown")),
+            Self::Tier => (
+                "service_tier",
+                Interned(Dimension::ServiceTier),
+                Some("none"),
+            ),
+            Self::Effort => (
+                "reasoning_effort",
+                Interned(Dimension::ReasoningEffort),
+                Some("none"),
+            ),
+            Self::Code => ("code", PastKey::Status, None),
+            Self::Reason => ("reason", PastKey::Reason, None),
+            Self::Reference => ("reference", Interned(Dimension::Reference), Some("none")),
+            Self::Combo => ("combo", Interned(Dimension::Combo), Some("none")),
+        }
+    }
+
+    /// `None`: ids of the dimension are no label.
+    pub(super) fn of(dimension: Dimension) -> Option<Self> {
+        Self::of_key(PastKey::Interned(dimension))
+    }
+
+    pub(super) fn of_key(key: PastKey) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.past_key() == key)
+    }
+
+    /// The kind of the label called `name`.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    pub(super) const fn past_key(self) -> PastKey {
+        self.declaration().1
+    }
+
+    const fn name(self) -> &'static str {
+        self.declaration().0
+    }
 }
 
 /// Most values of each label, and most time series born from records.
@@ -133,6 +145,20 @@ pub struct Aliases {
     pub clients: HashMap<String, String>,
 }
 
+impl Aliases {
+    fn of(&self, kind: LabelKind, value: &str, label: &str) -> Option<&str> {
+        let aliases = if kind == LabelKind::Account {
+            &self.accounts
+        } else if kind == LabelKind::Client {
+            &self.clients
+        } else {
+            return None;
+        };
+        let alias = aliases.get(value).or_else(|| aliases.get(label))?;
+        Some(alias)
+    }
+}
+
 /// The id that stands for all values beyond a cap.
 pub(super) const OTHER: u32 = u32::MAX;
 /// Value of a label for everything beyond its cap.
@@ -173,22 +199,10 @@ impl LabelTexts {
             codes: HashMap::new(),
         };
         for kind in LabelKind::ALL {
-            let absent = match kind {
-                LabelKind::Provider | LabelKind::Model | LabelKind::Executor => "unknown",
-                LabelKind::Account
-                | LabelKind::Client
-                | LabelKind::Endpoint
-                | LabelKind::Tier
-                | LabelKind::Effort
-                | LabelKind::Code
-                | LabelKind::Reason
-                | LabelKind::Reference
-                | LabelKind::Combo => "none",
-            };
             let values = this.values_mut(kind);
             values.owners.insert(OTHER_TEXT.into(), OTHER);
             values.texts.insert(OTHER, OTHER_TEXT.into());
-            if !matches!(kind, LabelKind::Code | LabelKind::Reason) {
+            if let (_, _, Some(absent)) = kind.declaration() {
                 values.owners.insert(absent.into(), 0);
                 values.texts.insert(0, absent.into());
                 values.shown.insert(0, 0);
@@ -205,25 +219,7 @@ impl LabelTexts {
             }
             return;
         };
-        let aliases = match dimension {
-            Dimension::Account => Some(&self.aliases.accounts),
-            Dimension::Client => Some(&self.aliases.clients),
-            Dimension::Provider
-            | Dimension::Executor
-            | Dimension::Model
-            | Dimension::Alias
-            | Dimension::Endpoint
-            | Dimension::ServiceTier
-            | Dimension::ReasoningEffort
-            | Dimension::Source
-            | Dimension::FailureText
-            | Dimension::Reference
-            | Dimension::Combo
-            | Dimension::Status => None,
-        };
-        let alias = aliases
-            .and_then(|a| a.get(value).or_else(|| a.get(label)))
-            .map(|alias| clean(alias));
+        let alias = self.aliases.of(kind, value, label).map(clean);
         let values = self.values_mut(kind);
         let owner = |text: &str| values.owners.get(text).filter(|owner| **owner != id.0);
         let taken = |text: &str| owner(text).is_some();
@@ -260,19 +256,10 @@ impl LabelTexts {
         if let Some(shown) = values.shown.get(&id) {
             return *shown;
         }
-        let text = match kind {
-            LabelKind::Code => id.to_string().into(),
-            LabelKind::Reason => failure_reason(id).into(),
-            LabelKind::Provider
-            | LabelKind::Model
-            | LabelKind::Account
-            | LabelKind::Client
-            | LabelKind::Endpoint
-            | LabelKind::Executor
-            | LabelKind::Tier
-            | LabelKind::Effort
-            | LabelKind::Reference
-            | LabelKind::Combo => values
+        let text = match kind.past_key() {
+            PastKey::Status => id.to_string().into(),
+            PastKey::Reason => failure_reason(id).into(),
+            PastKey::Interned(_) => values
                 .texts
                 .get(&id)
                 .cloned()

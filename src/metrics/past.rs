@@ -12,14 +12,13 @@ pub use blocks::BlockWriter;
 
 use std::io::{self, Write};
 
-use super::catalogue::Buckets;
+use super::catalogue::{Buckets, stored_families};
+use super::counter::{Cells, StoredFamily, label_ids};
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
-use super::restored::{Cells, RESTORED, Restored, at, label_ids};
+
 use super::snapshot::Audience;
-use crate::model::{
-    DimId, Dimension, NANOS_PER_USD, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, TotalRow,
-};
+use crate::model::{DimId, Dimension, PastKey, PastQuery, PastRow, TOTAL_KEY_LEN, TotalRow};
 
 use blocks::Series;
 use walk::{changes, scrapes};
@@ -54,28 +53,18 @@ pub struct PastPage<W> {
     samples: u64,
 }
 
-/// Upper bounds of the family's buckets; none for a family that is no histogram.
-pub fn past_bounds(family: PastFamily) -> &'static [u64] {
-    match restored(family).map(|def| def.cells) {
-        Some(Cells::Buckets(buckets)) => buckets.bounds,
-        Some(
-            Cells::One
-            | Cells::Kinds(_)
-            | Cells::Summary
-            | Cells::Time
-            | Cells::Usd
-            | Cells::UsdKinds(_),
-        )
-        | None => &[],
-    }
+/// How to compute the past of each counter, in the order of the exposition.
+pub fn past_queries() -> Vec<PastQuery> {
+    let families = stored_families().into_iter();
+    families.filter_map(StoredFamily::past_query).collect()
 }
 
 /// One family under way.
 #[derive(Debug)]
 pub struct PastSeries<'p, W> {
     page: &'p mut PastPage<W>,
-    def: &'static Restored,
-    key: PastFamily,
+    family: &'static StoredFamily,
+    key: Vec<LabelKind>,
     started: bool,
     /// What one key of ids grew by. Its lines are written one metric at a time, as OpenMetrics
     /// wants it, so all steps of a key are held.
@@ -98,7 +87,7 @@ impl<W: Write> PastPage<W> {
         for (dimension, id, value, label) in names {
             texts.name(*dimension, *id, value, label);
         }
-        texts.admit(label_ids(totals));
+        texts.admit(label_ids(&stored_families(), totals));
         Self {
             out,
             texts,
@@ -111,15 +100,17 @@ impl<W: Write> PastPage<W> {
 
     /// The id as which `id` is shown.
     pub fn shown(&mut self, key: PastKey, id: u32) -> u32 {
-        label_kind(key).map_or(id, |kind| self.texts.shown(kind, id))
+        LabelKind::of_key(key).map_or(id, |kind| self.texts.shown(kind, id))
     }
 
     /// Begins a family. Its rows must come by key, then time.
-    pub fn family(&mut self, family: PastFamily) -> Option<PastSeries<'_, W>> {
+    pub fn family(&mut self, query: &PastQuery) -> Option<PastSeries<'_, W>> {
+        let mut families = stored_families().into_iter();
+        let family = families.find(|family| family.id == query.family)?;
         Some(PastSeries {
-            def: restored(family)?,
             page: self,
-            key: family,
+            family,
+            key: family.key(),
             started: false,
             rows: Vec::new(),
         })
@@ -187,10 +178,11 @@ impl<W: Write> PastSeries<'_, W> {
             && let PastOutput::Text(out) = &mut self.page.out
         {
             let mut head = String::new();
-            Encoder::new(&mut head, Dialect::OpenMetrics, Audience::Reader).head(self.def.family);
+            Encoder::new(&mut head, Dialect::OpenMetrics, Audience::Reader)
+                .head(&self.family.family);
             out.write_all(head.as_bytes())?;
         }
-        for metric in metrics(self.def, &self.labels(&first.key)) {
+        for metric in metrics(self.family, &self.labels(&first.key)) {
             self.page.metric(&metric, &rows)?;
         }
         Ok(())
@@ -198,9 +190,9 @@ impl<W: Write> PastSeries<'_, W> {
 
     fn labels(&self, key: &[u32; TOTAL_KEY_LEN]) -> Vec<(String, String)> {
         let mut labels = self.page.target.clone();
-        let parts = self.def.family.labels.iter().zip(self.key.key());
-        for ((name, part), id) in parts.zip(key) {
-            let text = label_kind(*part).map_or("", |kind| self.page.texts.text(kind, *id));
+        let parts = self.family.family.labels.iter().zip(&self.key);
+        for ((name, kind), id) in parts.zip(key) {
+            let text = self.page.texts.text(*kind, *id);
             labels.push(((*name).to_owned(), text.to_owned()));
         }
         labels
@@ -290,29 +282,27 @@ impl Metric {
     }
 }
 
-fn metrics(def: &Restored, labels: &[(String, String)]) -> Vec<Metric> {
-    let family = def.family;
+fn metrics(stored: &StoredFamily, labels: &[(String, String)]) -> Vec<Metric> {
+    let family = &stored.family;
     let one = |suffix: &str, value| Line {
         name: format!("{}{suffix}", family.name),
         labels: labels.to_vec(),
         value,
     };
-    match def.cells {
-        Cells::Usd => vec![Metric {
-            lines: vec![one("", Value::Scaled(0, NANOS_PER_USD))],
+    match stored.cells {
+        Cells::One { scale } => vec![Metric {
+            lines: vec![one("", Value::Scaled(0, scale))],
         }],
-        // Events keep their value as a whole.
-        Cells::UsdKinds(_) => Vec::new(),
-        Cells::One | Cells::Time => vec![Metric {
+        Cells::Time => vec![Metric {
             lines: vec![one("", Value::Cell(0))],
         }],
-        Cells::Kinds(kinds) => kinds()
+        Cells::Each { values, scale } => (values.0)()
             .into_iter()
             .enumerate()
-            .map(|(at, kind)| {
+            .map(|(at, value)| {
                 let name = family.labels.last().copied().unwrap_or("");
-                let mut line = one("", Value::Cell(at));
-                line.labels.push((name.to_owned(), kind.to_owned()));
+                let mut line = one("", Value::Scaled(at, scale));
+                line.labels.push((name.to_owned(), value.to_owned()));
                 Metric { lines: vec![line] }
             })
             .collect(),
@@ -341,50 +331,4 @@ fn histogram(buckets: Buckets, one: &dyn Fn(&str, Value) -> Line) -> Metric {
     lines.push(one("_sum", Value::Scaled(sum, buckets.scale)));
     lines.push(one("_count", Value::UpTo(counts)));
     Metric { lines }
-}
-
-fn restored(family: PastFamily) -> Option<&'static Restored> {
-    RESTORED.get(match family {
-        PastFamily::Requests => at::REQUESTS,
-        PastFamily::Failures => at::FAILURES,
-        PastFamily::Tokens => at::TOKENS,
-        PastFamily::Duration => at::DURATION,
-        PastFamily::FirstToken => at::FIRST_TOKEN,
-        PastFamily::OutputToken => at::OUTPUT_TOKEN,
-        PastFamily::Endpoint => at::ENDPOINT,
-        PastFamily::Tier => at::TIER,
-        PastFamily::ClientRequests => at::CLIENT_REQUESTS,
-        PastFamily::ClientFailures => at::CLIENT_FAILURES,
-        PastFamily::ClientTokens => at::CLIENT_TOKENS,
-        PastFamily::Quality => at::QUALITY,
-        PastFamily::AccountDuration => at::ACCOUNT_DURATION,
-        PastFamily::ListValue => at::LIST_VALUE,
-        PastFamily::Cost => at::COST,
-        PastFamily::ClientListValue => at::CLIENT_LIST_VALUE,
-        PastFamily::ClientCost => at::CLIENT_COST,
-        PastFamily::UnpricedRequests => at::UNPRICED_REQUESTS,
-        PastFamily::UnpricedTokens => at::UNPRICED_TOKENS,
-    })
-}
-
-fn label_kind(key: PastKey) -> Option<LabelKind> {
-    match key {
-        PastKey::Interned(dimension) => LabelKind::of(dimension),
-        PastKey::Status => Some(LabelKind::Code),
-        PastKey::Reason => Some(LabelKind::Reason),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_those_of_the_live_counters() {
-        for family in PastFamily::ALL {
-            let def = restored(family).unwrap();
-            let key: Vec<_> = family.key().iter().filter_map(|k| label_kind(*k)).collect();
-            assert_eq!(key, def.key, "{}", def.family.name);
-        }
-    }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::catalogue::Family;
-use super::restored::Restored;
+use super::counter::StoredFamily;
 use crate::model::UnixNanos;
 
 /// Series whose values are copied together when one of them changes.
@@ -21,6 +21,29 @@ pub(super) struct Exemplar {
     /// In the histogram's raw units.
     pub(super) value: u64,
     pub(super) at: UnixNanos,
+}
+
+/// An exemplar without its value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExemplarOf {
+    request_id: RequestId,
+    at: UnixNanos,
+}
+
+impl ExemplarOf {
+    /// `None` if `request_id` is no id.
+    pub(super) fn new(request_id: &str, at: UnixNanos) -> Option<Self> {
+        let request_id = RequestId::new(request_id)?;
+        Some(Self { request_id, at })
+    }
+
+    pub(super) const fn value(&self, value: u64) -> Exemplar {
+        Exemplar {
+            request_id: self.request_id,
+            value,
+            at: self.at,
+        }
+    }
 }
 
 /// Longest id: a UUID.
@@ -78,7 +101,7 @@ pub(super) struct Chunk {
 /// One family as it was at the publication.
 #[derive(Debug)]
 pub(super) struct FamilySnapshot {
-    pub(super) def: &'static Restored,
+    pub(super) family: &'static StoredFamily,
     /// Numbers per series.
     pub(super) width: usize,
     /// The cells of a held series, as scrapers see them.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::labels::{LabelTexts, OTHER};
-use super::restored::{Cells, Restored};
+use super::catalogue::Buckets;
+use super::counter::{Cells, StoredFamily};
+use super::labels::{LabelKind, LabelTexts, OTHER};
 use super::snapshot::{CHUNK, Chunk, Entry, Exemplar};
 use crate::model::{TOTAL_KEY_LEN, TotalRow, UnixNanos};
 
@@ -26,7 +27,8 @@ pub(super) type Key = [u32; TOTAL_KEY_LEN];
 /// mostly one slot, or several that share the label value `other`.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub(super) def: &'static Restored,
+    pub(super) family: &'static StoredFamily,
+    key: Vec<LabelKind>,
     width: usize,
     zeros: Arc<[u64]>,
     slots: HashMap<Key, u32>,
@@ -88,11 +90,12 @@ pub(super) enum Birth {
 }
 
 impl Table {
-    pub(super) fn new(def: &'static Restored) -> Self {
+    pub(super) fn new(family: &'static StoredFamily) -> Self {
         Self {
-            def,
-            width: def.width(),
-            zeros: vec![0; def.width()].into(),
+            family,
+            key: family.key(),
+            width: family.width(),
+            zeros: vec![0; family.width()].into(),
             slots: HashMap::new(),
             keys: Vec::new(),
             staged: Vec::new(),
@@ -114,6 +117,11 @@ impl Table {
     /// Numbers per slot and per series.
     pub(super) const fn width(&self) -> usize {
         self.width
+    }
+
+    /// Type of each part of a series' key.
+    pub(super) fn key(&self) -> &[LabelKind] {
+        &self.key
     }
 
     pub(super) fn slot(&self, key: &Key) -> Option<u32> {
@@ -157,14 +165,14 @@ impl Table {
         may_add: bool,
     ) -> (Option<u32>, Birth) {
         let mut labels = [0; TOTAL_KEY_LEN];
-        for ((label, id), kind) in labels.iter_mut().zip(key).zip(self.def.key) {
+        for ((label, id), kind) in labels.iter_mut().zip(key).zip(&self.key) {
             *label = texts.shown(*kind, id);
         }
         let beyond = labels
             .iter()
-            .take(self.def.key.len())
+            .take(self.key.len())
             .any(|label| *label == OTHER);
-        if beyond && self.def.is_latest() {
+        if beyond && self.family.is_latest() {
             return (None, Birth::Dropped);
         }
         if let Some(series) = self.by_labels.get(&labels) {
@@ -173,7 +181,7 @@ impl Table {
         if !may_add {
             return (None, Birth::Dropped);
         }
-        let held = self.def.zero_first && !shown;
+        let held = self.family.zero_first() && !shown;
         let series = number(self.series.len());
         self.by_labels.insert(labels, series);
         self.series.push(Series {
@@ -181,7 +189,7 @@ impl Table {
             exposure: if held { Exposure::Held } else { Exposure::Open },
         });
         self.values.resize(self.values.len() + self.width, 0);
-        if let Some(buckets) = self.def.buckets() {
+        if let Some(buckets) = self.family.buckets() {
             let buckets = buckets.bounds.len() + 1;
             self.exemplars
                 .resize_with(self.exemplars.len() + buckets, || None);
@@ -199,7 +207,7 @@ impl Table {
     /// `a="x",b="y"`, escaped.
     fn label_text(&self, labels: Key, texts: &LabelTexts) -> Arc<str> {
         let mut out = String::new();
-        for ((name, kind), shown) in self.def.family.labels.iter().zip(self.def.key).zip(labels) {
+        for ((name, kind), shown) in self.family.family.labels.iter().zip(&self.key).zip(labels) {
             super::encode::push_label(&mut out, name, texts.text(*kind, shown));
         }
         out.into()
@@ -220,9 +228,7 @@ impl Table {
     }
 
     /// Counts an observation in raw units. Returns its bucket.
-    pub(super) fn observe(&mut self, slot: u32, value: u64) -> usize {
-        let buckets = self.def.buckets();
-        let buckets = buckets.expect("only histograms are observed");
+    pub(super) fn observe(&mut self, buckets: Buckets, slot: u32, value: u64) -> usize {
         let bucket = buckets.bounds.partition_point(|bound| *bound < value);
         self.add(slot, bucket, 1);
         self.add(slot, self.width - 1, value);
@@ -253,7 +259,7 @@ impl Table {
     /// The dirty slots with their absolute values, as the database shall have them.
     pub(super) fn staged_rows(&self) -> impl Iterator<Item = TotalRow> {
         self.dirty.iter().map(|slot| TotalRow {
-            family: self.def.id,
+            family: self.family.id,
             key: self.keys[*slot as usize],
             cells: self.staged[self.cells_of(*slot)].to_vec(),
             shown: self.slot_state[*slot as usize].shown,
@@ -273,7 +279,7 @@ impl Table {
                 let from = series as usize * self.width;
                 let values = &mut self.values[from..from + self.width];
                 for ((value, new), old) in values.iter_mut().zip(staged).zip(&*committed) {
-                    *value = if self.def.is_latest() {
+                    *value = if self.family.is_latest() {
                         (*value).max(*new)
                     } else {
                         value.wrapping_add(new.wrapping_sub(*old))
@@ -309,7 +315,7 @@ impl Table {
         let range = self.cells_of(slot);
         let staged = &mut self.staged[range];
         staged.copy_from_slice(cells);
-        if matches!(self.def.cells, Cells::Time) {
+        if matches!(self.family.cells, Cells::Time) {
             // A clock before 1970 says nothing about times.
             let now = u64::try_from(now.get()).unwrap_or_default();
             for time in staged {

@@ -13,8 +13,7 @@ pub(super) mod sql {
     pub(in crate::store) const FAILURE: &str = "flags & 3 = 1";
     /// Counted by duration: succeeded and not a prewarm.
     pub(in crate::store) const TIMED: &str = "flags & 3 = 0";
-    /// Timed and streamed.
-    pub(in crate::store) const TIMED_STREAM: &str = "flags & 7 = 4";
+    pub(in crate::store) const STREAM: &str = "flags & 4 != 0";
     /// The code of the token quality.
     pub(in crate::store) const QUALITY: &str = "(flags >> 5 & 3)";
 }
@@ -121,7 +120,7 @@ mod tests {
                 (sql::SUCCEEDED, !flags.failed()),
                 (sql::FAILURE, flags.failed() && flags.generates()),
                 (sql::TIMED, timed),
-                (sql::TIMED_STREAM, timed && stream),
+                (sql::STREAM, stream),
             ];
             for (condition, right) in expected {
                 let text = format!("SELECT {condition} FROM (SELECT {bits} AS flags)");

@@ -3,16 +3,13 @@
 //! SQLite sorts, and sorts on disk what is too much for its cache, so that memory does not grow
 //! with the number of events.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use rusqlite::{Row, params};
 
-use super::flags::sql::{
-    FAILURE, GENERATES, IMPORTED, LIVE, QUALITY, SUCCEEDED, TIMED, TIMED_STREAM,
-};
+use super::flags::sql::{FAILURE, GENERATES, IMPORTED, LIVE, QUALITY, STREAM, SUCCEEDED, TIMED};
 use super::{Reader, StoreError};
-use crate::model::{Dimension, PastFamily, PastKey, PastRow, TOTAL_KEY_LEN, UnixNanos};
+use crate::model::{Dimension, PastKey, PastQuery, PastRow, TOTAL_KEY_LEN, UnixNanos};
 
 /// Which events are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,19 +77,17 @@ impl Reader {
         Ok(())
     }
 
-    /// Growth by series, then time. `bounds` are those of the family's histogram, if it is one.
+    /// Growth by series, then time.
     ///
     /// Call [`Self::show_as`] first.
     pub fn past<E: From<StoreError>>(
         &self,
-        family: PastFamily,
-        bounds: &[u64],
+        query: &PastQuery,
         range: PastRange,
         mut each: impl FnMut(PastRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let key = family.key();
-        let cells = cells(family, bounds);
-        let sql = select(family, &cells);
+        let cells = cells(query);
+        let sql = select(query, &cells);
         let failed = |error: rusqlite::Error| E::from(StoreError::from(error));
         let mut statement = self.conn.prepare(&sql).map_err(failed)?;
         let step = range.step_ms.saturating_mul(1_000_000);
@@ -101,7 +96,7 @@ impl Reader {
             .query(params![from, to, live, step])
             .map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            each(read(row, key.len(), cells.len()).map_err(failed)?)?;
+            each(read(row, query.key.len(), cells.len()).map_err(failed)?)?;
         }
         Ok(())
     }
@@ -122,8 +117,23 @@ fn read(row: &Row<'_>, keys: usize, cells: usize) -> rusqlite::Result<PastRow> {
     })
 }
 
-fn select(family: PastFamily, cells: &[String]) -> String {
-    let key = family.key();
+/// The columns that [`PastQuery`] may use besides those of `event`.
+fn events() -> String {
+    let flags = [
+        (LIVE, "live"),
+        (GENERATES, "generates"),
+        (SUCCEEDED, "succeeded"),
+        (FAILURE, "failed"),
+        (TIMED, "timed"),
+        (STREAM, "stream"),
+        (QUALITY, "quality"),
+    ];
+    let flags = flags.map(|(sql, name)| format!("{sql} AS {name}"));
+    format!("SELECT *, {} FROM event", flags.join(", "))
+}
+
+fn select(query: &PastQuery, cells: &[String]) -> String {
+    let key = &query.key;
     let mut sql = "SELECT ".to_owned();
     let mut joins = String::new();
     for (at, part) in key.iter().enumerate() {
@@ -141,82 +151,24 @@ fn select(family: PastFamily, cells: &[String]) -> String {
         .join(", ");
     let _infallible = write!(
         sql,
-        "{LIVE} AS live, ts / ?4 AS step, {} FROM event{joins} \
-         WHERE ts >= ?1 AND ts < ?2 AND ({LIVE} OR ts < ?3) AND {} \
+        "live, ts / ?4 AS step, {} FROM ({}) event{joins} \
+         WHERE ts >= ?1 AND ts < ?2 AND (live OR ts < ?3) AND {} \
          GROUP BY {order} ORDER BY {order}",
         cells.join(", "),
-        filter(family)
+        events(),
+        query.filter
     );
     sql
 }
 
-/// Tokens without a price. In a model that has one, only those of no known kind.
-const MISSING: &str = "CASE WHEN value_nano IS NULL THEN input + cache_read + cache_write + output \
-                       + reasoning + unclassified ELSE unclassified END";
-
-/// Which events a family counts.
-///
-/// What was never priced, like events from before there were prices, is in no family of money.
-fn filter(family: PastFamily) -> Cow<'static, str> {
-    let unpriced =
-        || format!("price_version > 0 AND ({MISSING} > 0 OR (value_nano IS NULL AND {SUCCEEDED}))");
-    let fixed = match family {
-        PastFamily::UnpricedTokens => return unpriced().into(),
-        PastFamily::UnpricedRequests => return format!("{} AND {GENERATES}", unpriced()).into(),
-        PastFamily::ListValue
-        | PastFamily::Cost
-        | PastFamily::ClientListValue
-        | PastFamily::ClientCost => "value_nano IS NOT NULL",
-        PastFamily::Tokens | PastFamily::ClientTokens | PastFamily::Quality => "1",
-        PastFamily::Requests
-        | PastFamily::Endpoint
-        | PastFamily::Tier
-        | PastFamily::ClientRequests => GENERATES,
-        PastFamily::Failures | PastFamily::ClientFailures => FAILURE,
-        PastFamily::Duration | PastFamily::AccountDuration => TIMED,
-        PastFamily::FirstToken => return format!("{TIMED_STREAM} AND ttft_ms > 0").into(),
-        PastFamily::OutputToken => {
-            let text = format!("{TIMED_STREAM} AND ttft_ms > 0 AND output + reasoning > 1");
-            return text.into();
-        }
-    };
-    fixed.into()
-}
-
 /// The numbers of a row, in the order of the totals' cells.
-fn cells(family: PastFamily, bounds: &[u64]) -> Vec<String> {
-    let count = "count(*)".to_owned();
-    match family {
-        PastFamily::Requests
-        | PastFamily::Failures
-        | PastFamily::Endpoint
-        | PastFamily::Tier
-        | PastFamily::ClientRequests
-        | PastFamily::ClientFailures
-        | PastFamily::UnpricedRequests => vec![count],
-        PastFamily::UnpricedTokens => vec![format!("sum({MISSING})")],
-        PastFamily::ListValue | PastFamily::ClientListValue => vec!["sum(value_nano)".to_owned()],
-        PastFamily::Cost | PastFamily::ClientCost => vec!["sum(coalesce(cost_nano, 0))".to_owned()],
-        PastFamily::Tokens | PastFamily::ClientTokens => [
-            "input",
-            "cache_read",
-            "cache_write",
-            "output",
-            "reasoning",
-            "unclassified",
-        ]
-        .map(|kind| format!("sum({kind})"))
-        .to_vec(),
-        PastFamily::Quality => (0..4)
-            .map(|quality| format!("sum({QUALITY} = {quality})"))
+fn cells(query: &PastQuery) -> Vec<String> {
+    match (query.bounds, query.values) {
+        ([], values) => values.iter().map(|value| format!("sum({value})")).collect(),
+        (bounds, values) => values
+            .iter()
+            .flat_map(|value| buckets(value, bounds))
             .collect(),
-        PastFamily::AccountDuration => vec!["sum(latency_ms)".to_owned(), count],
-        PastFamily::Duration => buckets("latency_ms", bounds),
-        PastFamily::FirstToken => buckets("ttft_ms", bounds),
-        PastFamily::OutputToken => buckets(
-            "(max(latency_ms - ttft_ms, 0) * 1000 / (output + reasoning - 1))",
-            bounds,
-        ),
     }
 }
 

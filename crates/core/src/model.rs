@@ -5,6 +5,7 @@
 mod account;
 mod dimension;
 mod event;
+mod label_value;
 mod masked;
 mod money;
 mod outcome;
@@ -19,10 +20,11 @@ mod wire;
 pub use account::{AccountSeen, OWN_ACCOUNT};
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest};
+pub use label_value::LabelValue;
 pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
-pub use past::{PastFamily, PastKey, PastRow};
+pub use past::{PastKey, PastQuery, PastRow};
 pub(crate) use quota::figure;
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,

@@ -1,7 +1,10 @@
 //! Ingest and CPA.
 
-use super::Kind::{Counter, Gauge, Histogram};
+use super::Kind::{Counter as CounterKind, Gauge, Histogram};
 use super::{Buckets, Family, family};
+use crate::metrics::counted::{IngestAmount, IngestStep};
+use crate::metrics::counter::{Amount, Counter, counter};
+use crate::model::{Control, LabelValue as _, RejectReason};
 
 /// Milliseconds.
 const LAG: Buckets = Buckets {
@@ -19,16 +22,108 @@ const COMMIT: Buckets = Buckets {
     scale: 1_000_000,
 };
 
-/// In the order of the page.
-pub(super) static ALL: &[&Family] = &[
-    &INGEST_RECORDS,
-    &INGEST_BYTES,
-    &INGEST_DUPLICATES,
-    &INGEST_PREWARM,
-    &INGEST_REJECTS,
-    &INGEST_CONTROL,
-    &INGEST_LAG,
-    &INGEST_LAST_EVENT,
+/// In the order of the exposition.
+pub(in crate::metrics) static COUNTERS: &[Counter<IngestAmount>] = &[
+    counter(
+        15,
+        "cpa_ingest_records_total",
+        &[],
+        "Payloads received from CPA, including duplicates and rejects.",
+    )
+    .adds(|step| Amount::one_if(matches!(step, IngestStep::Payload(_)))),
+    counter(
+        16,
+        "cpa_ingest_bytes_total",
+        &[],
+        "Bytes of payloads received from CPA.",
+    )
+    .adds(|step| {
+        if let IngestStep::Payload(bytes) = step {
+            Amount::Of(*bytes as u64)
+        } else {
+            Amount::Nothing
+        }
+    }),
+    counter(
+        17,
+        "cpa_ingest_duplicates_total",
+        &[],
+        "Records received again, with the same key and content; they do not count as requests.",
+    )
+    .adds(|step| Amount::one_if(matches!(step, IngestStep::Duplicate))),
+    counter(
+        18,
+        "cpa_ingest_prewarm_total",
+        &[],
+        "Records of prewarm requests, which generate no output; they do not count as requests.",
+    )
+    .adds(|step| {
+        if let IngestStep::Event(record) = step {
+            Amount::one_if(!record.event.generate)
+        } else {
+            Amount::Nothing
+        }
+    }),
+    counter(
+        19,
+        "cpa_ingest_rejects_total",
+        &["reason"],
+        "Payloads that could not be decoded, by reason; they are stored and can be replayed.",
+    )
+    .by::<RejectReason>()
+    .adds(|step| {
+        if let IngestStep::Reject(reason) = step {
+            Amount::OneAt(reason.index())
+        } else {
+            Amount::Nothing
+        }
+    }),
+    counter(
+        20,
+        "cpa_ingest_control_messages_total",
+        &["message"],
+        "Control messages received in a subscription.",
+    )
+    .by::<Control>()
+    .adds(|step| {
+        if let IngestStep::Control(message) = step {
+            Amount::OneAt(message.index())
+        } else {
+            Amount::Nothing
+        }
+    }),
+    counter(
+        21,
+        "cpa_ingest_lag_seconds",
+        &[],
+        "Time from the end of a request to the commit of its record.",
+    )
+    .histogram(LAG)
+    .adds(|step| {
+        if let IngestStep::Commit(lag) = step {
+            Amount::Of(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))
+        } else {
+            Amount::Nothing
+        }
+    }),
+    counter(
+        22,
+        "cpa_ingest_last_event_timestamp_seconds",
+        &[],
+        "Start of the latest request, in Unix time.",
+    )
+    .latest_time()
+    .adds(|step| {
+        if let IngestStep::Event(record) = step {
+            record.time().into()
+        } else {
+            Amount::Nothing
+        }
+    }),
+];
+
+/// In the order of the exposition.
+pub(super) static METRICS: &[&Family] = &[
     &UP,
     &INFO,
     &ACCESS_REFUSED,
@@ -52,55 +147,6 @@ pub(super) static ALL: &[&Family] = &[
     &SPOOL_PENDING,
     &SPOOL_LIMIT,
 ];
-
-pub(in crate::metrics) static INGEST_RECORDS: Family = family(
-    "cpa_ingest_records_total",
-    Counter,
-    &[],
-    "Payloads received from CPA, including duplicates and rejects.",
-);
-pub(in crate::metrics) static INGEST_BYTES: Family = family(
-    "cpa_ingest_bytes_total",
-    Counter,
-    &[],
-    "Bytes of payloads received from CPA.",
-);
-pub(in crate::metrics) static INGEST_DUPLICATES: Family = family(
-    "cpa_ingest_duplicates_total",
-    Counter,
-    &[],
-    "Records received again, with the same key and content; they do not count as requests.",
-);
-pub(in crate::metrics) static INGEST_PREWARM: Family = family(
-    "cpa_ingest_prewarm_total",
-    Counter,
-    &[],
-    "Records of prewarm requests, which generate no output; they do not count as requests.",
-);
-pub(in crate::metrics) static INGEST_REJECTS: Family = family(
-    "cpa_ingest_rejects_total",
-    Counter,
-    &["reason"],
-    "Payloads that could not be decoded, by reason; they are stored and can be replayed.",
-);
-pub(in crate::metrics) static INGEST_CONTROL: Family = family(
-    "cpa_ingest_control_messages_total",
-    Counter,
-    &["message"],
-    "Control messages received in a subscription.",
-);
-pub(in crate::metrics) static INGEST_LAG: Family = family(
-    "cpa_ingest_lag_seconds",
-    Histogram(LAG),
-    &[],
-    "Time from the end of a request to the commit of its record.",
-);
-pub(in crate::metrics) static INGEST_LAST_EVENT: Family = family(
-    "cpa_ingest_last_event_timestamp_seconds",
-    Gauge,
-    &[],
-    "Start of the latest request, in Unix time.",
-);
 
 pub(in crate::metrics) static UP: Family = family(
     "cpa_up",
@@ -140,31 +186,31 @@ pub(in crate::metrics) static INGEST_MODE: Family = family(
 );
 pub(in crate::metrics) static INGEST_BATCHES: Family = family(
     "cpa_ingest_batches_total",
-    Counter,
+    CounterKind,
     &["mode"],
     "Batches of records received from CPA, by mode, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_FULL_POLLS: Family = family(
     "cpa_ingest_full_polls_total",
-    Counter,
+    CounterKind,
     &[],
     "Polls that returned as many records as requested, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_RECONNECTS: Family = family(
     "cpa_ingest_reconnects_total",
-    Counter,
+    CounterKind,
     &["reason"],
     "Reconnects to CPA, by reason, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_CUTS: Family = family(
     "cpa_ingest_subscriber_cuts_total",
-    Counter,
+    CounterKind,
     &[],
     "Subscriptions that CPA closed because the subscriber was too slow, since the start of the exporter.",
 );
 pub(in crate::metrics) static INGEST_GAP: Family = family(
     "cpa_ingest_gap_seconds_total",
-    Counter,
+    CounterKind,
     &[],
     "Seconds during which records may have expired in CPA before collection, since the start of the exporter.",
 );
@@ -210,7 +256,7 @@ pub(in crate::metrics) static STORE_COMMIT: Family = family(
 );
 pub(in crate::metrics) static STORE_COMMIT_FAILURES: Family = family(
     "cpa_store_commit_failures_total",
-    Counter,
+    CounterKind,
     &["reason"],
     "Failed transactions, by reason; their records stay in the spool. Since the start of the exporter.",
 );

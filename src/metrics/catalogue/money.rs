@@ -1,21 +1,167 @@
-//! Money: what traffic is worth at list price, what of it is billed, and by which prices.
+//! Money: list value of traffic, its billed part, and the prices in use.
 
-use super::Kind::{Counter, Gauge};
+use super::Kind::Gauge;
 use super::{Family, family};
+use crate::metrics::counted::{ComboAmount, Record, RecordAmount, ReferenceAmount};
+use crate::metrics::counter::{Amount, Counter, counter};
+use crate::model::{LabelValue as _, Money, TokenKind};
 
-/// In the order of the page.
-pub(super) static ALL: &[&Family] = &[
-    &LIST_VALUE,
-    &COST,
-    &LIST_VALUE_BY_KIND,
-    &CLIENT_LIST_VALUE,
-    &CLIENT_COST,
-    &UNPRICED_REQUESTS,
-    &UNPRICED_TOKENS,
-    &REFERENCE_VALUE,
-    &COMBO_REQUESTS,
-    &COMBO_TOKENS,
-    &COMBO_LIST_VALUE,
+/// Events that were never priced, such as those from before the first price list, are in no family
+/// of money.
+const PRICED: &str = "value_nano IS NOT NULL";
+/// SQL of [`unpriced_tokens`].
+macro_rules! unpriced_tokens_sql {
+    () => {
+        "(CASE WHEN value_nano IS NULL \
+         THEN input + cache_read + cache_write + output + reasoning + unclassified \
+         ELSE unclassified END)"
+    };
+}
+macro_rules! unpriced_sql {
+    () => {
+        concat!(
+            "price_version > 0 AND (",
+            unpriced_tokens_sql!(),
+            " > 0 OR (value_nano IS NULL AND succeeded))"
+        )
+    };
+}
+
+/// In the order of the exposition.
+pub(in crate::metrics) static COUNTERS: &[Counter<RecordAmount>] = &[
+    counter(
+        40,
+        "cpa_list_value_usd_total",
+        &["provider", "model", "account"],
+        "Value of all traffic at list price, in US dollars, including traffic covered by plans.",
+    )
+    .usd()
+    .sql(PRICED, &["value_nano"])
+    .adds(list_value),
+    counter(
+        41,
+        "cpa_cost_usd_total",
+        &["provider", "model", "account"],
+        "Part of the list value that is billed per use, in US dollars; 0 for accounts with a plan.",
+    )
+    .usd()
+    .sql(PRICED, &["coalesce(cost_nano, 0)"])
+    .adds(cost),
+    // Stored events keep their value as a whole.
+    counter(
+        42,
+        "cpa_list_value_by_kind_usd_total",
+        &["provider", "model", "kind"],
+        "List value by kind of token; the sum over kinds is `cpa_list_value_usd_total`.",
+    )
+    .by_values(priced_kinds)
+    .usd()
+    .adds(|r| match r.money.and_then(|money| money.value) {
+        Some(value) => Amount::Each(value.by_kind()),
+        None => Amount::Nothing,
+    }),
+    counter(
+        43,
+        "cpa_client_list_value_usd_total",
+        &["client", "model"],
+        "List value by client key.",
+    )
+    .usd()
+    .sql(PRICED, &["value_nano"])
+    .adds(list_value),
+    counter(
+        44,
+        "cpa_client_cost_usd_total",
+        &["client", "model"],
+        "Cost by client key.",
+    )
+    .usd()
+    .sql(PRICED, &["coalesce(cost_nano, 0)"])
+    .adds(cost),
+    counter(
+        45,
+        "cpa_unpriced_requests_total",
+        &["provider", "model"],
+        "Requests without a value: the model has no price or the kind of the tokens is unknown. Failed requests without tokens do not count.",
+    )
+    .sql(concat!("generates AND ", unpriced_sql!()), &["1"])
+    .adds(|r| Amount::one_if(r.event.generate && unpriced_tokens(r).is_some())),
+    counter(
+        46,
+        "cpa_unpriced_tokens_total",
+        &["provider", "model"],
+        "Tokens without a value: the model has no price or the kind of the tokens is unknown.",
+    )
+    .sql(unpriced_sql!(), &[unpriced_tokens_sql!()])
+    .adds(|r| unpriced_tokens(r).into()),
+];
+
+pub(in crate::metrics) static OF_REFERENCES: &[Counter<ReferenceAmount>] = &[counter(
+    47,
+    "cpa_reference_value_usd_total",
+    &["reference", "provider"],
+    "Value of the same tokens at the price of a configured reference model, in US dollars.",
+)
+.usd()
+.adds(|r| Amount::Of(r.nanos))];
+
+pub(in crate::metrics) static OF_COMBOS: &[Counter<ComboAmount>] = &[
+    counter(
+        48,
+        "cpa_combo_requests_total",
+        &["combo", "model"],
+        "Requests of a configured combo of models, by upstream model; a model may be in several combos.",
+    )
+    .adds(|c| Amount::Of(u64::from(c.record.event.generate))),
+    counter(
+        49,
+        "cpa_combo_tokens_total",
+        &["combo", "model"],
+        "Tokens of a configured combo of models.",
+    )
+    .adds(|c| Amount::Of(c.record.event.tokens.total())),
+    counter(
+        50,
+        "cpa_combo_list_value_usd_total",
+        &["combo", "model"],
+        "List value of a configured combo of models.",
+    )
+    .usd()
+    .adds(|c| Amount::Of(value(c.record).unwrap_or(0))),
+];
+
+/// The kinds that have a price. They come first in [`TokenKind::ALL`].
+fn priced_kinds() -> Vec<&'static str> {
+    let priced = |kind: &&TokenKind| **kind != TokenKind::Unclassified;
+    let kinds = TokenKind::VALUES.iter().filter(priced);
+    kinds.map(|kind| kind.as_label()).collect()
+}
+
+/// Nano-dollars.
+fn value(record: &Record<'_>) -> Option<u64> {
+    Some(record.money?.value?.total())
+}
+
+fn list_value(record: &Record<'_>) -> Amount {
+    value(record).into()
+}
+
+fn cost(record: &Record<'_>) -> Amount {
+    record.money.and_then(Money::cost).into()
+}
+
+/// `None` for a record that lacks no price, such as a failure without tokens.
+fn unpriced_tokens(record: &Record<'_>) -> Option<u64> {
+    let (event, money) = (record.event, record.money?);
+    let tokens = match money.value {
+        Some(_) => event.tokens.unclassified,
+        None => event.tokens.total(),
+    };
+    (tokens > 0 || (money.value.is_none() && event.is_success())).then_some(tokens)
+}
+
+/// In the order of the exposition.
+pub(super) static GAUGES: &[&Family] = &[
     &LIST_VALUE_CORRECTION,
     &COST_CORRECTION,
     &PRICE,
@@ -24,72 +170,6 @@ pub(super) static ALL: &[&Family] = &[
     &PLAN_FEE,
 ];
 
-pub(in crate::metrics) static LIST_VALUE: Family = family(
-    "cpa_list_value_usd_total",
-    Counter,
-    &["provider", "model", "account"],
-    "Value of all traffic at list price, in US dollars, including traffic covered by plans.",
-);
-pub(in crate::metrics) static COST: Family = family(
-    "cpa_cost_usd_total",
-    Counter,
-    &["provider", "model", "account"],
-    "Part of the list value that is billed per use, in US dollars; 0 for accounts with a plan.",
-);
-pub(in crate::metrics) static LIST_VALUE_BY_KIND: Family = family(
-    "cpa_list_value_by_kind_usd_total",
-    Counter,
-    &["provider", "model", "kind"],
-    "List value by kind of token; the sum over kinds is `cpa_list_value_usd_total`.",
-);
-pub(in crate::metrics) static CLIENT_LIST_VALUE: Family = family(
-    "cpa_client_list_value_usd_total",
-    Counter,
-    &["client", "model"],
-    "List value by client key.",
-);
-pub(in crate::metrics) static CLIENT_COST: Family = family(
-    "cpa_client_cost_usd_total",
-    Counter,
-    &["client", "model"],
-    "Cost by client key.",
-);
-pub(in crate::metrics) static UNPRICED_REQUESTS: Family = family(
-    "cpa_unpriced_requests_total",
-    Counter,
-    &["provider", "model"],
-    "Requests without a value: the model has no price or the kind of the tokens is unknown. Failed requests without tokens do not count.",
-);
-pub(in crate::metrics) static UNPRICED_TOKENS: Family = family(
-    "cpa_unpriced_tokens_total",
-    Counter,
-    &["provider", "model"],
-    "Tokens without a value: the model has no price or the kind of the tokens is unknown.",
-);
-pub(in crate::metrics) static REFERENCE_VALUE: Family = family(
-    "cpa_reference_value_usd_total",
-    Counter,
-    &["reference", "provider"],
-    "Value of the same tokens at the price of a configured reference model, in US dollars.",
-);
-pub(in crate::metrics) static COMBO_REQUESTS: Family = family(
-    "cpa_combo_requests_total",
-    Counter,
-    &["combo", "model"],
-    "Requests of a configured combo of models, by upstream model; a model may be in several combos.",
-);
-pub(in crate::metrics) static COMBO_TOKENS: Family = family(
-    "cpa_combo_tokens_total",
-    Counter,
-    &["combo", "model"],
-    "Tokens of a configured combo of models.",
-);
-pub(in crate::metrics) static COMBO_LIST_VALUE: Family = family(
-    "cpa_combo_list_value_usd_total",
-    Counter,
-    &["combo", "model"],
-    "List value of a configured combo of models.",
-);
 pub(in crate::metrics) static LIST_VALUE_CORRECTION: Family = family(
     "cpa_list_value_correction_usd",
     Gauge,

@@ -1,7 +1,9 @@
-//! Traffic: created from records, restored at the start.
+//! Traffic: counters of records, stored and restored at the start.
 
-use super::Kind::{Counter, Gauge, Histogram, Summary};
-use super::{Buckets, Family, family};
+use super::Buckets;
+use crate::metrics::counted::{Record, RecordAmount};
+use crate::metrics::counter::{Amount, Counter, counter};
+use crate::model::{DimId, LabelValue as _, TokenKind, TokenQuality};
 
 /// Milliseconds.
 const DURATION: Buckets = Buckets {
@@ -27,105 +29,178 @@ const OUTPUT_TOKEN: Buckets = Buckets {
     scale: 1_000_000,
 };
 
-/// In the order of the page.
-pub(super) static ALL: &[&Family] = &[
-    &REQUESTS,
-    &REQUEST_FAILURES,
-    &TOKENS,
-    &REQUEST_DURATION,
-    &TIME_TO_FIRST_TOKEN,
-    &TIME_PER_OUTPUT_TOKEN,
-    &REQUESTS_BY_ENDPOINT,
-    &REQUESTS_BY_TIER,
-    &CLIENT_REQUESTS,
-    &CLIENT_FAILURES,
-    &CLIENT_TOKENS,
-    &TOKEN_QUALITY,
-    &ACCOUNT_DURATION,
-    &ACCOUNT_LAST_REQUEST,
+/// SQL sums of the tokens, in the order of [`TokenKind::ALL`].
+pub(super) const TOKEN_COLUMNS: &[&str] = &[
+    "input",
+    "cache_read",
+    "cache_write",
+    "output",
+    "reasoning",
+    "unclassified",
 ];
 
-pub(in crate::metrics) static REQUESTS: Family = family(
-    "cpa_requests_total",
-    Counter,
-    &["provider", "model", "account"],
-    "Upstream attempts reported by CPA, including failed ones, without prewarm requests.",
-);
-pub(in crate::metrics) static REQUEST_FAILURES: Family = family(
-    "cpa_request_failures_total",
-    Counter,
-    &["provider", "model", "account", "code", "reason"],
-    "Failed attempts, by the HTTP status that CPA reports and by reason.",
-);
-pub(in crate::metrics) static TOKENS: Family = family(
-    "cpa_tokens_total",
-    Counter,
-    &["provider", "model", "account", "kind"],
-    "Tokens, by disjoint kinds; the sum over kinds is the total.",
-);
-pub(in crate::metrics) static REQUEST_DURATION: Family = family(
-    "cpa_request_duration_seconds",
-    Histogram(DURATION),
-    &["provider", "model"],
-    "Duration of successful attempts, in seconds.",
-);
-pub(in crate::metrics) static TIME_TO_FIRST_TOKEN: Family = family(
-    "cpa_request_time_to_first_token_seconds",
-    Histogram(FIRST_TOKEN),
-    &["provider", "model"],
-    "Time to the first byte of successful streamed responses, in seconds.",
-);
-pub(in crate::metrics) static TIME_PER_OUTPUT_TOKEN: Family = family(
-    "cpa_request_time_per_output_token_seconds",
-    Histogram(OUTPUT_TOKEN),
-    &["provider", "model"],
-    "Time per output token after the first, including reasoning, of successful streamed responses, in seconds.",
-);
-pub(in crate::metrics) static REQUESTS_BY_ENDPOINT: Family = family(
-    "cpa_requests_by_endpoint_total",
-    Counter,
-    &["provider", "endpoint", "executor"],
-    "Requests, by CPA's route and executor.",
-);
-pub(in crate::metrics) static REQUESTS_BY_TIER: Family = family(
-    "cpa_requests_by_tier_total",
-    Counter,
-    &["provider", "service_tier", "reasoning_effort"],
-    "Requests, by the service tier in the client's request and the reasoning effort sent upstream.",
-);
-pub(in crate::metrics) static CLIENT_REQUESTS: Family = family(
-    "cpa_client_requests_total",
-    Counter,
-    &["client", "model"],
-    "Requests, by client key.",
-);
-pub(in crate::metrics) static CLIENT_FAILURES: Family = family(
-    "cpa_client_request_failures_total",
-    Counter,
-    &["client", "model", "reason"],
-    "Failed requests, by client key and reason.",
-);
-pub(in crate::metrics) static CLIENT_TOKENS: Family = family(
-    "cpa_client_tokens_total",
-    Counter,
-    &["client", "model", "kind"],
-    "Tokens, by client key and disjoint kinds.",
-);
-pub(in crate::metrics) static TOKEN_QUALITY: Family = family(
-    "cpa_token_quality_total",
-    Counter,
-    &["provider", "quality"],
-    "Records, by the consistency of CPA's split of the tokens.",
-);
-pub(in crate::metrics) static ACCOUNT_DURATION: Family = family(
-    "cpa_account_request_duration_seconds",
-    Summary,
-    &["provider", "account"],
-    "Duration of successful attempts, by account, in seconds.",
-);
-pub(in crate::metrics) static ACCOUNT_LAST_REQUEST: Family = family(
-    "cpa_account_last_request_timestamp_seconds",
-    Gauge,
-    &["account"],
-    "Start of the account's latest request, in Unix time.",
-);
+/// In the order of the exposition.
+pub(in crate::metrics) static COUNTERS: &[Counter<RecordAmount>] = &[
+    counter(
+        1,
+        "cpa_requests_total",
+        &["provider", "model", "account"],
+        "Upstream attempts reported by CPA, including failed ones, without prewarm requests.",
+    )
+    .sql("generates", &["1"])
+    .adds(requests),
+    counter(
+        2,
+        "cpa_request_failures_total",
+        &["provider", "model", "account", "code", "reason"],
+        "Failed attempts, by the HTTP status that CPA reports and by reason.",
+    )
+    .sql("failed", &["1"])
+    .adds(failures),
+    counter(
+        3,
+        "cpa_tokens_total",
+        &["provider", "model", "account", "kind"],
+        "Tokens, by disjoint kinds; the sum over kinds is the total.",
+    )
+    .by::<TokenKind>()
+    .sql("1", TOKEN_COLUMNS)
+    .adds(tokens),
+    counter(
+        4,
+        "cpa_request_duration_seconds",
+        &["provider", "model"],
+        "Duration of successful attempts, in seconds.",
+    )
+    .histogram(DURATION)
+    .sql("timed", &["latency_ms"])
+    .adds(duration),
+    counter(
+        5,
+        "cpa_request_time_to_first_token_seconds",
+        &["provider", "model"],
+        "Time to the first byte of successful streamed responses, in seconds.",
+    )
+    .histogram(FIRST_TOKEN)
+    .sql("timed AND stream AND ttft_ms > 0", &["ttft_ms"])
+    .adds(|r| first_token(r).into()),
+    counter(
+        6,
+        "cpa_request_time_per_output_token_seconds",
+        &["provider", "model"],
+        "Time per output token after the first, including reasoning, of successful streamed responses, in seconds.",
+    )
+    .histogram(OUTPUT_TOKEN)
+    .sql(
+        "timed AND stream AND ttft_ms > 0 AND output + reasoning > 1",
+        &["(max(latency_ms - ttft_ms, 0) * 1000 / (output + reasoning - 1))"],
+    )
+    .adds(|r| micros_per_token(r).into()),
+    counter(
+        7,
+        "cpa_requests_by_endpoint_total",
+        &["provider", "endpoint", "executor"],
+        "Requests, by CPA's route and executor.",
+    )
+    .sql("generates", &["1"])
+    .adds(requests),
+    counter(
+        8,
+        "cpa_requests_by_tier_total",
+        &["provider", "service_tier", "reasoning_effort"],
+        "Requests, by the service tier in the client's request and the reasoning effort sent upstream.",
+    )
+    .sql("generates", &["1"])
+    .adds(requests),
+    counter(
+        9,
+        "cpa_client_requests_total",
+        &["client", "model"],
+        "Requests, by client key.",
+    )
+    .sql("generates", &["1"])
+    .adds(requests),
+    counter(
+        10,
+        "cpa_client_request_failures_total",
+        &["client", "model", "reason"],
+        "Failed requests, by client key and reason.",
+    )
+    .sql("failed", &["1"])
+    .adds(failures),
+    counter(
+        11,
+        "cpa_client_tokens_total",
+        &["client", "model", "kind"],
+        "Tokens, by client key and disjoint kinds.",
+    )
+    .by::<TokenKind>()
+    .sql("1", TOKEN_COLUMNS)
+    .adds(tokens),
+    counter(
+        12,
+        "cpa_token_quality_total",
+        &["provider", "quality"],
+        "Records, by the consistency of CPA's split of the tokens.",
+    )
+    .by::<TokenQuality>()
+    .sql(
+        "1",
+        &["quality = 0", "quality = 1", "quality = 2", "quality = 3"],
+    )
+    .adds(|r| Amount::OneAt(r.event.quality.index())),
+    counter(
+        13,
+        "cpa_account_request_duration_seconds",
+        &["provider", "account"],
+        "Duration of successful attempts, by account, in seconds.",
+    )
+    .summary()
+    .sql("timed", &["latency_ms", "1"])
+    .adds(duration),
+    counter(
+        14,
+        "cpa_account_last_request_timestamp_seconds",
+        &["account"],
+        "Start of the account's latest request, in Unix time.",
+    )
+    .latest_time()
+    .adds(|r| match r.route.account {
+        DimId::NONE => Amount::Nothing,
+        _ if r.event.generate => r.time().into(),
+        _ => Amount::Nothing,
+    }),
+];
+
+/// A prewarm request adds 0, so that its series exist.
+fn requests(record: &Record<'_>) -> Amount {
+    Amount::Of(u64::from(record.event.generate))
+}
+
+fn failures(record: &Record<'_>) -> Amount {
+    Amount::one_if(record.event.generate && !record.event.is_success())
+}
+
+fn tokens(record: &Record<'_>) -> Amount {
+    Amount::Each(record.event.tokens.by_kind())
+}
+
+fn is_timed(record: &Record<'_>) -> bool {
+    record.event.generate && record.event.is_success()
+}
+
+fn duration(record: &Record<'_>) -> Amount {
+    is_timed(record).then_some(record.event.latency_ms).into()
+}
+
+/// Milliseconds.
+fn first_token(record: &Record<'_>) -> Option<u64> {
+    let event = record.event;
+    (is_timed(record) && event.stream && event.ttft_ms > 0).then_some(event.ttft_ms)
+}
+
+fn micros_per_token(record: &Record<'_>) -> Option<u64> {
+    let millis = record.event.latency_ms.saturating_sub(first_token(record)?);
+    let further = record.event.tokens.generated().saturating_sub(1);
+    millis.saturating_mul(1000).checked_div(further)
+}

@@ -1,20 +1,15 @@
-//! The money side of the ledger: counters of nano-dollars, and the gauges beside them.
+//! Gauges of money: prices, flat fees and corrections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::catalogue::{Family, money as catalogue};
 use super::super::encode::{push_decimal, push_label};
 use super::super::labels::{LabelKind, OTHER};
-use super::super::restored::at;
 use super::super::snapshot::Gauges;
 use super::Counters;
-use crate::model::{
-    Correction, DimId, Event, Money, NANOS_PER_USD, Route, TokenKind, UnixNanos, Value,
-};
+use crate::model::{Correction, DimId, NANOS_PER_USD, TokenKind, UnixNanos};
 
-/// Slots that are remembered; a hostile variety of models must not fill memory.
-const MAX_KNOWN: usize = 65_536;
 /// Femto-dollars in a dollar.
 const FEMTOS_PER_USD: u64 = 1_000_000_000_000_000;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -44,10 +39,9 @@ pub struct PriceFacts {
     pub prices: Vec<PriceOfModel>,
 }
 
-/// What the ledger keeps about money, besides its tables.
+/// What the gauges of money show.
 #[derive(Debug, Default)]
-pub(super) struct MoneyState {
-    known: HashMap<[DimId; 4], MoneySlots>,
+pub(super) struct MoneyGauges {
     /// Account, its provider, its fee.
     fees: Vec<(DimId, String, PlanFee)>,
     prices: Option<PriceFacts>,
@@ -57,83 +51,13 @@ pub(super) struct MoneyState {
     stale: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct MoneySlots {
-    list_value: u32,
-    cost: u32,
-    by_kind: u32,
-    client_list_value: u32,
-    client_cost: u32,
-}
-
-impl MoneyState {
+impl MoneyGauges {
     pub(super) fn gauges(&self) -> Arc<[Gauges]> {
         Arc::clone(&self.gauges)
     }
 }
 
 impl Counters {
-    /// Counts what a new event is worth. Call next to [`Counters::count`].
-    pub fn charge(&mut self, event: &Event<'_>, route: &Route, money: &Money) {
-        if let Some(value) = money.value {
-            self.add_value(route, &value, money.cost().unwrap_or_default());
-        }
-        let missing = match money.value {
-            Some(_) => event.tokens.unclassified,
-            None => event.tokens.total(),
-        };
-        // A failure that reports no tokens cost nothing that a price could tell.
-        if missing > 0 || (money.value.is_none() && event.is_success()) {
-            let key = [route.provider.0, route.model.0, 0, 0, 0];
-            let slot = self.slot(at::UNPRICED_TOKENS, key);
-            self.add(at::UNPRICED_TOKENS, slot, 0, missing);
-            if event.generate {
-                let slot = self.slot(at::UNPRICED_REQUESTS, key);
-                self.add(at::UNPRICED_REQUESTS, slot, 0, 1);
-            }
-        }
-        for (reference, nanos) in &money.references {
-            let key = [reference.0, route.provider.0, 0, 0, 0];
-            let slot = self.slot(at::REFERENCE_VALUE, key);
-            self.add(at::REFERENCE_VALUE, slot, 0, *nanos);
-        }
-    }
-
-    fn add_value(&mut self, route: &Route, value: &Value, cost: u64) {
-        let slots = self.money_slots(route);
-        let total = value.total();
-        self.add(at::LIST_VALUE, slots.list_value, 0, total);
-        self.add(at::COST, slots.cost, 0, cost);
-        self.add(at::CLIENT_LIST_VALUE, slots.client_list_value, 0, total);
-        self.add(at::CLIENT_COST, slots.client_cost, 0, cost);
-        // The cells are the kinds that have a price, which come first.
-        for (cell, nanos) in value.by_kind().into_iter().enumerate() {
-            if nanos > 0 {
-                self.add(at::LIST_VALUE_BY_KIND, slots.by_kind, cell, nanos);
-            }
-        }
-    }
-
-    fn money_slots(&mut self, route: &Route) -> MoneySlots {
-        let key = [route.provider, route.model, route.account, route.client];
-        if let Some(slots) = self.money.known.get(&key) {
-            return *slots;
-        }
-        let [provider, model, account, client] = key.map(|id| id.0);
-        let slots = MoneySlots {
-            list_value: self.slot(at::LIST_VALUE, [provider, model, account, 0, 0]),
-            cost: self.slot(at::COST, [provider, model, account, 0, 0]),
-            by_kind: self.slot(at::LIST_VALUE_BY_KIND, [provider, model, 0, 0, 0]),
-            client_list_value: self.slot(at::CLIENT_LIST_VALUE, [client, model, 0, 0, 0]),
-            client_cost: self.slot(at::CLIENT_COST, [client, model, 0, 0, 0]),
-        };
-        if self.money.known.len() >= MAX_KNOWN {
-            self.money.known.clear();
-        }
-        self.money.known.insert(key, slots);
-        slots
-    }
-
     /// Says by which prices values are computed.
     pub fn set_prices(&mut self, facts: PriceFacts) {
         if self.money.prices.as_ref() != Some(&facts) {
@@ -183,8 +107,8 @@ impl Counters {
             ];
             let mut labels = String::new();
             for (name, kind, id) in parts {
-                let shown = self.texts.shown(kind, id.0);
-                push_label(&mut labels, name, self.texts.text(kind, shown));
+                let shown = self.tables.texts.shown(kind, id.0);
+                push_label(&mut labels, name, self.tables.texts.text(kind, shown));
             }
             let (value, cost) = sums.entry(labels).or_default();
             *value = value.saturating_add(correction.value);
@@ -206,7 +130,7 @@ impl Counters {
         };
         let mut samples = BTreeMap::new();
         for price in &facts.prices {
-            let model = self.texts.shown(LabelKind::Model, price.model.0);
+            let model = self.tables.texts.shown(LabelKind::Model, price.model.0);
             if model == OTHER {
                 continue;
             }
@@ -215,7 +139,7 @@ impl Counters {
                 push_label(
                     &mut labels,
                     "model",
-                    self.texts.text(LabelKind::Model, model),
+                    self.tables.texts.text(LabelKind::Model, model),
                 );
                 push_label(&mut labels, "kind", kind.as_str());
                 push_label(&mut labels, "tier", &price.tier);
@@ -244,7 +168,7 @@ impl Counters {
     fn fee_gauges(&mut self, gauges: &mut Vec<Gauges>) {
         let mut samples = BTreeMap::new();
         for (account, provider, fee) in &self.money.fees {
-            let shown = self.texts.shown(LabelKind::Account, account.0);
+            let shown = self.tables.texts.shown(LabelKind::Account, account.0);
             if shown == OTHER {
                 continue;
             }
@@ -253,7 +177,7 @@ impl Counters {
             push_label(
                 &mut labels,
                 "account",
-                self.texts.text(LabelKind::Account, shown),
+                self.tables.texts.text(LabelKind::Account, shown),
             );
             push_label(&mut labels, "plan", &fee.plan);
             let mut value = String::new();

@@ -46,7 +46,7 @@ impl Table {
             Box::default()
         };
         let per_series = self.width - 1;
-        let exemplars = match self.def.buckets() {
+        let exemplars = match self.family.buckets() {
             Some(_) => &self.exemplars[range.start * per_series..range.end * per_series],
             None => &[],
         };
@@ -59,7 +59,7 @@ impl Table {
 
     pub(in crate::metrics) fn published(&self) -> FamilySnapshot {
         FamilySnapshot {
-            def: self.def,
+            family: self.family,
             width: self.width,
             zeros: Arc::clone(&self.zeros),
             entries: Arc::clone(&self.entries),

@@ -4,19 +4,17 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::super::Dialect;
 use super::super::catalogue::{
-    Family, Kind, accounts, budgets, exporter, ingest, money, sections, traffic,
+    Family, Kind, accounts, budgets, exporter, ingest, money, sections, stored_families,
 };
-use super::super::restored::{Cells, RESTORED, at};
+use super::super::counter::{Cells, MAX_VALUES};
+use super::super::{Dialect, Record};
 use super::docs::bounds;
-use super::support::{Bench, failure, route, success};
+use super::support::{Bench, START, failure, route, success};
 use crate::model::{DimId, FailureReason, Money, TOTAL_KEY_LEN, Value};
 
 fn families() -> impl Iterator<Item = &'static Family> {
-    sections()
-        .into_iter()
-        .flat_map(|(_, families)| families.iter().copied())
+    sections().into_iter().flat_map(|(_, families)| families)
 }
 
 #[test]
@@ -26,8 +24,9 @@ fn names_are_unique_even_without_their_suffixes() {
         let base = family.name.strip_suffix("_total").unwrap_or(family.name);
         assert!(seen.insert(base), "{base}");
     }
-    let ids: HashSet<u16> = RESTORED.iter().map(|def| def.id).collect();
-    assert_eq!(ids.len(), RESTORED.len());
+    let stored = stored_families();
+    let ids: HashSet<u16> = stored.iter().map(|family| family.id).collect();
+    assert_eq!(ids.len(), stored.len());
     assert!(!ids.contains(&0));
 }
 
@@ -91,97 +90,70 @@ fn buckets_ascend_and_are_the_published_ones() {
     }
     let expected = [
         (
-            &traffic::REQUEST_DURATION,
+            "cpa_request_duration_seconds",
             "0.25 0.5 1 2 4 8 15 30 60 120 180 300 600 1200",
         ),
         (
-            &traffic::TIME_TO_FIRST_TOKEN,
+            "cpa_request_time_to_first_token_seconds",
             "0.1 0.25 0.5 0.75 1 1.5 2 3 5 8 13 20 30 60",
         ),
         (
-            &traffic::TIME_PER_OUTPUT_TOKEN,
+            "cpa_request_time_per_output_token_seconds",
             "0.002 0.005 0.01 0.015 0.02 0.03 0.05 0.075 0.1 0.2 0.5 1",
         ),
         (
-            &ingest::INGEST_LAG,
+            "cpa_ingest_lag_seconds",
             "0.05 0.1 0.25 0.5 1 2 5 10 30 60 300 3600",
         ),
         (
-            &ingest::STORE_COMMIT,
+            "cpa_store_commit_seconds",
             "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 10",
         ),
     ];
-    for (family, text) in expected {
-        assert_eq!(bounds(family), text, "{}", family.name);
+    for (name, text) in expected {
+        let family = families().find(|family| family.name == name).unwrap();
+        assert_eq!(bounds(family), text, "{name}");
     }
 }
 
 #[test]
-fn restored_families_agree_with_the_catalogue() {
-    for def in RESTORED {
-        let name = def.family.name;
-        let inner = usize::from(matches!(def.cells, Cells::Kinds(_) | Cells::UsdKinds(_)));
-        assert_eq!(def.key.len() + inner, def.family.labels.len(), "{name}");
-        assert!(def.key.len() <= TOTAL_KEY_LEN, "{name}");
-        let fits = match def.cells {
-            Cells::One | Cells::Kinds(_) | Cells::Usd | Cells::UsdKinds(_) => {
-                def.family.kind == Kind::Counter
+fn declarations_of_counters_are_consistent() {
+    for stored in stored_families() {
+        let name = stored.family.name;
+        // Panics for a label that no kind has.
+        assert!(stored.key().len() <= TOTAL_KEY_LEN, "{name}");
+        let fits = match stored.cells {
+            Cells::One { .. } => stored.family.kind == Kind::Counter,
+            Cells::Each { values, .. } => {
+                assert!((values.0)().len() <= MAX_VALUES, "{name}");
+                stored.family.kind == Kind::Counter
             }
-            Cells::Buckets(buckets) => def.family.kind == Kind::Histogram(buckets),
-            Cells::Summary => def.family.kind == Kind::Summary,
-            Cells::Time => def.family.kind == Kind::Gauge,
+            Cells::Buckets(buckets) => stored.family.kind == Kind::Histogram(buckets),
+            Cells::Summary => stored.family.kind == Kind::Summary,
+            Cells::Time => stored.family.kind == Kind::Gauge,
         };
         assert!(fits, "{name}");
-        assert!(families().any(|family| family == def.family), "{name}");
-        let born = !def.key.is_empty() && def.family.kind != Kind::Gauge;
-        assert_eq!(def.zero_first, born, "{name}");
+        assert!(families().any(|family| *family == stored.family), "{name}");
+        let is_gauge = stored.family.kind == Kind::Gauge;
+        assert_eq!(
+            stored.zero_first(),
+            !is_gauge && !stored.key().is_empty(),
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn positions_of_restored_families_match_their_names() {
-    let expected = [
-        (at::REQUESTS, &traffic::REQUESTS),
-        (at::FAILURES, &traffic::REQUEST_FAILURES),
-        (at::TOKENS, &traffic::TOKENS),
-        (at::DURATION, &traffic::REQUEST_DURATION),
-        (at::FIRST_TOKEN, &traffic::TIME_TO_FIRST_TOKEN),
-        (at::OUTPUT_TOKEN, &traffic::TIME_PER_OUTPUT_TOKEN),
-        (at::ENDPOINT, &traffic::REQUESTS_BY_ENDPOINT),
-        (at::TIER, &traffic::REQUESTS_BY_TIER),
-        (at::CLIENT_REQUESTS, &traffic::CLIENT_REQUESTS),
-        (at::CLIENT_FAILURES, &traffic::CLIENT_FAILURES),
-        (at::CLIENT_TOKENS, &traffic::CLIENT_TOKENS),
-        (at::QUALITY, &traffic::TOKEN_QUALITY),
-        (at::ACCOUNT_DURATION, &traffic::ACCOUNT_DURATION),
-        (at::LAST_REQUEST, &traffic::ACCOUNT_LAST_REQUEST),
-        (at::RECORDS, &ingest::INGEST_RECORDS),
-        (at::BYTES, &ingest::INGEST_BYTES),
-        (at::DUPLICATES, &ingest::INGEST_DUPLICATES),
-        (at::PREWARM, &ingest::INGEST_PREWARM),
-        (at::REJECTS, &ingest::INGEST_REJECTS),
-        (at::CONTROL, &ingest::INGEST_CONTROL),
-        (at::LAG, &ingest::INGEST_LAG),
-        (at::LAST_EVENT, &ingest::INGEST_LAST_EVENT),
-        (at::LIST_VALUE, &money::LIST_VALUE),
-        (at::COST, &money::COST),
-        (at::LIST_VALUE_BY_KIND, &money::LIST_VALUE_BY_KIND),
-        (at::CLIENT_LIST_VALUE, &money::CLIENT_LIST_VALUE),
-        (at::CLIENT_COST, &money::CLIENT_COST),
-        (at::UNPRICED_REQUESTS, &money::UNPRICED_REQUESTS),
-        (at::UNPRICED_TOKENS, &money::UNPRICED_TOKENS),
-        (at::REFERENCE_VALUE, &money::REFERENCE_VALUE),
-        (at::COMBO_REQUESTS, &money::COMBO_REQUESTS),
-        (at::COMBO_TOKENS, &money::COMBO_TOKENS),
-        (at::COMBO_LIST_VALUE, &money::COMBO_LIST_VALUE),
-    ];
-    assert_eq!(
-        expected.len(),
-        RESTORED.len(),
-        "each family of RESTORED in src/metrics/restored.rs has a line in this test"
-    );
-    for (position, family) in expected {
-        assert_eq!(RESTORED[position].family.name, family.name);
+fn sql_of_a_counter_gives_all_its_cells() {
+    for stored in stored_families() {
+        let Some(query) = stored.past_query() else {
+            continue;
+        };
+        let cells = match query.bounds {
+            [] => query.values.len(),
+            bounds => query.values.len() * (bounds.len() + 2),
+        };
+        assert_eq!(cells, stored.width(), "{}", stored.family.name);
     }
 }
 
@@ -214,7 +186,6 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
     let absent: Vec<&str> = absent.map(|f| f.name).collect();
     // Not known yet: nobody has told.
     let unknown = [
-        &money::REFERENCE_VALUE,
         &money::LIST_VALUE_CORRECTION,
         &money::COST_CORRECTION,
         &money::PRICE,
@@ -234,7 +205,8 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
         &exporter::RELOAD_SUCCESSFUL,
         &exporter::RELOAD_TIME,
     ];
-    let unknown = unknown.map(|family| family.name);
+    let mut unknown: Vec<&str> = unknown.iter().map(|family| family.name).collect();
+    unknown.push("cpa_reference_value_usd_total");
     let forgotten: Vec<&&str> = absent.iter().filter(|one| !unknown.contains(one)).collect();
     assert!(
         forgotten.is_empty(),
@@ -250,19 +222,18 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
 
 fn busy() -> Bench {
     let mut bench = Bench::without_hold();
-    bench.count(&success(), &route(1, 1, 1, 1));
     let priced = Money {
         value: Some(Value::new([5, 4, 3, 2, 1, 0])),
         ..Money::default()
     };
-    let combo = [DimId(1)];
-    bench
-        .counters
-        .count_combos(&success(), &route(1, 1, 1, 1), &priced, combo);
     for money in [priced, Money::default()] {
-        bench
-            .counters
-            .charge(&success(), &route(1, 1, 1, 1), &money);
+        bench.counters.count(&Record {
+            event: &success(),
+            route: &route(1, 1, 1, 1),
+            money: Some(&money),
+            combos: &[DimId(1)],
+            received: START,
+        });
     }
     bench.count(&failure(429, FailureReason::RateLimit), &route(1, 1, 1, 1));
     bench.settle();

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::{fs, path::Path};
 
-use super::super::catalogue::{Family, Kind, sections};
+use super::super::catalogue::{Family, Kind, sections, stored_families};
 use super::super::handles::{source, store};
-use super::super::restored::RESTORED;
 use crate::model::{Control, FailureReason, IngestMode, RejectReason, TokenKind, TokenQuality};
 
 const INTRODUCTION: &str = "\
@@ -111,7 +110,7 @@ fn document() -> String {
     }
     out.push_str("\n## Buckets\n\nUpper bounds in seconds; `+Inf` comes last.\n\n");
     out.push_str("| metric | buckets |\n|---|---|\n");
-    for family in sections().iter().flat_map(|(_, families)| *families) {
+    for family in sections().iter().flat_map(|(_, families)| families) {
         if let Kind::Histogram(_) = family.kind {
             writeln!(out, "| `{}` | {} |", family.name, bounds(family)).unwrap();
         }
@@ -124,7 +123,9 @@ fn document() -> String {
 
 fn row(out: &mut String, family: &Family) {
     let labels: Vec<String> = family.labels.iter().map(|l| format!("`{l}`")).collect();
-    let restored = RESTORED.iter().any(|def| def.family == family);
+    let restored = stored_families()
+        .iter()
+        .any(|stored| stored.family == *family);
     writeln!(
         out,
         "| `{}` | {} | {} | {} | {} |",

@@ -20,8 +20,7 @@ fn worth(by_kind: [u64; 6], per_use: bool) -> Money {
 
 fn charge(bench: &mut Bench, event: &Event<'_>, account: u32, money: &Money) {
     let route = route(1, 1, account, 1);
-    bench.count(event, &route);
-    bench.counters.charge(event, &route, money);
+    bench.count_priced(event, &route, Some(money));
 }
 
 /// The samples of the money families.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::super::{
     AccountNames, Audience, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form,
-    Handles, Page,
+    Handles, Page, Record,
 };
 use crate::model::{
-    AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Route, TokenQuality,
-    Tokens, TotalRow, UnixNanos,
+    AuthType, DimId, Dimension, Event, EventDigest, Failure, FailureReason, Money, Route,
+    TokenQuality, Tokens, TotalRow, UnixNanos,
 };
 
 pub(super) const START: UnixNanos = UnixNanos::from_millis(1_800_000_000_000);
@@ -137,7 +137,17 @@ impl Bench {
     }
 
     pub(super) fn count(&mut self, event: &Event<'_>, route: &Route) {
-        self.counters.count(event, route, self.now);
+        self.count_priced(event, route, None);
+    }
+
+    pub(super) fn count_priced(&mut self, event: &Event<'_>, route: &Route, money: Option<&Money>) {
+        self.counters.count(&Record {
+            event,
+            route,
+            money,
+            combos: &[],
+            received: self.now,
+        });
     }
 }
 
