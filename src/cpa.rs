@@ -5,16 +5,21 @@
 
 mod access;
 mod api_call;
+mod client;
+mod detection;
 mod directory;
-mod management;
+mod generation;
 mod refusal;
 mod remedy;
 pub(crate) mod resp;
 mod success_count;
+mod switches;
 
 pub use access::{Access, AccessReporter, KeyReader};
 pub(crate) use api_call::{ProviderResponse, ProxiedRequest, ProxyOutcome};
-pub(crate) use management::{Api, HttpFailure, Management, Server};
+pub(crate) use client::HttpFailure;
+pub use client::{Client, ClientParts};
+pub(crate) use generation::{Api, Server};
 pub(crate) use refusal::{Refusal, RespError};
 pub(crate) use remedy::Remedy;
 pub(crate) use success_count::Counted;

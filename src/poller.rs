@@ -22,14 +22,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::accounts::Directory;
 use crate::clock::Clock;
-use crate::cpa::Access;
+use crate::cpa::Client;
 use crate::errors::Chain;
 use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
 use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
@@ -52,8 +50,6 @@ use task::Task;
 pub struct Settings {
     /// Whether providers are asked at all; headers are read in any case.
     pub enabled: bool,
-    /// CPA.
-    pub url: Url,
     /// Least time between two polls of an account.
     pub interval: Duration,
     /// Polls at the same time.
@@ -71,24 +67,20 @@ pub struct PollerConfig {
     pub settings: Settings,
     /// Providers that the user described.
     pub configured: Vec<Arc<dyn Provider>>,
-    /// To CPA, and to providers that CPA does not know.
     pub client: Client,
-    pub direct: Client,
-    pub access: Arc<Access>,
+    /// To providers that CPA does not know.
+    pub direct: reqwest::Client,
     pub clock: Clock,
 }
 
 impl PollerConfig {
     fn client(&self, metrics: PollMetrics) -> QuotaClient {
         QuotaClient {
-            url: self.settings.url.clone(),
-            client: self.client.clone(),
+            cpa: self.client.clone(),
             direct: self.direct.clone(),
-            access: Arc::clone(&self.access),
             clock: self.clock.clone(),
             metrics,
             limit: self.settings.timeout,
-            api: Arc::default(),
         }
     }
 

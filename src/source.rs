@@ -19,7 +19,6 @@ mod sizing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,7 @@ pub use context::{Settings, Shared};
 pub use inlet::{Inlet, Wake};
 pub use plan::ModeSetting;
 
-use crate::cpa::{Access, HttpFailure, Management, Remedy};
+use crate::cpa::{Client, HttpFailure, Remedy};
 use crate::errors::{Chain, RepeatLimit};
 use checks::{Checks, Known};
 use context::{Context, LastContact, SessionEnd};
@@ -47,7 +46,6 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub struct Parts {
     pub settings: Settings,
     pub inlet: Inlet,
-    pub access: Arc<Access>,
     pub client: Client,
     pub metrics: SourceMetrics,
     pub clock: Clock,
@@ -61,23 +59,16 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Source {
     context: Context,
-    management: Management,
     checks: Checks,
 }
 
 impl Source {
     pub fn new(parts: Parts) -> Self {
         let shared = Arc::new(Shared::new(parts.inlet.received()));
-        let management = || {
-            let base = parts.settings.url.clone();
-            Management::new(parts.client.clone(), base, parts.clock.clone())
-        };
         Self {
-            management: management(),
             checks: Checks {
                 settings: parts.settings.clone(),
-                management: management(),
-                access: Arc::clone(&parts.access),
+                client: parts.client.clone(),
                 shared: Arc::clone(&shared),
                 metrics: parts.metrics.clone(),
                 stop: parts.soft.clone(),
@@ -86,7 +77,7 @@ impl Source {
             context: Context {
                 settings: parts.settings,
                 inlet: parts.inlet,
-                access: parts.access,
+                client: parts.client,
                 shared,
                 metrics: parts.metrics,
                 clock: parts.clock,
@@ -111,7 +102,6 @@ impl Source {
         let supervisor = Supervisor {
             plan: Plan::new(self.context.settings.setting),
             context: self.context,
-            management: self.management,
             logged: None,
             retry: RETRY_FIRST,
         };
@@ -131,7 +121,6 @@ impl Source {
 /// Selects a mode, runs it, and updates the plan when it ends.
 struct Supervisor {
     context: Context,
-    management: Management,
     plan: Plan,
     /// The last decision that was logged.
     logged: Option<Decision>,
@@ -149,10 +138,10 @@ impl Supervisor {
                 IngestMode::Subscribe => resp_subscribe::run(&mut self.context).await,
                 IngestMode::Http => {
                     let until = decision.until;
-                    http_queue::run(&mut self.context, &mut self.management, until).await
+                    http_queue::run(&mut self.context, until).await
                 }
             };
-            self.context.access.disconnected();
+            self.context.client.access().disconnected();
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
             }
@@ -166,7 +155,12 @@ impl Supervisor {
     async fn handle_end(&mut self, mode: IngestMode, end: SessionEnd) -> bool {
         let now = Instant::now();
         let over_resp = mode != IngestMode::Http;
-        if over_resp && !matches!(end, SessionEnd::Unavailable(_) | SessionEnd::Refused(_)) {
+        if over_resp
+            && !matches!(
+                end,
+                SessionEnd::Unavailable(_) | SessionEnd::Refused(_) | SessionEnd::AccessLost
+            )
+        {
             self.plan.resp_works();
         }
         match end {
@@ -185,8 +179,9 @@ impl Supervisor {
             SessionEnd::Starved => {}
             SessionEnd::Refused(refusal) => {
                 self.lost_contact("refused");
-                self.context.access.refused(refusal);
+                self.context.client.access().refused(refusal);
             }
+            SessionEnd::AccessLost => self.lost_contact("refused"),
             SessionEnd::Unavailable(why) => {
                 self.lost_contact("unavailable");
                 self.plan.resp_unavailable(&why, now);
@@ -225,11 +220,13 @@ impl Supervisor {
     /// A connection that closes without a reply can mean that management is off, or that the port
     /// speaks TLS. An HTTP request shows which.
     async fn probe_http(&mut self) {
-        let Some(key) = self.context.access.key(&self.context.soft).await else {
+        let client = &self.context.client;
+        if client.access().key(&self.context.soft).await.is_none() {
             return;
-        };
-        match self.management.detect(&key).await {
-            Err(HttpFailure::Refused(refusal)) => self.context.access.refused(refusal),
+        }
+        match client.detect().await {
+            // Reported by the call.
+            Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => {}
             Err(failure) => {
                 let why = Chain(&failure).to_string();
                 self.log_down(&why, Remedy::of(&failure).as_ref(), Instant::now());

@@ -1,29 +1,22 @@
 //! Reads CPA's account lists: the requests and the decoding of their responses.
 
-use secrecy::SecretString;
-
 use super::account::Account;
 use super::account_set::AccountsSnapshot;
 use super::decode_v0;
 use super::decode_v8;
 use super::key_lists::{self, KeyList};
 use super::{Decoding, NotAList};
-use crate::cpa::{Api, HttpFailure, Management, SuccessCount};
+use crate::cpa::{Api, Client, HttpFailure, SuccessCount};
 
-/// The API generation is detected again after this many snapshots, even without a failure.
-const SNAPSHOTS_PER_DETECTION: u32 = 10;
 /// Maximum number of pages, in case a server always reports another one.
 const MAX_PAGES: u32 = 200;
 
 /// Reads CPA's account lists. Keeps state between snapshots, to save requests and log changes only.
 #[derive(Debug)]
 pub(super) struct AccountsClient {
-    management: Management,
+    client: Client,
     decoding: Decoding,
     success_count: SuccessCount,
-    api: Option<Api>,
-    /// Number of snapshots until the API generation is detected again.
-    fresh_for: u32,
     /// Lists that could not be read in the latest snapshot.
     unreadable: Vec<&'static str>,
     skipped: usize,
@@ -45,51 +38,40 @@ impl From<NotAList> for SnapshotFailure {
 }
 
 impl AccountsClient {
-    pub(super) fn new(
-        management: Management,
-        decoding: Decoding,
-        success_count: SuccessCount,
-    ) -> Self {
+    pub(super) fn new(client: Client, decoding: Decoding, success_count: SuccessCount) -> Self {
         Self {
-            management,
+            client,
             decoding,
             success_count,
-            api: None,
-            fresh_for: 0,
             unreadable: Vec::new(),
             skipped: 0,
         }
     }
 
     /// Reads all lists once. Cancel-safe.
-    pub(super) async fn snapshot(
-        &mut self,
-        key: &SecretString,
-    ) -> Result<AccountsSnapshot, SnapshotFailure> {
-        let looked = self.ask(key).await;
-        self.fresh_for = match looked {
-            Ok(_) => self.fresh_for.saturating_sub(1),
+    pub(super) async fn snapshot(&mut self) -> Result<AccountsSnapshot, SnapshotFailure> {
+        let read = self.read().await;
+        if read.is_err() {
             // A different server may be running by now.
-            Err(_) => 0,
-        };
-        looked
+            self.client.forget_server();
+        }
+        read
     }
 
-    async fn ask(&mut self, key: &SecretString) -> Result<AccountsSnapshot, SnapshotFailure> {
-        let api = self.api(key).await?;
+    async fn read(&mut self) -> Result<AccountsSnapshot, SnapshotFailure> {
         let arrived = self.success_count.arrived();
         let mut skipped = 0;
-        let files = self.files(api, key, &mut skipped).await?;
+        let (api, files) = self.files(&mut skipped).await?;
         let mut unreadable = Vec::new();
         let mut keys = Vec::new();
         for list in KeyList::ALL {
-            let found = self.keys(list, key, &mut skipped).await?;
+            let found = self.keys(list, &mut skipped).await?;
             if found.is_none() {
                 unreadable.push(list.name());
             }
             keys.push((list, found));
         }
-        let usage = match self.management.key_usage(api, key).await? {
+        let usage = match self.client.key_usage().await? {
             Some(body) => key_lists::usage(&body, &self.decoding).ok(),
             None => Some(key_lists::Usage::new()),
         };
@@ -108,27 +90,11 @@ impl AccountsClient {
         })
     }
 
-    async fn api(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
-        if let Some(api) = self.api
-            && self.fresh_for > 0
-        {
-            return Ok(api);
-        }
-        let api = self.management.detect(key).await?.api;
-        self.api = Some(api);
-        self.fresh_for = SNAPSHOTS_PER_DETECTION;
-        Ok(api)
-    }
-
-    async fn files(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-        skipped: &mut usize,
-    ) -> Result<Vec<Account>, SnapshotFailure> {
+    async fn files(&self, skipped: &mut usize) -> Result<(Api, Vec<Account>), SnapshotFailure> {
+        let api = self.client.server().await?.api;
         let mut files = Vec::new();
         for number in 1..=MAX_PAGES {
-            let body = self.management.credentials(api, key, number).await?;
+            let (api, body) = self.client.credentials(number).await?;
             let page = match api {
                 Api::V0 => decode_v8::Page {
                     listed: decode_v0::files(&body, &self.decoding)?,
@@ -142,17 +108,16 @@ impl AccountsClient {
                 break;
             }
         }
-        Ok(files)
+        Ok((api, files))
     }
 
     /// `None` if the response is not a list; a list that this CPA version does not have is empty.
     async fn keys(
-        &mut self,
+        &self,
         list: KeyList,
-        key: &SecretString,
         skipped: &mut usize,
     ) -> Result<Option<Vec<key_lists::KeyAccount>>, HttpFailure> {
-        let Some(body) = self.management.key_list(list.name(), key).await? else {
+        let Some(body) = self.client.key_list(list.name()).await? else {
             return Ok(Some(Vec::new()));
         };
         let listed = key_lists::entries(list, &body, &self.decoding).ok();

@@ -3,19 +3,16 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Decoding;
 use super::error_event::{self, ErrorEvent};
-use crate::cpa::resp::{Connection, Endpoint, Message, RespFailure};
-use crate::cpa::{Access, Refusal, RespError};
+use crate::cpa::Client;
+use crate::cpa::resp::{Connection, Message, RespFailure};
 use crate::decode::Secrets;
 use crate::errors::Chain;
 
@@ -36,10 +33,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(30);
 /// Dependencies of the channel's task.
 #[derive(Debug)]
 pub struct ErrorsParts {
-    pub url: Url,
-    /// TLS configuration for `https` URLs.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
-    pub access: Arc<Access>,
+    pub client: Client,
     pub secrets: Secrets,
     pub stop: CancellationToken,
 }
@@ -47,8 +41,7 @@ pub struct ErrorsParts {
 /// Subscriber of the channel.
 #[derive(Debug)]
 pub struct ErrorsChannel {
-    endpoint: Endpoint,
-    access: Arc<Access>,
+    client: Client,
     decoding: Decoding,
     events: mpsc::Sender<ChannelEvent>,
     stop: CancellationToken,
@@ -73,8 +66,7 @@ impl ErrorsChannel {
     pub fn new(parts: ErrorsParts) -> (Self, Events) {
         let (events, receiver) = mpsc::channel(WAITING);
         let this = Self {
-            endpoint: Endpoint::new(&parts.url, parts.tls),
-            access: parts.access,
+            client: parts.client,
             decoding: Decoding {
                 secrets: parts.secrets,
                 keep_email: false,
@@ -96,9 +88,9 @@ impl ErrorsChannel {
 
     async fn listen_on(&mut self) {
         let mut retry = RETRY_FIRST;
-        while let Some(key) = self.access.accepted_key(&self.stop).await {
+        while let Some(opened) = self.client.connect_accepted(&self.stop).await {
             let began = Instant::now();
-            let failure = match self.listen(&key).await {
+            let failure = match self.listen(opened).await {
                 Ok(never) => match never {},
                 Err(failure) => failure,
             };
@@ -116,8 +108,11 @@ impl ErrorsChannel {
         }
     }
 
-    async fn listen(&mut self, key: &SecretString) -> Result<Infallible, RespFailure> {
-        let mut connection = Connection::open(&self.endpoint, key.expose_secret()).await?;
+    async fn listen(
+        &mut self,
+        opened: Result<Connection, RespFailure>,
+    ) -> Result<Infallible, RespFailure> {
+        let mut connection = opened?;
         connection.subscribe(CHANNEL).await?;
         self.logged = false;
         tracing::info!("subscribed to CPA's errors channel");
@@ -141,12 +136,7 @@ impl ErrorsChannel {
     }
 
     fn ended(&mut self, failure: &RespFailure) {
-        if let RespFailure::Answer(RespError::Refused(refusal)) = failure
-            && let Refusal::WrongKey | Refusal::MissingKey | Refusal::Banned(_) = refusal
-        {
-            // A failed login counts towards a ban. Other refusals concern RESP alone.
-            self.access.refused(*refusal);
-        } else if !std::mem::replace(&mut self.logged, true) {
+        if !std::mem::replace(&mut self.logged, true) {
             tracing::info!(
                 error = %Chain(failure),
                 "CPA's errors channel is unavailable; retrying"

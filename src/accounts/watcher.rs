@@ -5,11 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Client;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::account_set::AccountSet;
 use super::accounts_client::{AccountsClient, SnapshotFailure};
@@ -18,7 +16,7 @@ use super::errors_channel::{ChannelEvent, Events};
 use super::gauges;
 use super::{Decoding, Directory};
 use crate::clock::Clock;
-use crate::cpa::{Access, HttpFailure, Management, SuccessCount};
+use crate::cpa::{Client, HttpFailure, SuccessCount};
 use crate::decode::Secrets;
 use crate::errors::Chain;
 use crate::metrics::{AccountErrors, AccountNames, GaugeSet, Samples};
@@ -42,7 +40,6 @@ const MAX_PENDING: usize = 1024;
 /// Settings from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub url: Url,
     /// Interval between two snapshots.
     pub interval: Duration,
     /// Whether gauges expose addresses.
@@ -54,7 +51,6 @@ pub struct Settings {
 pub struct WatcherParts {
     pub settings: Settings,
     pub client: Client,
-    pub access: Arc<Access>,
     pub clock: Clock,
     pub secrets: Secrets,
     /// Receives CPA's success counts from the lists that are read here.
@@ -81,7 +77,7 @@ pub struct Watcher {
 #[derive(Debug)]
 struct State {
     interval: Duration,
-    access: Arc<Access>,
+    cpa: Client,
     clock: Clock,
     directory: Directory,
     names: AccountNames,
@@ -118,16 +114,15 @@ struct Known {
 impl Watcher {
     pub fn new(parts: WatcherParts) -> Self {
         let settings = parts.settings;
-        let management = Management::new(parts.client, settings.url, parts.clock.clone());
         let decoding = Decoding {
             secrets: parts.secrets,
             keep_email: settings.show_email,
         };
         Self {
-            client: AccountsClient::new(management, decoding, parts.success_count),
+            client: AccountsClient::new(parts.client.clone(), decoding, parts.success_count),
             state: State {
                 interval: settings.interval,
-                access: parts.access,
+                cpa: parts.client,
                 clock: parts.clock,
                 directory: parts.directory,
                 names: parts.names,
@@ -199,13 +194,13 @@ impl State {
 
     /// Reads CPA's accounts once.
     async fn snapshot(&mut self, client: &mut AccountsClient) {
-        let Some(key) = self.access.accepted_key_now() else {
+        if self.cpa.access().accepted_key_now().is_none() {
             self.next_look = Instant::now() + KEY_REREAD.min(self.interval);
             self.expire_stale();
             return;
-        };
+        }
         self.known.since_snapshot.clear();
-        let looked = self.serve_until(client.snapshot(&key)).await;
+        let looked = self.serve_until(client.snapshot()).await;
         self.next_look = Instant::now() + self.interval;
         match looked {
             Ok(snapshot) => {
@@ -224,9 +219,8 @@ impl State {
 
     fn failed(&mut self, failure: &SnapshotFailure) {
         let first = !std::mem::replace(&mut self.known.failing, true);
-        if let SnapshotFailure::Http(HttpFailure::Refused(refusal)) = failure {
-            self.access.refused(*refusal);
-        } else if first {
+        // The client reports a refusal.
+        if !matches!(failure, SnapshotFailure::Http(HttpFailure::Refused(_))) && first {
             tracing::warn!(
                 error = %Chain(failure),
                 "CPA's account lists cannot be read; keeping the last values for a while"

@@ -7,13 +7,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::quota_file::QuotaFile;
-use super::records::{Records, Server};
+use super::records::Records;
 use super::storage::hash_key;
 use super::user_file::FileError;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::cpa::Access;
+use crate::cpa::Client;
 use crate::decode::Secrets;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::lifecycle::Lifecycle;
@@ -54,28 +54,22 @@ impl AccountTasks {
     ) -> anyhow::Result<()> {
         let directory = Directory::new();
         let secrets = Secrets::new(hash_key(&config.storage.path)?);
-        let server = records.server();
-        let access = records.access().access;
+        let client = records.cpa().client;
         let max_codes = config.metrics.caps.code.get() as usize;
         let errors = handles.account_errors.clone();
         errors.limit(config.metrics.zero_hold, max_codes);
         let (channel, events) = ErrorsChannel::new(ErrorsParts {
-            url: server.url.clone(),
-            tls: server.tls.clone(),
-            access: Arc::clone(&access),
+            client: client.clone(),
             secrets: secrets.clone(),
             stop: life.soft(),
         });
-        let poller_config =
-            poller_config(config, &server, Arc::clone(&access), self.clock.clone())?;
+        let poller_config = poller_config(config, client.clone(), self.clock.clone())?;
         let watcher = Watcher::new(WatcherParts {
             settings: accounts::Settings {
-                url: server.url,
                 interval: config.accounts.interval,
                 show_email: config.accounts.show_email,
             },
-            client: server.client,
-            access,
+            client,
             clock: self.clock.clone(),
             secrets,
             success_count: records.shared().success_count(),
@@ -132,14 +126,12 @@ pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
 /// Providers to poll, and the client for each.
 pub(super) fn poller_config(
     config: &Config,
-    server: &Server,
-    access: Arc<Access>,
+    client: Client,
     clock: Clock,
 ) -> anyhow::Result<PollerConfig> {
     let file = quota_file(config)?;
     let settings = poller::Settings {
         enabled: config.quota.enabled,
-        url: server.url.clone(),
         interval: config.quota.interval,
         concurrency: config.quota.concurrency.get() as usize,
         timeout: config.quota.timeout,
@@ -149,9 +141,8 @@ pub(super) fn poller_config(
     Ok(PollerConfig {
         settings,
         configured: file.providers,
-        client: server.client.clone(),
+        client,
         direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
-        access,
         clock,
     })
 }

@@ -13,7 +13,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
         Ok(several) => problems.extend(several.0),
         Err(error) => problems.push(about(key, &format_args!("{error:#}"))),
     };
-    if let Err(error) = records::Server::new(&config.cpa) {
+    if let Err(error) = records::transport(&config.cpa) {
         wrong("cpa.tls_ca_file", error);
     }
     if let Err(error) = account_tasks::quota_file(config) {

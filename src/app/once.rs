@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::account_tasks::poller_config;
 use super::build_info;
-use super::records::{KeyedAccess, Server, counters_config};
+use super::records::{Cpa, counters_config};
 use super::storage::ephemeral_hash_key;
 use crate::accounts::{Account, SnapshotFailure, SnapshotParts, snapshot_once};
 use crate::api::{AccountFilter, AccountQuota, RefreshSummary};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::cpa::{Access, HttpFailure, Remedy};
+use crate::cpa::{Client, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, OnceParts, OwnAccount};
@@ -27,10 +27,9 @@ pub(crate) async fn quotas(
     clock: Clock,
 ) -> anyhow::Result<(Vec<AccountQuota>, RefreshSummary)> {
     let handles = Handles::new(build_info(), Arc::new(Vec::new));
-    let server = Server::new(&config.cpa)?;
-    let access = KeyedAccess::new(config.cpa.management_key.clone(), &handles).access;
-    let listed = read_accounts(config, &server, &access, &clock).await?;
-    let poller_config = poller_config(config, &server, access, clock)?;
+    let client = Cpa::new(&config.cpa, &handles, clock.clone())?.client;
+    let listed = read_accounts(config, &client, &clock).await?;
+    let poller_config = poller_config(config, client, clock)?;
     let listed_providers = listed.iter().map(|account| &*account.provider);
     let own_providers = poller_config
         .settings
@@ -58,32 +57,31 @@ fn pair(own: &OwnAccount) -> (String, &str) {
 
 async fn read_accounts(
     config: &Config,
-    server: &Server,
-    access: &Access,
+    client: &Client,
     clock: &Clock,
 ) -> anyhow::Result<Vec<Account>> {
     const UNREADABLE: &str = "the management key cannot be read";
-    // Read it first, because `Access` retries an unreadable key forever.
+    // Read it first, because the client retries an unreadable key forever.
     config.cpa.management_key.read().context(UNREADABLE)?;
-    let key = access.key(&CancellationToken::new()).await;
-    let key = key.context(UNREADABLE)?;
+    let key = client.access().key(&CancellationToken::new()).await;
+    key.context(UNREADABLE)?;
     let parts = SnapshotParts {
-        url: server.url.clone(),
-        client: server.client.clone(),
+        client: client.clone(),
         clock: clock.clone(),
         secrets: Secrets::new(ephemeral_hash_key()?),
     };
     let url = &config.cpa.url;
-    match snapshot_once(parts, &key).await {
-        Ok(accounts) => {
-            access.accepted();
-            Ok(accounts)
-        }
+    let snapshot = async {
+        client.detect().await?;
+        snapshot_once(parts).await
+    };
+    match snapshot.await {
+        Ok(accounts) => Ok(accounts),
         Err(SnapshotFailure::Http(HttpFailure::Refused(refusal))) => {
             Err(anyhow!("{} ({url})", refusal.remedy()))
         }
         Err(failure) => {
-            let remedy = Remedy::of(&failure).map(|remedy| remedy.text(&server.url));
+            let remedy = Remedy::of(&failure).map(|remedy| remedy.text(client.url()));
             let remedy = remedy.map_or_else(String::new, |text| format!(" ({text})"));
             Err(failure)
                 .with_context(|| format!("CPA's accounts cannot be read from {url}{remedy}"))

@@ -8,16 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use reqwest::Client;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::limits_file;
 use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Alias, Config};
-use crate::cpa::Access;
+use crate::cpa::{Client, ClientParts};
 use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::history::Inbox;
@@ -52,80 +50,72 @@ pub(super) struct Side {
 /// The pipeline, ready to run.
 pub(super) struct Records {
     source: Source,
-    server: Server,
     ingest: Ingest,
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
-    access: KeyedAccess,
+    cpa: Cpa,
     prices: SharedPrices,
     rules: SharedRules,
 }
 
-/// Address and HTTP client of CPA, for all requests to it.
-#[derive(Clone, Debug)]
-pub(super) struct Server {
-    pub(super) url: Url,
-    pub(super) client: Client,
-    /// For `https` URLs.
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+/// The HTTP client for CPA, and the TLS configuration of an `https` URL.
+pub(super) fn transport(
+    cpa: &config::Cpa,
+) -> anyhow::Result<(reqwest::Client, Option<Arc<rustls::ClientConfig>>)> {
+    let file = cpa.tls_ca_file.as_deref();
+    let authorities = file.map(read_authorities).transpose()?;
+    let authorities = authorities.as_deref();
+    let proxy = if cpa.url.is_loopback() {
+        Proxy::Never
+    } else {
+        Proxy::FromEnvironment
+    };
+    let named = || match file {
+        Some(file) => file.display().to_string(),
+        None => "cannot build the HTTP client for CPA".to_owned(),
+    };
+    let http = http_client::build(CPA_LIMITS, proxy, authorities).with_context(named)?;
+    let tls = cpa.url.is_tls();
+    let tls = tls.then(|| http_client::tls_config(authorities));
+    Ok((http, tls.transpose()?))
 }
 
-/// The access to CPA and the source of its management key.
+/// The client of CPA, and the place of its management key.
 #[derive(Clone, Debug)]
-pub(super) struct KeyedAccess {
-    pub(super) access: Arc<Access>,
+pub(super) struct Cpa {
+    pub(super) client: Client,
     secret: Arc<RwLock<config::Secret>>,
 }
 
-impl Server {
-    pub(super) fn new(cpa: &config::Cpa) -> anyhow::Result<Self> {
-        let file = cpa.tls_ca_file.as_deref();
-        let authorities = file.map(read_authorities).transpose()?;
-        let authorities = authorities.as_deref();
-        let proxy = if cpa.url.is_loopback() {
-            Proxy::Never
-        } else {
-            Proxy::FromEnvironment
-        };
-        let tls = cpa.url.is_tls();
-        let named = || match file {
-            Some(file) => file.display().to_string(),
-            None => "cannot build the HTTP client for CPA".to_owned(),
-        };
-        Ok(Self {
-            url: cpa.url.as_url().clone(),
-            client: http_client::build(CPA_LIMITS, proxy, authorities).with_context(named)?,
-            tls: tls
-                .then(|| http_client::tls_config(authorities))
-                .transpose()?,
-        })
-    }
-}
-
-impl KeyedAccess {
-    pub(super) fn new(secret: config::Secret, handles: &Handles) -> Self {
-        let secret = Arc::new(RwLock::new(secret));
+impl Cpa {
+    pub(super) fn new(cpa: &config::Cpa, handles: &Handles, clock: Clock) -> anyhow::Result<Self> {
+        let (http, tls) = transport(cpa)?;
+        let secret = Arc::new(RwLock::new(cpa.management_key.clone()));
         let read = Arc::clone(&secret);
-        let reader = move || match read.read() {
+        let read_key = move || match read.read() {
             Ok(secret) => secret
                 .read()
                 .map_err(|error| format!("{}{}", Chain(&error), secret.access_remedy(&error))),
             Err(_poisoned) => Err("the key is being replaced".to_owned()),
         };
         let metrics = handles.source.clone();
-        let report = Box::new(move |reason| metrics.set_refused(reason));
-        Self {
-            access: Arc::new(Access::new(Box::new(reader), report)),
-            secret,
-        }
+        let client = Client::new(ClientParts {
+            url: cpa.url.as_url().clone(),
+            http,
+            tls,
+            clock,
+            read_key: Box::new(read_key),
+            report: Box::new(move |reason| metrics.set_refused(reason)),
+        });
+        Ok(Self { client, secret })
     }
 
     /// Replaces the key by another one, or re-reads it.
-    pub(super) fn replace(&self, secret: config::Secret) {
+    pub(super) fn replace_key(&self, secret: config::Secret) {
         if let Ok(mut place) = self.secret.write() {
             *place = secret;
         }
-        self.access.reload();
+        self.client.reload();
     }
 }
 
@@ -174,14 +164,12 @@ impl Records {
         let ended = ingest_ended.clone();
         let ingest = Ingest::start(parts, money, limits, signal.clone(), ended)?;
 
-        let access = KeyedAccess::new(config.cpa.management_key.clone(), handles);
+        let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
         let source_stop = life.soft().child_token();
-        let server = Server::new(&config.cpa)?;
         let source = Source::new(source::Parts {
-            settings: settings(&config.cpa, &server),
+            settings: settings(&config.cpa),
             inlet: Inlet::new(writer, Arc::new(move || signal.wake())),
-            access: Arc::clone(&access.access),
-            client: server.client.clone(),
+            client: cpa.client.clone(),
             metrics: handles.source.clone(),
             clock: clock.clone(),
             soft: source_stop.clone(),
@@ -189,22 +177,17 @@ impl Records {
         });
         Ok(Self {
             source,
-            server,
             ingest,
             ingest_ended,
             source_stop,
-            access,
+            cpa,
             prices,
             rules,
         })
     }
 
-    pub(super) fn access(&self) -> KeyedAccess {
-        self.access.clone()
-    }
-
-    pub(super) fn server(&self) -> Server {
-        self.server.clone()
+    pub(super) fn cpa(&self) -> Cpa {
+        self.cpa.clone()
     }
 
     pub(super) fn prices(&self) -> SharedPrices {
@@ -260,9 +243,9 @@ async fn until_ingest_ends(
     tracing::error!(error = failure, "ingest thread failed");
 }
 
-fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
+fn settings(cpa: &config::Cpa) -> Settings {
     Settings {
-        url: server.url.clone(),
+        url: cpa.url.as_url().clone(),
         setting: match cpa.mode {
             config::Mode::Auto => ModeSetting::Auto,
             config::Mode::Pop => ModeSetting::Forced(IngestMode::Pop),
@@ -274,7 +257,6 @@ fn settings(cpa: &config::Cpa, server: &Server) -> Settings {
         check_interval: cpa.check_interval,
         pop_bytes: cpa.pop_bytes.get(),
         manage_usage_statistics: cpa.manage_usage_statistics,
-        tls: server.tls.clone(),
     }
 }
 

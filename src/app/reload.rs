@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Setup;
 use super::limits_file;
 use super::prices;
-use super::records::{KeyedAccess, Records};
+use super::records::{Cpa, Records};
 use crate::budget::Rules;
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -19,7 +19,7 @@ use crate::source::Shared;
 pub(super) struct Reloader {
     /// The running configuration, and its inputs.
     setup: Setup,
-    access: KeyedAccess,
+    cpa: Cpa,
     source: Arc<Shared>,
     prices: SharedPrices,
     rules: SharedRules,
@@ -39,7 +39,7 @@ impl Reloader {
         handles.exporter.configuration_read(Ok(clock.now()));
         Self {
             setup,
-            access: records.access(),
+            cpa: records.cpa(),
             source: records.shared(),
             prices: records.prices(),
             rules: records.rules(),
@@ -87,7 +87,7 @@ impl Reloader {
             }
         }
         self.setup.telemetry.set_level(new.log.level);
-        self.access.replace(new.cpa.management_key.clone());
+        self.cpa.replace_key(new.cpa.management_key.clone());
         self.source.reload();
         self.metrics.configuration_read(Ok(self.clock.now()));
         let needs_restart = waiting_for_restart(&self.setup.config, &new);

@@ -143,6 +143,11 @@ impl Access {
         state.key.clone().filter(|_| state.accepted)
     }
 
+    /// The key released last, unless CPA has refused it since.
+    pub(super) fn released_key(&self) -> Option<SecretString> {
+        self.lock().key.clone()
+    }
+
     fn try_key(&self) -> Option<SecretString> {
         if let Some(key) = &self.lock().key {
             return Some(key.clone());
@@ -192,7 +197,8 @@ impl Access {
         let mut state = self.lock();
         state.strikes = 0;
         state.logged = None;
-        state.accepted = true;
+        // A refusal may have withdrawn the key while another call succeeded with it.
+        state.accepted = state.key.is_some();
         drop(state);
         (self.report)(None);
         self.changed.notify_waiters();

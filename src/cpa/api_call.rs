@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::management::{Api, HttpFailure, Management, served};
+use super::client::{Client, HttpFailure};
+use super::generation::Api;
 
 /// Maximum size of a response; a provider's quota page has a few kilobytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -52,25 +52,25 @@ struct Envelope {
     body: String,
 }
 
-impl Management {
+impl Client {
     /// Sends a request to a provider through CPA.
     pub(crate) async fn api_call(
-        &mut self,
-        api: Api,
-        key: &SecretString,
+        &self,
         call: &ProxiedRequest<'_>,
     ) -> Result<ProxyOutcome, HttpFailure> {
-        let path = match api {
+        let session = self.session().await?;
+        let path = match session.api {
             Api::V0 => "v0/management/api-call",
             Api::V8 => "v8/management/requests/api-call",
         };
         let body = serde_json::to_string(call).map_err(|_unlikely| HttpFailure::Content)?;
-        let called = self
-            .call_within(MAX_BODY, Method::POST, path, key, Some(body))
-            .await;
-        match served(called) {
+        let called = session.optional(MAX_BODY, Method::POST, path, Some(body));
+        match called.await {
             Ok(Some(body)) => Ok(ProxyOutcome::Answered(ProviderResponse::read(&body)?)),
-            Ok(None) => Ok(ProxyOutcome::NotServed),
+            Ok(None) => {
+                self.forget_server();
+                Ok(ProxyOutcome::NotServed)
+            }
             // 400: no token, 502: no response from upstream.
             Err(HttpFailure::Status(StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY)) => {
                 Ok(ProxyOutcome::NoAnswer)
@@ -81,14 +81,10 @@ impl Management {
 
     /// The account's quota as a plugin of CPA reads it. `None` when the server or the account has
     /// no such plugin.
-    pub(crate) async fn quota_fetch(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-        auth_index: &str,
-    ) -> Result<Option<Bytes>, HttpFailure> {
+    pub(crate) async fn quota_fetch(&self, auth_index: &str) -> Result<Option<Bytes>, HttpFailure> {
         // Only some releases serve the v8 path; later ones serve the v0 path again.
-        let paths: &[&str] = match api {
+        let session = self.session().await?;
+        let paths: &[&str] = match session.api {
             Api::V0 => &["v0/management/quota/fetch"],
             Api::V8 => &[
                 "v8/management/credentials/quota/fetch",
@@ -97,10 +93,8 @@ impl Management {
         };
         for path in paths {
             let body = serde_json::json!({ "auth_index": auth_index }).to_string();
-            let called = self
-                .call_within(MAX_BODY, Method::POST, path, key, Some(body))
-                .await;
-            match served(called) {
+            let called = session.optional(MAX_BODY, Method::POST, path, Some(body));
+            match called.await {
                 Ok(Some(body)) => return Ok(Some(body)),
                 Ok(None) => {}
                 Err(HttpFailure::Status(StatusCode::NOT_IMPLEMENTED)) => return Ok(None),

@@ -1,30 +1,31 @@
-//! The calls of the account directory. The responses stay unparsed: some contain raw keys, and only
-//! the decoders of `accounts` may read those.
+//! CPA's lists and its queue over HTTP. The responses stay unparsed: some contain raw keys, and only
+//! the decoders of [`lists`](super::lists) may read those.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
+use serde::Deserialize;
 
-use super::management::{Api, HttpFailure, Management, served};
+use super::client::{Client, HttpFailure, MAX_LIST, parse};
+use super::generation::Api;
+use crate::model::MAX_REPLY;
 
 /// Entries per page of a paged list.
 const PAGE_SIZE: u32 = 500;
 
-impl Management {
+impl Client {
     /// The list of credentials. v8 has pages, counted from 1; v0 returns all in the first.
-    pub(crate) async fn credentials(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-        page: u32,
-    ) -> Result<Bytes, HttpFailure> {
-        let path = match api {
-            Api::V0 => api.accounts().to_owned(),
-            Api::V8 => format!("{}?page={page}&page_size={PAGE_SIZE}", api.accounts()),
+    pub(crate) async fn credentials(&self, page: u32) -> Result<(Api, Bytes), HttpFailure> {
+        let session = self.session().await?;
+        let path = session.api.accounts();
+        let path = match session.api {
+            Api::V0 => path.to_owned(),
+            Api::V8 => format!("{path}?page={page}&page_size={PAGE_SIZE}"),
         };
-        let answer = self.call(Method::GET, &path, key, None).await?;
+        let answer = session.required(Method::GET, &path, None).await?;
         match answer.status {
-            StatusCode::OK => Ok(answer.body),
+            StatusCode::OK => Ok((session.api, answer.body)),
             status => Err(HttpFailure::Status(status)),
         }
     }
@@ -32,21 +33,53 @@ impl Management {
     /// A list of configured keys, with the raw keys. `None` when this release has no such list.
     ///
     /// Always from v0: only there an entry has its index.
-    pub(crate) async fn key_list(
-        &mut self,
-        list: &str,
-        key: &SecretString,
-    ) -> Result<Option<Bytes>, HttpFailure> {
+    pub(crate) async fn key_list(&self, list: &str) -> Result<Option<Bytes>, HttpFailure> {
         let path = format!("v0/management/{list}");
-        served(self.call(Method::GET, &path, key, None).await)
+        self.optional_list(&path).await
     }
 
     /// Request counts of the configured keys, by raw key. `None` when this release has none.
-    pub(crate) async fn key_usage(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-    ) -> Result<Option<Bytes>, HttpFailure> {
-        served(self.call(Method::GET, api.key_usage(), key, None).await)
+    pub(crate) async fn key_usage(&self) -> Result<Option<Bytes>, HttpFailure> {
+        let path = self.server().await?.api.key_usage();
+        self.optional_list(path).await
+    }
+
+    /// Successful requests of CPA's credentials since CPA's start.
+    pub(crate) async fn successes(&self) -> Result<u64, HttpFailure> {
+        #[derive(Deserialize)]
+        struct Counts {
+            #[serde(default)]
+            success: u64,
+        }
+        #[derive(Deserialize)]
+        struct Files {
+            #[serde(default)]
+            files: Vec<Counts>,
+        }
+        let (_, body) = self.credentials(1).await?;
+        let files = parse::<Files>(&body)?;
+        let of_files = files.files.iter().map(|file| file.success);
+        // Keys from the configuration are not among the files. The map's keys are raw upstream
+        // keys; they are dropped with the response.
+        let keys = match self.key_usage().await? {
+            Some(body) => parse::<HashMap<String, HashMap<String, Counts>>>(&body)?,
+            None => HashMap::new(),
+        };
+        let of_keys = keys.values().flat_map(HashMap::values).map(|c| c.success);
+        Ok(of_files.chain(of_keys).fold(0, u64::saturating_add))
+    }
+
+    async fn optional_list(&self, path: &str) -> Result<Option<Bytes>, HttpFailure> {
+        let session = self.session().await?;
+        session.optional(MAX_LIST, Method::GET, path, None).await
+    }
+
+    /// Pops up to `count` records as an unparsed JSON array. Must not be cancelled.
+    ///
+    /// `None` when this release serves no queue over HTTP.
+    pub(crate) async fn pop(&self, count: u64) -> Result<Option<Bytes>, HttpFailure> {
+        let session = self.session().await?;
+        let path = format!("{}?count={count}", session.api.queue());
+        session.optional(MAX_REPLY, Method::GET, &path, None).await
     }
 }

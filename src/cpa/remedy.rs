@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use rustls::{CertificateError, InvalidMessage};
 use url::Url;
 
-use super::management::HttpFailure;
+use super::client::HttpFailure;
 use crate::errors::Chain;
 use crate::http_client::lacks_issuer;
 
@@ -197,7 +197,8 @@ fn of_http(failure: &HttpFailure) -> Option<Remedy> {
         HttpFailure::Status(
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
         ) => Some(Remedy::NoUpstream),
-        HttpFailure::Status(_)
+        HttpFailure::NoAccess
+        | HttpFailure::Status(_)
         | HttpFailure::Refused(_)
         | HttpFailure::Unreachable(_)
         | HttpFailure::TooLarge(_)

@@ -1,18 +1,17 @@
 //! A poll: requests one account's quota from its provider, through CPA or with a configured token.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::cpa::{
-    Access, Api, HttpFailure, Management, ProviderResponse, ProxiedRequest, ProxyOutcome,
-};
+use crate::cpa::{Client, HttpFailure, ProviderResponse, ProxiedRequest, ProxyOutcome};
+use crate::errors::Chain;
 use crate::http_client::{self, ClientError};
 use crate::metrics::PollMetrics;
 use crate::model::QuotaAnswer;
@@ -69,18 +68,13 @@ impl fmt::Debug for Target {
 /// Sends the requests of polls. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct QuotaClient {
-    pub(super) url: Url,
-    /// Client for CPA.
-    pub(super) client: Client,
+    pub(super) cpa: Client,
     /// Client for providers that CPA does not support.
-    pub(super) direct: Client,
-    pub(super) access: Arc<Access>,
+    pub(super) direct: reqwest::Client,
     pub(super) clock: Clock,
     pub(super) metrics: PollMetrics,
     /// Time-out of each request.
     pub(super) limit: Duration,
-    /// CPA's API generation, if known.
-    pub(super) api: Arc<Mutex<Option<Api>>>,
 }
 
 /// CPA itself was unreachable, which says nothing about the account.
@@ -129,10 +123,6 @@ impl QuotaClient {
         account: &AccountRef,
         request: &Request,
     ) -> Result<Attempt, CpaUnavailable> {
-        let key = self.access.accepted_key_now().ok_or(CpaUnavailable)?;
-        let mut management =
-            Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
-        let api = self.api(&mut management, &key).await?;
         let call = ProxiedRequest {
             auth_index: &account.auth_index,
             method: request.method.as_str(),
@@ -140,7 +130,7 @@ impl QuotaClient {
             header: &request.headers,
             data: request.body.as_deref(),
         };
-        match management.api_call(api, &key, &call).await {
+        match self.cpa.api_call(&call).await {
             Ok(ProxyOutcome::Answered(ProviderResponse {
                 status,
                 headers,
@@ -151,22 +141,13 @@ impl QuotaClient {
                 body: body.into(),
                 at: self.clock.now(),
             })),
-            Ok(ProxyOutcome::NoAnswer) => Ok(Err(UNREACHABLE)),
-            Ok(ProxyOutcome::NotServed) => {
-                self.forget_api();
-                Ok(Err(UNREACHABLE))
-            }
-            Err(failure) => self.fault(&failure).map(Err),
+            Ok(ProxyOutcome::NoAnswer | ProxyOutcome::NotServed) => Ok(Err(UNREACHABLE)),
+            Err(failure) => fault(&failure).map(Err),
         }
     }
 
     async fn through_plugin(&self, account: &AccountRef) -> Result<Attempt, CpaUnavailable> {
-        let key = self.access.accepted_key_now().ok_or(CpaUnavailable)?;
-        let mut management =
-            Management::new(self.client.clone(), self.url.clone(), self.clock.clone());
-        let api = self.api(&mut management, &key).await?;
-        let fetched = management.quota_fetch(api, &key, &account.auth_index);
-        match fetched.await {
+        match self.cpa.quota_fetch(&account.auth_index).await {
             Ok(Some(body)) => Ok(Ok(Answer {
                 status: 200,
                 headers: Vec::new(),
@@ -174,55 +155,8 @@ impl QuotaClient {
                 at: self.clock.now(),
             })),
             Ok(None) => Ok(Err(Failure::Unsupported)),
-            Err(failure) => self.fault(&failure).map(Err),
+            Err(failure) => fault(&failure).map(Err),
         }
-    }
-
-    async fn api(
-        &self,
-        management: &mut Management,
-        key: &SecretString,
-    ) -> Result<Api, CpaUnavailable> {
-        let known = *self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(api) = known {
-            return Ok(api);
-        }
-        let server = management
-            .detect(key)
-            .await
-            .map_err(|failure| self.lost(&failure))?;
-        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = Some(server.api);
-        Ok(server.api)
-    }
-
-    /// Classifies a failed request. If CPA responded, the failure concerns this account only, and
-    /// the other accounts are still polled.
-    fn fault(&self, failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
-        match failure {
-            HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
-            HttpFailure::Content => Ok(ParseError::Json.into()),
-            HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-            | HttpFailure::NotCpa(_)
-            | HttpFailure::TlsExpected
-            | HttpFailure::Refused(_)
-            | HttpFailure::Unreachable(_) => Err(self.lost(failure)),
-            HttpFailure::Status(_) => Ok(UNREACHABLE),
-        }
-    }
-
-    /// A different server may be running by now.
-    fn forget_api(&self) {
-        *self.api.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn lost(&self, failure: &HttpFailure) -> CpaUnavailable {
-        self.forget_api();
-        if let HttpFailure::Refused(refusal) = failure {
-            self.access.refused(*refusal);
-        } else {
-            tracing::debug!(error = %crate::errors::Chain(failure), "quota poll failed: CPA is unavailable");
-        }
-        CpaUnavailable
     }
 
     async fn direct(&self, target: &Target, request: &Request) -> Attempt {
@@ -264,6 +198,26 @@ impl QuotaClient {
     }
 }
 
+/// Classifies a failed request. If CPA responded, the failure concerns this account only, and
+/// the other accounts are still polled.
+fn fault(failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
+    match failure {
+        HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
+        HttpFailure::Content => Ok(ParseError::Json.into()),
+        HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        | HttpFailure::NotCpa(_)
+        | HttpFailure::TlsExpected
+        | HttpFailure::NoAccess
+        | HttpFailure::Refused(_)
+        | HttpFailure::Unreachable(_) => {
+            let error = Chain(failure);
+            tracing::debug!(%error, "quota poll failed: CPA is unavailable");
+            Err(CpaUnavailable)
+        }
+        HttpFailure::Status(_) => Ok(UNREACHABLE),
+    }
+}
+
 /// The URL of a request; `stand_in` replaces scheme and host.
 fn address(own: &str, stand_in: Option<&Url>) -> Option<Url> {
     let own = Url::parse(own).ok()?;
@@ -285,6 +239,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::cpa::ClientParts;
     use crate::http_client::{Proxy, Timeouts};
     use crate::model::AuthType;
 
@@ -295,25 +250,34 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
         server.spawn(async move {
-            let (mut stream, _peer) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            assert!(stream.read(&mut request).await.unwrap() > 0);
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let detection = [
+                "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 15\r\n\r\n{\"debug\":false}",
+            ];
+            for response in detection.into_iter().chain([answer]) {
+                let (mut stream, _peer) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(response.as_bytes()).await.unwrap();
+            }
         });
-        let key = Box::new(|| Ok("key".into()));
-        let access = Arc::new(Access::new(key, Box::new(|_| ())));
-        access.key(&CancellationToken::new()).await.unwrap();
-        access.accepted();
-        let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
-        let client = QuotaClient {
+        let http = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
+        let cpa = Client::new(ClientParts {
             url: url.parse().unwrap(),
-            client: client.clone(),
-            direct: client,
-            access: Arc::clone(&access),
+            http: http.clone(),
+            tls: None,
+            clock: Clock::system(),
+            read_key: Box::new(|| Ok("key".into())),
+            report: Box::new(|_| ()),
+        });
+        cpa.access().key(&CancellationToken::new()).await.unwrap();
+        cpa.detect().await.unwrap();
+        let client = QuotaClient {
+            cpa: cpa.clone(),
+            direct: http,
             clock: Clock::system(),
             metrics: PollMetrics::default(),
             limit: Duration::from_secs(20),
-            api: Arc::new(Mutex::new(Some(Api::V0))),
         };
         let account = AccountRef::new("codex", AuthType::Oauth, "0123456789abcdef");
         let request = Request {
@@ -323,8 +287,8 @@ mod tests {
             body: None,
         };
         let attempt = client.through_cpa(&account, &request).await;
-        let known = client.api.lock().unwrap().is_some();
-        (attempt, access.accepted_key_now().is_some(), known)
+        let accepted = cpa.access().accepted_key_now().is_some();
+        (attempt, accepted, cpa.knows_server())
     }
 
     #[tokio::test]

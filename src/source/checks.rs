@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Settings, Shared};
-use crate::cpa::{Access, Api, Counted, HttpFailure, Management, Remedy, Server};
+use crate::cpa::{Client, Counted, HttpFailure, Remedy, Server};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 
 /// Records that CPA has counted may still be in transit.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(3);
-/// Rounds between two requests for the server's generation and retention without a failure: each
-/// call costs CPA.
+/// Rounds between two requests for the retention: each call costs CPA.
 const ROUNDS_KNOWN: u32 = 10;
 /// Smaller clock skew is not logged.
 const SKEW_TO_LOG: f64 = 5.0;
@@ -24,8 +22,7 @@ const SKEW_TO_LOG: f64 = 5.0;
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) settings: Settings,
-    pub(super) management: Management,
-    pub(super) access: Arc<Access>,
+    pub(super) client: Client,
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: SourceMetrics,
     pub(super) stop: CancellationToken,
@@ -40,7 +37,7 @@ pub(super) struct Known {
     retention: Option<Duration>,
     skewed: bool,
     failures: RepeatLimit,
-    /// Rounds until the server's generation is requested again.
+    /// Rounds until the retention is requested again.
     fresh_for: u32,
     /// CPA's successes and the received records at the last round.
     counts: Option<Counted>,
@@ -50,65 +47,64 @@ impl Checks {
     /// Runs until the program stops.
     pub(super) async fn run(mut self) {
         loop {
-            let Some(key) = self.access.probe_key(&self.stop).await else {
+            let client = self.client.clone();
+            if client.access().probe_key(&self.stop).await.is_none() {
                 return;
-            };
-            match self.round(&key).await {
-                Ok(()) => {
-                    self.access.accepted();
-                    self.known.failures.succeeded();
-                }
+            }
+            match self.round().await {
+                Ok(()) => self.known.failures.succeeded(),
+                Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => client.forget_server(),
                 Err(failure) => {
                     // Another program may answer now.
+                    client.forget_server();
                     self.known.fresh_for = 0;
-                    if let HttpFailure::Refused(refusal) = failure {
-                        self.access.refused(refusal);
-                    } else {
-                        self.log_unreachable(&failure);
-                    }
+                    self.log_unreachable(&failure);
                 }
             }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                () = self.access.wait_for_refusal() => {}
+                () = client.access().wait_for_refusal() => {}
                 () = sleep(self.settings.check_interval) => {}
             }
         }
     }
 
-    async fn round(&mut self, key: &SecretString) -> Result<(), HttpFailure> {
-        let api = self.server(key).await?;
-        let on = self.check_statistics(api, key).await?;
-        self.check_starvation(api, key, on).await?;
+    async fn round(&mut self) -> Result<(), HttpFailure> {
+        self.check_server().await?;
+        let on = self.check_statistics().await?;
+        self.check_starvation(on).await?;
         self.check_clock();
         Ok(())
     }
 
-    /// The server's generation, cached for [`ROUNDS_KNOWN`] rounds.
-    async fn server(&mut self, key: &SecretString) -> Result<Api, HttpFailure> {
-        if let Some(server) = &self.known.server
-            && self.known.fresh_for > 0
-        {
-            self.known.fresh_for -= 1;
-            return Ok(server.api);
-        }
-        let server = self.management.detect(key).await?;
-        let api = server.api;
+    /// Asks for the generation; a detection also reads the retention.
+    async fn check_server(&mut self) -> Result<(), HttpFailure> {
+        let proven = self.client.access().accepted_key_now().is_some();
+        let server = if proven {
+            self.client.server().await?
+        } else {
+            self.client.detect().await?
+        };
         if self.known.server.as_ref() != Some(&server) {
-            tracing::info!(version = %server.version, api = api.as_str(), "connected to CPA");
-            self.metrics.set_server(&server.version, api.as_str());
+            let api = server.api.as_str();
+            tracing::info!(version = %server.version, api, "connected to CPA");
+            self.metrics.set_server(&server.version, api);
             // Another program has its own counters; do not compare with the old ones.
             self.known.counts = None;
+            self.known.fresh_for = 0;
         }
         self.known.server = Some(server);
-        self.check_retention(api, key).await?;
-        self.known.fresh_for = ROUNDS_KNOWN;
-        Ok(api)
+        if self.known.fresh_for == 0 {
+            self.check_retention().await?;
+            self.known.fresh_for = ROUNDS_KNOWN;
+        }
+        self.known.fresh_for -= 1;
+        Ok(())
     }
 
     fn check_clock(&mut self) {
-        let Some(skew) = self.management.clock_skew() else {
+        let Some(skew) = self.client.clock_skew() else {
             return;
         };
         self.metrics.set_clock_skew(skew);
@@ -124,14 +120,10 @@ impl Checks {
     }
 
     /// True when CPA produces records.
-    async fn check_statistics(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-    ) -> Result<bool, HttpFailure> {
-        let mut on = self.management.statistics_enabled(api, key).await?;
+    async fn check_statistics(&mut self) -> Result<bool, HttpFailure> {
+        let mut on = self.client.statistics_enabled().await?;
         if on == Some(false) && self.settings.manage_usage_statistics {
-            self.management.enable_statistics(api, key).await?;
+            self.client.enable_statistics().await?;
             tracing::info!("CPA's usage statistics were off; enabled them");
             on = Some(true);
         }
@@ -148,8 +140,8 @@ impl Checks {
         Ok(on != Some(false))
     }
 
-    async fn check_retention(&mut self, api: Api, key: &SecretString) -> Result<(), HttpFailure> {
-        let retention = self.management.retention(api, key).await?;
+    async fn check_retention(&mut self) -> Result<(), HttpFailure> {
+        let retention = self.client.retention().await?;
         self.shared.set_retention(retention);
         let poll = self
             .settings
@@ -166,13 +158,8 @@ impl Checks {
         Ok(())
     }
 
-    async fn check_starvation(
-        &mut self,
-        api: Api,
-        key: &SecretString,
-        statistics_on: bool,
-    ) -> Result<(), HttpFailure> {
-        let counted = self.count(api, key).await?;
+    async fn check_starvation(&mut self, statistics_on: bool) -> Result<(), HttpFailure> {
+        let counted = self.count().await?;
         let Some(old) = self.known.counts.replace(counted) else {
             return Ok(());
         };
@@ -195,14 +182,14 @@ impl Checks {
     }
 
     /// Reuses the count of the account directory, which reads the same lists.
-    async fn count(&mut self, api: Api, key: &SecretString) -> Result<Counted, HttpFailure> {
+    async fn count(&mut self) -> Result<Counted, HttpFailure> {
         let success_count = &self.shared.success_count;
         let fresh = success_count.fresh(self.known.counts, self.settings.check_interval);
         if let Some(counted) = fresh {
             return Ok(counted);
         }
         let arrived = success_count.arrived();
-        let successes = self.management.successes(api, key).await?;
+        let successes = self.client.successes().await?;
         Ok(success_count.note(successes, arrived))
     }
 

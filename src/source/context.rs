@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -13,8 +12,8 @@ use url::Url;
 use super::inlet::Inlet;
 use super::plan::ModeSetting;
 use crate::clock::Clock;
-use crate::cpa::resp::{Connection, Endpoint, RespFailure};
-use crate::cpa::{Access, Refusal, Remedy, RespError, SuccessCount};
+use crate::cpa::resp::{Connection, RespFailure};
+use crate::cpa::{Client, Refusal, Remedy, RespError, SuccessCount};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
@@ -34,14 +33,6 @@ pub struct Settings {
     pub pop_bytes: u64,
     /// Whether to enable CPA's usage statistics when they are off.
     pub manage_usage_statistics: bool,
-    /// For `https` URLs.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
-}
-
-impl Settings {
-    pub(super) fn endpoint(&self) -> Endpoint {
-        Endpoint::new(&self.url, self.tls.clone())
-    }
 }
 
 /// State shared by the running mode, the checks and a reload.
@@ -103,14 +94,14 @@ impl Shared {
 pub(super) enum SessionEnd {
     /// The program stops.
     Stopped,
+    /// CPA refused a command on an open connection.
     Refused(Refusal),
+    /// CPA refused the key; the call has reported it.
+    AccessLost,
     /// RESP is unavailable on this server.
     Unavailable(String),
     /// The connection failed or ended.
-    Down {
-        why: String,
-        remedy: Option<Remedy>,
-    },
+    Down { why: String, remedy: Option<Remedy> },
     /// CPA counts requests but no records arrive.
     Starved,
     /// Select a mode again: after a reload, or to try a better mode.
@@ -122,7 +113,7 @@ pub(super) enum SessionEnd {
 pub(super) struct Context {
     pub(super) settings: Settings,
     pub(super) inlet: Inlet,
-    pub(super) access: Arc<Access>,
+    pub(super) client: Client,
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: SourceMetrics,
     pub(super) clock: Clock,
@@ -143,17 +134,21 @@ const LAST_REPLY: Duration = Duration::from_secs(3);
 impl Context {
     /// Opens a connection and logs in, or returns why the mode ends.
     pub(super) async fn connect(&mut self) -> Result<Connection, SessionEnd> {
-        let Some(key) = self.access.key(&self.soft).await else {
-            return Err(SessionEnd::Stopped);
+        let connecting = self.client.connect(&self.soft);
+        let connection = match self.await_reply(connecting).await {
+            Ok(None) => return Err(SessionEnd::Stopped),
+            Ok(Some(Ok(connection))) => connection,
+            Ok(Some(Err(RespFailure::Answer(RespError::Refused(_))))) => {
+                return Err(SessionEnd::AccessLost);
+            }
+            Ok(Some(Err(failure))) | Err(failure) => return Err(failure.into()),
         };
-        let connection = self.connect_with(&key).await.map_err(SessionEnd::from)?;
         self.accepted();
         Ok(connection)
     }
 
     /// CPA has accepted the key.
     pub(super) fn accepted(&mut self) {
-        self.access.connected();
         self.metrics.set_up(true);
         self.failures.succeeded();
         if let Some(since) = self.silent_since.take() {
@@ -161,12 +156,6 @@ impl Context {
             let silence = Duration::from_millis(u64::try_from(silence).unwrap_or(u64::MAX));
             tracing::info!(after = %humantime::format_duration(silence), "CPA is reachable again");
         }
-    }
-
-    async fn connect_with(&self, key: &SecretString) -> Result<Connection, RespFailure> {
-        let endpoint = self.settings.endpoint();
-        let opening = Connection::open(&endpoint, secrecy::ExposeSecret::expose_secret(key));
-        self.await_reply(opening).await?
     }
 
     /// Waits for a reply; after a stop request, at most [`LAST_REPLY`].

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::context::{Context, Interrupts, SessionEnd};
 use super::sizing::Sizing;
-use crate::cpa::{Api, HttpFailure, Management};
+use crate::cpa::HttpFailure;
 use crate::model::{BatchBody, IngestMode};
 
 /// Target size of one call: larger than over RESP, because each call costs CPA 62 ms.
@@ -16,12 +16,8 @@ const MAX_COUNT: u64 = 5000;
 /// Minimum pause between calls while no records wait, however short CPA's retention is.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(
-    context: &mut Context,
-    management: &mut Management,
-    until: Option<Instant>,
-) -> SessionEnd {
-    match poll(context, management, until).await {
+pub(super) async fn run(context: &mut Context, until: Option<Instant>) -> SessionEnd {
+    match poll(context, until).await {
         Ok(never) => match never {},
         Err(end) => end,
     }
@@ -29,14 +25,14 @@ pub(super) async fn run(
 
 async fn poll(
     context: &mut Context,
-    management: &mut Management,
     until: Option<Instant>,
 ) -> Result<std::convert::Infallible, SessionEnd> {
-    let Some(key) = context.access.key(&context.soft).await else {
+    let client = context.client.clone();
+    if client.access().key(&context.soft).await.is_none() {
         return Err(SessionEnd::Stopped);
-    };
-    let detecting = management.detect(&key);
-    let server = context.await_reply(detecting).await??;
+    }
+    let server = context.await_reply(client.detect()).await??;
+    client.access().connected();
     context.accepted();
     context
         .metrics
@@ -48,7 +44,7 @@ async fn poll(
         if let Some(end) = interrupts.check(context) {
             return Err(end);
         }
-        if poll_once(context, management, server.api, &mut sizing).await? {
+        if poll_once(context, &mut sizing).await? {
             context.metrics.full_poll();
         } else if !context.pause(pause(context)).await {
             return Err(SessionEnd::Stopped);
@@ -66,12 +62,7 @@ fn pause(context: &Context) -> Duration {
 }
 
 /// One call, written to the spool; true when it was full. Not cancel-safe.
-async fn poll_once(
-    context: &mut Context,
-    management: &mut Management,
-    api: Api,
-    sizing: &mut Sizing,
-) -> Result<bool, SessionEnd> {
+async fn poll_once(context: &mut Context, sizing: &mut Sizing) -> Result<bool, SessionEnd> {
     if !context
         .inlet
         .wait_for_room(sizing.reserve(), &context.soft)
@@ -79,13 +70,8 @@ async fn poll_once(
     {
         return Err(SessionEnd::Stopped);
     }
-    let Some(key) = context.access.key(&context.soft).await else {
-        return Err(SessionEnd::Stopped);
-    };
     let count = sizing.count();
-    let body = context
-        .await_reply(management.pop(api, &key, count))
-        .await??;
+    let body = context.await_reply(context.client.pop(count)).await??;
     let Some(body) = body else {
         let why = "this CPA release serves the queue neither over RESP nor over HTTP";
         return Err(SessionEnd::Down {
@@ -109,7 +95,7 @@ async fn poll_once(
 impl From<HttpFailure> for SessionEnd {
     fn from(failure: HttpFailure) -> Self {
         match failure {
-            HttpFailure::Refused(refusal) => Self::Refused(refusal),
+            HttpFailure::Refused(_) | HttpFailure::NoAccess => Self::AccessLost,
             HttpFailure::Unreachable(_)
             | HttpFailure::Status(_)
             | HttpFailure::NotCpa(_)

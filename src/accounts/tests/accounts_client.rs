@@ -6,16 +6,16 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::super::account_set::AccountSet;
 use super::super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::{decoding, time};
 use crate::clock::Clock;
-use crate::cpa::{HttpFailure, Management, SuccessCount};
+use crate::cpa::{Client, ClientParts, HttpFailure, SuccessCount};
 use crate::http_client::{self, Proxy, Timeouts};
 
 /// Status and body by path; other paths return a bare 404.
@@ -47,12 +47,24 @@ impl Server {
         let asked = Arc::default();
         let mut task = JoinSet::new();
         task.spawn(serve(listener, Arc::clone(&answers), Arc::clone(&asked)));
-        let client = http_client::build(Timeouts::default(), Proxy::Never, None).unwrap();
-        let management = Management::new(client, base.parse().unwrap(), Clock::system());
+        let client = Client::new(ClientParts {
+            url: base.parse().unwrap(),
+            http: http_client::build(Timeouts::default(), Proxy::Never, None).unwrap(),
+            tls: None,
+            clock: Clock::system(),
+            read_key: Box::new(|| Ok("key".into())),
+            report: Box::new(|_| ()),
+        });
+        client
+            .access()
+            .key(&CancellationToken::new())
+            .await
+            .unwrap();
+        client.detect().await.unwrap();
         let success_count = SuccessCount::new(Arc::new(AtomicU64::new(3)));
         Self {
             answers,
-            client: AccountsClient::new(management, decoding(), success_count.clone()),
+            client: AccountsClient::new(client, decoding(), success_count.clone()),
             success_count,
             asked,
             _task: task,
@@ -66,11 +78,7 @@ impl Server {
 
     /// Indexes after a snapshot.
     async fn snapshot(&mut self, set: &mut AccountSet) -> Result<Vec<String>, SnapshotFailure> {
-        let key = SecretString::from("key");
-        set.apply(
-            self.client.snapshot(&key).await?,
-            time("2026-11-22T04:37:00Z"),
-        );
+        set.apply(self.client.snapshot().await?, time("2026-11-22T04:37:00Z"));
         let list = set.list();
         Ok(list.iter().map(|a| a.auth_index.to_string()).collect())
     }

@@ -1,0 +1,379 @@
+//! The client of one CPA: its address, the access to it, its generation and its clock.
+//!
+//! Each HTTP call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{DATE, HeaderMap};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::access::{Access, AccessReporter, KeyReader};
+use super::generation::{Api, Server};
+use super::refusal::{Refusal, RespError};
+use super::resp::{Connection, Endpoint, RespFailure};
+use crate::clock::Clock;
+use crate::model::UnixNanos;
+
+/// Maximum size of a list; one with many accounts has a few MiB.
+pub(super) const MAX_LIST: usize = 64 * 1024 * 1024;
+/// How long a detected generation is used without another look: a server may be replaced by one
+/// that answers the same paths.
+const DETECTION_AGE: Duration = Duration::from_mins(10);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpFailure {
+    /// CPA has not accepted a key yet, or not since its last refusal.
+    #[error("CPA has not accepted the management key")]
+    NoAccess,
+    #[error("refused: {}", .0.as_str())]
+    Refused(Refusal),
+    #[error("request failed")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("status {0}")]
+    Status(StatusCode),
+    /// The response has no mark of CPA's management API.
+    #[error("status {0}, but not from CPA's management API")]
+    NotCpa(StatusCode),
+    #[error("status 400: plain HTTP was sent to a port that speaks TLS")]
+    TlsExpected,
+    #[error("the response has more than {0} bytes")]
+    TooLarge(usize),
+    #[error("the response is not valid for this API")]
+    Content,
+}
+
+/// A response with status 200 or 404.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+    pub(super) version: Option<String>,
+}
+
+/// Address of a CPA and the ways to it.
+pub struct ClientParts {
+    pub url: Url,
+    pub http: reqwest::Client,
+    /// For `https` URLs.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub clock: Clock,
+    pub read_key: KeyReader,
+    pub report: AccessReporter,
+}
+
+/// Client of one CPA, shared by all that talk to it. Cheap to clone.
+///
+/// Each call takes the key from [`Access`], reports a refusal there, and forgets the generation when
+/// another server may be running. Only [`Self::connect`] and [`Self::detect`] may try a key that CPA
+/// has not accepted yet; other calls fail with [`HttpFailure::NoAccess`] then, because five failed
+/// logins ban the address.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    url: Url,
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    access: Access,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    server: Option<(Server, Instant)>,
+    /// CPA's clock minus ours, from the latest response; accurate to half a second.
+    skew: Option<f64>,
+}
+
+impl Client {
+    pub fn new(parts: ClientParts) -> Self {
+        Self(Arc::new(Inner {
+            endpoint: Endpoint::new(&parts.url, parts.tls),
+            url: parts.url,
+            http: parts.http,
+            access: Access::new(parts.read_key, parts.report),
+            clock: parts.clock,
+            state: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.0.url
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    /// The key and the pauses after its refusals.
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    /// The operator has changed something: read the key again, and try it at once.
+    pub fn reload(&self) {
+        self.0.access.reload();
+    }
+
+    /// CPA's clock minus ours in seconds, from the latest response.
+    pub(crate) fn clock_skew(&self) -> Option<f64> {
+        self.state().skew
+    }
+
+    /// Waits until CPA may be called, opens a RESP connection and logs in. `None` when `stop` came
+    /// first.
+    pub(crate) async fn connect(
+        &self,
+        stop: &CancellationToken,
+    ) -> Option<Result<Connection, RespFailure>> {
+        let key = self.0.access.key(stop).await?;
+        let opened = Connection::open(&self.0.endpoint, key.expose_secret()).await;
+        match &opened {
+            Ok(_) => self.0.access.connected(),
+            Err(RespFailure::Answer(RespError::Refused(refusal))) => {
+                self.0.access.refused(*refusal);
+            }
+            Err(_) => {}
+        }
+        Some(opened)
+    }
+
+    /// Like [`Self::connect`], for a secondary connection: waits until CPA has accepted the key.
+    pub(crate) async fn connect_accepted(
+        &self,
+        stop: &CancellationToken,
+    ) -> Option<Result<Connection, RespFailure>> {
+        let key = self.0.access.accepted_key(stop).await?;
+        let opened = Connection::open(&self.0.endpoint, key.expose_secret()).await;
+        if let Err(RespFailure::Answer(RespError::Refused(refusal))) = &opened
+            && let Refusal::WrongKey | Refusal::MissingKey | Refusal::Banned(_) = refusal
+        {
+            // A failed login counts towards a ban. Other refusals concern this connection alone.
+            self.0.access.refused(*refusal);
+        }
+        Some(opened)
+    }
+
+    /// Detects the generation, with a key that CPA need not have accepted yet: the one that
+    /// [`Access`] released last.
+    pub(crate) async fn detect(&self) -> Result<Server, HttpFailure> {
+        let key = self.0.access.released_key().ok_or(HttpFailure::NoAccess)?;
+        let found = self.find_server(&key).await;
+        match &found {
+            Ok(server) => {
+                self.0.access.accepted();
+                self.state().server = Some((server.clone(), Instant::now()));
+            }
+            Err(failure) => self.note_failure(failure),
+        }
+        found
+    }
+
+    /// The generation, detected within [`DETECTION_AGE`].
+    pub(crate) async fn server(&self) -> Result<Server, HttpFailure> {
+        if self.0.access.accepted_key_now().is_none() {
+            return Err(HttpFailure::NoAccess);
+        }
+        let known = self.state().server.clone();
+        match known {
+            Some((server, at)) if at.elapsed() < DETECTION_AGE => Ok(server),
+            _ => self.detect().await,
+        }
+    }
+
+    /// Another server may be running by now.
+    pub(crate) fn forget_server(&self) {
+        self.state().server = None;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn knows_server(&self) -> bool {
+        self.state().server.is_some()
+    }
+
+    /// An accepted key and the generation, for one or more calls.
+    pub(super) async fn session(&self) -> Result<Session<'_>, HttpFailure> {
+        let api = self.server().await?.api;
+        let key = self.0.access.accepted_key_now();
+        Ok(Session {
+            client: self,
+            key: key.ok_or(HttpFailure::NoAccess)?,
+            api,
+        })
+    }
+
+    fn note_failure(&self, failure: &HttpFailure) {
+        match failure {
+            HttpFailure::Refused(refusal) => {
+                self.0.access.refused(*refusal);
+                self.forget_server();
+            }
+            HttpFailure::Unreachable(_)
+            | HttpFailure::NotCpa(_)
+            | HttpFailure::TlsExpected
+            | HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                self.forget_server();
+            }
+            HttpFailure::NoAccess
+            | HttpFailure::Status(_)
+            | HttpFailure::TooLarge(_)
+            | HttpFailure::Content => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call with a response of up to `limit` bytes. Reports nothing.
+    pub(super) async fn call(
+        &self,
+        limit: usize,
+        method: Method,
+        path: &str,
+        key: &SecretString,
+        body: Option<String>,
+    ) -> Result<Answer, HttpFailure> {
+        let url = format!("{}{path}", self.0.url);
+        let mut request = self
+            .0
+            .http
+            .request(method, url)
+            .bearer_auth(key.expose_secret());
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
+        }
+        let sent = self.0.clock.now();
+        let mut response = request.send().await.map_err(unreachable)?;
+        if let Some(skew) = skew(response.headers(), sent, self.0.clock.now()) {
+            self.state().skew = Some(skew);
+        }
+        let status = response.status();
+        let version = response
+            .headers()
+            .get("x-cpa-version")
+            .and_then(|v| Some(v.to_str().ok()?.to_owned()));
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if chunk.len() > limit.saturating_sub(bytes.len()) {
+                return Err(HttpFailure::TooLarge(limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let text = String::from_utf8_lossy(bytes.get(..512).unwrap_or(&bytes));
+        if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, version.is_some()) {
+            return Err(HttpFailure::Refused(refusal));
+        }
+        match status {
+            // The texts of nginx, Go and Caddy.
+            StatusCode::BAD_REQUEST
+                if text.contains("to an HTTPS server") || text.contains("to HTTPS port") =>
+            {
+                Err(HttpFailure::TlsExpected)
+            }
+            StatusCode::OK | StatusCode::NOT_FOUND => Ok(Answer {
+                status,
+                body: bytes.into(),
+                version,
+            }),
+            status => Err(HttpFailure::Status(status)),
+        }
+    }
+}
+
+/// An accepted key and the server's generation.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    client: &'a Client,
+    key: SecretString,
+    pub(super) api: Api,
+}
+
+impl Session<'_> {
+    /// A call to a path that every server of this generation serves.
+    pub(super) async fn required(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Answer, HttpFailure> {
+        let called = self.client.call(MAX_LIST, method, path, &self.key, body);
+        self.noted(called.await)
+    }
+
+    /// A call to a path that some releases do not serve: `None` then.
+    pub(super) async fn optional(
+        &self,
+        limit: usize,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Option<Bytes>, HttpFailure> {
+        let called = self.client.call(limit, method, path, &self.key, body).await;
+        match called {
+            // A bare 404: the path is not served, because management was on for another path.
+            Err(HttpFailure::Refused(Refusal::ManagementOff)) => Ok(None),
+            called => {
+                let answer = self.noted(called)?;
+                Ok((answer.status == StatusCode::OK).then_some(answer.body))
+            }
+        }
+    }
+
+    fn noted<T>(&self, called: Result<T, HttpFailure>) -> Result<T, HttpFailure> {
+        called.inspect_err(|failure| self.client.note_failure(failure))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClientParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientParts").finish_non_exhaustive()
+    }
+}
+
+/// Drops the URL: the log has it, and its query is of no use.
+pub(super) fn unreachable(error: reqwest::Error) -> HttpFailure {
+    HttpFailure::Unreachable(error.without_url())
+}
+
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, HttpFailure> {
+    // The error's text could quote the body.
+    serde_json::from_slice(body).map_err(|_quotes_the_body| HttpFailure::Content)
+}
+
+/// Server's clock minus ours. The header is truncated to whole seconds, hence the half.
+fn skew(headers: &HeaderMap, sent: UnixNanos, received: UnixNanos) -> Option<f64> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let theirs = DateTimeParser::new().parse_timestamp(text).ok()?;
+    let ours = sent.as_millis().midpoint(received.as_millis());
+    let millis = theirs
+        .as_millisecond()
+        .checked_add(500)?
+        .checked_sub(ours)?;
+    // Far below 2^52: exact.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of a plausible skew are exact"
+    )]
+    let seconds = millis as f64 / 1000.0;
+    Some(seconds)
+}
