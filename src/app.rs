@@ -1,6 +1,7 @@
 //! Composition root: builds all parts, connects them and waits for the end.
 
 mod account_tasks;
+mod cpa;
 pub(crate) mod files;
 pub(crate) mod limits_file;
 mod listener;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
+use crate::cpa::ReadRequests;
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers};
 use crate::ingest::WakeUp;
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
@@ -208,6 +210,10 @@ fn start(
         writes: writes.clone(),
         listener: Box::new(wire),
         restored: restored.clone(),
+        requests: ReadRequests {
+            accounts: ends.accounts_changed,
+            ..ReadRequests::default()
+        },
     };
     let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
     let account_tasks = AccountTasks {
@@ -215,7 +221,6 @@ fn start(
         writes,
         signs: ends.signs,
         local: ends.local,
-        accounts_changed: ends.accounts_changed,
         refreshes,
         quotas,
         restored,

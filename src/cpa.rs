@@ -1,7 +1,7 @@
-//! Access to CPA's management API: the management key, refusals, HTTP and RESP connections.
+//! Access to CPA: the management key, refusals, HTTP and RESP connections, and CPA's state.
 //!
-//! All requests to CPA use it: those for records, for the account directory and for quotas. Each call
-//! costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
+//! All requests to CPA use one [`Client`]: those for records, for the account directory and for
+//! quotas. [`Observer`] reads CPA and publishes [`CpaState`].
 
 mod access;
 mod api_call;
@@ -9,18 +9,21 @@ mod client;
 mod detection;
 mod directory;
 mod generation;
+pub(crate) mod lists;
+mod observer;
 mod refusal;
 mod remedy;
 pub(crate) mod resp;
-mod success_count;
 mod switches;
 
 pub use access::{Access, AccessReporter, KeyReader};
 pub(crate) use api_call::{ProviderResponse, ProxiedRequest, ProxyOutcome};
 pub(crate) use client::HttpFailure;
 pub use client::{Client, ClientParts};
-pub(crate) use generation::{Api, Server};
+pub(crate) use generation::Server;
+pub use lists::Decoding;
+pub(crate) use observer::Counts;
+pub use observer::{CpaState, CpaStates, Observer, ObserverParts, ObserverSettings, ReadRequests};
 pub(crate) use refusal::{Refusal, RespError};
 pub(crate) use remedy::Remedy;
-pub(crate) use success_count::Counted;
-pub use success_count::SuccessCount;
+pub(crate) use switches::DEFAULT_RETENTION;

@@ -1,7 +1,7 @@
 //! Ingest from CPA: pop or subscribe over RESP, or pop over HTTP.
 //!
 //! One task selects the mode ([`plan`]), runs it until it ends, and selects again. A second task
-//! checks CPA's switches and counters once a minute ([`checks`]). Every record goes to the spool
+//! compares CPA's counts with the received records ([`checks`]). Every record goes to the spool
 //! before it is parsed.
 //!
 //! A pop is destructive: CPA keeps no copy of a popped record. So a reply is never abandoned, and
@@ -30,7 +30,7 @@ pub use context::{Settings, Shared};
 pub use inlet::{Inlet, Wake};
 pub use plan::ModeSetting;
 
-use crate::cpa::{Client, HttpFailure, Remedy};
+use crate::cpa::{Client, CpaStates, HttpFailure, Remedy};
 use crate::errors::{Chain, RepeatLimit};
 use checks::{Checks, Known};
 use context::{Context, LastContact, SessionEnd};
@@ -47,6 +47,7 @@ pub struct Parts {
     pub settings: Settings,
     pub inlet: Inlet,
     pub client: Client,
+    pub states: CpaStates,
     pub metrics: SourceMetrics,
     pub clock: Clock,
     /// Finish the current reply.
@@ -64,11 +65,13 @@ pub struct Source {
 
 impl Source {
     pub fn new(parts: Parts) -> Self {
-        let shared = Arc::new(Shared::new(parts.inlet.received()));
+        let shared = Arc::new(Shared::default());
+        let received = parts.inlet.received();
         Self {
             checks: Checks {
                 settings: parts.settings.clone(),
-                client: parts.client.clone(),
+                states: parts.states,
+                received,
                 shared: Arc::clone(&shared),
                 metrics: parts.metrics.clone(),
                 stop: parts.soft.clone(),
@@ -226,12 +229,11 @@ impl Supervisor {
         }
         match client.detect().await {
             // Reported by the call.
-            Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => {}
+            Ok(_) | Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => {}
             Err(failure) => {
                 let why = Chain(&failure).to_string();
                 self.log_down(&why, Remedy::of(&failure).as_ref(), Instant::now());
             }
-            Ok(_) => {}
         }
     }
 

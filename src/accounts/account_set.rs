@@ -3,26 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::account::{Account, Cooldown, Reported, Scope};
-use super::cooldown_reason::CooldownReason;
 use super::error_event::ErrorEvent;
-use super::key_lists::{KeyAccount, KeyList, Usage};
-use super::last_failure::LastFailure;
+use crate::cpa::lists::Lists;
+use crate::cpa::lists::account::{Account, Cooldown, Reported, Scope};
+use crate::cpa::lists::cooldown_reason::CooldownReason;
+use crate::cpa::lists::key_lists::{KeyAccount, KeyList, Usage};
+use crate::cpa::lists::last_failure::LastFailure;
 use crate::model::UnixNanos;
 
 /// CPA rounds the end of a cool-down in some responses only.
 const SAME_END: Duration = Duration::from_secs(1);
-
-/// Result of reading CPA's lists. A list that could not be read is `None`: the previous one stays.
-#[derive(Debug, Default)]
-pub(super) struct AccountsSnapshot {
-    pub(super) files: Vec<Account>,
-    /// Whether the list of credentials contains all cool-downs, so that none is kept from earlier
-    /// events.
-    pub(super) has_all_cooldowns: bool,
-    pub(super) keys: Vec<(KeyList, Option<Vec<KeyAccount>>)>,
-    pub(super) usage: Option<Usage>,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct AccountSet {
@@ -36,16 +26,17 @@ pub(super) struct AccountSet {
 type Before = HashMap<Box<str>, Account>;
 
 impl AccountSet {
-    pub(super) fn apply(&mut self, snapshot: AccountsSnapshot, now: UnixNanos) {
+    /// Applies CPA's lists. One that could not be read, or was not requested, stays.
+    pub(super) fn apply(&mut self, snapshot: &Lists, now: UnixNanos) {
         let before: Before = self
             .accounts_mut()
             .map(|account| (account.auth_index.clone(), account.clone()))
             .collect();
-        self.files = snapshot.files;
-        for (list, keys) in snapshot.keys {
+        self.files.clone_from(&snapshot.files);
+        for (list, keys) in &snapshot.keys {
             if let Some(keys) = keys {
-                self.keys.retain(|(known, _)| *known != list);
-                self.keys.push((list, keys));
+                self.keys.retain(|(known, _)| known != list);
+                self.keys.push((*list, keys.clone()));
             }
         }
         for account in &mut self.files {

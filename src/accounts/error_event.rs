@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::Decoding;
-use super::account::{Account, Cooldown, Reported, Scope};
-use super::cooldown_reason::CooldownReason;
-use super::last_failure::{ChannelEvent, LastFailure};
-use super::lenient::{flag, lenient, text, time};
+use crate::cpa::lists::Decoding;
+use crate::cpa::lists::account::{Account, Cooldown, Reported, Scope};
+use crate::cpa::lists::cooldown_reason::CooldownReason;
+use crate::cpa::lists::last_failure::{ChannelEvent, LastFailure};
+use crate::cpa::lists::lenient::{flag, lenient, text, time};
 use crate::model::UnixNanos;
 
 /// Failures caused by a client or a connection; CPA does not change the account's state.

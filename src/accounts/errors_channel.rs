@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Decoding;
 use super::error_event::{self, ErrorEvent};
-use crate::cpa::Client;
 use crate::cpa::resp::{Connection, Message, RespFailure};
+use crate::cpa::{Client, Decoding};
 use crate::decode::Secrets;
 use crate::errors::Chain;
 

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::account::{Account, Status};
+use crate::cpa::lists::account::{Account, Status};
 use crate::metrics::catalogue::{Family, accounts as catalogue};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::model::{AuthType, UnixNanos};

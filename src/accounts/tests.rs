@@ -1,9 +1,9 @@
 //! Responses of a real CPA, and of other servers.
 
-mod accounts_client;
 mod failures;
 mod hostile;
 mod lists;
+mod reads;
 mod states;
 
 use std::fs;
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Decoding;
-use super::account::Account;
-use super::decode_v0::{self, Listed};
+use crate::cpa::Decoding;
+use crate::cpa::lists::account::Account;
+use crate::cpa::lists::decode_v0::{self, Listed};
 use crate::decode::{HashKey, Secrets};
 use crate::model::UnixNanos;
 

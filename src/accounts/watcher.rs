@@ -1,67 +1,53 @@
 //! Reads CPA's accounts periodically and publishes them.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::Directory;
 use super::account_set::AccountSet;
-use super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::error_event::ErrorEvent;
 use super::errors_channel::{ChannelEvent, Events};
 use super::gauges;
-use super::{Decoding, Directory};
 use crate::clock::Clock;
-use crate::cpa::{Client, HttpFailure, SuccessCount};
-use crate::decode::Secrets;
-use crate::errors::Chain;
+use crate::cpa::CpaStates;
+use crate::cpa::lists::Lists;
 use crate::metrics::{AccountErrors, AccountNames, GaugeSet, Samples};
 use crate::model::{AccountSeen, UnixNanos};
 use crate::store::{Write, WriteQueue};
 
-/// CPA sends several notifications of one change in quick succession.
-const DEBOUNCE: Duration = Duration::from_millis(500);
-/// How often to check whether the key has been accepted.
-const KEY_REREAD: Duration = Duration::from_millis(250);
 /// How often to check whether a new account has its name.
 const NAME_CHECK: Duration = Duration::from_millis(100);
 const NAME_CHECK_MAX: Duration = Duration::from_secs(5);
-/// The gauges are removed after this many intervals without a successful snapshot.
+/// The gauges are removed after this many intervals without CPA's lists.
 const MAX_FAILED_INTERVALS: u32 = 3;
 /// The database records at this interval that an account is still listed.
 const NOTE_INTERVAL: Duration = Duration::from_hours(1);
-/// Maximum number of failures that wait for their account's name or for the end of a snapshot.
+/// Maximum number of failures that wait for their account's name or for newer lists.
 const MAX_PENDING: usize = 1024;
 
 /// Settings from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Interval between two snapshots.
+    /// Interval at which CPA's lists are read.
     pub interval: Duration,
-    /// Whether gauges expose addresses.
-    pub show_email: bool,
 }
 
 /// Dependencies of the watcher.
 #[derive(Debug)]
 pub struct WatcherParts {
     pub settings: Settings,
-    pub client: Client,
+    pub states: CpaStates,
     pub clock: Clock,
-    pub secrets: Secrets,
-    /// Receives CPA's success counts from the lists that are read here.
-    pub success_count: SuccessCount,
     pub directory: Directory,
     pub names: AccountNames,
     pub writes: WriteQueue,
     pub gauges: GaugeSet,
     pub errors: AccountErrors,
-    /// Notified when CPA reports a change of accounts or configuration.
-    pub changed: Arc<Notify>,
     pub events: Events,
     pub stop: CancellationToken,
 }
@@ -69,175 +55,115 @@ pub struct WatcherParts {
 /// The watcher task.
 #[derive(Debug)]
 pub struct Watcher {
-    client: AccountsClient,
-    state: State,
-}
-
-/// The state that events update even during a snapshot.
-#[derive(Debug)]
-struct State {
     interval: Duration,
-    cpa: Client,
+    states: CpaStates,
     clock: Clock,
     directory: Directory,
     names: AccountNames,
     writes: WriteQueue,
     gauges: GaugeSet,
     errors: AccountErrors,
-    changed: Arc<Notify>,
     events: mpsc::Receiver<ChannelEvent>,
     stop: CancellationToken,
     set: AccountSet,
     known: Known,
-    next_look: Instant,
     /// Time of the next change of the gauges without an event.
     next_render: Option<Instant>,
     /// Delay of the next name check; grows while names are missing.
     name_check: Duration,
 }
 
-/// State kept between snapshots.
+/// State kept between two reads of CPA's lists.
 #[derive(Debug, Default)]
 struct Known {
-    /// Whether the latest snapshot failed.
-    failing: bool,
-    /// Time of the latest successful snapshot.
+    /// The lists that were applied last.
+    lists: Option<Arc<Lists>>,
+    /// When they were applied; `None` once they are too old to be exposed.
     last_success: Option<Instant>,
     /// When each account was last recorded in the database.
     noted: HashMap<Box<str>, UnixNanos>,
     /// Failures of accounts without a name.
     pending: VecDeque<ErrorEvent>,
-    /// Failures since the start of the running snapshot, whose lists may be older than they are.
-    since_snapshot: VecDeque<ErrorEvent>,
+    /// Failures that newer lists may not contain yet, by arrival.
+    recent: VecDeque<(Instant, ErrorEvent)>,
 }
 
 impl Watcher {
     pub fn new(parts: WatcherParts) -> Self {
-        let settings = parts.settings;
-        let decoding = Decoding {
-            secrets: parts.secrets,
-            keep_email: settings.show_email,
-        };
         Self {
-            client: AccountsClient::new(parts.client.clone(), decoding, parts.success_count),
-            state: State {
-                interval: settings.interval,
-                cpa: parts.client,
-                clock: parts.clock,
-                directory: parts.directory,
-                names: parts.names,
-                writes: parts.writes,
-                gauges: parts.gauges,
-                errors: parts.errors,
-                changed: parts.changed,
-                events: parts.events.0,
-                stop: parts.stop,
-                set: AccountSet::default(),
-                known: Known::default(),
-                next_look: Instant::now(),
-                next_render: None,
-                name_check: NAME_CHECK,
-            },
+            interval: parts.settings.interval,
+            states: parts.states,
+            clock: parts.clock,
+            directory: parts.directory,
+            names: parts.names,
+            writes: parts.writes,
+            gauges: parts.gauges,
+            errors: parts.errors,
+            events: parts.events.0,
+            stop: parts.stop,
+            set: AccountSet::default(),
+            known: Known::default(),
+            next_render: None,
+            name_check: NAME_CHECK,
         }
     }
 
     /// Runs until the program stops. Holds no data that could be lost.
-    pub async fn run(self) {
-        let Self { client, mut state } = self;
-        let stop = state.stop.clone();
-        stop.run_until_cancelled(state.watch(client)).await;
-    }
-}
-
-impl State {
-    async fn watch(&mut self, mut client: AccountsClient) {
-        loop {
-            self.wait_for_snapshot().await;
-            self.snapshot(&mut client).await;
-        }
+    pub async fn run(mut self) {
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(self.watch()).await;
     }
 
-    /// Waits for the next snapshot; a notification from CPA brings it forward.
-    async fn wait_for_snapshot(&mut self) {
-        let changed = Arc::clone(&self.changed);
-        while self.next_look > Instant::now() {
-            let due = sleep_until(self.next_look);
-            let is_due = async {
-                tokio::select! {
-                    () = due => true,
-                    () = changed.notified() => false,
-                }
-            };
-            if !self.serve_until(is_due).await {
-                self.next_look = self.next_look.min(Instant::now() + DEBOUNCE);
-            }
-        }
-    }
-
-    /// Handles events and updates the gauges until `done` completes. A snapshot makes ten requests
-    /// that take CPA 62 ms and more each, so events do not wait for it.
-    async fn serve_until<T>(&mut self, done: impl Future<Output = T>) -> T {
-        let mut done = pin!(done);
+    async fn watch(&mut self) {
         let directory = self.directory.clone();
         loop {
             let next_render = self.next_render;
+            let expiry = self
+                .known
+                .last_success
+                .map(|at| at + self.interval * MAX_FAILED_INTERVALS);
+            let at = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
             tokio::select! {
-                done = &mut done => return done,
+                Ok(()) = self.states.changed() => self.apply_lists(),
                 Some(event) = self.events.recv() => self.apply_events(event),
                 () = directory.plan_changed() => self.render(),
-                () = sleep_until(next_render.unwrap_or_else(Instant::now)), if next_render.is_some() => {
-                    self.render_again();
-                }
+                () = at(next_render), if next_render.is_some() => self.render_again(),
+                () = at(expiry), if expiry.is_some() => self.expire(),
+                else => return,
             }
         }
     }
 
-    /// Reads CPA's accounts once.
-    async fn snapshot(&mut self, client: &mut AccountsClient) {
-        if self.cpa.access().accepted_key_now().is_none() {
-            self.next_look = Instant::now() + KEY_REREAD.min(self.interval);
-            self.expire_stale();
+    /// Applies CPA's lists if they are new.
+    fn apply_lists(&mut self) {
+        let Some(lists) = self.states.borrow_and_update().lists.clone() else {
+            return;
+        };
+        if self
+            .known
+            .lists
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &lists))
+        {
             return;
         }
-        self.known.since_snapshot.clear();
-        let looked = self.serve_until(client.snapshot()).await;
-        self.next_look = Instant::now() + self.interval;
-        match looked {
-            Ok(snapshot) => {
-                self.known.failing = false;
-                self.known.last_success = Some(Instant::now());
-                let now = self.clock.now();
-                self.set.apply(snapshot, now);
-                for event in &self.known.since_snapshot {
-                    self.set.record_failure(event, now);
-                }
-                self.publish();
-            }
-            Err(failure) => self.failed(&failure),
+        let now = self.clock.now();
+        self.set.apply(&lists, now);
+        self.known
+            .recent
+            .retain(|(arrived, _)| *arrived >= lists.began);
+        for (_, event) in &self.known.recent {
+            self.set.record_failure(event, now);
         }
+        self.known.lists = Some(lists);
+        self.known.last_success = Some(Instant::now());
+        self.publish();
     }
 
-    fn failed(&mut self, failure: &SnapshotFailure) {
-        let first = !std::mem::replace(&mut self.known.failing, true);
-        // The client reports a refusal.
-        if !matches!(failure, SnapshotFailure::Http(HttpFailure::Refused(_))) && first {
-            tracing::warn!(
-                error = %Chain(failure),
-                "CPA's account lists cannot be read; keeping the last values for a while"
-            );
-        }
-        self.expire_stale();
-    }
-
-    /// Removes gauges that no snapshot has confirmed for too long.
-    fn expire_stale(&mut self) {
-        let last_success = self.known.last_success;
-        if last_success.is_some_and(|last_success| {
-            last_success.elapsed() > self.interval * MAX_FAILED_INTERVALS
-        }) {
-            self.known.last_success = None;
-            self.gauges.publish(Samples::default());
-        }
+    /// Removes the gauges, because the lists are too old.
+    fn expire(&mut self) {
+        self.known.last_success = None;
+        self.gauges.publish(Samples::default());
     }
 
     /// Applies all queued events and publishes once.
@@ -248,7 +174,7 @@ impl State {
                 ChannelEvent::Failure(event) => self.apply_failure(&event),
                 ChannelEvent::SessionEnd => {
                     self.set.forget_failures();
-                    self.known.since_snapshot.clear();
+                    self.known.recent.clear();
                 }
             }
             next = self.events.try_recv().ok();
@@ -262,11 +188,8 @@ impl State {
             // The account is not listed yet, but needs its name.
             self.note(&event.auth_index, &event.provider, now);
         }
-        for queue in [&mut self.known.pending, &mut self.known.since_snapshot] {
-            queue.push_back(event.clone());
-            let excess = queue.len().saturating_sub(MAX_PENDING);
-            queue.drain(..excess);
-        }
+        push(&mut self.known.pending, event.clone());
+        push(&mut self.known.recent, (Instant::now(), event.clone()));
     }
 
     /// Renders the gauges again, after the end of a cool-down or for a new name.
@@ -337,4 +260,10 @@ impl State {
             at: now,
         })]);
     }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T) {
+    queue.push_back(item);
+    let excess = queue.len().saturating_sub(MAX_PENDING);
+    queue.drain(..excess);
 }

@@ -1,9 +1,8 @@
 //! Tasks that read CPA's accounts and poll their quotas.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::quota_file::QuotaFile;
@@ -36,7 +35,6 @@ pub(super) struct AccountTasks {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Locally counted quotas, for the API beside those of providers.
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
-    pub(super) accounts_changed: Arc<Notify>,
     pub(super) refreshes: Refreshes,
     pub(super) quotas: Quotas,
     pub(super) restored: CancellationToken,
@@ -60,25 +58,21 @@ impl AccountTasks {
         errors.limit(config.metrics.zero_hold, max_codes);
         let (channel, events) = ErrorsChannel::new(ErrorsParts {
             client: client.clone(),
-            secrets: secrets.clone(),
+            secrets,
             stop: life.soft(),
         });
-        let poller_config = poller_config(config, client.clone(), self.clock.clone())?;
+        let poller_config = poller_config(config, client, self.clock.clone())?;
         let watcher = Watcher::new(WatcherParts {
             settings: accounts::Settings {
                 interval: config.accounts.interval,
-                show_email: config.accounts.show_email,
             },
-            client,
+            states: records.states(),
             clock: self.clock.clone(),
-            secrets,
-            success_count: records.shared().success_count(),
             directory: directory.clone(),
             names: self.names.clone(),
             writes: self.writes.clone(),
             gauges: handles.accounts.clone(),
             errors,
-            changed: Arc::clone(&self.accounts_changed),
             events,
             stop: life.soft(),
         });

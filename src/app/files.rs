@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{account_tasks, limits_file, prices, records};
+use super::{account_tasks, cpa, limits_file, prices};
 use crate::config::{Config, Origin, Problem, Problems};
 
 /// Returns all problems of the files.
@@ -13,7 +13,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
         Ok(several) => problems.extend(several.0),
         Err(error) => problems.push(about(key, &format_args!("{error:#}"))),
     };
-    if let Err(error) = records::transport(&config.cpa) {
+    if let Err(error) = cpa::transport(&config.cpa) {
         wrong("cpa.tls_ca_file", error);
     }
     if let Err(error) = account_tasks::quota_file(config) {

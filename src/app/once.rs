@@ -7,13 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::account_tasks::poller_config;
 use super::build_info;
-use super::records::{Cpa, counters_config};
+use super::cpa::Cpa;
+use super::records::counters_config;
 use super::storage::ephemeral_hash_key;
-use crate::accounts::{Account, SnapshotFailure, SnapshotParts, snapshot_once};
+use crate::accounts::{Account, accounts_once};
 use crate::api::{AccountFilter, AccountQuota, RefreshSummary};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::cpa::{Client, HttpFailure, Remedy};
+use crate::cpa::lists::{ListsFailure, ListsReader};
+use crate::cpa::{Client, Decoding, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
 use crate::poller::{self, OnceParts, OwnAccount};
@@ -65,19 +67,19 @@ async fn read_accounts(
     config.cpa.management_key.read().context(UNREADABLE)?;
     let key = client.access().key(&CancellationToken::new()).await;
     key.context(UNREADABLE)?;
-    let parts = SnapshotParts {
-        client: client.clone(),
-        clock: clock.clone(),
+    let decoding = Decoding {
         secrets: Secrets::new(ephemeral_hash_key()?),
+        keep_email: false,
     };
+    let lists = ListsReader::new(client.clone(), decoding);
     let url = &config.cpa.url;
-    let snapshot = async {
+    let reading = async {
         client.detect().await?;
-        snapshot_once(parts).await
+        accounts_once(lists, clock).await
     };
-    match snapshot.await {
+    match reading.await {
         Ok(accounts) => Ok(accounts),
-        Err(SnapshotFailure::Http(HttpFailure::Refused(refusal))) => {
+        Err(ListsFailure::Http(HttpFailure::Refused(refusal))) => {
             Err(anyhow!("{} ({url})", refusal.remedy()))
         }
         Err(failure) => {

@@ -1,26 +1,22 @@
 //! The ingest pipeline from CPA to the counters: source, spool and ingest thread.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+use super::cpa::{Cpa, observer};
 use super::limits_file;
 use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
 use crate::config::{self, Alias, Config};
-use crate::cpa::{Client, ClientParts};
+use crate::cpa::{CpaStates, Observer, ReadRequests};
 use crate::decode::Decoder;
 use crate::errors::Chain;
 use crate::history::Inbox;
 use crate::http::Readiness;
-use crate::http_client::{self, Proxy, Timeouts};
 use crate::ingest::{
     self, Ingest, LimitParts, Listener, MoneyParts, SharedPrices, SharedRules, WakeUp,
 };
@@ -30,13 +26,6 @@ use crate::model::IngestMode;
 use crate::source::{self, Inlet, ModeSetting, Settings, Shared, Source};
 use crate::store::WriteQueue;
 
-/// Time-outs of calls to CPA. Long, because records that CPA has popped are lost when we
-/// disconnect.
-const CPA_LIMITS: Timeouts = Timeouts {
-    connect: Duration::from_secs(10),
-    total: Duration::from_mins(1),
-};
-
 /// Interface of the ingest thread to other tasks.
 pub(super) struct Side {
     pub(super) signal: WakeUp,
@@ -45,6 +34,8 @@ pub(super) struct Side {
     pub(super) listener: Box<dyn Listener>,
     /// Cancelled once the database is open and the counters are restored.
     pub(super) restored: CancellationToken,
+    /// Requests for an early read of CPA.
+    pub(super) requests: ReadRequests,
 }
 
 /// The pipeline, ready to run.
@@ -54,69 +45,10 @@ pub(super) struct Records {
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
     cpa: Cpa,
+    observer: Observer,
+    states: CpaStates,
     prices: SharedPrices,
     rules: SharedRules,
-}
-
-/// The HTTP client for CPA, and the TLS configuration of an `https` URL.
-pub(super) fn transport(
-    cpa: &config::Cpa,
-) -> anyhow::Result<(reqwest::Client, Option<Arc<rustls::ClientConfig>>)> {
-    let file = cpa.tls_ca_file.as_deref();
-    let authorities = file.map(read_authorities).transpose()?;
-    let authorities = authorities.as_deref();
-    let proxy = if cpa.url.is_loopback() {
-        Proxy::Never
-    } else {
-        Proxy::FromEnvironment
-    };
-    let named = || match file {
-        Some(file) => file.display().to_string(),
-        None => "cannot build the HTTP client for CPA".to_owned(),
-    };
-    let http = http_client::build(CPA_LIMITS, proxy, authorities).with_context(named)?;
-    let tls = cpa.url.is_tls();
-    let tls = tls.then(|| http_client::tls_config(authorities));
-    Ok((http, tls.transpose()?))
-}
-
-/// The client of CPA, and the place of its management key.
-#[derive(Clone, Debug)]
-pub(super) struct Cpa {
-    pub(super) client: Client,
-    secret: Arc<RwLock<config::Secret>>,
-}
-
-impl Cpa {
-    pub(super) fn new(cpa: &config::Cpa, handles: &Handles, clock: Clock) -> anyhow::Result<Self> {
-        let (http, tls) = transport(cpa)?;
-        let secret = Arc::new(RwLock::new(cpa.management_key.clone()));
-        let read = Arc::clone(&secret);
-        let read_key = move || match read.read() {
-            Ok(secret) => secret
-                .read()
-                .map_err(|error| format!("{}{}", Chain(&error), secret.access_remedy(&error))),
-            Err(_poisoned) => Err("the key is being replaced".to_owned()),
-        };
-        let metrics = handles.source.clone();
-        let client = Client::new(ClientParts {
-            url: cpa.url.as_url().clone(),
-            http,
-            tls,
-            clock,
-            read_key: Box::new(read_key),
-            report: Box::new(move |reason| metrics.set_refused(reason)),
-        });
-        Ok(Self { client, secret })
-    }
-
-    /// Replaces the key by another one, or re-reads it.
-    pub(super) fn replace_key(&self, secret: config::Secret) {
-        if let Ok(mut place) = self.secret.write() {
-            *place = secret;
-        }
-        self.client.reload();
-    }
 }
 
 impl Records {
@@ -166,9 +98,12 @@ impl Records {
 
         let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
         let source_stop = life.soft().child_token();
+        let inlet = Inlet::new(writer, Arc::new(move || signal.wake()));
+        let (observer, states) = observer(config, &cpa, &inlet, side.requests, life)?;
         let source = Source::new(source::Parts {
             settings: settings(&config.cpa),
-            inlet: Inlet::new(writer, Arc::new(move || signal.wake())),
+            inlet,
+            states: states.clone(),
             client: cpa.client.clone(),
             metrics: handles.source.clone(),
             clock: clock.clone(),
@@ -181,6 +116,8 @@ impl Records {
             ingest_ended,
             source_stop,
             cpa,
+            observer,
+            states,
             prices,
             rules,
         })
@@ -188,6 +125,10 @@ impl Records {
 
     pub(super) fn cpa(&self) -> Cpa {
         self.cpa.clone()
+    }
+
+    pub(super) fn states(&self) -> CpaStates {
+        self.states.clone()
     }
 
     pub(super) fn prices(&self) -> SharedPrices {
@@ -206,12 +147,19 @@ impl Records {
     pub(super) async fn run(self) {
         let Self {
             source,
+            observer,
             ingest,
             ingest_ended,
             source_stop,
             ..
         } = self;
-        let source = Box::pin(source.run());
+        // The observer only reads, so it may be dropped at any time.
+        let source = Box::pin(async {
+            tokio::select! {
+                () = source.run() => {}
+                () = async { observer.run().await; std::future::pending().await } => {}
+            }
+        });
         until_ingest_ends(source, ingest, ingest_ended, source_stop).await;
     }
 }
@@ -254,9 +202,7 @@ fn settings(cpa: &config::Cpa) -> Settings {
         },
         poll_interval: cpa.poll_interval,
         http_poll_interval: cpa.http_poll_interval,
-        check_interval: cpa.check_interval,
         pop_bytes: cpa.pop_bytes.get(),
-        manage_usage_statistics: cpa.manage_usage_statistics,
     }
 }
 
@@ -304,10 +250,6 @@ pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, A
         clients: texts(&aliases.clients),
     };
     (caps, aliases)
-}
-
-fn read_authorities(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read the CA file {}", path.display()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Setup;
+use super::cpa::Cpa;
 use super::limits_file;
 use super::prices;
-use super::records::{Cpa, Records};
+use super::records::Records;
 use crate::budget::Rules;
 use crate::clock::Clock;
 use crate::config::{self, Config};

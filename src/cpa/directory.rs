@@ -1,13 +1,10 @@
 //! CPA's lists and its queue over HTTP. The responses stay unparsed: some contain raw keys, and only
 //! the decoders of [`lists`](super::lists) may read those.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
 
-use super::client::{Client, HttpFailure, MAX_LIST, parse};
+use super::client::{Client, HttpFailure, MAX_LIST};
 use super::generation::Api;
 use crate::model::MAX_REPLY;
 
@@ -42,31 +39,6 @@ impl Client {
     pub(crate) async fn key_usage(&self) -> Result<Option<Bytes>, HttpFailure> {
         let path = self.server().await?.api.key_usage();
         self.optional_list(path).await
-    }
-
-    /// Successful requests of CPA's credentials since CPA's start.
-    pub(crate) async fn successes(&self) -> Result<u64, HttpFailure> {
-        #[derive(Deserialize)]
-        struct Counts {
-            #[serde(default)]
-            success: u64,
-        }
-        #[derive(Deserialize)]
-        struct Files {
-            #[serde(default)]
-            files: Vec<Counts>,
-        }
-        let (_, body) = self.credentials(1).await?;
-        let files = parse::<Files>(&body)?;
-        let of_files = files.files.iter().map(|file| file.success);
-        // Keys from the configuration are not among the files. The map's keys are raw upstream
-        // keys; they are dropped with the response.
-        let keys = match self.key_usage().await? {
-            Some(body) => parse::<HashMap<String, HashMap<String, Counts>>>(&body)?,
-            None => HashMap::new(),
-        };
-        let of_keys = keys.values().flat_map(HashMap::values).map(|c| c.success);
-        Ok(of_files.chain(of_keys).fold(0, u64::saturating_add))
     }
 
     async fn optional_list(&self, path: &str) -> Result<Option<Bytes>, HttpFailure> {

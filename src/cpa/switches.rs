@@ -9,7 +9,7 @@ use super::client::{Client, HttpFailure, parse};
 use super::generation::Api;
 
 /// CPA's default retention.
-const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
+pub(crate) const DEFAULT_RETENTION: Duration = Duration::from_mins(1);
 
 impl Client {
     /// Whether CPA produces usage records. `None` when this release has no such switch.

@@ -13,7 +13,7 @@ use super::inlet::Inlet;
 use super::plan::ModeSetting;
 use crate::clock::Clock;
 use crate::cpa::resp::{Connection, RespFailure};
-use crate::cpa::{Client, Refusal, Remedy, RespError, SuccessCount};
+use crate::cpa::{Client, DEFAULT_RETENTION, Refusal, Remedy, RespError};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
@@ -27,43 +27,23 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Pause between pops over HTTP, where a call costs CPA 62 ms of CPU.
     pub http_poll_interval: Duration,
-    /// Pause between checks of CPA's switches and counters.
-    pub check_interval: Duration,
     /// Target size of one pop over RESP, in bytes.
     pub pop_bytes: u64,
-    /// Whether to enable CPA's usage statistics when they are off.
-    pub manage_usage_statistics: bool,
 }
 
 /// State shared by the running mode, the checks and a reload.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Shared {
-    /// Counts received records; a whole HTTP response counts as one.
-    pub(super) success_count: SuccessCount,
     /// Set by the checks, reset by the running mode.
     pub(super) starved: AtomicBool,
     /// Increases with each reload.
     reloads: AtomicU64,
     reloaded: AtomicBool,
+    /// 0 while it is unknown.
     retention_seconds: AtomicU64,
 }
 
 impl Shared {
-    pub(super) fn new(received: Arc<AtomicU64>) -> Self {
-        Self {
-            success_count: SuccessCount::new(received),
-            starved: AtomicBool::new(false),
-            reloads: AtomicU64::new(0),
-            reloaded: AtomicBool::new(false),
-            retention_seconds: AtomicU64::new(60),
-        }
-    }
-
-    /// CPA's success count with the number of records received before it was read.
-    pub fn success_count(&self) -> SuccessCount {
-        self.success_count.clone()
-    }
-
     /// Ends the running mode, so that the server is probed again.
     pub fn reload(&self) {
         self.reloaded.store(true, Ordering::Relaxed);
@@ -80,7 +60,10 @@ impl Shared {
     }
 
     pub(super) fn retention(&self) -> Duration {
-        Duration::from_secs(self.retention_seconds.load(Ordering::Relaxed))
+        match self.retention_seconds.load(Ordering::Relaxed) {
+            0 => DEFAULT_RETENTION,
+            seconds => Duration::from_secs(seconds),
+        }
     }
 
     pub(super) fn set_retention(&self, retention: Duration) {

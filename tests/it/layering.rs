@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("spool", &["platform"]),
     ("store", &["platform"]),
     ("metrics", &[]),
-    ("cpa", &["clock", "http_client"]),
+    ("cpa", &["clock", "decode", "http_client"]),
     ("source", &["clock", "cpa", "metrics", "spool"]),
     ("quota", &[]),
     (
@@ -60,16 +60,17 @@ const CORE: &str = "crates/core/src";
 const PURE_MODULES: &[&str] = &["api", "report"];
 /// Files that only compute, in modules that do more.
 const PURE_FILES: &[&str] = &[
-    "accounts/account.rs",
-    "accounts/cooldown_reason.rs",
-    "accounts/gauges.rs",
-    "accounts/decode_v0.rs",
-    "accounts/decode_v8.rs",
-    "accounts/error_event.rs",
-    "accounts/key_lists.rs",
-    "accounts/last_failure.rs",
-    "accounts/lenient.rs",
     "accounts/account_set.rs",
+    "accounts/error_event.rs",
+    "accounts/gauges.rs",
+    "cpa/lists/account.rs",
+    "cpa/lists/cooldown_reason.rs",
+    "cpa/lists/decode_v0.rs",
+    "cpa/lists/decode_v8.rs",
+    "cpa/lists/key_lists.rs",
+    "cpa/lists/last_failure.rs",
+    "cpa/lists/lenient.rs",
+    "cpa/lists/quota_signals.rs",
 ];
 /// Modules that may use all others.
 const COMPOSERS: &[&str] = &["app", "cli"];

@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::account::{Account, Reported, Status};
-use super::super::account_set::{AccountSet, AccountsSnapshot};
-use super::super::cooldown_reason::CooldownReason;
-use super::super::decode_v8;
+use super::super::account_set::AccountSet;
 use super::super::error_event;
 use super::{decoding, files, time};
+use crate::cpa::lists::Lists;
+use crate::cpa::lists::account::{Account, Reported, Status};
+use crate::cpa::lists::cooldown_reason::CooldownReason;
+use crate::cpa::lists::decode_v8;
 use crate::decode::failure_reason;
 
 const NOW: &str = "2026-11-22T04:37:00Z";
@@ -26,18 +27,18 @@ fn entry(fields: &Value) -> Value {
     entry
 }
 
-fn snapshot(fields: &Value) -> AccountsSnapshot {
+fn snapshot(fields: &Value) -> Lists {
     let body = json!({ "files": [entry(fields)] }).to_string();
-    AccountsSnapshot {
+    Lists {
         files: files(body.as_bytes()).accounts,
-        ..AccountsSnapshot::default()
+        ..Lists::default()
     }
 }
 
 /// A pool with one active account after this failure.
 fn after_event(event: &Value) -> AccountSet {
     let mut set = AccountSet::default();
-    set.apply(snapshot(&json!({ "status": "active" })), time(NOW));
+    set.apply(&snapshot(&json!({ "status": "active" })), time(NOW));
     record_failure(&mut set, event);
     set
 }
@@ -90,7 +91,7 @@ fn account_failures_use_the_table_of_records() {
         // The list has the same message without a status.
         let mut set = set;
         let listed = json!({ "provider": provider, "status_message": body });
-        set.apply(snapshot(&listed), time(NOW));
+        set.apply(&snapshot(&listed), time(NOW));
         assert_eq!(only(&set).status, right, "listed: {line}");
         tried += 1;
     }
@@ -132,7 +133,7 @@ fn unusable_accounts_are_errors_and_usable_ones_active() {
     all.extend(given);
     for case in all {
         let mut set = AccountSet::default();
-        set.apply(snapshot(&case), time(NOW));
+        set.apply(&snapshot(&case), time(NOW));
         let account = only(&set);
         assert_eq!(account.status.as_str(), case["right"], "{case}");
         assert_eq!(account.status.is_up(), case["right"] == "active", "{case}");
@@ -150,7 +151,7 @@ fn failing_upstream_cools_down_and_leaves_the_account_up() {
         assert_eq!(account.cooldowns[0].until, time(LATER));
         let mut listed = state.clone();
         listed["status_message"] = "what is this".into();
-        set.apply(snapshot(&listed), time(NOW));
+        set.apply(&snapshot(&listed), time(NOW));
     }
     set.settle(time(LATER));
     assert_eq!(only(&set).status, Status::Active);
@@ -170,13 +171,13 @@ fn status_of_an_event_is_kept_while_its_message_is_unchanged() {
     ] {
         let mut set = after_event(&event("claude", 502, "what is this", json!({})));
         assert_eq!(only(&heard).status, Status::Active);
-        set.apply(snapshot(&listed), time(NOW));
+        set.apply(&snapshot(&listed), time(NOW));
         assert_eq!(only(&set).status, right, "{listed}");
     }
     // An empty body, in both of CPA's forms.
     let mut set = after_event(&event("claude", 500, "", json!({})));
     assert_eq!(only(&set).status, Status::Active);
-    set.apply(snapshot(&message("")), time(NOW));
+    set.apply(&snapshot(&message("")), time(NOW));
     assert_eq!(only(&set).status, Status::Active);
 }
 
@@ -215,7 +216,7 @@ fn cooldown_keeps_the_reason_of_its_event() {
         // Also if the list rounds, and after another message.
         for (message, until) in [(body, LATER), ("other", "2026-11-22T05:00:00.5Z")] {
             let listed = json!({ "status_message": message, "unavailable": true, "next_retry_after": until });
-            set.apply(snapshot(&listed), time(NOW));
+            set.apply(&snapshot(&listed), time(NOW));
             assert_eq!(
                 only(&set).cooldowns[0].reason.as_str(),
                 reason,
@@ -225,7 +226,7 @@ fn cooldown_keeps_the_reason_of_its_event() {
         // A later end means another cool-down.
         let listed = json!({ "status_message": "quota exhausted", "unavailable": true,
                              "next_retry_after": "2026-11-22T06:00:00Z" });
-        set.apply(snapshot(&listed), time(NOW));
+        set.apply(&snapshot(&listed), time(NOW));
         assert_eq!(
             only(&set).cooldowns[0].reason,
             CooldownReason::Quota,
@@ -284,22 +285,22 @@ fn account_with_successes_after_a_failure_is_active() {
         let listed =
             |success: u64| snapshot(&json!({ "status_message": message, "success": success }));
         let mut set = AccountSet::default();
-        set.apply(listed(5), time(NOW));
-        set.apply(listed(5), time(NOW));
+        set.apply(&listed(5), time(NOW));
+        set.apply(&listed(5), time(NOW));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.apply(listed(6), time(NOW));
-        set.apply(listed(6), time(NOW));
+        set.apply(&listed(6), time(NOW));
+        set.apply(&listed(6), time(NOW));
         assert_eq!(only(&set).status, Status::Active, "{message}");
         // A failure that came after these successes.
         record_failure(&mut set, &event("codex", status, message, json!({})));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.apply(listed(7), time(NOW));
+        set.apply(&listed(7), time(NOW));
         assert_eq!(only(&set).status, Status::Error, "{message}");
-        set.apply(listed(8), time(NOW));
+        set.apply(&listed(8), time(NOW));
         assert_eq!(only(&set).status, Status::Active, "{message}");
         // All models that were used are refused.
         let listed = json!({ "status_message": message, "success": 9, "unavailable": true });
-        set.apply(snapshot(&listed), time(NOW));
+        set.apply(&snapshot(&listed), time(NOW));
         assert!(!only(&set).status.is_up(), "{message}");
     }
 }

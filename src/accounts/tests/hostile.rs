@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::key_lists::{self, KeyList};
-use super::super::{NotAList, decode_v0, decode_v8, error_event};
+use super::super::error_event;
 use super::{body, decoding, files};
+use crate::cpa::lists::key_lists::{self, KeyList};
+use crate::cpa::lists::{NotAList, decode_v0, decode_v8};
 
 const NO_LISTS: [&str; 12] = [
     "",

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use secrecy::ExposeSecret;
 
-use super::super::account::{QuotaSignals, Scope};
-use super::super::key_lists::{self, KeyList};
-use super::super::{CooldownReason, Status, decode_v8};
+use super::super::{CooldownReason, Status};
 use super::{body, decoding, files, time};
+use crate::cpa::lists::account::{QuotaSignals, Scope};
+use crate::cpa::lists::decode_v8;
+use crate::cpa::lists::key_lists::{self, KeyList};
 use crate::model::AuthType;
 
 #[test]
@@ -117,7 +118,7 @@ fn lists_expose_no_addresses_keys_or_account_ids() {
 fn addresses_are_kept_if_exposed() {
     let mut with = decoding();
     with.keep_email = true;
-    let listed = super::super::decode_v0::files(&body("auth_files_by_name"), &with).unwrap();
+    let listed = crate::cpa::lists::decode_v0::files(&body("auth_files_by_name"), &with).unwrap();
     let email = listed.accounts[0].email.as_ref().unwrap();
     assert!(email.expose_secret().contains('@'));
 }

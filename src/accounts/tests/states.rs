@@ -1,11 +1,12 @@
 //! Changes of a state with time and with failure events.
 
-use super::super::account::{Scope, Status};
-use super::super::account_set::{AccountSet, AccountsSnapshot};
-use super::super::cooldown_reason::CooldownReason;
+use super::super::account_set::AccountSet;
 use super::super::error_event;
-use super::super::key_lists::{self, KeyList};
 use super::{account, decoding, files, time};
+use crate::cpa::lists::Lists;
+use crate::cpa::lists::account::{Scope, Status};
+use crate::cpa::lists::cooldown_reason::CooldownReason;
+use crate::cpa::lists::key_lists::{self, KeyList};
 
 const NOW: &str = "2026-11-22T04:37:00Z";
 
@@ -92,11 +93,11 @@ fn event(index: &str, status: u16, credential: &str, model: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn snapshot(files_body: &str, has_all_cooldowns: bool) -> AccountsSnapshot {
-    AccountsSnapshot {
+fn snapshot(files_body: &str, has_all_cooldowns: bool) -> Lists {
+    Lists {
         files: files(files_body.as_bytes()).accounts,
         has_all_cooldowns,
-        ..AccountsSnapshot::default()
+        ..Lists::default()
     }
 }
 
@@ -109,7 +110,7 @@ const FAILING: &str = r#"{"files":[{"auth_index":"00aa","provider":"codex","stat
 #[test]
 fn failure_cools_down_at_once_and_the_next_snapshot_corrects_it() {
     let mut set = AccountSet::default();
-    set.apply(snapshot(ACTIVE, false), time(NOW));
+    set.apply(&snapshot(ACTIVE, false), time(NOW));
     let event = event("00aa", 429, QUOTA, WELL);
     let event = error_event::decode(&event, &decoding()).unwrap();
     assert!(set.record_failure(&event, time(NOW)));
@@ -117,7 +118,7 @@ fn failure_cools_down_at_once_and_the_next_snapshot_corrects_it() {
     assert_eq!(account.status, Status::Cooling);
     assert_eq!(account.cooldowns[0].reason, CooldownReason::CredentialQuota);
     assert_eq!(set.next_change(), Some(time("2026-11-22T05:00:00Z")));
-    set.apply(snapshot(ACTIVE, false), time(NOW));
+    set.apply(&snapshot(ACTIVE, false), time(NOW));
     assert_eq!(set.list()[0].status, Status::Active);
     assert!(set.list()[0].cooldowns.is_empty());
 }
@@ -134,12 +135,12 @@ fn model_cooldown_survives_a_snapshot_without_model_states() {
         (FAILING, true, false),
     ] {
         let mut set = AccountSet::default();
-        set.apply(snapshot(ACTIVE, tells), time(NOW));
+        set.apply(&snapshot(ACTIVE, tells), time(NOW));
         assert!(set.record_failure(&event, time(NOW)));
         let cooldowns = &set.list()[0].cooldowns;
         assert_eq!(cooldowns[0].scope, scope);
         assert_eq!(cooldowns[0].reason, CooldownReason::NotFound);
-        set.apply(snapshot(next, tells), time(NOW));
+        set.apply(&snapshot(next, tells), time(NOW));
         assert_eq!(!set.list()[0].cooldowns.is_empty(), stays, "{next} {tells}");
         set.settle(time("2026-11-22T05:00:01Z"));
         assert!(set.list()[0].cooldowns.is_empty());
@@ -147,7 +148,7 @@ fn model_cooldown_survives_a_snapshot_without_model_states() {
 }
 
 /// A snapshot with one configured key and these results; `None` if CPA did not report any.
-fn key_snapshot(counts: Option<(u64, u64)>) -> AccountsSnapshot {
+fn key_snapshot(counts: Option<(u64, u64)>) -> Lists {
     let body = br#"{"codex-api-key":[{"api-key":"sk-0123456789","auth-index":"00bb","base-url":"https://x/"}]}"#;
     let listed = key_lists::entries(KeyList::Codex, body, &decoding()).unwrap();
     let usage = counts.map(|(success, failed)| {
@@ -156,17 +157,17 @@ fn key_snapshot(counts: Option<(u64, u64)>) -> AccountsSnapshot {
         );
         key_lists::usage(usage.as_bytes(), &decoding()).unwrap()
     });
-    AccountsSnapshot {
+    Lists {
         keys: vec![(KeyList::Codex, Some(listed.keys))],
         usage,
-        ..AccountsSnapshot::default()
+        ..Lists::default()
     }
 }
 
 /// A set with one key that has just failed.
 fn with_failed_key(credential: &str) -> AccountSet {
     let mut set = AccountSet::default();
-    set.apply(key_snapshot(Some((5, 2))), time(NOW));
+    set.apply(&key_snapshot(Some((5, 2))), time(NOW));
     let event = event("00bb", 429, credential, WAITING);
     let event = error_event::decode(&event, &decoding()).unwrap();
     assert!(set.record_failure(&event, time(NOW)));
@@ -177,12 +178,12 @@ fn with_failed_key(credential: &str) -> AccountSet {
 fn success_ends_the_cooldown_of_a_configured_key() {
     let mut set = with_failed_key(WAITING);
     // The success may be older than the failure.
-    set.apply(key_snapshot(Some((6, 3))), time(NOW));
+    set.apply(&key_snapshot(Some((6, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.apply(key_snapshot(None), time(NOW));
-    set.apply(key_snapshot(Some((6, 4))), time(NOW));
+    set.apply(&key_snapshot(None), time(NOW));
+    set.apply(&key_snapshot(Some((6, 4))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.apply(key_snapshot(Some((7, 4))), time(NOW));
+    set.apply(&key_snapshot(Some((7, 4))), time(NOW));
     let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!(account.next_retry, None);
@@ -194,19 +195,19 @@ fn success_ends_the_cooldown_of_a_configured_key() {
 #[test]
 fn restart_of_cpa_clears_configured_keys() {
     let mut set = with_failed_key(WAITING);
-    set.apply(key_snapshot(Some((5, 3))), time(NOW));
+    set.apply(&key_snapshot(Some((5, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
-    set.apply(key_snapshot(Some((0, 0))), time(NOW));
+    set.apply(&key_snapshot(Some((0, 0))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
     assert!(set.list()[0].cooldowns.is_empty());
     // Restart before the first snapshot.
     let mut set = with_failed_key(WAITING);
     set.forget_failures();
-    set.apply(key_snapshot(Some((0, 0))), time(NOW));
+    set.apply(&key_snapshot(Some((0, 0))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
     // A failure after the restart and before the snapshot counts.
     let mut set = with_failed_key(WAITING);
-    set.apply(key_snapshot(Some((0, 1))), time(NOW));
+    set.apply(&key_snapshot(Some((0, 1))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
 }
 
@@ -214,7 +215,7 @@ fn restart_of_cpa_clears_configured_keys() {
 fn failure_without_cooldown_leaves_a_configured_key_unchanged() {
     let mut set = with_failed_key(WELL);
     assert_eq!(set.list()[0].status, Status::Unknown);
-    set.apply(key_snapshot(Some((5, 3))), time(NOW));
+    set.apply(&key_snapshot(Some((5, 3))), time(NOW));
     assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
@@ -222,7 +223,7 @@ fn failure_without_cooldown_leaves_a_configured_key_unchanged() {
 fn state_of_a_configured_key_ends_with_its_cooldown() {
     let snapshot = || key_snapshot(Some((5, 2)));
     let mut set = AccountSet::default();
-    set.apply(snapshot(), time(NOW));
+    set.apply(&snapshot(), time(NOW));
     let account = &set.list()[0];
     assert_eq!(account.status, Status::Unknown);
     assert_eq!((account.success, account.failed), (Some(5), Some(2)));
@@ -231,10 +232,10 @@ fn state_of_a_configured_key_ends_with_its_cooldown() {
         &error_event::decode(&event, &decoding()).unwrap(),
         time(NOW),
     );
-    set.apply(snapshot(), time(NOW));
+    set.apply(&snapshot(), time(NOW));
     assert_eq!(set.list()[0].status, Status::Cooling);
     assert_eq!(set.list()[0].cooldowns[0].reason, CooldownReason::Quota);
-    set.apply(snapshot(), time("2026-11-22T05:00:00Z"));
+    set.apply(&snapshot(), time("2026-11-22T05:00:00Z"));
     assert_eq!(set.list()[0].status, Status::Unknown);
 }
 
@@ -244,24 +245,24 @@ fn unreadable_list_keeps_its_keys_and_an_empty_one_does_not() {
     let keys = key_lists::entries(KeyList::Codex, body, &decoding())
         .unwrap()
         .keys;
-    let snapshot = |keys| AccountsSnapshot {
+    let snapshot = |keys| Lists {
         keys: vec![(KeyList::Codex, keys)],
-        ..AccountsSnapshot::default()
+        ..Lists::default()
     };
     let mut set = AccountSet::default();
-    set.apply(snapshot(Some(keys)), time(NOW));
+    set.apply(&snapshot(Some(keys)), time(NOW));
     // CPA gives equal keys the same index.
     assert_eq!(set.list().len(), 1);
-    set.apply(snapshot(None), time(NOW));
+    set.apply(&snapshot(None), time(NOW));
     assert_eq!(set.list().len(), 1);
-    set.apply(snapshot(Some(Vec::new())), time(NOW));
+    set.apply(&snapshot(Some(Vec::new())), time(NOW));
     assert!(set.list().is_empty());
 }
 
 #[test]
 fn failures_of_unknown_accounts_and_noise_change_nothing() {
     let mut set = AccountSet::default();
-    set.apply(snapshot(ACTIVE, false), time(NOW));
+    set.apply(&snapshot(ACTIVE, false), time(NOW));
     let event = event("00cc", 429, QUOTA, WELL);
     assert!(!set.record_failure(
         &error_event::decode(&event, &decoding()).unwrap(),

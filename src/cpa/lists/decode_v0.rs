@@ -15,9 +15,9 @@ use crate::model::{AuthType, UnixNanos};
 
 /// Accounts of a response, and the number of invalid entries.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub(super) accounts: Vec<Account>,
-    pub(super) skipped: usize,
+pub(crate) struct Listed {
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) skipped: usize,
 }
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ struct Files<'a> {
 /// The fields that v0 and v8 share.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     #[serde(borrow, deserialize_with = "text")]
     auth_index: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "text")]
@@ -78,7 +78,7 @@ struct IdToken<'a> {
     chatgpt_subscription_active_until: Option<UnixNanos>,
 }
 
-pub(super) fn files(body: &[u8], with: &Decoding) -> Result<Listed, NotAList> {
+pub(crate) fn files(body: &[u8], with: &Decoding) -> Result<Listed, NotAList> {
     let files: Files<'_> = serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
     let mut listed = Listed::default();
     for raw in files.files.ok_or(NotAList)? {
@@ -95,7 +95,7 @@ pub(super) fn files(body: &[u8], with: &Decoding) -> Result<Listed, NotAList> {
 }
 
 impl Listed {
-    pub(super) fn add(&mut self, account: Option<Account>) {
+    pub(crate) fn add(&mut self, account: Option<Account>) {
         match account {
             Some(account) => self.accounts.push(account),
             None => self.skipped += 1,
@@ -104,7 +104,7 @@ impl Listed {
 }
 
 /// `None` without an index, which identifies the account.
-pub(super) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
+pub(crate) fn account(entry: &Entry<'_>, with: &Decoding) -> Option<Account> {
     if entry.auth_index.is_empty() {
         return None;
     }

@@ -35,7 +35,7 @@ struct Signals<'a> {
 }
 
 /// Adds the quota headers of a list entry to the account.
-pub(super) fn read(raw: &RawValue, with: &Decoding, account: &mut Account) {
+pub(crate) fn read(raw: &RawValue, with: &Decoding, account: &mut Account) {
     let Ok(entry) = serde_json::from_str::<Entry<'_>>(raw.get()) else {
         return;
     };

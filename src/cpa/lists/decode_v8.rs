@@ -15,9 +15,9 @@ use crate::model::UnixNanos;
 
 /// A page, and whether another one follows.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) listed: Listed,
-    pub(super) more: bool,
+pub(crate) struct Page {
+    pub(crate) listed: Listed,
+    pub(crate) more: bool,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct Cooling<'a> {
     http_status: Option<u16>,
 }
 
-pub(super) fn page(body: &[u8], with: &Decoding) -> Result<Page, NotAList> {
+pub(crate) fn page(body: &[u8], with: &Decoding) -> Result<Page, NotAList> {
     let files: Files<'_> = serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
     let mut listed = Listed::default();
     for raw in files.files.ok_or(NotAList)? {

@@ -88,7 +88,7 @@ pub struct QuotaSignals {
 
 /// The state that CPA reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Reported {
+pub(crate) enum Reported {
     Active,
     Error,
     Disabled,
@@ -98,7 +98,7 @@ pub(super) enum Reported {
 }
 
 impl Reported {
-    pub(super) fn from_text(text: &str) -> Self {
+    pub(crate) fn from_text(text: &str) -> Self {
         match text {
             "active" | "ready" => Self::Active,
             "error" => Self::Error,
@@ -127,9 +127,9 @@ pub struct Account {
     pub email: Option<SecretString>,
     pub plan: Option<Box<str>>,
     pub status: Status,
-    pub(super) last_failure: Option<LastFailure>,
+    pub(crate) last_failure: Option<LastFailure>,
     /// Whether CPA has had a success with the account since its last failure.
-    pub(super) served_since: bool,
+    pub(crate) served_since: bool,
     pub disabled: bool,
     pub unavailable: bool,
     /// Active cool-downs.
@@ -151,12 +151,12 @@ pub struct Account {
     pub model_signals: Vec<(Box<str>, QuotaSignals)>,
     /// v8 only: CPA can request the quota itself.
     pub supports_quota: bool,
-    pub(super) reported: Reported,
+    pub(crate) reported: Reported,
 }
 
 impl Account {
     /// An account with unknown state.
-    pub(super) fn new(auth_index: Box<str>, provider: Box<str>, auth_type: AuthType) -> Self {
+    pub(crate) fn new(auth_index: Box<str>, provider: Box<str>, auth_type: AuthType) -> Self {
         Self {
             auth_index,
             provider,
@@ -187,13 +187,13 @@ impl Account {
     }
 
     /// Adds a cool-down, or replaces the one of the same scope.
-    pub(super) fn add_cooldown(&mut self, cooldown: Cooldown) {
+    pub(crate) fn add_cooldown(&mut self, cooldown: Cooldown) {
         self.cooldowns.retain(|known| known.scope != cooldown.scope);
         self.cooldowns.push(cooldown);
     }
 
     /// Drops expired cool-downs and updates the status. Returns true if anything changed.
-    pub(super) fn settle(&mut self, now: UnixNanos) -> bool {
+    pub(crate) fn settle(&mut self, now: UnixNanos) -> bool {
         let before = (self.status, self.cooldowns.len(), self.next_retry);
         self.cooldowns.retain(|cooldown| cooldown.until > now);
         if self.next_retry.is_some_and(|at| at <= now) {
@@ -258,7 +258,7 @@ impl Account {
     }
 
     /// The next time at which [`Self::settle`] changes the state.
-    pub(super) fn next_change(&self) -> Option<UnixNanos> {
+    pub(crate) fn next_change(&self) -> Option<UnixNanos> {
         let ends = self.cooldowns.iter().map(|cooldown| cooldown.until);
         ends.chain(self.next_retry).min()
     }

@@ -9,7 +9,7 @@ use crate::decode;
 use crate::model::UnixNanos;
 
 /// The value, or `None` if it is null or of another type.
-pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -19,17 +19,17 @@ where
 }
 
 /// A text; empty if it is none. Borrows where possible, so that keys are not copied.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
     Ok(lenient::<D, Text<'de>>(deserializer)?.map_or(Cow::Borrowed(""), |text| text.0))
 }
 
 /// Whether it is `true`.
-pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(lenient(deserializer)?.unwrap_or(false))
 }
 
 /// A time; Go's zero time is `None`.
-pub(super) fn time<'de, D: Deserializer<'de>>(
+pub(crate) fn time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<UnixNanos>, D::Error> {
     let text = lenient::<D, Text<'de>>(deserializer)?;
@@ -37,7 +37,7 @@ pub(super) fn time<'de, D: Deserializer<'de>>(
 }
 
 /// The raw entries of a list; empty if it is none.
-pub(super) fn list<'de, D: Deserializer<'de>>(
+pub(crate) fn list<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<&'de RawValue>, D::Error> {
     Ok(lenient(deserializer)?.unwrap_or_default())

@@ -49,7 +49,7 @@ impl CooldownReason {
     }
 
     /// Accepts blanks and underscores, because CPA writes both.
-    pub(super) fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let same = |reason: &Self| {
             let ours = reason.as_str().bytes();
             let theirs = text
@@ -62,7 +62,7 @@ impl CooldownReason {
     }
 
     /// The cool-down reason for a failure, where CPA states none.
-    pub(super) const fn from_failure(reason: FailureReason) -> Self {
+    pub(crate) const fn from_failure(reason: FailureReason) -> Self {
         use FailureReason as Reason;
         match reason {
             Reason::Quota | Reason::RateLimit => Self::Quota,
@@ -78,7 +78,7 @@ impl CooldownReason {
     }
 
     /// Whether the cool-down lasts until somebody intervenes.
-    pub(super) const fn needs_intervention(self) -> bool {
+    pub(crate) const fn needs_intervention(self) -> bool {
         matches!(
             self,
             Self::Unauthorized | Self::PaymentRequired | Self::InvalidGrant

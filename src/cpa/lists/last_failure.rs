@@ -34,36 +34,36 @@ const MAX_SEARCHED: usize = 4096;
 
 /// Classification of the last failure, without its text, which may contain secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LastFailure {
-    pub(super) reason: FailureReason,
-    pub(super) cooldown: CooldownReason,
+pub(crate) struct LastFailure {
+    pub(crate) reason: FailureReason,
+    pub(crate) cooldown: CooldownReason,
     /// Hash of CPA's status message; `None` if it is empty.
     message: Option<u64>,
 }
 
 /// A failure from CPA's errors channel. Its texts may contain secrets, so it has no `Debug`.
 #[derive(Clone, Copy)]
-pub(super) struct ChannelEvent<'a> {
-    pub(super) provider: &'a str,
+pub(crate) struct ChannelEvent<'a> {
+    pub(crate) provider: &'a str,
     /// 0 if CPA reports none.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// The upstream's text.
-    pub(super) body: &'a str,
+    pub(crate) body: &'a str,
     /// Whether the failure changed the account's state. A failure caused by a client does not: the
     /// account's status message then belongs to an earlier failure.
-    pub(super) changed_state: bool,
+    pub(crate) changed_state: bool,
 }
 
 impl LastFailure {
     /// Classifies a message of CPA's list, which has no HTTP status. `None` without a message.
-    pub(super) fn from_message(provider: &str, message: &str) -> Option<Self> {
+    pub(crate) fn from_message(provider: &str, message: &str) -> Option<Self> {
         let message = message.trim();
         (!message.is_empty()).then(|| Self::new(provider, 0, message, message))
     }
 
     /// Classifies an event of the errors channel; `message` is the status message of the account or
     /// model.
-    pub(super) fn from_event(failure: ChannelEvent<'_>, message: &str) -> Option<Self> {
+    pub(crate) fn from_event(failure: ChannelEvent<'_>, message: &str) -> Option<Self> {
         let message = message.trim();
         if !failure.changed_state {
             return Self::from_message(failure.provider, message);
@@ -88,7 +88,7 @@ impl LastFailure {
     }
 
     /// Whether both have the same message from CPA. `None` is a failure without a message.
-    pub(super) fn is_same(one: Option<Self>, other: Option<Self>) -> bool {
+    pub(crate) fn is_same(one: Option<Self>, other: Option<Self>) -> bool {
         let message = |failure: Option<Self>| failure.and_then(|failure| failure.message);
         message(one) == message(other)
     }

@@ -1,65 +1,56 @@
 //! Reads CPA's account lists: the requests and the decoding of their responses.
 
+use tokio::time::Instant;
+
+use super::super::client::{Client, HttpFailure};
+use super::super::generation::Api;
 use super::account::Account;
-use super::account_set::AccountsSnapshot;
 use super::decode_v0;
 use super::decode_v8;
 use super::key_lists::{self, KeyList};
-use super::{Decoding, NotAList};
-use crate::cpa::{Api, Client, HttpFailure, SuccessCount};
+use super::{Decoding, Lists, NotAList};
 
 /// Maximum number of pages, in case a server always reports another one.
 const MAX_PAGES: u32 = 200;
 
-/// Reads CPA's account lists. Keeps state between snapshots, to save requests and log changes only.
+/// Reads CPA's lists. Keeps state between reads, to log changes only.
 #[derive(Debug)]
-pub(super) struct AccountsClient {
+pub(crate) struct ListsReader {
     client: Client,
     decoding: Decoding,
-    success_count: SuccessCount,
-    /// Lists that could not be read in the latest snapshot.
+    /// Lists that could not be read in the latest read.
     unreadable: Vec<&'static str>,
     skipped: usize,
 }
 
-/// Reason why a snapshot failed.
+/// Reason why the lists could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SnapshotFailure {
+pub(crate) enum ListsFailure {
     #[error("call failed")]
     Http(#[from] HttpFailure),
     #[error("the response is not a list of accounts")]
     Content,
 }
 
-impl From<NotAList> for SnapshotFailure {
+impl From<NotAList> for ListsFailure {
     fn from(_: NotAList) -> Self {
         Self::Content
     }
 }
 
-impl AccountsClient {
-    pub(super) fn new(client: Client, decoding: Decoding, success_count: SuccessCount) -> Self {
+impl ListsReader {
+    pub(crate) fn new(client: Client, decoding: Decoding) -> Self {
         Self {
             client,
             decoding,
-            success_count,
             unreadable: Vec::new(),
             skipped: 0,
         }
     }
 
     /// Reads all lists once. Cancel-safe.
-    pub(super) async fn snapshot(&mut self) -> Result<AccountsSnapshot, SnapshotFailure> {
-        let read = self.read().await;
-        if read.is_err() {
-            // A different server may be running by now.
-            self.client.forget_server();
-        }
-        read
-    }
-
-    async fn read(&mut self) -> Result<AccountsSnapshot, SnapshotFailure> {
-        let arrived = self.success_count.arrived();
+    pub(crate) async fn all(&mut self) -> Result<Lists, ListsFailure> {
+        let began = Instant::now();
         let mut skipped = 0;
         let (api, files) = self.files(&mut skipped).await?;
         let mut unreadable = Vec::new();
@@ -71,26 +62,39 @@ impl AccountsClient {
             }
             keys.push((list, found));
         }
-        let usage = match self.client.key_usage().await? {
-            Some(body) => key_lists::usage(&body, &self.decoding).ok(),
-            None => Some(key_lists::Usage::new()),
-        };
-        if let Some(usage) = &usage {
-            let of_files = files.iter().filter_map(|file| file.success);
-            let of_keys = usage.values().map(|(success, _)| *success);
-            let successes = of_files.chain(of_keys).fold(0, u64::saturating_add);
-            self.success_count.note(successes, arrived);
-        }
         self.say_unreadable(unreadable, skipped);
-        Ok(AccountsSnapshot {
+        Ok(Lists {
+            began,
             files,
             has_all_cooldowns: api == Api::V8,
             keys,
-            usage,
+            usage: self.usage().await?,
         })
     }
 
-    async fn files(&self, skipped: &mut usize) -> Result<(Api, Vec<Account>), SnapshotFailure> {
+    /// Reads the lists that contain CPA's counts: the credentials, and the counts of the configured
+    /// keys. Cancel-safe.
+    pub(crate) async fn counted(&mut self) -> Result<Lists, ListsFailure> {
+        let began = Instant::now();
+        let (api, files) = self.files(&mut 0).await?;
+        Ok(Lists {
+            began,
+            files,
+            has_all_cooldowns: api == Api::V8,
+            keys: Vec::new(),
+            usage: self.usage().await?,
+        })
+    }
+
+    /// `None` if the response is not a list.
+    async fn usage(&self) -> Result<Option<key_lists::Usage>, HttpFailure> {
+        Ok(match self.client.key_usage().await? {
+            Some(body) => key_lists::usage(&body, &self.decoding).ok(),
+            None => Some(key_lists::Usage::new()),
+        })
+    }
+
+    async fn files(&self, skipped: &mut usize) -> Result<(Api, Vec<Account>), ListsFailure> {
         let api = self.client.server().await?.api;
         let mut files = Vec::new();
         for number in 1..=MAX_PAGES {

@@ -16,7 +16,7 @@ use crate::model::AuthType;
 
 /// A list of keys in CPA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyList {
+pub(crate) enum KeyList {
     Gemini,
     Interactions,
     Claude,
@@ -27,7 +27,7 @@ pub(super) enum KeyList {
 }
 
 impl KeyList {
-    pub(super) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Gemini,
         Self::Interactions,
         Self::Claude,
@@ -38,7 +38,7 @@ impl KeyList {
     ];
 
     /// The list's name in the path and in the response.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Gemini => "gemini-api-key",
             Self::Interactions => "interactions-api-key",
@@ -67,24 +67,24 @@ impl KeyList {
 /// Matches a key with its entry in the usage list without storing the key: a keyed hash of base URL
 /// and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint(u64);
+pub(crate) struct Fingerprint(u64);
 
 /// A configured key; `fingerprint` is `None` for a provider without a key.
-#[derive(Debug)]
-pub(super) struct KeyAccount {
-    pub(super) account: Account,
-    pub(super) fingerprint: Option<Fingerprint>,
+#[derive(Clone, Debug)]
+pub(crate) struct KeyAccount {
+    pub(crate) account: Account,
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 /// Keys of a list, and the number of invalid entries.
 #[derive(Debug, Default)]
-pub(super) struct ListedKeys {
-    pub(super) keys: Vec<KeyAccount>,
-    pub(super) skipped: usize,
+pub(crate) struct ListedKeys {
+    pub(crate) keys: Vec<KeyAccount>,
+    pub(crate) skipped: usize,
 }
 
 /// Successes and failures of keys since CPA's start.
-pub(super) type Usage = HashMap<Fingerprint, (u64, u64)>;
+pub(crate) type Usage = HashMap<Fingerprint, (u64, u64)>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -114,7 +114,7 @@ struct Counts {
     failed: Option<u64>,
 }
 
-pub(super) fn entries(
+pub(crate) fn entries(
     which: KeyList,
     body: &[u8],
     with: &Decoding,
@@ -195,7 +195,7 @@ fn key(which: KeyList, of: &Entry<'_>, own: &Entry<'_>, with: &Decoding) -> Opti
 }
 
 /// Decodes the usage list, whose keys have the form `<base URL>|<raw key>`.
-pub(super) fn usage(body: &[u8], with: &Decoding) -> Result<Usage, NotAList> {
+pub(crate) fn usage(body: &[u8], with: &Decoding) -> Result<Usage, NotAList> {
     let providers: HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(body).map_err(|_quotes_the_body| NotAList)?;
     let mut usage = Usage::new();

@@ -1,10 +1,8 @@
-//! Snapshots of a server with configurable responses.
+//! Reads of a server with configurable responses.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,10 +10,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::super::account_set::AccountSet;
-use super::super::accounts_client::{AccountsClient, SnapshotFailure};
 use super::{decoding, time};
 use crate::clock::Clock;
-use crate::cpa::{Client, ClientParts, HttpFailure, SuccessCount};
+use crate::cpa::lists::{ListsFailure, ListsReader, RequestCounts};
+use crate::cpa::{Client, ClientParts, HttpFailure};
 use crate::http_client::{self, Proxy, Timeouts};
 
 /// Status and body by path; other paths return a bare 404.
@@ -23,8 +21,7 @@ type Answers = Arc<Mutex<BTreeMap<&'static str, (u16, String)>>>;
 
 struct Server {
     answers: Answers,
-    success_count: SuccessCount,
-    client: AccountsClient,
+    reader: ListsReader,
     asked: Arc<Mutex<Vec<String>>>,
     _task: JoinSet<()>,
 }
@@ -61,11 +58,9 @@ impl Server {
             .await
             .unwrap();
         client.detect().await.unwrap();
-        let success_count = SuccessCount::new(Arc::new(AtomicU64::new(3)));
         Self {
             answers,
-            client: AccountsClient::new(client, decoding(), success_count.clone()),
-            success_count,
+            reader: ListsReader::new(client, decoding()),
             asked,
             _task: task,
         }
@@ -76,9 +71,9 @@ impl Server {
         answers.insert(path, (status, body.into()));
     }
 
-    /// Indexes after a snapshot.
-    async fn snapshot(&mut self, set: &mut AccountSet) -> Result<Vec<String>, SnapshotFailure> {
-        set.apply(self.client.snapshot().await?, time("2026-11-22T04:37:00Z"));
+    /// Indexes after a read of all lists.
+    async fn snapshot(&mut self, set: &mut AccountSet) -> Result<Vec<String>, ListsFailure> {
+        set.apply(&self.reader.all().await?, time("2026-11-22T04:37:00Z"));
         let list = set.list();
         Ok(list.iter().map(|a| a.auth_index.to_string()).collect())
     }
@@ -195,14 +190,14 @@ async fn missing_credential_list_is_a_failure_not_an_empty_pool() {
         server.set(FILES, 200, hostile);
         let failure = server.snapshot(&mut set).await.unwrap_err();
         assert!(
-            matches!(failure, SnapshotFailure::Content),
+            matches!(failure, ListsFailure::Content),
             "{hostile}: {failure:?}"
         );
     }
     server.set(FILES, 503, "sorry");
     let failure = server.snapshot(&mut set).await.unwrap_err();
     assert!(
-        matches!(failure, SnapshotFailure::Http(HttpFailure::Status(_))),
+        matches!(failure, ListsFailure::Http(HttpFailure::Status(_))),
         "{failure:?}"
     );
     assert_eq!(set.list().len(), 1);
@@ -225,23 +220,31 @@ async fn all_pages_are_read_up_to_a_limit() {
 }
 
 #[tokio::test]
-async fn success_counts_are_published() {
+async fn requests_are_counted_by_credential_in_complete_and_in_short_reads() {
     let usage = r#"{"codex":{"https://x/|sk-0123456789":{"success":7,"failed":1}}}"#;
     let mut server = Server::start(&[DEBUG, (FILES, FILE), (KEYS, KEY), (USAGE, usage)]).await;
+    let sorted = |counts: Option<RequestCounts>| {
+        counts.map(|counts| {
+            let mut counts: Vec<u64> = counts.into_values().collect();
+            counts.sort_unstable();
+            counts
+        })
+    };
     let mut set = AccountSet::default();
-    server.snapshot(&mut set).await.unwrap();
-    let counted = server
-        .success_count
-        .fresh(None, Duration::from_hours(1))
-        .unwrap();
-    assert_eq!((counted.successes, counted.arrived), (12, 3));
+    let lists = server.reader.all().await.unwrap();
+    assert_eq!(sorted(lists.counts()), Some(vec![5, 8]));
+    set.apply(&lists, time("2026-11-22T04:37:00Z"));
     assert_eq!(set.list()[1].success, Some(7));
-    server.set(USAGE, 200, "<html>");
-    server.snapshot(&mut set).await.unwrap();
-    assert_eq!(
-        server
-            .success_count
-            .fresh(Some(counted), Duration::from_hours(1)),
-        None
+    server.set(
+        USAGE,
+        200,
+        r#"{"codex":{"https://x/|sk-0123456789":{"success":8,"failed":1}}}"#,
     );
+    let lists = server.reader.counted().await.unwrap();
+    assert_eq!(sorted(lists.counts()), Some(vec![5, 9]));
+    // The keys of the earlier read stay and get the new counts.
+    set.apply(&lists, time("2026-11-22T04:38:00Z"));
+    assert_eq!(set.list()[1].success, Some(8));
+    server.set(USAGE, 200, "<html>");
+    assert_eq!(sorted(server.reader.all().await.unwrap().counts()), None);
 }
