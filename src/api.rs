@@ -6,14 +6,18 @@
 //! In all types: times are Unix seconds, amounts have the unit that stands beside them, ratios are
 //! 0 to 1, and an unknown value is left out of the JSON (`None`), never 0 or null.
 
+mod events;
 mod quota;
+mod usage;
 
 use serde::{Deserialize, Serialize};
 
+pub use events::{Event, EventPage};
 pub use quota::{
     AccountFilter, AccountQuota, Credits, FailedAccount, NoReading, QuotaList, QuotaWindow,
     RefreshOutcome, RefreshSummary, Spend, UnknownProvider,
 };
+pub use usage::{Breakdown, BreakdownRow, TokenCounts, Usage};
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

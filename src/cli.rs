@@ -8,6 +8,7 @@ mod backfill;
 mod check_config;
 mod completions;
 mod demo;
+mod events;
 mod exit;
 mod flags;
 mod healthcheck;
@@ -17,10 +18,13 @@ mod money;
 mod prices;
 mod quota;
 mod rejects;
+mod report;
 mod reprice;
 mod run;
+mod selection;
 mod simulate;
 mod storage;
+mod terminal;
 
 use std::io::{self, Write as _};
 
@@ -72,6 +76,10 @@ enum Command {
     Healthcheck(healthcheck::Args),
     /// Show the remaining quota of each account
     Quota(quota::Args),
+    /// Show what accounts, models and clients used
+    Report(report::Args),
+    /// Show single requests, newest first
+    Events(events::Args),
     /// List or replay records that could not be decoded
     Rejects(Group<rejects::Action>),
     /// Show or change the price list
@@ -114,6 +122,8 @@ impl Cli {
             Some(Command::CheckConfig(args)) => check_config::execute(args, env),
             Some(Command::Healthcheck(args)) => healthcheck::execute(args, env),
             Some(Command::Quota(args)) => quota::execute(args, env),
+            Some(Command::Report(args)) => report::execute(args, env),
+            Some(Command::Events(args)) => events::execute(args, env),
             Some(Command::Rejects(args)) => rejects::execute(args, env),
             Some(Command::Prices(args)) => prices::execute(args, env),
             Some(Command::Reprice(args)) => reprice::execute(args, env),

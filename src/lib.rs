@@ -16,6 +16,7 @@
 //! * [`quota`]: how providers are asked how much of a plan is used.
 //! * [`api`]: the types of the HTTP API.
 //! * [`http`]: the web side.
+//! * [`query`]: questions about stored events.
 //! * [`report`]: what is known, as text for people and programs.
 //! * [`history`]: beside the records, the past from a file and for Prometheus.
 //!
@@ -45,6 +46,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod platform;
 pub mod poller;
+pub mod query;
 pub mod report;
 pub mod source;
 pub mod spool;

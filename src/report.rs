@@ -3,7 +3,9 @@
 //! Pure: what time it is, which zone, how wide the terminal is and whether it shows colours come
 //! in as parameters.
 
+pub mod events;
 pub mod quota;
+pub mod usage;
 
 mod csv;
 mod grid;

@@ -1,23 +1,19 @@
 mod exporter;
 
-use std::io::IsTerminal as _;
-
 use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime;
 use url::Url;
 
+use super::terminal::style;
 use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
 use crate::app::once;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
-use crate::report::{self, Style, quota::Here};
+use crate::report::{self, quota::Here};
 use exporter::{Exporter, QueryFailure};
-
-/// Width without a terminal.
-const WIDTH: usize = 100;
 
 const AFTER_HELP: &str = "\
 The command reads the exporter on this machine or at --url. If no exporter runs on this machine, the
@@ -170,33 +166,4 @@ async fn query(
         accounts: exporter.quotas(wanted).await?,
         round,
     })
-}
-
-fn style(env: &Env) -> Style {
-    let stdout = std::io::stdout();
-    let is_terminal = stdout.is_terminal();
-    let size = terminal_size::terminal_size_of(&stdout).filter(|_| is_terminal);
-    Style {
-        width: size.map_or(WIDTH, |(width, _)| width.0.into()),
-        colour: is_terminal && wants_colour(env),
-    }
-}
-
-/// Follows <https://no-color.org>; a dumb terminal has no colours either.
-fn wants_colour(env: &Env) -> bool {
-    let forbidden = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !forbidden && env.get("TERM").is_none_or(|term| term != "dumb")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_can_be_disabled() {
-        assert!(wants_colour(&Env::from([("TERM", "xterm")])));
-        assert!(wants_colour(&Env::from([("NO_COLOR", "")])));
-        assert!(!wants_colour(&Env::from([("NO_COLOR", "1")])));
-        assert!(!wants_colour(&Env::from([("TERM", "dumb")])));
-    }
 }

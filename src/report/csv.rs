@@ -12,13 +12,26 @@ impl Csv {
     }
 
     pub(super) fn row(&mut self, fields: &[String]) {
-        let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
-        self.0.push_str(&fields.join(","));
-        self.0.push_str(END);
+        self.0.push_str(&row(fields));
     }
 
     pub(super) fn into_text(self) -> String {
         self.0
+    }
+}
+
+/// One row with its end.
+pub(super) fn row(fields: &[String]) -> String {
+    let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    fields.join(",") + END
+}
+
+/// Text from outside, which a spreadsheet shall not take for a formula.
+pub(super) fn formula_free(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
     }
 }
 

@@ -188,7 +188,7 @@ fn buckets(value: &str, bounds: &[u64]) -> Vec<String> {
     cells
 }
 
-fn column(key: PastKey) -> &'static str {
+pub(super) fn column(key: PastKey) -> &'static str {
     match key {
         PastKey::Status => "status",
         PastKey::Reason => "reason",

@@ -18,7 +18,7 @@ use crate::prometheus::{Process, free_port, program, query};
 pub(crate) const END: UnixNanos = UnixNanos::from_millis(1_794_960_000_000);
 pub(crate) const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
-fn records(records: u64, span: std::time::Duration) -> Vec<bytes::Bytes> {
+pub(crate) fn records(records: u64, span: std::time::Duration) -> Vec<bytes::Bytes> {
     records_of(16, records, span)
 }
 

@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["decode", "ingest", "metrics", "platform", "store"],
     ),
     ("http", &["api", "clock", "config", "metrics", "version"]),
+    ("query", &["api", "config", "store"]),
     ("report", &["api"]),
     ("http_client", &["version"]),
     ("platform", &[]),

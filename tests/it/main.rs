@@ -29,6 +29,7 @@ mod prometheus;
 mod quota;
 mod quotas;
 mod redis;
+mod report;
 mod secrets;
 mod source;
 mod stops;
