@@ -22,6 +22,7 @@ mod kill;
 mod lag;
 mod layering;
 mod limits;
+mod markers;
 mod modes;
 mod money;
 mod paths;

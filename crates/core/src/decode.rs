@@ -5,8 +5,10 @@
 //! proportion to the input's length.
 
 mod digest;
+mod escapes;
 mod exhaustion;
 mod failure;
+mod harmless;
 mod headers;
 mod json_array;
 mod number;
@@ -99,7 +101,7 @@ impl Decoder {
             Failure {
                 status,
                 reason: failure_reason(&record.provider, status, body),
-                excerpt: clean.excerpt(body).into(),
+                excerpt: clean.excerpt(body, [&record.model, &record.alias]).into(),
             }
         });
         for (_, value) in &mut headers.quota {
@@ -119,7 +121,7 @@ impl Decoder {
             executor: clean.or_unknown(record.executor_type),
             model: clean.or_unknown(record.model),
             alias: clean.label(record.alias),
-            endpoint: clean.label(record.endpoint),
+            endpoint: clean.endpoint(record.endpoint),
             reasoning_effort: clean.label(record.reasoning_effort),
             service_tier: clean.label(record.service_tier),
             response_service_tier: clean.label(record.response_service_tier),
@@ -137,11 +139,6 @@ impl Decoder {
         }
         event.digest = digest::compute(&event, &record.tokens, status, &execution_id);
         Ok(event)
-    }
-
-    /// Masks the secrets in `text`, for logs and errors.
-    pub fn mask_text(&self, text: &str) -> String {
-        Labels::new(&self.secrets, "", "").masked(text)
     }
 }
 

@@ -4,11 +4,12 @@
 mod rules;
 mod text;
 
+use super::escapes::unescape;
 use super::sanitize::cut;
 use crate::model::FailureReason;
 
 use rules::RULES;
-use text::{codes, names_disabled_subject, own_words, status_in, unescape};
+use text::{codes, names_disabled_subject, own_words, status_in};
 
 /// Maximum length of text to search; error texts state the reason early.
 const MAX_SEARCHED: usize = 4096;

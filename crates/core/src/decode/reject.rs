@@ -1,14 +1,20 @@
 //! Masks rejects so that they can be stored for a later replay.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
+use serde::de::IgnoredAny;
+
+use super::harmless::is_harmless;
 use super::headers::is_kept;
 use super::sanitize::{Labels, cut};
 use super::secrets::{Secrets, looks_secret};
 
 /// Maximum length of an error text, so that the keys after it are not truncated.
 const MAX_TEXT: usize = 4096;
+/// Maximum length of a number in valid JSON.
+const MAX_NUMBER: usize = 24;
+/// Maximum length of a number outside valid JSON, where it could be part of a secret.
+const MAX_LONE_NUMBER: usize = 13;
 
 /// Keys whose texts are not secret, except for embedded secrets. Numeric keys are included: a
 /// number given as text is a cause of rejects.
@@ -50,29 +56,21 @@ const PLAIN: [&str; 33] = [
 
 /// Masks the secrets of `payload` and returns at most `max` bytes.
 ///
-/// The payload is damaged, so nothing is assumed: a text is kept only after a key known to hold no
-/// secret, `api_key` and `source` become stored masks, and all other texts are emptied. Outside
-/// texts, only numbers, JSON literals and punctuation are kept. The result decodes to the same
-/// client and source as the original.
+/// The structure stays: punctuation, numbers and literals, and keys of known words. A string is
+/// kept only as the value of a key of [`PLAIN`] or of a used header; `api_key` and `source` become
+/// stored masks, so that the result decodes to the same client and source as the original. If the
+/// payload is no JSON, a string may have lost its key and a key its colon, so even those strings
+/// keep only what is known to be harmless.
 pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec<u8> {
     let text = String::from_utf8_lossy(payload);
     let pieces = pieces(&text);
-    let first = |key: &str| {
-        let mut key_seen = false;
-        pieces.iter().find_map(|piece| match piece {
-            Piece::Key(name) => {
-                key_seen = name == key;
-                None
-            }
-            Piece::Text(text) => key_seen.then(|| text.clone()),
-            Piece::Other(_) => None,
-        })
-    };
-    let value = |key| first(key).unwrap_or_default();
+    let value = |key| value_of(&pieces, key);
     let (api_key, source) = (value("api_key"), value("source"));
     let masker = Masker {
         secrets,
         labels: Labels::new(secrets, &api_key, &source),
+        is_json: serde_json::from_str::<IgnoredAny>(&text).is_ok(),
+        models: [&value("model"), &value("alias")],
     };
     let mut out = String::with_capacity(text.len().min(max));
     let mut key = "";
@@ -82,8 +80,11 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
                 key = name;
                 masker.push_key(&mut out, name);
             }
-            Piece::Text(text) => push_quoted(&mut out, &masker.text(key, text)),
-            Piece::Other(other) => push_other(&mut out, other),
+            // Only the first string belongs to the key: later ones have lost theirs.
+            Piece::Text(text) => {
+                push_quoted(&mut out, &masker.text(std::mem::take(&mut key), text));
+            }
+            Piece::Other(other) => masker.push_other(&mut out, other),
         }
         if out.len() > max {
             break;
@@ -92,9 +93,23 @@ pub(super) fn mask_payload(secrets: &Secrets, payload: &[u8], max: usize) -> Vec
     cut(&out, max).as_bytes().to_vec()
 }
 
+/// The string after a key; empty without one.
+fn value_of<'a>(pieces: &'a [Piece<'_>], key: &str) -> Cow<'a, str> {
+    let is_key = |piece: &Piece<'_>| matches!(piece, Piece::Key(name) if name == key);
+    let at = pieces.iter().position(is_key);
+    let after = at.and_then(|at| pieces.get(at + 1..)).unwrap_or_default();
+    let value = after.iter().find(|piece| !matches!(piece, Piece::Other(_)));
+    match value {
+        Some(Piece::Text(text)) => Cow::Borrowed(text),
+        Some(Piece::Key(_) | Piece::Other(_)) | None => Cow::Borrowed(""),
+    }
+}
+
 struct Masker<'s> {
     secrets: &'s Secrets,
     labels: Labels<'s>,
+    is_json: bool,
+    models: [&'s str; 2],
 }
 
 impl Masker<'_> {
@@ -102,20 +117,44 @@ impl Masker<'_> {
         match key {
             _ if text.is_empty() => String::new(),
             "api_key" | "source" => self.secrets.masked(text).to_string(),
-            key if PLAIN.contains(&key) || is_kept(key) => self.labels.masked(cut(text, MAX_TEXT)),
+            "body" if self.is_json => self.labels.harmless(cut(text, MAX_TEXT), self.models),
+            "endpoint" if self.is_json => self.labels.endpoint(text.into()).into_owned(),
+            key if PLAIN.contains(&key) || is_kept(key) => {
+                if self.is_json {
+                    self.labels.masked(cut(text, MAX_TEXT))
+                } else {
+                    self.labels.harmless(cut(text, MAX_TEXT), ["", ""])
+                }
+            }
             _ => String::new(),
         }
     }
 
-    /// Keeps names of keys and headers; anything else could be a secret.
+    /// Keeps names of known words; anything else could be a secret.
     fn push_key(&self, out: &mut String, name: &str) {
-        let is_name = name.len() <= 64
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            && !looks_secret(name)
-            && !self.labels.is_own_secret(name);
-        push_quoted(out, if is_name { name } else { "?" });
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let is_header = || self.is_json && is_kept(name) && name.bytes().all(is_name);
+        let is_known = is_harmless(name) || (is_header() && !looks_secret(name));
+        let is_known = is_known && !self.labels.is_own_secret(name);
+        push_quoted(out, if is_known { name } else { "?" });
+    }
+
+    /// Between strings, only punctuation, numbers and three literals are valid; anything else may
+    /// be part of a secret.
+    fn push_other(&self, out: &mut String, other: &str) {
+        let is_word = |c: char| !(c.is_whitespace() || "{}[],:".contains(c));
+        let max = if self.is_json {
+            MAX_NUMBER
+        } else {
+            MAX_LONE_NUMBER
+        };
+        for part in other.split_inclusive(|c: char| !is_word(c)) {
+            let word = part.trim_end_matches(|c: char| !is_word(c));
+            let is_number = word.len() <= max && word.parse::<f64>().is_ok();
+            let known = is_number || ["", "true", "false", "null"].contains(&word);
+            out.push_str(if known { word } else { "?" });
+            out.push_str(part.get(word.len()..).unwrap_or_default());
+        }
     }
 }
 
@@ -174,24 +213,6 @@ fn push_quoted(out: &mut String, text: &str) {
     // Serializing a string cannot fail.
     if let Ok(quoted) = serde_json::to_string(text) {
         out.push_str(&quoted);
-    }
-}
-
-/// Between strings, only punctuation, numbers and three literals are valid; anything else may be
-/// part of a secret.
-fn push_other(out: &mut String, other: &str) {
-    let is_word = |c: char| !(c.is_whitespace() || "{}[],:".contains(c));
-    for part in other.split_inclusive(|c: char| !is_word(c)) {
-        let word = part.trim_end_matches(|c: char| !is_word(c));
-        let known = ["", "true", "false", "null"].contains(&word)
-            || (word.len() <= 24 && word.parse::<f64>().is_ok());
-        // Writing to a `String` cannot fail.
-        let _written = write!(
-            out,
-            "{}{}",
-            if known { word } else { "?" },
-            part.get(word.len()..).unwrap_or_default()
-        );
     }
 }
 

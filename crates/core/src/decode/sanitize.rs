@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use foldhash::HashSet;
 
+use super::harmless::{is_secret_name, keep_harmless};
 use super::secrets::{Secrets, looks_secret};
 use crate::model::{is_invisible, visible};
 
@@ -128,11 +129,37 @@ impl<'s> Labels<'s> {
     }
 
     /// The start of an error text on one line; for an HTML page, its title.
-    pub(super) fn excerpt(&self, body: &str) -> String {
+    pub(super) fn excerpt(&self, body: &str, models: [&str; 2]) -> String {
         let text = html_title(cut(body, MAX_BODY)).unwrap_or_else(|| whole_words(body, MAX_BODY));
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let masked = self.masked(&visible(&line));
-        cut(&masked, MAX_EXCERPT).to_owned()
+        let harmless = self.harmless(&line, models);
+        cut(&harmless, MAX_EXCERPT).to_owned()
+    }
+
+    /// An error text without anything that is not known to be harmless. Names of models are known
+    /// if they pass as labels.
+    pub(super) fn harmless(&self, text: &str, models: [&str; 2]) -> String {
+        let visible = visible(text);
+        let mut text = Cow::Borrowed(visible.as_str());
+        let masks = self.needles.map(|needle| self.secrets.label(needle));
+        for (needle, mask) in self.needles.iter().zip(&masks) {
+            if needle.len() >= MIN_NEEDLE && text.contains(needle) {
+                text = Cow::Owned(text.replace(needle, mask));
+            }
+        }
+        let models = models
+            .into_iter()
+            .filter(|model| self.label(Cow::Borrowed(model)) == *model);
+        let names: Vec<&str> = models.chain(masks.iter().map(String::as_str)).collect();
+        keep_harmless(&text, &names, self.needles)
+    }
+
+    /// A route: a query or fragment could contain a key.
+    pub(super) fn endpoint<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        match text.find(['?', '#']) {
+            None => self.label(text),
+            Some(end) => self.label(Cow::Owned(cut(&text, end).to_owned())),
+        }
     }
 
     /// Replaces every secret in `text` by its mask and reduces URLs to host and path.
@@ -185,14 +212,16 @@ impl<'s> Labels<'s> {
             }
             None => word,
         };
+        let mut before = "";
         for part in word.split_inclusive(is_joint) {
             let name = part.trim_end_matches(is_joint);
-            if looks_secret(name) {
+            if !name.is_empty() && (looks_secret(name) || assigns_secret(before)) {
                 out.push_str(&self.secrets.label(name));
             } else {
                 out.push_str(name);
             }
             out.push_str(part.get(name.len()..).unwrap_or_default());
+            before = part;
         }
         out.push_str(query);
     }
@@ -214,16 +243,23 @@ impl<'s> Labels<'s> {
 
     /// Whether `text` contains a secret.
     fn holds_secret(&self, text: &str) -> bool {
+        let ends_word = |c| is_delimiter(c) || is_joint(c);
         self.holds_own_secret(text)
-            || text
-                .split(|c| is_delimiter(c) || is_joint(c))
-                .any(|word| looks_secret(word.trim_end_matches(is_stop)))
+            || text.split_inclusive(ends_word).any(|part| {
+                let word = part.trim_end_matches(ends_word);
+                looks_secret(word.trim_end_matches(is_stop)) || assigns_secret(part)
+            })
     }
+}
+
+/// Whether a part of a word, such as `token=`, precedes a secret.
+fn assigns_secret(part: &str) -> bool {
+    part.strip_suffix(['=', ':']).is_some_and(is_secret_name)
 }
 
 /// Separates words in a text.
 fn is_delimiter(c: char) -> bool {
-    c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c)
+    c.is_whitespace() || "\"'`,;()<>[]{}|\\".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 
 /// A short number, as most quota headers have, needs no further check.
@@ -330,7 +366,7 @@ mod tests {
         with(|labels| {
             let body = "Post \"https://h/x?key=AIzaSecret123456&a=b\": bad\n key  ck-alice-01 \
                         of someone@example.com, Authorization: Bearer abcdefgh";
-            let excerpt = labels.excerpt(body);
+            let excerpt = labels.excerpt(body, ["", ""]);
             for secret in ["AIza", "ck-alice-01", "someone@", "abcdefgh"] {
                 assert!(!excerpt.contains(secret), "{excerpt}");
             }
@@ -338,11 +374,11 @@ mod tests {
                 excerpt.starts_with("Post \"https://h/x?...\": bad key "),
                 "{excerpt}"
             );
-            let hidden = labels.excerpt("bad key ck-ali\u{2060}ce-01");
+            let hidden = labels.excerpt("bad key ck-ali\u{2060}ce-01", ["", ""]);
             assert!(!hidden.contains("ck-alice-01"), "{hidden}");
             let page = "<html><head><TITLE>502 Bad gateway</title></head><body>…";
-            assert_eq!(labels.excerpt(page), "502 Bad gateway");
-            assert!(labels.excerpt(&"ü ".repeat(100_000)).len() <= MAX_EXCERPT);
+            assert_eq!(labels.excerpt(page, ["", ""]), "502 Bad gateway");
+            assert!(labels.excerpt(&"ü ".repeat(100_000), ["", ""]).len() <= MAX_EXCERPT);
         });
     }
 

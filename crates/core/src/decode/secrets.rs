@@ -134,7 +134,8 @@ const HEX_RUN: usize = 32;
 pub(super) fn looks_secret(word: &str) -> bool {
     let prefixed =
         |(prefix, least): &(&str, usize)| word.len() >= *least && word.starts_with(prefix);
-    if PREFIXES.iter().any(prefixed) || is_email(word) {
+    let encoded_email = || word.contains("%40") && is_email(&word.replace("%40", "@"));
+    if PREFIXES.iter().any(prefixed) || is_email(word) || encoded_email() {
         return true;
     }
     // A shorter word cannot contain a run; most words end here.

@@ -9,6 +9,7 @@
 )]
 
 mod captured;
+mod markers;
 mod properties;
 mod rejects;
 mod secrets;
