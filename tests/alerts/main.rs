@@ -18,8 +18,12 @@ mod rules;
 mod runbook;
 mod script;
 mod sinks;
+#[path = "../../crates/boards/src/alerts/source.rs"]
 mod source;
 mod spark;
 mod stack;
 mod support;
 mod tools;
+
+// Of `source`, which the generator of the boards uses too.
+use support::root;

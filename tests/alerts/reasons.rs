@@ -78,7 +78,7 @@ fn counted(expr: &str) -> Option<Vec<FailureReason>> {
 fn rules_count_only_failures_of_their_own_reasons() {
     let mut checked = BTreeSet::new();
     for alert in alerts() {
-        let Some(counted) = counted(alert.expr()) else {
+        let Some(counted) = counted(&alert.expr) else {
             continue;
         };
         let (_, faults) = COUNTED
@@ -100,7 +100,7 @@ fn rules_count_only_failures_of_their_own_reasons() {
 fn failures_count_for_the_expected_alerts() {
     let counts = |alert: &str, reason: FailureReason| {
         let of_name = alerts().into_iter().find(|a| a.name == alert).unwrap();
-        counted(of_name.expr()).unwrap().contains(&reason)
+        counted(&of_name.expr).unwrap().contains(&reason)
     };
     let cases = read("tests/fixtures/cases/failures.jsonl");
     let mut tried = 0;

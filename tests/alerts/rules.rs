@@ -6,8 +6,8 @@ use cpa_exporter::metrics::catalogue::{self, Kind};
 use serde_json::Value;
 
 use crate::promql;
-use crate::source::{Alert, FILES, alerts, names, recordings};
-use crate::support::{read, yaml};
+use crate::source::{Alert, FILES, alerts, recordings};
+use crate::support::{read, root, yaml};
 
 /// Series name → labels, from the catalogue. `up` is Prometheus' own.
 fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
@@ -38,10 +38,11 @@ fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
 
 /// Every expression with the name of its rule, including queries inside annotations.
 fn expressions() -> Vec<(String, String)> {
-    let mut all = recordings();
+    let recorded = recordings().into_iter();
+    let mut all: Vec<_> = recorded.map(|rule| (rule.record, rule.expr)).collect();
     for alert in alerts() {
-        all.push((alert.name.clone(), alert.expr().to_owned()));
-        for (_, text) in alert.annotations() {
+        all.push((alert.name.clone(), alert.expr));
+        for text in alert.annotations.values() {
             let queries = text.split("printf \"").skip(1);
             // `printf "%.0f"` formats a number; only queries have matchers.
             let queries = queries.filter_map(|rest| rest.split("\" $labels").next());
@@ -55,7 +56,7 @@ fn expressions() -> Vec<(String, String)> {
 #[test]
 fn rules_use_existing_metrics_and_labels() {
     let exposed = exposed();
-    let recorded: BTreeSet<String> = recordings().into_iter().map(|(name, _)| name).collect();
+    let recorded: BTreeSet<String> = recordings().into_iter().map(|rule| rule.record).collect();
     let mut problems = Vec::new();
     for (rule, expr) in expressions() {
         let found = promql::names(&expr);
@@ -137,7 +138,7 @@ fn every_alert_is_complete() {
             ["critical", "warning", "info"].contains(&alert.severity()),
             "{name}"
         );
-        let annotations: BTreeMap<&str, &str> = alert.annotations().into_iter().collect();
+        let annotations = &alert.annotations;
         for needed in ["summary", "description"] {
             let text = annotations.get(needed).unwrap_or_else(|| {
                 panic!("alerts/rules/{}.yml: {name} has no {needed}", alert.file)
@@ -147,8 +148,8 @@ fn every_alert_is_complete() {
         }
         let anchor = name.to_lowercase();
         assert_eq!(
-            annotations.get("runbook_url").copied(),
-            Some(&*format!("alerts/RUNBOOK.md#{anchor}")),
+            annotations.get("runbook_url"),
+            Some(&format!("alerts/RUNBOOK.md#{anchor}")),
             "alerts/rules/{}.yml: the runbook_url of {name}",
             alert.file
         );
@@ -201,7 +202,7 @@ fn every_runbook_entry_has_an_alert() {
 #[test]
 fn annotations_name_account_figure_and_reset() {
     for alert in alerts() {
-        let text: String = alert.annotations().into_iter().map(|(_, t)| t).collect();
+        let text: String = alert.annotations.values().map(String::as_str).collect();
         let of_account = alert.name.contains("Account")
             || (alert.file == "quota" && alert.name != "CPAQuotaPoolLow");
         if of_account {
@@ -209,15 +210,12 @@ fn annotations_name_account_figure_and_reset() {
         }
         let levels = ["CPAQuotaUsageHigh", "CPAQuotaExhausted", "CPAQuotaForecast"];
         if levels.contains(&alert.name.as_str()) {
-            assert!(!alert.rule["annotations"]["resets_in"].is_null());
+            assert!(alert.annotations.contains_key("resets_in"));
         }
         // An expression that ends in `== 0` or `== 1` has no value to show.
         if text.contains("$value") && alert.name != "CPAProviderDown" {
-            assert!(
-                !alert.rule["annotations"]["figure"].is_null(),
-                "{}",
-                alert.name
-            );
+            let name = &alert.name;
+            assert!(alert.annotations.contains_key("figure"), "{name}");
         }
     }
 }
@@ -225,7 +223,7 @@ fn annotations_name_account_figure_and_reset() {
 #[test]
 fn a_hole_neither_fires_nor_resolves() {
     for alert in alerts() {
-        let expr = alert.expr();
+        let expr = &alert.expr;
         let bridged = expr.contains('[') || expr.contains(':') || expr.contains("up{job");
         assert!(
             bridged,
@@ -234,8 +232,8 @@ fn a_hole_neither_fires_nor_resolves() {
             alert.file, alert.name
         );
         assert!(
-            alert.rule.get("for").is_some()
-                || alert.rule.get("keep_firing_for").is_some()
+            alert.holds.is_some()
+                || alert.keep_firing_for.is_some()
                 || alert.name == "CPAQuotaReset",
             "alerts/rules/{}.yml: {} has neither `for` nor `keep_firing_for`",
             alert.file,
@@ -349,4 +347,25 @@ fn every_language_translates_every_alert_and_term() {
 fn the_shipped_prometheus_scrapes_the_job_of_the_alerts() {
     let config = yaml(&read("prometheus/prometheus.yml"));
     assert_eq!(config["scrape_configs"][0]["job_name"], "cpa");
+}
+
+/// Names of the alerts, without duplicates.
+fn names() -> Vec<String> {
+    let mut names: Vec<_> = alerts().into_iter().map(|alert| alert.name).collect();
+    names.dedup();
+    names
+}
+
+#[test]
+fn no_rule_file_is_forgotten() {
+    for dir in ["alerts/rules", "alerts/tests"] {
+        let files = std::fs::read_dir(root().join(dir)).unwrap();
+        let mut files: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let mut want = FILES.map(|file| format!("{file}.yml"));
+        want.sort();
+        assert_eq!(files, want, "{dir}");
+    }
 }

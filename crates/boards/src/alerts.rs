@@ -6,10 +6,11 @@ mod source;
 #[cfg(test)]
 mod checks;
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::files::root;
 use source::{Alert, FILES, RECORDING, alerts, read, recordings};
 
 const GRAFANA: &str = "grafana/alerting/cpa.yaml";
@@ -32,7 +33,9 @@ pub(crate) fn kubernetes() -> (&'static str, String) {
     files.extend(FILES.map(|file| format!("alerts/rules/{file}.yml")));
     for file in files {
         let text = read(&file);
-        let (_, groups) = text.split_once("groups:\n").unwrap();
+        let (_, groups) = text
+            .split_once("groups:\n")
+            .expect("a rule file has groups");
         for line in groups.lines() {
             let indent = if line.is_empty() { "" } else { "  " };
             made.push_str(indent);
@@ -64,7 +67,7 @@ pub(crate) fn grafana() -> (&'static str, String) {
     let made = format!(
         "# Made from alerts/rules and prometheus/recording.rules.yml by cargo run -p cpa-exporter-boards\n\
          # Grafana 11 and newer (keepFiringFor: 12); the data source's uid is \"{DATASOURCE}\".\n{}",
-        serde_saphyr::to_string(&provisioning).unwrap()
+        serde_saphyr::to_string(&provisioning).expect("plain data")
     );
     (GRAFANA, made)
 }
@@ -100,8 +103,8 @@ struct Rule {
     holds: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_firing_for: Option<String>,
-    annotations: std::collections::BTreeMap<String, String>,
-    labels: serde_json::Value,
+    annotations: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
     is_paused: bool,
 }
 
@@ -139,8 +142,8 @@ fn without_recordings(expr: &str) -> String {
     let mut expr = expr.trim().to_owned();
     loop {
         let before = expr.clone();
-        for (name, recorded) in recordings() {
-            expr = put_in(&expr, &name, recorded.trim());
+        for rule in recordings() {
+            expr = put_in(&expr, &rule.record, rule.expr.trim());
         }
         if expr == before {
             return expr;
@@ -161,7 +164,7 @@ fn put_in(expr: &str, name: &str, recorded: &str) -> String {
         );
         made.push_str(before);
         if whole {
-            write!(made, "(\n{recorded}\n)").unwrap();
+            made.extend(["(\n", recorded, "\n)"]);
         } else {
             made.push_str(name);
         }
@@ -205,35 +208,32 @@ fn any_series() -> Query {
 /// Prometheus' templates can query; Grafana's cannot. The query becomes one of the rule's own, whose value Grafana
 /// finds by the labels that both share.
 fn translated(text: &str) -> (String, Option<String>) {
-    let mut text = text.replace("$value", "$values.A.Value");
-    let Some(begin) = text.find("{{ with printf") else {
+    let text = text.replace("$value", "$values.A.Value");
+    let Some((before, call)) = text.split_once("{{ with printf \"") else {
         return (text, None);
     };
-    let end = begin + text[begin..].find("| query }}").unwrap() + "| query }}".len();
-    let call = text[begin..end].to_owned();
-    let query = call.split('"').nth(1).unwrap();
+    let (query, call) = call.split_once('"').expect("a closed string");
+    let (_, after) = call.split_once("| query }}").expect("a closed call");
     // The matchers are what Grafana does by labels.
-    let (before, rest) = query.split_once('{').unwrap();
-    let (_, after) = rest.split_once('}').unwrap();
-    let query = format!("{before}{after}");
-    text = text.replace(&call, "{{ with $values.C }}");
-    text = text.replace("{{ . | first | value | humanize", "{{ .Value | humanize");
-    assert!(!text.contains("query"), "{text}");
-    (text, Some(query))
+    let (name, rest) = query.split_once('{').expect("matchers");
+    let (_, range) = rest.split_once('}').expect("closed matchers");
+    let after = after.replace("{{ . | first | value | humanize", "{{ .Value | humanize");
+    let made = format!("{before}{{{{ with $values.C }}}}{after}");
+    assert!(!made.contains("query"), "{made}");
+    (made, Some(format!("{name}{range}")))
 }
 
 fn grafana_rule(alert: &Alert) -> Rule {
     let mut extra = None;
-    let mut annotations = std::collections::BTreeMap::new();
-    for (name, text) in alert.annotations() {
+    let mut annotations = BTreeMap::new();
+    for (name, text) in &alert.annotations {
         let (text, query) = translated(text);
-        annotations.insert(name.to_owned(), text);
+        annotations.insert(name.clone(), text);
         assert!(extra.is_none() || query.is_none() || extra == query);
         extra = extra.or(query);
     }
-    let mut data = vec![instant("A", alert.expr()), any_series()];
+    let mut data = vec![instant("A", &alert.expr), any_series()];
     data.extend(extra.map(|query| instant("C", &query)));
-    let text = |key: &str| alert.rule[key].as_str().map(str::to_owned);
     let severity = alert.severity();
     Rule {
         // At most 40 characters.
@@ -244,10 +244,10 @@ fn grafana_rule(alert: &Alert) -> Rule {
         // No series is how a Prometheus rule says that all is well.
         no_data_state: "OK",
         exec_err_state: "Error",
-        holds: text("for").unwrap_or_else(|| "0s".to_owned()),
-        keep_firing_for: text("keep_firing_for"),
+        holds: alert.holds.clone().unwrap_or_else(|| "0s".to_owned()),
+        keep_firing_for: alert.keep_firing_for.clone(),
         annotations,
-        labels: alert.rule["labels"].clone(),
+        labels: alert.labels.clone(),
         is_paused: false,
     }
 }

@@ -1,7 +1,5 @@
 //! `docs/dashboards.md`: each board, its question, its queries.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use crate::board::Board;
@@ -28,34 +26,30 @@ every query has (`job=~\"$job\",instance=~\"$instance\"`) and for the board's ow
 ";
 
 pub(crate) fn page(boards: &[&Board]) -> String {
-    let mut out = HEAD.to_owned();
+    let mut out = vec![HEAD.to_owned()];
     for board in boards {
         let name = board.plan.name;
-        writeln!(out, "\n## {}\n\n*{}*\n", board.title, board.question).unwrap();
-        writeln!(
-            out,
-            "`grafana/dashboards/en/{name}.json`, uid `cpa-{name}`\n"
-        )
-        .unwrap();
-        for panel in panels(&board.json) {
-            panel_of(&mut out, panel);
-        }
+        out.push(format!(
+            "\n## {}\n\n*{}*\n\n`grafana/dashboards/en/{name}.json`, uid `cpa-{name}`\n\n",
+            board.title, board.question
+        ));
+        out.extend(panels(&board.json).into_iter().map(panel_of));
     }
-    out
+    out.concat()
 }
 
-fn panel_of(out: &mut String, panel: &Value) {
-    let title = panel["title"].as_str().unwrap();
-    if panel["type"] == "row" {
-        writeln!(out, "### {title} (closed row)\n").unwrap();
-        return;
+fn panel_of(panel: &Value) -> String {
+    let text = |key: &str| panel[key].as_str().unwrap_or_default();
+    let title = text("title");
+    if text("type") == "row" {
+        return format!("### {title} (closed row)\n\n");
     }
-    let about = panel["description"].as_str().unwrap();
-    writeln!(out, "**{title}**: {about}\n\n```promql").unwrap();
-    for target in panel["targets"].as_array().unwrap() {
-        writeln!(out, "{}", short(target["expr"].as_str().unwrap())).unwrap();
-    }
-    writeln!(out, "```\n").unwrap();
+    let targets = panel["targets"].as_array().into_iter().flatten();
+    let queries: String = targets
+        .filter_map(|target| Some(short(target["expr"].as_str()?) + "\n"))
+        .collect();
+    let about = text("description");
+    format!("**{title}**: {about}\n\n```promql\n{queries}```\n\n")
 }
 
 /// The filters are the same everywhere and would hide the query.

@@ -23,7 +23,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 fn pretty(json: &Value) -> String {
-    serde_json::to_string_pretty(json).unwrap() + "\n"
+    serde_json::to_string_pretty(json).expect("plain data") + "\n"
 }
 
 /// The variant for import by hand: Grafana asks for the data source and puts it in for the input.

@@ -15,7 +15,6 @@
 //!   the history of a made-up household: `world`, `figures`, `money`, `seed`.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,

@@ -2,10 +2,14 @@
 
 use serde_json::Value;
 
-use super::source::{alerts, read, recordings, yaml};
+use super::source::{alerts, read, recordings};
 use super::{GRAFANA, KUBERNETES, grafana, kubernetes};
 use crate::live::present;
 use crate::promql;
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
 
 #[test]
 fn the_kubernetes_manifest_has_every_rule() {
