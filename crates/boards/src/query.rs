@@ -102,6 +102,12 @@ pub(crate) fn rows_of_highest(by: &str, gauge: &str) -> String {
     format!("{all} and on ({by}) {}", highest(MOST_ROWS, by, gauge))
 }
 
+/// For names in a tile or beside the rows of a timeline, where Grafana shrinks or cuts long ones.
+/// The mark keeps them apart from `glm-1a2b3c`; links need the whole name.
+pub(crate) fn short_names(expr: &str) -> String {
+    format!("label_replace({expr}, \"account\", \"…$1\", \"account\", \"openai-compatible-(.+)\")")
+}
+
 /// `expr` of the label sets `by` with the highest value of `gauge`.
 pub(crate) fn lines_of_highest(expr: &str, by: &str, gauge: &str) -> String {
     format!("{expr} and on ({by}) {}", highest(MOST_LINES, by, gauge))

@@ -111,7 +111,7 @@ fn accounts(kit: &Kit<'_>) -> Panel {
         )
         .value("back_in", &back, countdown(110))
         .label("provider", at_least(140))
-        .label("plan", wide(90))
+        .label("plan", wide(110))
         .label("auth_type", wide(90).words(&[keys]))
         .value("last_request", last, wide(150).unit("dateTimeFromNow"));
     traffic(table, "account", "@cpa").sorted_by("state", true, &[])

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::money::{budget_used, per_budget};
 use super::pieces::{
-    WINDOW, cached_share, failures_by_reason, money_by, next_cut_off, per_window,
+    RUNS_OUT_IN, WINDOW, cached_share, failures_by_reason, money_by, next_cut_off, per_window,
     quantile_by_model, requests_by_model, resets_in, states_over_time, tokens_by_kind, trust,
     two_quantiles, used,
 };
 use crate::board::{Plan, RESTARTS, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{grown, or_none, quantile_of_slices};
+use crate::query::{grown, or_none, quantile_of_slices, short_names};
 use crate::style;
 use crate::table::{at_least, count, countdown, quota_gauge, wide};
 
@@ -44,20 +44,20 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             )
             .at(12, 4, 6, 4),
             money(kit).at(18, 4, 6, 4),
-            quotas(kit).at(0, 8, 15, 16),
-            alerts(kit).at(15, 8, 9, 6),
-            states_over_time(kit).at(15, 14, 9, 10),
-            requests_by_model(kit).at(0, 24, 12, 8),
-            tokens_by_kind(kit).at(12, 24, 12, 8),
-            failures_by_reason(kit).at(0, 32, 12, 8),
-            money_by(kit, "worth_by_model", "model", "@cpa_list_value_usd_total").at(12, 32, 12, 8),
+            quotas(kit).at(0, 8, 14, 18),
+            alerts(kit).at(14, 8, 10, 6),
+            states_over_time(kit).at(14, 14, 10, 12),
+            requests_by_model(kit).at(0, 26, 12, 9),
+            tokens_by_kind(kit).at(12, 26, 12, 9),
+            failures_by_reason(kit).at(0, 35, 12, 9),
+            money_by(kit, "worth_by_model", "model", "@cpa_list_value_usd_total").at(12, 35, 12, 9),
         ]),
         closed(
             "row_tokens",
             vec![
                 kit.bars_by("tokens_by_model", "model", "@cpa_tokens_total")
-                    .at(0, 0, 12, 8),
-                cached_share(kit).at(12, 0, 12, 8),
+                    .at(0, 0, 12, 9),
+                cached_share(kit).at(12, 0, 12, 9),
             ],
         ),
         closed(
@@ -77,9 +77,9 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             "row_who",
             vec![
                 kit.bars_by("requests_by_account", "account", "@cpa_requests_total")
-                    .at(0, 0, 12, 8),
+                    .at(0, 0, 12, 9),
                 kit.bars_by("requests_by_client", "client", "@cpa_client_requests_total")
-                    .at(12, 0, 12, 8),
+                    .at(12, 0, 12, 9),
             ],
         ),
     ]
@@ -90,7 +90,10 @@ fn fullest(kit: &Kit<'_>) -> Panel {
     let reset = format!("max({} and on {WINDOW} topk(1, {used}))", resets_in());
     let fullest = format!("topk(1, {})", per_window(&used));
     kit.stat("fullest")
-        .query("{{account}} {{window}}", &or_none(&fullest, "account"))
+        .query(
+            "{{account}} {{window}}",
+            &short_names(&or_none(&fullest, "account")),
+        )
         .query(kit.t.word("back_in"), &reset)
         .decimals(0)
         .steps(style::QUOTA)
@@ -202,15 +205,14 @@ fn money(kit: &Kit<'_>) -> Panel {
 
 fn quotas(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
-    let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
     kit.table("quotas")
-        .label("account", at_least(180))
+        .label("account", at_least(150))
         .label("window", wide(75))
         .value("used", &per_window(&used()), quota_gauge(125))
-        .label("limit", wide(125))
+        .label("limit", wide(135))
         .value(
             "runs_out_in",
-            &per_window(runs_out),
+            &per_window(RUNS_OUT_IN),
             countdown(115).steps(&[("red", None)]),
         )
         .value("resets_in", &per_window(&left), countdown(115))
@@ -219,7 +221,8 @@ fn quotas(kit: &Kit<'_>) -> Panel {
 
 /// The alerts of the shipped rules with what they are about in one label.
 fn firing(series: &str, more: &str) -> String {
-    let about = "budget\", \"model\", \"provider\", \"client\", \"account\", \"limit\", \"window";
+    // The provider last: the account says more, and a narrow column cuts the end.
+    let about = "budget\", \"model\", \"client\", \"account\", \"limit\", \"window\", \"provider";
     format!(
         "label_replace(label_replace(label_join({series}{{alertname=~\"CPA.*\",\
          account=~\"$account|\"{more}}}, \"what\", \" \", \"{about}\"), \
@@ -267,12 +270,12 @@ fn alerts(kit: &Kit<'_>) -> Panel {
         "url": "/alerting/list?search=CPA${__value.raw}",
     }]);
     kit.table("alerts")
-        .label("alert", at_least(140).with("links", rule))
+        .label("alert", at_least(125).with("links", rule))
         .label("what", at_least(150))
         .value(
             "severity",
             &rows("max", &format!("({severity})")),
-            wide(90)
+            wide(95)
                 .with("custom.cellOptions", json!({"type": "color-text"}))
                 .with("custom.align", json!("left"))
                 .words(&[severities]),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::panel::{Kit, Panel};
 use crate::query::{
-    SLICE, bars, bridged, of_exporters, quantile, quantile_of_slices, rows_of_highest,
+    SLICE, bars, bridged, of_exporters, quantile, quantile_of_slices, rows_of_highest, short_names,
 };
 use crate::style;
 
@@ -19,6 +19,10 @@ pub(crate) fn used() -> String {
 pub(crate) fn resets_in() -> String {
     format!("{} - time()", bridged("@cpa_quota_reset_timestamp_seconds"))
 }
+
+/// Seconds until the forecast exhaustion; of an old reading it can lie in the past.
+pub(crate) const RUNS_OUT_IN: &str =
+    "clamp_min(@cpa_quota_exhaustion_timestamp_seconds - time(), 0)";
 
 /// Elapsed part of the window, 0 to 1.
 pub(crate) fn time_gone() -> String {
@@ -59,7 +63,7 @@ pub(crate) fn next_cut_off(kit: &Kit<'_>) -> Panel {
     kit.stat("next_cut_off")
         .unit("s")
         .decimals(1)
-        .query("{{account}} {{limit}} {{window}}", query)
+        .query("{{account}} {{limit}} {{window}}", &short_names(query))
         .steps(&[
             ("red", None),
             ("orange", Some(3600.0)),
@@ -113,7 +117,7 @@ pub(crate) fn states_over_time(kit: &Kit<'_>) -> Panel {
     kit.timeline("states_over_time")
         .query(
             "{{account}}",
-            &rows_of_highest("account", "@cpa_account_state"),
+            &short_names(&rows_of_highest("account", "@cpa_account_state")),
         )
         .mappings(&style::states(kit.t))
         .link(kit.t.word("to_accounts"), &kit.to_board("accounts", ""))

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::pieces::{
-    WINDOW, at_reset, next_cut_off, per_window, resets_in, time_gone, used, whole_account,
+    RUNS_OUT_IN, WINDOW, at_reset, next_cut_off, per_window, resets_in, time_gone, used,
+    whole_account,
 };
 use crate::board::{Annotation, Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
-use crate::query::{at_slices, bars, bridged, lines_of_highest, rows_of_highest};
+use crate::query::{at_slices, bars, bridged, lines_of_highest, rows_of_highest, short_names};
 use crate::style;
 use crate::table::{at_least, countdown, quota_gauge, rounded, seconds, share, share_gauge, wide};
 
@@ -47,10 +48,10 @@ fn sections(kit: &Kit<'_>) -> Vec<Section> {
             next_reset(kit).at(12, 0, 6, 4),
             oldest(kit).at(18, 0, 6, 4),
             will_it_last(kit).at(0, 4, 24, 17),
-            pool(kit).at(0, 21, 9, 10),
-            tight(kit).at(9, 21, 15, 10),
-            windows(kit, "short_windows", SHORT).at(0, 31, 12, 12),
-            windows(kit, "long_windows", LONG).at(12, 31, 12, 12),
+            pool(kit).at(0, 21, 10, 12),
+            tight(kit).at(10, 21, 14, 12),
+            windows(kit, "short_windows", SHORT).at(0, 33, 12, 12),
+            windows(kit, "long_windows", LONG).at(12, 33, 12, 12),
         ]),
         closed(
             "row_forecasts",
@@ -126,7 +127,7 @@ fn next_reset(kit: &Kit<'_>) -> Panel {
     let unused = format!("1 - max({} and on {WINDOW} {next})", used());
     kit.stat("next_reset")
         .unit("s")
-        .query("{{account}} {{limit}} {{window}}", &next)
+        .query("{{account}} {{limit}} {{window}}", &short_names(&next))
         .query(kit.t.word("unused"), &unused)
         .decimals(1)
         .color("text")
@@ -139,7 +140,7 @@ fn oldest(kit: &Kit<'_>) -> Panel {
         .unit("s")
         .query(
             "{{account}}",
-            &format!("topk(1, max by (account) (time() - {age}))"),
+            &short_names(&format!("topk(1, max by (account) (time() - {age}))")),
         )
         .decimals(0)
         .steps(&[
@@ -151,18 +152,17 @@ fn oldest(kit: &Kit<'_>) -> Panel {
 
 fn will_it_last(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
-    let runs_out = "@cpa_quota_exhaustion_timestamp_seconds - time()";
     let at = format!("{} * 1000", bridged("@cpa_quota_reset_timestamp_seconds"));
     let age = format!(
         "time() - {}",
         bridged("@cpa_quota_observed_timestamp_seconds")
     );
     kit.table("will_it_last")
-        .label("account", at_least(180))
-        .label("window", wide(80))
+        .label("account", at_least(150))
+        .label("window", wide(75))
         .value("used", &per_window(&used()), quota_gauge(125))
-        .value("time_gone", &per_window(&time_gone()), share_gauge(150))
-        .label("limit", wide(120))
+        .value("time_gone", &per_window(&time_gone()), share_gauge(125))
+        .label("limit", wide(150))
         .value(
             "at_reset",
             &per_window(&at_reset()),
@@ -172,7 +172,7 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         )
         .value(
             "runs_out_in",
-            &per_window(runs_out),
+            &per_window(RUNS_OUT_IN),
             countdown(120).steps(&[("red", None)]),
         )
         .value("resets_in", &per_window(&left), countdown(115))
@@ -200,12 +200,12 @@ fn pool(kit: &Kit<'_>) -> Panel {
     );
     let serving = format!("({fullest} and on (job, instance, account) (@cpa_account_up == 1))");
     kit.table("pool")
-        .label("provider", at_least(120))
-        .label("window", wide(80))
+        .label("provider", at_least(165))
+        .label("window", wide(75))
         .value(
             "mean_use",
             &format!("avg by (provider, window) {serving}"),
-            quota_gauge(120).with("noValue", json!(kit.t.word("none_serves"))),
+            quota_gauge(110).with("noValue", json!(kit.t.word("none_serves"))),
         )
         .value(
             "free",
@@ -213,14 +213,14 @@ fn pool(kit: &Kit<'_>) -> Panel {
                 "count by (provider, window) ({serving} < 0.8) \
                  or 0 * count by (provider, window) ({fullest})"
             ),
-            wide(70)
+            wide(60)
                 .unit("none")
                 .steps(&[("red", None), ("text", Some(1.0))]),
         )
         .value(
             "of",
             &format!("count by (provider, window) ({fullest})"),
-            wide(60).unit("none"),
+            wide(45).unit("none"),
         )
         .sorted_by("mean_use", true, &[])
 }
@@ -229,7 +229,7 @@ fn tight(kit: &Kit<'_>) -> Panel {
     kit.timeline("tight")
         .query(
             "{{account}} {{window}}",
-            &rows_of_highest("account, window", "@cpa_quota_used_ratio"),
+            &short_names(&rows_of_highest("account, window", "@cpa_quota_used_ratio")),
         )
         .steps(style::QUOTA_OR_GONE)
         .default("color", style::by_steps())
