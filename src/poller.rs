@@ -31,8 +31,8 @@ use crate::cpa::Client;
 use crate::errors::Chain;
 use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
 use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
-use crate::quota::Provider;
 use crate::quota::passive::QuotaSign;
+use crate::quota::providers::Generic;
 use crate::store::{Reader, Write, WriteQueue};
 
 pub use once::{OnceParts, once};
@@ -66,7 +66,7 @@ pub struct Settings {
 pub struct PollerConfig {
     pub settings: Settings,
     /// Providers that the user described.
-    pub configured: Vec<Arc<dyn Provider>>,
+    pub configured: Vec<Arc<Generic>>,
     pub client: Client,
     /// To providers that CPA does not know.
     pub direct: reqwest::Client,

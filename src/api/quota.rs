@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quota::providers;
+use crate::quota::Provider;
 
 /// Selects accounts: the query of `GET /api/v1/quota`, the body of `POST /api/v1/quota/refresh`, the
 /// flags of `cpa-exporter quota`. An absent field selects all.
@@ -29,7 +29,8 @@ impl AccountFilter {
     /// Refuses a provider that no account has and that is not built in, most likely a misspelling.
     /// `existing`: the providers of the known accounts.
     pub fn check_provider(&self, existing: &[&str]) -> Result<(), UnknownProvider> {
-        let built_in = providers::built_in().iter().map(|provider| provider.id());
+        let built_in: Vec<Provider> = Provider::built_in().collect();
+        let built_in = built_in.iter().map(Provider::id);
         let known: BTreeSet<&str> = existing.iter().copied().chain(built_in).collect();
         match &self.provider {
             Some(name) if !known.contains(name.as_str()) => Err(UnknownProvider {

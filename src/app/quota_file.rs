@@ -14,7 +14,7 @@ use super::user_file::{FileError, Place};
 use crate::config::Secret;
 use crate::model::{AuthType, Limit, Name, Window, WindowRole};
 use crate::poller::OwnAccount;
-use crate::quota::providers::{self, Generic, GenericLimit, Serves, ShareForm};
+use crate::quota::providers::{Generic, GenericLimit, Serves, ShareForm};
 use crate::quota::{AccountRef, Auth, Hidden, Method, Provider, Request};
 
 const NO_POINTER: &str = "places are JSON pointers and begin with /";
@@ -23,7 +23,7 @@ const NO_POINTER: &str = "places are JSON pointers and begin with /";
 #[derive(Debug, Default)]
 pub struct QuotaFile {
     pub accounts: Vec<OwnAccount>,
-    pub providers: Vec<Arc<dyn Provider>>,
+    pub providers: Vec<Arc<Generic>>,
 }
 
 impl QuotaFile {
@@ -62,12 +62,8 @@ impl QuotaFile {
     /// account, the provider would get no token.
     fn takes_token(&self, own: &OwnAccount) -> bool {
         let account = AccountRef::new(&own.provider, AuthType::Unknown, &own.index());
-        let configured = self.providers.iter().find(|it| it.serves(&account));
-        let auth = match configured {
-            Some(provider) => Some(provider.auth()),
-            None => providers::find(&account).map(Provider::auth),
-        };
-        auth == Some(Auth::OwnToken)
+        let provider = Provider::find(&account, &self.providers);
+        provider.is_some_and(|provider| provider.auth() == Auth::OwnToken)
     }
 }
 

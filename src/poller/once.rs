@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt as _, stream};
 
 use super::local::Locals;
-use super::quota_client::{CpaUnavailable, QuotaClient, Target};
-use super::refresh::NO_CONTACT;
+use super::quota_client::{QuotaClient, Target};
 use super::state::{AccountKey, QuotaState};
 use super::view::view;
 use super::{PollerConfig, label};
@@ -28,7 +27,7 @@ pub struct OnceParts {
     pub listed: Arc<Vec<Account>>,
 }
 
-type Polled = Result<Result<QuotaAnswer, Failure>, CpaUnavailable>;
+type Polled = Result<QuotaAnswer, Failure>;
 
 /// Polls each matching account once and returns the state of all matching accounts.
 pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota>, RefreshSummary) {
@@ -67,7 +66,7 @@ pub async fn once(parts: OnceParts, wanted: &AccountFilter) -> (Vec<AccountQuota
                 let index = target.account.auth_index.as_str();
                 failures.insert(index, (reason, clock.now().as_seconds()));
                 summary.failed.push(FailedAccount {
-                    provider: target.asked.provider().id().to_owned(),
+                    provider: target.provider.id().to_owned(),
                     account: label(names, index),
                     reason: reason.into(),
                 });
@@ -106,10 +105,10 @@ async fn poll<'a>(
     lost: &AtomicBool,
 ) -> (&'a Target, Polled) {
     if lost.load(Ordering::Relaxed) {
-        return (target, Err(CpaUnavailable));
+        return (target, Err(Failure::NoContact));
     }
     let polled = client.poll(target, true).await;
-    lost.fetch_or(polled.is_err(), Ordering::Relaxed);
+    lost.fetch_or(polled == Err(Failure::NoContact), Ordering::Relaxed);
     (target, polled)
 }
 
@@ -121,7 +120,7 @@ fn read(
     clock: &Clock,
 ) -> Option<&'static str> {
     match polled {
-        Ok(Ok(answer)) => {
+        Ok(answer) => {
             let account = &target.account;
             let key = AccountKey {
                 auth_index: &account.auth_index,
@@ -130,7 +129,6 @@ fn read(
             state.record_poll(key, answer, clock.now());
             None
         }
-        Ok(Err(failure)) => Some(failure.as_str()),
-        Err(CpaUnavailable) => Some(NO_CONTACT),
+        Err(failure) => Some(failure.as_str()),
     }
 }

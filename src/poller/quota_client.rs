@@ -16,11 +16,9 @@ use crate::http_client::{self, ClientError};
 use crate::metrics::PollMetrics;
 use crate::model::QuotaAnswer;
 use crate::quota::{
-    AccountRef, Answer, Ask, Attempt, Auth, Failure, ParseError, Provider, Request, Step, TOKEN,
+    AccountRef, Auth, BoxFuture, Failure, Http, ParseError, Provider, Request, Response, TOKEN,
 };
 
-/// Maximum number of requests per poll; a provider that needs more has a bug.
-const MAX_CALLS: usize = 8;
 /// Maximum response size; real responses have a few kilobytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
@@ -30,26 +28,10 @@ const UNREACHABLE: Failure = Failure::Transient { retry_after: None };
 /// Reads the token for each request, so that a rotated file takes effect.
 pub type TokenReader = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
-/// A provider, built in or configured.
-#[derive(Clone, Debug)]
-pub(super) enum ProviderRef {
-    BuiltIn(&'static dyn Provider),
-    Configured(Arc<dyn Provider>),
-}
-
-impl ProviderRef {
-    pub(super) fn provider(&self) -> &dyn Provider {
-        match self {
-            Self::BuiltIn(provider) => *provider,
-            Self::Configured(provider) => &**provider,
-        }
-    }
-}
-
 /// The account and provider of a poll.
 #[derive(Clone)]
 pub(super) struct Target {
-    pub(super) asked: ProviderRef,
+    pub(super) provider: Provider,
     pub(super) account: AccountRef,
     /// For providers that CPA does not support.
     pub(super) token: Option<TokenReader>,
@@ -60,7 +42,7 @@ pub(super) struct Target {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
-            .field("provider", &self.asked.provider().id())
+            .field("provider", &self.provider.id())
             .finish_non_exhaustive()
     }
 }
@@ -77,52 +59,49 @@ pub(super) struct QuotaClient {
     pub(super) limit: Duration,
 }
 
-/// CPA itself was unreachable, which says nothing about the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CpaUnavailable;
+/// Sends the requests of one account's poll.
+struct TargetHttp<'a> {
+    client: &'a QuotaClient,
+    target: &'a Target,
+}
+
+impl Http for TargetHttp<'_> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Failure>> {
+        Box::pin(async move {
+            let Self { client, target } = self;
+            client.metrics.called(target.provider.id());
+            let call = async {
+                match target.provider.auth() {
+                    Auth::Cpa => client.through_cpa(&target.account, &request).await,
+                    Auth::OwnToken => client.direct(target, &request).await,
+                    Auth::Plugin => client.through_plugin(&target.account).await,
+                }
+            };
+            let response = timeout(client.limit, call).await;
+            response.unwrap_or(Err(UNREACHABLE))
+        })
+    }
+}
 
 impl QuotaClient {
-    /// Sends requests until the provider has all it needs.
     pub(super) async fn poll(
         &self,
         target: &Target,
         with_plan: bool,
-    ) -> Result<Result<QuotaAnswer, Failure>, CpaUnavailable> {
-        let provider = target.asked.provider();
-        let ask = Ask {
-            account: &target.account,
-            with_plan,
+    ) -> Result<QuotaAnswer, Failure> {
+        let http = TargetHttp {
+            client: self,
+            target,
         };
-        let mut attempts: Vec<Attempt> = Vec::new();
-        loop {
-            let request = match provider.next(&ask, &attempts) {
-                Step::Done(result) => return Ok(result),
-                Step::Call(_) if attempts.len() >= MAX_CALLS => {
-                    return Ok(Err(Failure::Parse(ParseError::Shape)));
-                }
-                Step::Call(request) => request,
-            };
-            self.metrics.called(provider.id());
-            let call = async {
-                match provider.auth() {
-                    Auth::Cpa => self.through_cpa(&target.account, &request).await,
-                    Auth::OwnToken => Ok(self.direct(target, &request).await),
-                    Auth::Plugin => self.through_plugin(&target.account).await,
-                }
-            };
-            let attempt = match timeout(self.limit, call).await {
-                Ok(attempt) => attempt?,
-                Err(_elapsed) => Err(UNREACHABLE),
-            };
-            attempts.push(attempt);
-        }
+        let polled = target.provider.fetch(&target.account, with_plan, &http);
+        polled.await
     }
 
     async fn through_cpa(
         &self,
         account: &AccountRef,
         request: &Request,
-    ) -> Result<Attempt, CpaUnavailable> {
+    ) -> Result<Response, Failure> {
         let call = ProxiedRequest {
             auth_index: &account.auth_index,
             method: request.method.as_str(),
@@ -135,31 +114,31 @@ impl QuotaClient {
                 status,
                 headers,
                 body,
-            })) => Ok(Ok(Answer {
+            })) => Ok(Response {
                 status,
                 headers,
                 body: body.into(),
                 at: self.clock.now(),
-            })),
-            Ok(ProxyOutcome::NoAnswer | ProxyOutcome::NotServed) => Ok(Err(UNREACHABLE)),
-            Err(failure) => fault(&failure).map(Err),
+            }),
+            Ok(ProxyOutcome::NoAnswer | ProxyOutcome::NotServed) => Err(UNREACHABLE),
+            Err(failure) => Err(classify(&failure)),
         }
     }
 
-    async fn through_plugin(&self, account: &AccountRef) -> Result<Attempt, CpaUnavailable> {
+    async fn through_plugin(&self, account: &AccountRef) -> Result<Response, Failure> {
         match self.cpa.quota_fetch(&account.auth_index).await {
-            Ok(Some(body)) => Ok(Ok(Answer {
+            Ok(Some(body)) => Ok(Response {
                 status: 200,
                 headers: Vec::new(),
                 body: body.into(),
                 at: self.clock.now(),
-            })),
-            Ok(None) => Ok(Err(Failure::Unsupported)),
-            Err(failure) => fault(&failure).map(Err),
+            }),
+            Ok(None) => Err(Failure::Unsupported),
+            Err(failure) => Err(classify(&failure)),
         }
     }
 
-    async fn direct(&self, target: &Target, request: &Request) -> Attempt {
+    async fn direct(&self, target: &Target, request: &Request) -> Result<Response, Failure> {
         let token = target.token.as_ref().map(|read| read());
         let Some(Ok(token)) = token else {
             return Err(Failure::Incomplete("token"));
@@ -189,7 +168,7 @@ impl QuotaClient {
             Err(ClientError::TooLong(_)) => return Err(ParseError::Size.into()),
             Err(_broken_off) => return Err(UNREACHABLE),
         };
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body,
@@ -200,10 +179,10 @@ impl QuotaClient {
 
 /// Classifies a failed request. If CPA responded, the failure concerns this account only, and
 /// the other accounts are still polled.
-fn fault(failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
+fn classify(failure: &HttpFailure) -> Failure {
     match failure {
-        HttpFailure::TooLarge(_) => Ok(ParseError::Size.into()),
-        HttpFailure::Content => Ok(ParseError::Json.into()),
+        HttpFailure::TooLarge(_) => ParseError::Size.into(),
+        HttpFailure::Content => ParseError::Json.into(),
         HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
         | HttpFailure::NotCpa(_)
         | HttpFailure::TlsExpected
@@ -212,9 +191,9 @@ fn fault(failure: &HttpFailure) -> Result<Failure, CpaUnavailable> {
         | HttpFailure::Unreachable(_) => {
             let error = Chain(failure);
             tracing::debug!(%error, "quota poll failed: CPA is unavailable");
-            Err(CpaUnavailable)
+            Failure::NoContact
         }
-        HttpFailure::Status(_) => Ok(UNREACHABLE),
+        HttpFailure::Status(_) => UNREACHABLE,
     }
 }
 
@@ -245,7 +224,7 @@ mod tests {
 
     /// Sends a quota request through a CPA that returns this response. Also returns whether the key
     /// is still accepted and whether CPA's generation is still known.
-    async fn asked(answer: &'static str) -> (Result<Attempt, CpaUnavailable>, bool, bool) {
+    async fn asked(answer: &'static str) -> (Result<Response, Failure>, bool, bool) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
@@ -318,7 +297,7 @@ mod tests {
         ];
         for (answer, expected, stays_known) in table {
             let (attempt, admitted, known) = asked(answer).await;
-            assert_eq!(attempt.unwrap().unwrap_err(), expected, "{answer}");
+            assert_eq!(attempt.unwrap_err(), expected, "{answer}");
             assert!(admitted, "{answer}");
             assert_eq!(known, stays_known, "{answer}");
         }
@@ -329,7 +308,7 @@ mod tests {
         let answer = "HTTP/1.1 401 Unauthorized\r\nx-cpa-version: 7\r\ncontent-length: 34\r\n\r\n\
                       {\"error\":\"invalid management key\"}";
         let (attempt, admitted, _known) = asked(answer).await;
-        assert_eq!(attempt.unwrap_err(), CpaUnavailable);
+        assert_eq!(attempt.unwrap_err(), Failure::NoContact);
         assert!(!admitted);
     }
 

@@ -10,8 +10,6 @@ use crate::api::{AccountFilter, FailedAccount, RefreshOutcome, RefreshSummary};
 
 /// Pause between two rounds that somebody asks for.
 pub const COOLDOWN: Duration = Duration::from_mins(5);
-/// The reason of a failure when CPA itself could not be asked.
-pub(super) const NO_CONTACT: &str = "no_contact";
 /// Requests that may wait for the task to look at them.
 const WAITING: usize = 16;
 

@@ -155,6 +155,7 @@ impl Schedule {
             | Failure::Rejected(_)
             | Failure::Parse(_)
             | Failure::InBody(_)
+            | Failure::NoContact
             | Failure::Incomplete(_) => None,
         };
         entry.is_refused = hold.is_some();

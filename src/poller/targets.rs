@@ -1,16 +1,18 @@
 //! Which provider is polled for which account.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::quota_client::{ProviderRef, Target, TokenReader};
+use super::quota_client::{Target, TokenReader};
 use super::schedule::Stamp;
 use crate::accounts::Account;
 use crate::model::{AuthType, OWN_ACCOUNT};
-use crate::quota::{AccountRef, Hidden, Provider, providers};
+use crate::quota::providers::Generic;
+use crate::quota::{AccountRef, Hidden, Provider};
 
 /// A configured account that CPA does not hold; its token is in a file.
 #[derive(Clone)]
@@ -46,7 +48,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_hours(24 * 7);
 /// The accounts whose quota can be polled, by index.
 #[derive(Debug)]
 pub(super) struct Targets {
-    configured: Vec<std::sync::Arc<dyn Provider>>,
+    configured: Vec<Arc<Generic>>,
     own: Vec<OwnAccount>,
     /// Minimum time between two polls of an account.
     interval: Duration,
@@ -56,7 +58,7 @@ pub(super) struct Targets {
 
 impl Targets {
     pub(super) fn new(
-        configured: Vec<std::sync::Arc<dyn Provider>>,
+        configured: Vec<Arc<Generic>>,
         own: Vec<OwnAccount>,
         interval: Duration,
     ) -> Self {
@@ -77,9 +79,9 @@ impl Targets {
             let reference = reference(account);
             // CPA does not refresh the token of a disabled account, and its quota is of no use.
             match self.find(&reference).filter(|_| !account.disabled) {
-                Some(asked) => {
+                Some(provider) => {
                     let target = Target {
-                        asked,
+                        provider,
                         account: reference,
                         token: None,
                         url: None,
@@ -95,9 +97,9 @@ impl Targets {
             let index = own.index();
             let mut account = AccountRef::new(&own.provider, AuthType::Unknown, &index);
             account.profile_arn.clone_from(&own.profile_arn);
-            if let Some(asked) = self.find(&account) {
+            if let Some(provider) = self.find(&account) {
                 let target = Target {
-                    asked,
+                    provider,
                     account,
                     token: Some(own.token.clone()),
                     url: own.url.clone(),
@@ -128,17 +130,12 @@ impl Targets {
     }
 
     pub(super) fn interval(&self, target: &Target) -> Duration {
-        let polite = target.asked.provider().min_interval().min(LONGEST_INTERVAL);
+        let polite = target.provider.min_interval().min(LONGEST_INTERVAL);
         self.interval.max(polite)
     }
 
-    /// Configured providers come before built-in ones.
-    fn find(&self, account: &AccountRef) -> Option<ProviderRef> {
-        let configured = self.configured.iter().find(|p| p.serves(account));
-        match configured {
-            Some(provider) => Some(ProviderRef::Configured(provider.clone())),
-            None => providers::find(account).map(ProviderRef::BuiltIn),
-        }
+    fn find(&self, account: &AccountRef) -> Option<Provider> {
+        Provider::find(account, &self.configured)
     }
 }
 

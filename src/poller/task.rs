@@ -156,7 +156,7 @@ impl Task {
             .filter(|_| self.parts.poller_config.settings.enabled);
         for (index, target, stamp) in asked {
             let interval = self.targets.interval(target);
-            let provider = target.asked.provider().id();
+            let provider = target.provider.id();
             self.parts.polls.announce(provider, &Failure::REASONS);
             self.schedule.insert(index, interval, stamp, now);
         }

@@ -10,8 +10,7 @@ use super::Task;
 use crate::api::FailedAccount;
 use crate::errors::Chain;
 use crate::model::QuotaAnswer;
-use crate::poller::quota_client::{CpaUnavailable, QuotaClient, Target};
-use crate::poller::refresh::NO_CONTACT;
+use crate::poller::quota_client::{QuotaClient, Target};
 use crate::poller::state::AccountKey;
 use crate::quota::Failure;
 
@@ -23,7 +22,7 @@ pub(super) struct Polled {
     auth_index: Box<str>,
     provider: String,
     took: Duration,
-    result: Result<Result<QuotaAnswer, Failure>, CpaUnavailable>,
+    result: Result<QuotaAnswer, Failure>,
 }
 
 impl Task {
@@ -53,7 +52,7 @@ impl Task {
             return;
         };
         let provider = self.targets.get(&auth_index);
-        let provider = provider.map_or("unknown", |target| target.asked.provider().id());
+        let provider = provider.map_or("unknown", |target| target.provider.id());
         let failure = Failure::Transient { retry_after: None };
         let failed = self.failed(&auth_index, provider, failure.as_str());
         let now = self.instant();
@@ -70,15 +69,6 @@ impl Task {
             result,
         } = polled;
         let auth_index = &*auth_index;
-        let Ok(result) = result else {
-            // No request was sent. The account keeps its place in the queue.
-            self.pause_until = Some(now + NO_CONTACT_PAUSE);
-            self.schedule.skipped(auth_index, now + NO_CONTACT_PAUSE);
-            self.record_outcome(auth_index, Some(NO_CONTACT));
-            let failed = self.failed(auth_index, &provider, NO_CONTACT);
-            self.finish_refresh(auth_index, Some(failed));
-            return;
-        };
         let failure = match result {
             Ok(answer) => {
                 self.apply_response(auth_index, &provider, answer);
@@ -87,7 +77,14 @@ impl Task {
             Err(failure) => Some(failure),
         };
         let reason = failure.map(Failure::as_str);
-        self.parts.polls.polled(&provider, took, reason);
+        if failure == Some(Failure::NoContact) {
+            // The provider was not reached. The account keeps its place in the queue.
+            self.pause_until = Some(now + NO_CONTACT_PAUSE);
+            self.schedule.skipped(auth_index, now + NO_CONTACT_PAUSE);
+        } else {
+            self.parts.polls.polled(&provider, took, reason);
+            self.schedule.ended(auth_index, failure, now);
+        }
         if let Some(failure) = failure {
             tracing::debug!(
                 provider,
@@ -96,7 +93,6 @@ impl Task {
                 "quota poll failed: {failure}"
             );
         }
-        self.schedule.ended(auth_index, failure, now);
         self.record_outcome(auth_index, reason);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
         self.finish_refresh(auth_index, failed);
@@ -146,7 +142,7 @@ async fn poll(
     let result = client.poll(&target, with_plan).await;
     Polled {
         auth_index,
-        provider: target.asked.provider().id().to_owned(),
+        provider: target.provider.id().to_owned(),
         took: began.elapsed(),
         result,
     }

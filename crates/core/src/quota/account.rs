@@ -35,8 +35,14 @@ impl AccountRef {
         }
     }
 
+    pub(super) fn is_named(&self, names: &[&str]) -> bool {
+        names
+            .iter()
+            .any(|name| self.provider.eq_ignore_ascii_case(name))
+    }
+
     pub(super) fn is_oauth(&self, provider: &str) -> bool {
-        self.auth_type == AuthType::Oauth && self.provider.eq_ignore_ascii_case(provider)
+        self.auth_type == AuthType::Oauth && self.is_named(&[provider])
     }
 
     /// Whether the account's key is sent to a host of this domain.

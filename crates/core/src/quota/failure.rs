@@ -29,6 +29,9 @@ pub enum Failure {
     /// Success by its status, failure by its body.
     #[error("the response reports error {0}")]
     InBody(i64),
+    /// CPA itself is unavailable, which says nothing about the account.
+    #[error("CPA is unavailable")]
+    NoContact,
     /// The account lacks a field that the request needs.
     #[error("the account's {0} is unknown")]
     Incomplete(&'static str),
@@ -47,7 +50,7 @@ pub enum ParseError {
 }
 
 impl Failure {
-    /// Every value of the label `reason`.
+    /// Every value of the label `reason`: without `no_contact`, because no poll took place.
     pub const REASONS: [&'static str; 10] = [
         "unauthorized",
         "payment",
@@ -73,6 +76,7 @@ impl Failure {
             Self::Rejected(_) => "rejected",
             Self::Parse(_) => "parse",
             Self::InBody(_) => "in_body",
+            Self::NoContact => "no_contact",
             Self::Incomplete(_) => "incomplete",
         }
     }
@@ -88,6 +92,7 @@ impl Failure {
             | Self::Rejected(_)
             | Self::Parse(_)
             | Self::InBody(_)
+            | Self::NoContact
             | Self::Incomplete(_) => None,
         }
     }
@@ -131,7 +136,7 @@ impl Failure {
             Self::Throttled { .. } => 3,
             Self::Transient { .. } => 2,
             Self::Rejected(_) | Self::InBody(_) | Self::Incomplete(_) => 1,
-            Self::Parse(_) => 0,
+            Self::Parse(_) | Self::NoContact => 0,
         }
     }
 }

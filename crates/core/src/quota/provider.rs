@@ -1,15 +1,17 @@
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::flow::{Attempt, Flow, Pause};
-use super::{AccountRef, Failure, ParseError, Request};
+use super::providers::{BUILT_IN, Generic};
+use super::session::{BoxFuture, Http, Session};
+use super::{AccountRef, Failure, ParseError};
 use crate::model::{AccountFacts, QuotaAnswer, Reading};
 
-/// Most rows of one account; the largest real answer has about twenty.
+/// Most rows of one account; the largest real response has about twenty.
 const MAX_ROWS: usize = 200;
 
-/// Whose token a provider is asked with.
+/// Whose token a provider is polled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// CPA holds the token and inserts it.
@@ -20,49 +22,113 @@ pub enum Auth {
     Plugin,
 }
 
-/// Input of a poll.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    pub account: &'a AccountRef,
-    /// Whether to request data that seldom changes and needs a separate request, such as the plan.
-    pub with_plan: bool,
-}
-
-/// The next step of a poll.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Send this request and continue with one more attempt.
-    Call(Request),
-    Done(Result<QuotaAnswer, Failure>),
-}
-
-/// The requests to a provider and the parsing of its responses.
-pub trait Provider: fmt::Debug + Send + Sync {
-    fn id(&self) -> &str;
-
+/// A provider that needs no configuration.
+pub(super) struct BuiltIn {
+    pub(super) id: &'static str,
     /// Whether this provider can read the account's quota.
-    fn serves(&self, account: &AccountRef) -> bool;
-
-    fn auth(&self) -> Auth {
-        Auth::Cpa
-    }
-
+    pub(super) serves: fn(&AccountRef) -> bool,
+    pub(super) auth: Auth,
     /// Minimum interval between polls of one account; more frequent ones do harm.
-    fn min_interval(&self) -> Duration {
-        Duration::from_mins(1)
+    pub(super) min_interval: Duration,
+    pub(super) fetch: for<'a> fn(&'a mut Session<'_>) -> Fetch<'a>,
+}
+
+pub(super) type Fetch<'a> = BoxFuture<'a, Result<QuotaAnswer, Failure>>;
+
+impl BuiltIn {
+    /// The usual provider: CPA holds the token.
+    pub(super) const fn new(
+        id: &'static str,
+        serves: fn(&AccountRef) -> bool,
+        fetch: for<'a> fn(&'a mut Session<'_>) -> Fetch<'a>,
+    ) -> Self {
+        Self {
+            id,
+            serves,
+            auth: Auth::Cpa,
+            min_interval: Duration::from_mins(1),
+            fetch,
+        }
+    }
+}
+
+/// A source of quotas.
+#[derive(Clone)]
+pub struct Provider(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    BuiltIn(&'static BuiltIn),
+    Configured(Arc<Generic>),
+}
+
+impl Provider {
+    /// The provider that serves this account; configured ones come first.
+    pub fn find(account: &AccountRef, configured: &[Arc<Generic>]) -> Option<Self> {
+        let own = configured.iter().find(|own| own.serves.matches(account));
+        let own = own.map(|own| Kind::Configured(Arc::clone(own)));
+        let built_in = || {
+            let found = BUILT_IN.into_iter().find(|it| (it.serves)(account));
+            found.map(Kind::BuiltIn)
+        };
+        own.or_else(built_in).map(Self)
     }
 
-    /// Runs the conversation from the start. [`Flow::call`] suspends it at the first request
-    /// without a response; after each response, it runs again.
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause>;
+    pub fn built_in() -> impl Iterator<Item = Self> {
+        BUILT_IN.into_iter().map(|it| Self(Kind::BuiltIn(it)))
+    }
 
-    /// The next step after these attempts, which are in the order of the requests.
-    fn next(&self, ask: &Ask<'_>, so_far: &[Attempt]) -> Step {
-        match self.run(ask, &mut Flow::new(so_far)) {
-            Err(Pause::Call(request)) => Step::Call(request),
-            Err(Pause::Fail(failure)) => Step::Done(Err(failure)),
-            Ok(answer) => Step::Done(Ok(finished(answer))),
+    pub fn id(&self) -> &str {
+        match &self.0 {
+            Kind::BuiltIn(it) => it.id,
+            Kind::Configured(it) => &it.id,
         }
+    }
+
+    pub fn auth(&self) -> Auth {
+        match &self.0 {
+            Kind::BuiltIn(it) => it.auth,
+            Kind::Configured(it) => it.auth,
+        }
+    }
+
+    /// Minimum interval between polls of one account.
+    pub fn min_interval(&self) -> Duration {
+        match &self.0 {
+            Kind::BuiltIn(it) => it.min_interval,
+            Kind::Configured(it) => it.min_interval,
+        }
+    }
+
+    /// Polls an account. `with_plan`: also request data that seldom changes and needs a separate
+    /// request, such as the plan.
+    pub async fn fetch(
+        &self,
+        account: &AccountRef,
+        with_plan: bool,
+        http: &dyn Http,
+    ) -> Result<QuotaAnswer, Failure> {
+        let mut session = Session::new(account, with_plan, http);
+        let answer = match &self.0 {
+            Kind::BuiltIn(it) => (it.fetch)(&mut session).await,
+            Kind::Configured(it) => it.fetch(&mut session).await,
+        };
+        if session.has_lost_contact() {
+            return Err(Failure::NoContact);
+        }
+        answer.map(finished)
+    }
+}
+
+impl From<Generic> for Provider {
+    fn from(configured: Generic) -> Self {
+        Self(Kind::Configured(Arc::new(configured)))
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Provider({})", self.id())
     }
 }
 

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::google;
 use crate::model::{Limit, QuotaAnswer, Reading, Scope, Window};
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, Failure, Hidden, ParseError, Provider, Request};
+use crate::quota::provider::BuiltIn;
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, Hidden, ParseError, Request};
 
 const HOSTS: [&str; 3] = [
     "daily-cloudcode-pa.googleapis.com",
@@ -20,25 +21,18 @@ const PLAN_HOSTS: [&str; 2] = [
 ];
 const USER_AGENT: &str = "antigravity/cli/1.0.13 (aidev_client; os_type=darwin; arch=arm64)";
 
-#[derive(Debug)]
-pub(super) struct Antigravity;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "antigravity",
+    |account| account.is_oauth("antigravity"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for Antigravity {
-    fn id(&self) -> &'static str {
-        "antigravity"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_oauth("antigravity")
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let (project, known) = google::project(ask.account, flow, plan_requests())?;
-        let project = project.ok_or(Failure::Incomplete("project"))?;
-        let readings = summary(flow, &project)?;
-        let facts = google::facts(known, ask, flow, plan_requests())?;
-        Ok(QuotaAnswer { readings, facts })
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let (project, known) = google::project(session, plan_requests()).await?;
+    let project = project.ok_or(Failure::Incomplete("project"))?;
+    let readings = summary(session, &project).await?;
+    let facts = google::facts(known, session, plan_requests()).await;
+    Ok(QuotaAnswer { readings, facts })
 }
 
 fn plan_requests() -> impl Iterator<Item = Request> {
@@ -53,21 +47,23 @@ fn request(host: &str, method: &str, body: &serde_json::Value) -> Request {
 }
 
 /// Tries each host until one returns readings. An empty result of all hosts is valid.
-fn summary(flow: &mut Flow<'_>, project: &Hidden) -> Result<Vec<Reading>, Pause> {
+async fn summary(session: &mut Session<'_>, project: &Hidden) -> Result<Vec<Reading>, Failure> {
     let body = google::body(Some(project));
     let (mut failure, mut is_empty) = (None::<Failure>, false);
     for host in HOSTS {
-        let page = flow.call(request(host, "retrieveUserQuotaSummary", &body))?;
+        let page = session
+            .call(request(host, "retrieveUserQuotaSummary", &body))
+            .await;
         match page.and_then(|page| Ok(read(&page)?)) {
             Ok(rows) if !rows.is_empty() => return Ok(rows),
             Ok(_) => is_empty = true,
             // The next host would reject the same token.
-            Err(Failure::Unauthorized) => return Err(Failure::Unauthorized.into()),
+            Err(Failure::Unauthorized) => return Err(Failure::Unauthorized),
             Err(error) => failure = Some(Failure::more_specific(failure, error)),
         }
     }
     match failure {
-        Some(failure) if !is_empty => Err(failure.into()),
+        Some(failure) if !is_empty => Err(failure),
         _ => Ok(Vec::new()),
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, Window,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
+use crate::quota::provider::BuiltIn;
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, ParseError, Request};
 
 const USAGE: &str = "https://api.anthropic.com/api/oauth/usage";
 /// The same endpoint, with the account's early resets. It returns them to Claude Code only.
@@ -17,43 +18,35 @@ const PROFILE: &str = "https://api.anthropic.com/api/oauth/profile";
 /// Other user agents share a much smaller rate limit.
 const USER_AGENT: &str = "claude-code/2.1.0";
 
-#[derive(Debug)]
-pub(super) struct Claude;
+pub(super) static PROVIDER: BuiltIn = BuiltIn {
+    // The endpoint itself is rate-limited per token.
+    min_interval: Duration::from_mins(5),
+    ..BuiltIn::new(
+        "claude",
+        |account| account.is_oauth("claude"),
+        |session| Box::pin(fetch(session)),
+    )
+};
 
-impl Provider for Claude {
-    fn id(&self) -> &'static str {
-        "claude"
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let usage = session.call(request(USAGE)).await?;
+    let mut answer = read(&usage)?;
+    let facts = &mut answer.facts;
+    facts.keeps_reset_credits = facts.reset_credits.is_none();
+    if !session.with_plan {
+        return Ok(answer);
     }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_oauth("claude")
+    if let Ok(profile) = session.call(request(PROFILE)).await {
+        facts.plan = plan(profile.root());
     }
-
-    /// The endpoint itself is rate-limited per token.
-    fn min_interval(&self) -> Duration {
-        Duration::from_mins(5)
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let usage = flow.call(request(USAGE))??;
-        let mut answer = read(&usage)?;
-        let facts = &mut answer.facts;
-        facts.keeps_reset_credits = facts.reset_credits.is_none();
-        if !ask.with_plan {
-            return Ok(answer);
+    if facts.keeps_reset_credits {
+        let resets = request(RESETS).with_header("User-Agent", RESETS_USER_AGENT);
+        if let Ok(page) = session.call(resets).await {
+            facts.reset_credits = resets_in_stock(&page);
+            facts.keeps_reset_credits = false;
         }
-        if let Ok(profile) = flow.call(request(PROFILE))? {
-            facts.plan = plan(profile.root());
-        }
-        if facts.keeps_reset_credits {
-            let resets = request(RESETS).with_header("User-Agent", RESETS_USER_AGENT);
-            if let Ok(page) = flow.call(resets)? {
-                facts.reset_credits = resets_in_stock(&page);
-                facts.keeps_reset_credits = false;
-            }
-        }
-        Ok(answer)
     }
+    Ok(answer)
 }
 
 fn request(url: &str) -> Request {

@@ -5,10 +5,11 @@ use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, signed};
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, ParseError, Request};
 
 const URL: &str = "https://chatgpt.com/backend-api/wham/usage";
 const USER_AGENT: &str = "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64) WindowsTerminal";
@@ -16,28 +17,21 @@ const USER_AGENT: &str = "codex_cli_rs/0.76.0 (Debian 13.0.0; x86_64) WindowsTer
 /// Tolerated difference between the provider's clock and ours, in seconds.
 const TOLERANCE: u64 = 60;
 
-#[derive(Debug)]
-pub(super) struct Codex;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "codex",
+    |account| account.is_oauth("codex"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for Codex {
-    fn id(&self) -> &'static str {
-        "codex"
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let mut request = Request::get(URL)
+        .header("Content-Type", "application/json")
+        .header("User-Agent", USER_AGENT);
+    if let Some(id) = &session.account.chatgpt_account_id {
+        request = request.header("Chatgpt-Account-Id", id.expose());
     }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_oauth("codex")
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let mut request = Request::get(URL)
-            .header("Content-Type", "application/json")
-            .header("User-Agent", USER_AGENT);
-        if let Some(id) = &ask.account.chatgpt_account_id {
-            request = request.header("Chatgpt-Account-Id", id.expose());
-        }
-        let page = flow.call(request)??;
-        Ok(read(&page)?)
-    }
+    let page = session.call(request).await?;
+    Ok(read(&page)?)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {

@@ -3,41 +3,33 @@
 use crate::model::{
     AccountFacts, Amounts, Limit, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request, TOKEN};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Auth, Failure, ParseError, Request, TOKEN};
 
 const URL: &str = "https://api.github.com/copilot_internal/user";
 
-#[derive(Debug)]
-pub(super) struct Copilot;
+pub(super) static PROVIDER: BuiltIn = BuiltIn {
+    auth: Auth::OwnToken,
+    ..BuiltIn::new(
+        "copilot",
+        |account| account.is_named(&["copilot", "github-copilot"]),
+        |session| Box::pin(fetch(session)),
+    )
+};
 
-impl Provider for Copilot {
-    fn id(&self) -> &'static str {
-        "copilot"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        let name = account.provider.to_ascii_lowercase();
-        ["copilot", "github-copilot"].contains(&name.as_str())
-    }
-
-    fn auth(&self) -> Auth {
-        Auth::OwnToken
-    }
-
-    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let request = Request::get(URL)
-            .with_header("Authorization", format!("token {TOKEN}"))
-            .header("Accept", "application/json")
-            .header("X-GitHub-Api-Version", "2022-11-28")
-            .header("User-Agent", "GitHubCopilotChat/0.26.7")
-            .header("Editor-Version", "vscode/1.100.0")
-            .header("Editor-Plugin-Version", "copilot-chat/0.26.7");
-        let page = flow.call(request)??;
-        Ok(read(&page)?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let request = Request::get(URL)
+        .with_header("Authorization", format!("token {TOKEN}"))
+        .header("Accept", "application/json")
+        .header("X-GitHub-Api-Version", "2022-11-28")
+        .header("User-Agent", "GitHubCopilotChat/0.26.7")
+        .header("Editor-Version", "vscode/1.100.0")
+        .header("Editor-Plugin-Version", "copilot-chat/0.26.7");
+    let page = session.call(request).await?;
+    Ok(read(&page)?)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {

@@ -6,37 +6,32 @@ use super::google;
 use crate::model::{
     Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::fullest;
-use crate::quota::{AccountRef, Ask, Hidden, ParseError, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, Hidden, ParseError, Request};
 
 const QUOTA: &str = "https://cloudcode-pa.googleapis.com/v1internal:retrieveUserQuota";
 const ASSIST: &str = "https://cloudcode-pa.googleapis.com/v1internal:loadCodeAssist";
 
-#[derive(Debug)]
-pub(super) struct GeminiCli;
-
-impl Provider for GeminiCli {
-    fn id(&self) -> &'static str {
-        "gemini-cli"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        let name = account.provider.to_ascii_lowercase();
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "gemini-cli",
+    |account| {
         account.auth_type == AuthType::Oauth
-            && ["gemini-cli", "gemini_cli", "gemini"].contains(&name.as_str())
-    }
+            && account.is_named(&["gemini-cli", "gemini_cli", "gemini"])
+    },
+    |session| Box::pin(fetch(session)),
+);
 
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let (project, known) = google::project(ask.account, flow, [assist(None)])?;
-        // Without a project, the provider uses the account's own.
-        let request = Request::post(QUOTA, &google::body(project.as_ref()));
-        let page = flow.call(request)??;
-        let readings = read(&page)?;
-        let facts = google::facts(known, ask, flow, [assist(project.as_ref())])?;
-        Ok(QuotaAnswer { readings, facts })
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let (project, known) = google::project(session, [assist(None)]).await?;
+    // Without a project, the provider uses the account's own.
+    let request = Request::post(QUOTA, &google::body(project.as_ref()));
+    let page = session.call(request).await?;
+    let readings = read(&page)?;
+    let facts = google::facts(known, session, [assist(project.as_ref())]).await;
+    Ok(QuotaAnswer { readings, facts })
 }
 
 fn assist(project: Option<&Hidden>) -> Request {

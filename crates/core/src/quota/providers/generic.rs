@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
-use crate::quota::flow::{Flow, Pause};
 use crate::quota::json::{Node, at_seconds};
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, Auth, Provider, Request};
+use crate::quota::session::Session;
+use crate::quota::{AccountRef, Auth, Failure, Request};
 
 #[derive(Clone, Debug)]
 pub struct Generic {
@@ -75,29 +75,22 @@ pub enum ResetForm {
     InMillis,
 }
 
-impl Provider for Generic {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        match &self.serves {
-            Serves::Provider(name) => account.provider.eq_ignore_ascii_case(name),
-            Serves::Domain(domain) => account.is_at(domain),
-            Serves::Accounts(list) => list.contains(&account.auth_index),
+impl Serves {
+    pub(in crate::quota) fn matches(&self, account: &AccountRef) -> bool {
+        match self {
+            Self::Provider(name) => account.is_named(&[name]),
+            Self::Domain(domain) => account.is_at(domain),
+            Self::Accounts(list) => list.contains(&account.auth_index),
         }
     }
+}
 
-    fn auth(&self) -> Auth {
-        self.auth
-    }
-
-    fn min_interval(&self) -> Duration {
-        self.min_interval
-    }
-
-    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let page = flow.call(self.request.clone())??;
+impl Generic {
+    pub(in crate::quota) async fn fetch(
+        &self,
+        session: &mut Session<'_>,
+    ) -> Result<QuotaAnswer, Failure> {
+        let page = session.call(self.request.clone()).await?;
         let root = page.root();
         let mut facts =
             AccountFacts::of_plan(self.plan.as_ref().and_then(|at| root.pointer(at).name()));

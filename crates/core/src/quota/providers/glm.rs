@@ -3,39 +3,33 @@
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, Failure, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, Request};
 
 const WORLD: &str = "https://api.z.ai/api/monitor/usage/quota/limit";
 const CHINA: &str = "https://open.bigmodel.cn/api/monitor/usage/quota/limit";
 
-#[derive(Debug)]
-pub(super) struct Glm;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "glm",
+    |account| account.is_at("z.ai") || account.is_at("bigmodel.cn"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for Glm {
-    fn id(&self) -> &'static str {
-        "glm"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_at("z.ai") || account.is_at("bigmodel.cn")
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        // A key is valid at one of the two hosts only.
-        let url = if ask.account.is_at("bigmodel.cn") {
-            CHINA
-        } else {
-            WORLD
-        };
-        let request = Request::get(url)
-            .header("Accept-Language", "en-US,en")
-            .header("Content-Type", "application/json");
-        let page = flow.call(request)??;
-        Ok(read(&page)?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    // A key is valid at one of the two hosts only.
+    let url = if session.account.is_at("bigmodel.cn") {
+        CHINA
+    } else {
+        WORLD
+    };
+    let request = Request::get(url)
+        .header("Accept-Language", "en-US,en")
+        .header("Content-Type", "application/json");
+    let page = session.call(request).await?;
+    Ok(read(&page)?)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, Failure> {

@@ -3,55 +3,62 @@
 use serde_json::Value;
 
 use crate::model::{AccountFacts, Name, Unit};
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, Failure, Hidden, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, Hidden, Request};
 
 /// Result of `loadCodeAssist`.
 #[derive(Debug)]
-pub(super) struct Assist {
-    pub(super) project: Option<Hidden>,
-    pub(super) facts: AccountFacts,
+struct Assist {
+    project: Option<Hidden>,
+    facts: AccountFacts,
 }
 
 /// Tries the hosts in turn until one responds.
-pub(super) fn assist(
-    flow: &mut Flow<'_>,
-    requests: impl IntoIterator<Item = Request>,
-) -> Result<Result<Assist, Failure>, Pause> {
+async fn assist<R>(session: &mut Session<'_>, requests: R) -> Result<Assist, Failure>
+where
+    R: IntoIterator<Item = Request, IntoIter: Send> + Send,
+{
     let is_final = |failure| failure == Failure::Unauthorized;
-    let found = flow.first(requests, |page| Ok(read(page)), is_final)?;
-    Ok(found.map_err(|failure| failure.unwrap_or_else(Failure::transient)))
+    let found = session.first(requests, |page| Ok(read(page)), is_final);
+    found
+        .await
+        .map_err(|failure| failure.unwrap_or_else(Failure::transient))
 }
 
 /// The facts, if already known or if this poll requests them.
-pub(super) fn facts(
+pub(super) async fn facts<R>(
     known: Option<AccountFacts>,
-    ask: &Ask<'_>,
-    flow: &mut Flow<'_>,
-    requests: impl IntoIterator<Item = Request>,
-) -> Result<AccountFacts, Pause> {
+    session: &mut Session<'_>,
+    requests: R,
+) -> AccountFacts
+where
+    R: IntoIterator<Item = Request, IntoIter: Send> + Send,
+{
     if let Some(facts) = known {
-        return Ok(facts);
+        return facts;
     }
-    if !ask.with_plan {
-        return Ok(AccountFacts::partial());
-    }
-    let found = assist(flow, requests)?;
-    Ok(found.map_or_else(|_no_answer| AccountFacts::partial(), |found| found.facts))
+    let found = if session.with_plan {
+        assist(session, requests).await.ok()
+    } else {
+        None
+    };
+    found.map_or_else(AccountFacts::partial, |found| found.facts)
 }
 
 /// The project to query, and the facts found on the way: the project in CPA's list, else the one
 /// that the provider returns.
-pub(super) fn project(
-    account: &AccountRef,
-    flow: &mut Flow<'_>,
-    requests: impl IntoIterator<Item = Request>,
-) -> Result<(Option<Hidden>, Option<AccountFacts>), Pause> {
-    if let Some(project) = &account.project_id {
+pub(super) async fn project<R>(
+    session: &mut Session<'_>,
+    requests: R,
+) -> Result<(Option<Hidden>, Option<AccountFacts>), Failure>
+where
+    R: IntoIterator<Item = Request, IntoIter: Send> + Send,
+{
+    if let Some(project) = &session.account.project_id {
         return Ok((Some(project.clone()), None));
     }
-    let found = assist(flow, requests)??;
+    let found = assist(session, requests).await?;
     Ok((found.project, Some(found.facts)))
 }
 

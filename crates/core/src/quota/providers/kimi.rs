@@ -4,10 +4,11 @@ use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::{Node, number};
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, ParseError, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, ParseError, Request};
 
 const URL: &str = "https://api.kimi.com/coding/v1/usages";
 /// Maximum rounding difference: counts are integers, ratios are not.
@@ -16,22 +17,15 @@ const ROUNDING: f64 = 0.02;
 const LARGEST_RATIO: f64 = 2.0;
 const USED_RATIO: &[&str] = &["used_ratio", "usedRatio"];
 
-#[derive(Debug)]
-pub(super) struct Kimi;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "kimi",
+    |account| account.is_oauth("kimi") || account.is_at("api.kimi.com"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for Kimi {
-    fn id(&self) -> &'static str {
-        "kimi"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_oauth("kimi") || account.is_at("api.kimi.com")
-    }
-
-    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let page = flow.call(Request::get(URL))??;
-        Ok(read(&page)?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let page = session.call(Request::get(URL)).await?;
+    Ok(read(&page)?)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {

@@ -5,38 +5,31 @@ use serde_json::{Value, json};
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, UnixNanos, Window,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, Auth, Failure, Hidden, ParseError, Provider, Request};
+use crate::quota::provider::BuiltIn;
+use crate::quota::session::{Page, Session};
+use crate::quota::{AccountRef, Auth, Failure, Hidden, ParseError, Request};
 
 const CODE_WHISPERER: &str = "https://codewhisperer.us-east-1.amazonaws.com";
 const Q: &str = "https://q.us-east-1.amazonaws.com/getUsageLimits";
 const AGENT: &str = "aws-sdk-js/1.0.0 KiroIDE";
 
-#[derive(Debug)]
-pub(super) struct Kiro;
+pub(super) static PROVIDER: BuiltIn = BuiltIn {
+    auth: Auth::OwnToken,
+    ..BuiltIn::new(
+        "kiro",
+        |account| account.is_named(&["kiro"]),
+        |session| Box::pin(fetch(session)),
+    )
+};
 
-impl Provider for Kiro {
-    fn id(&self) -> &'static str {
-        "kiro"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.provider.eq_ignore_ascii_case("kiro")
-    }
-
-    fn auth(&self) -> Auth {
-        Auth::OwnToken
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let found = flow.first(requests(ask.account), |page| Ok(read(page)?), |_| false)?;
-        Ok(found.map_err(|failure| match failure {
-            // Some logins may send requests but not read their limits.
-            Some(Failure::Unauthorized) | None => Failure::Forbidden,
-            Some(other) => other,
-        })?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let found = session.first(requests(session.account), |page| Ok(read(page)?), |_| false);
+    found.await.map_err(|failure| match failure {
+        // Some logins may send requests but not read their limits.
+        Some(Failure::Unauthorized) | None => Failure::Forbidden,
+        Some(other) => other,
+    })
 }
 
 /// The kind of login determines which of the three works.

@@ -4,9 +4,10 @@ use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
-use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
+use crate::quota::provider::BuiltIn;
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, ParseError, Request};
 
 /// The endpoint has moved twice.
 const PATHS: [&str; 3] = [
@@ -15,34 +16,29 @@ const PATHS: [&str; 3] = [
     "/v1/coding_plan/remains",
 ];
 
-#[derive(Debug)]
-pub(super) struct MiniMax;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "minimax",
+    |account| account.is_at("minimax.io") || account.is_at("minimaxi.com"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for MiniMax {
-    fn id(&self) -> &'static str {
-        "minimax"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_at("minimax.io") || account.is_at("minimaxi.com")
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let is_china = ask.account.is_at("minimaxi.com");
-        let host = if is_china {
-            "api.minimaxi.com"
-        } else {
-            "api.minimax.io"
-        };
-        let requests = PATHS.map(|path| {
-            Request::get(format!("https://{host}{path}"))
-                .header("Accept", "application/json")
-                .header("Content-Type", "application/json")
-        });
-        let is_elsewhere = |failure| matches!(failure, Failure::Unsupported | Failure::Parse(_));
-        let found = flow.first(requests, read, |failure| !is_elsewhere(failure))?;
-        Ok(found.map_err(|failure| failure.unwrap_or(Failure::Unsupported))?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let is_china = session.account.is_at("minimaxi.com");
+    let host = if is_china {
+        "api.minimaxi.com"
+    } else {
+        "api.minimax.io"
+    };
+    let requests = PATHS.map(|path| {
+        Request::get(format!("https://{host}{path}"))
+            .header("Accept", "application/json")
+            .header("Content-Type", "application/json")
+    });
+    let is_elsewhere = |failure| matches!(failure, Failure::Unsupported | Failure::Parse(_));
+    let found = session.first(requests, read, |failure| !is_elsewhere(failure));
+    found
+        .await
+        .map_err(|failure| failure.unwrap_or(Failure::Unsupported))
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, Failure> {

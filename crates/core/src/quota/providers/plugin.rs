@@ -3,36 +3,31 @@
 //! Known from CPA's source only: early v8, and v7 since 7.3.17.
 
 use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
-use crate::quota::{AccountRef, Ask, Auth, ParseError, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Auth, Failure, ParseError, Request};
 
 const MINUTE: f64 = 60.0;
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 86_400.0;
 
 /// The request goes to CPA instead of a provider; its URL is not used.
-#[derive(Debug)]
-pub(super) struct Plugin;
+pub(super) static PROVIDER: BuiltIn = BuiltIn {
+    auth: Auth::Plugin,
+    ..BuiltIn::new(
+        "plugin",
+        |account| account.has_plugin,
+        |session| Box::pin(fetch(session)),
+    )
+};
 
-impl Provider for Plugin {
-    fn id(&self) -> &'static str {
-        "plugin"
-    }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.has_plugin
-    }
-
-    fn auth(&self) -> Auth {
-        Auth::Plugin
-    }
-
-    fn run(&self, _: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let page = flow.call(Request::get("https://cpa.invalid/quota/fetch"))??;
-        Ok(read(&page)?)
-    }
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let page = session
+        .call(Request::get("https://cpa.invalid/quota/fetch"))
+        .await?;
+    Ok(read(&page)?)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, ParseError> {

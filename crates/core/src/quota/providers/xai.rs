@@ -2,57 +2,51 @@
 //! endpoints of which one suffices.
 
 use crate::model::{Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, Window, WindowRole};
-use crate::quota::flow::{Flow, Page, Pause};
 use crate::quota::json::Node;
+use crate::quota::provider::BuiltIn;
 use crate::quota::provider::fullest;
-use crate::quota::{AccountRef, Ask, Failure, ParseError, Provider, Request};
+use crate::quota::session::{Page, Session};
+use crate::quota::{Failure, ParseError, Request};
 
 const WEEKLY: &str = "https://cli-chat-proxy.grok.com/v1/billing?format=credits";
 const MONTHLY: &str = "https://cli-chat-proxy.grok.com/v1/billing";
 const SETTINGS: &str = "https://cli-chat-proxy.grok.com/v1/settings";
 
-#[derive(Debug)]
-pub(super) struct Xai;
+pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
+    "xai",
+    |account| account.is_oauth("xai"),
+    |session| Box::pin(fetch(session)),
+);
 
-impl Provider for Xai {
-    fn id(&self) -> &'static str {
-        "xai"
+async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
+    let weekly = session.call(request(WEEKLY)).await;
+    if weekly.as_ref().err() == Some(&Failure::Unauthorized) {
+        return Err(Failure::Unauthorized.into());
     }
-
-    fn serves(&self, account: &AccountRef) -> bool {
-        account.is_oauth("xai")
-    }
-
-    fn run(&self, ask: &Ask<'_>, flow: &mut Flow<'_>) -> Result<QuotaAnswer, Pause> {
-        let weekly = flow.call(request(WEEKLY))?;
-        if weekly.as_ref().err() == Some(&Failure::Unauthorized) {
-            return Err(Failure::Unauthorized.into());
-        }
-        let monthly = flow.call(request(MONTHLY))?;
-        let mut answer = QuotaAnswer::default();
-        match (&weekly, &monthly) {
-            (Err(first), Err(second)) => return Err(first.or_more_specific(*second).into()),
-            (week, month) => {
-                if let Ok(page) = week {
-                    read_weekly(page, &mut answer);
-                }
-                if let Ok(page) = month {
-                    read_monthly(page, &mut answer);
-                }
+    let monthly = session.call(request(MONTHLY)).await;
+    let mut answer = QuotaAnswer::default();
+    match (&weekly, &monthly) {
+        (Err(first), Err(second)) => return Err(first.or_more_specific(*second).into()),
+        (week, month) => {
+            if let Ok(page) = week {
+                read_weekly(page, &mut answer);
+            }
+            if let Ok(page) = month {
+                read_monthly(page, &mut answer);
             }
         }
-        if answer.readings.is_empty() {
-            let failure = weekly.err().or(monthly.err());
-            return Err(failure.unwrap_or(ParseError::Shape.into()).into());
-        }
-        if ask.with_plan
-            && let Ok(page) = flow.call(request(SETTINGS))?
-        {
-            let tier = ["subscription_tier_display", "subscriptionTierDisplay"];
-            answer.facts.plan = page.root().any(&tier).name();
-        }
-        Ok(answer)
     }
+    if answer.readings.is_empty() {
+        let failure = weekly.err().or(monthly.err());
+        return Err(failure.unwrap_or(ParseError::Shape.into()).into());
+    }
+    if session.with_plan
+        && let Ok(page) = session.call(request(SETTINGS)).await
+    {
+        let tier = ["subscription_tier_display", "subscriptionTierDisplay"];
+        answer.facts.plan = page.root().any(&tier).name();
+    }
+    Ok(answer)
 }
 
 fn request(url: &str) -> Request {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::support::{account, answer, captured, drive, failed, header, poll};
-use crate::quota::{Failure, ParseError, providers};
+use super::support::{account, answer, captured, drive, failed, header, poll, provider_of};
+use crate::quota::{Failure, ParseError};
 
 const FULL: &str = r#"{"five_hour":{"utilization":47.2,"resets_at":"2026-05-27T22:00:00.123456+00:00"},
  "seven_day":{"utilization":31.0,"resets_at":"2026-06-01T08:00:00Z"},
@@ -79,9 +79,9 @@ fn captured_responses_are_parsed() {
 
 #[test]
 fn missing_plan_does_not_fail_the_poll() {
-    let provider = providers::find(&account("claude")).unwrap();
+    let provider = provider_of(&account("claude")).unwrap();
     assert_eq!(provider.min_interval(), Duration::from_mins(5));
-    let polled = drive(provider, &account("claude"), true, |request| {
+    let polled = drive(&provider, &account("claude"), true, |request| {
         let is_usage = request.url.ends_with("/usage");
         if is_usage {
             answer(200, FULL)

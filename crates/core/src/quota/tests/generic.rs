@@ -40,7 +40,8 @@ fn provider(limits: Vec<GenericLimit>) -> Generic {
 }
 
 fn ask(provider: &Generic, body: &str) -> Result<QuotaAnswer, Failure> {
-    drive(provider, &account("x"), false, |_| answer(200, body)).result
+    let provider = Provider::from(provider.clone());
+    drive(&provider, &account("x"), false, |_| answer(200, body)).result
 }
 
 #[test]
@@ -108,10 +109,17 @@ fn ratios_and_resets_in_every_form() {
 #[test]
 fn accounts_are_selected_by_provider_domain_or_index() {
     let mut generic = provider(Vec::new());
-    assert!(generic.serves(&key_at("https://openrouter.ai/api/v1")));
-    assert!(!generic.serves(&account("codex")));
+    assert!(
+        generic
+            .serves
+            .matches(&key_at("https://openrouter.ai/api/v1"))
+    );
+    assert!(!generic.serves.matches(&account("codex")));
     generic.serves = Serves::Provider("Codex".to_owned());
-    assert!(generic.serves(&account("codex")));
+    assert!(generic.serves.matches(&account("codex")));
     generic.serves = Serves::Accounts(vec!["231536fa11433566".to_owned()]);
-    assert!(generic.serves(&key_at("https://a.example")) && !generic.serves(&account("codex")));
+    assert!(
+        generic.serves.matches(&key_at("https://a.example"))
+            && !generic.serves.matches(&account("codex"))
+    );
 }

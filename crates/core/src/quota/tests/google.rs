@@ -1,8 +1,8 @@
 //! Antigravity and Gemini CLI.
 
-use super::support::{account, answer, captured, drive, poll, with_project};
+use super::support::{account, answer, captured, drive, poll, provider_of, with_project};
 use crate::model::Unit;
-use crate::quota::{Failure, providers};
+use crate::quota::Failure;
 
 #[test]
 fn captured_summary_is_parsed() {
@@ -74,14 +74,14 @@ fn hosts_are_tried_in_turn() {
     let body = captured("antigravity_summary");
     let wrapped = format!(r#"{{"summary":{body}}}"#);
     let account = with_project("antigravity");
-    let provider = providers::find(&account).unwrap();
+    let provider = provider_of(&account).unwrap();
     let mut bodies = [
         (503, "<html>"),
         (200, r#"{"groups":[]}"#),
         (200, wrapped.as_str()),
     ]
     .into_iter();
-    let polled = drive(provider, &account, false, |_| {
+    let polled = drive(&provider, &account, false, |_| {
         let (status, body) = bodies.next().unwrap();
         answer(status, body)
     });
@@ -90,7 +90,7 @@ fn hosts_are_tried_in_turn() {
 
     let all = |statuses: [u16; 3]| {
         let mut statuses = statuses.into_iter();
-        drive(provider, &account, false, |_| {
+        drive(&provider, &account, false, |_| {
             answer(statuses.next().unwrap(), "{}")
         })
     };
@@ -100,7 +100,7 @@ fn hosts_are_tried_in_turn() {
         (refused.result, refused.requests.len()),
         (Err(Failure::Unauthorized), 1)
     );
-    let empty = drive(provider, &account, false, |_| {
+    let empty = drive(&provider, &account, false, |_| {
         answer(200, r#"{"groups":[]}"#)
     });
     assert!(empty.rows().is_empty());
@@ -124,8 +124,8 @@ fn missing_project_is_requested() {
         [(Unit::Credits, 123.0)]
     );
 
-    let provider = providers::find(&account).unwrap();
-    let nowhere = drive(provider, &account, false, |_| {
+    let provider = provider_of(&account).unwrap();
+    let nowhere = drive(&provider, &account, false, |_| {
         answer(200, r#"{"currentTier":{}}"#)
     });
     assert_eq!(nowhere.result, Err(Failure::Incomplete("project")));

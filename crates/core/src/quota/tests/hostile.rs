@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::failures::everyone;
 use super::support::{AT, PollResult, answer, captured, drive};
 use crate::model::{QuotaAnswer, Reading};
-use crate::quota::{Answer, Failure, ParseError, passive};
+use crate::quota::{Failure, ParseError, Provider, Response, passive};
 
 fn check(answer: &QuotaAnswer) {
     assert!(answer.readings.len() <= 200);
@@ -37,9 +37,9 @@ fn check_row(row: &Reading) {
 }
 
 fn all(body: &[u8]) -> Vec<PollResult> {
-    let ask = |(provider, account): (&'static dyn crate::quota::Provider, _)| {
-        let polled = drive(provider, &account, true, |_| {
-            Ok(Answer {
+    let ask = |(provider, account): (Provider, _)| {
+        let polled = drive(&provider, &account, true, |_| {
+            Ok(Response {
                 status: 200,
                 headers: Vec::new(),
                 body: body.to_vec(),
@@ -269,8 +269,8 @@ proptest! {
     #[test]
     fn arbitrary_status_and_header_do_not_panic(status in any::<u16>(), value in ".{0,40}") {
         for (provider, account) in everyone() {
-            let polled = drive(provider, &account, true, |_| {
-                answer(status, "{}").map(|answer| Answer {
+            let polled = drive(&provider, &account, true, |_| {
+                answer(status, "{}").map(|answer| Response {
                     headers: vec![("Retry-After".to_owned(), value.clone())],
                     ..answer
                 })

@@ -1,7 +1,7 @@
 //! Plans that are polled with an API key: GLM and MiniMax.
 
-use super::support::{answer, drive, failed, key_at, poll};
-use crate::quota::{AccountRef, Failure, ParseError, providers};
+use super::support::{answer, drive, failed, key_at, poll, provider_of};
+use crate::quota::{AccountRef, Failure, ParseError};
 
 fn glm_account() -> AccountRef {
     key_at("https://api.z.ai/api/coding/paas/v4")
@@ -92,8 +92,8 @@ fn key_is_sent_only_to_its_own_host() {
         polled.urls(),
         ["https://open.bigmodel.cn/api/monitor/usage/quota/limit"]
     );
-    assert!(providers::find(&key_at("https://evil-z.ai/v1")).is_none());
-    assert!(providers::find(&key_at("https://z.ai@evil.example/v1")).is_none());
+    assert!(provider_of(&key_at("https://evil-z.ai/v1")).is_none());
+    assert!(provider_of(&key_at("https://z.ai@evil.example/v1")).is_none());
 }
 
 fn minimax_account() -> AccountRef {
@@ -163,9 +163,9 @@ fn minimax_models_outside_the_plan_have_no_reading() {
 #[test]
 fn minimax_endpoints_are_tried_in_turn() {
     let account = minimax_account();
-    let provider = providers::find(&account).unwrap();
+    let provider = provider_of(&account).unwrap();
     let page = r#"{"data":{"current_subscribe_title":"Max","points_balance":"5","model_remains":[{"current_interval_remaining_percent":90}]}}"#;
-    let polled = drive(provider, &account, false, |request| {
+    let polled = drive(&provider, &account, false, |request| {
         if request.url.ends_with("/v1/coding_plan/remains") {
             answer(200, page)
         } else {
@@ -174,14 +174,14 @@ fn minimax_endpoints_are_tried_in_turn() {
     });
     assert_eq!(polled.requests.len(), 3);
     assert_eq!((polled.rows().len(), polled.plan()), (1, Some("Max")));
-    let gone = drive(provider, &account, false, |_| answer(404, ""));
+    let gone = drive(&provider, &account, false, |_| answer(404, ""));
     assert_eq!(gone.result, Err(Failure::Unsupported));
     let bad_key = r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#;
     assert_eq!(failed(&account, bad_key), Failure::Unauthorized);
     let other = r#"{"base_resp":{"status_code":2013}}"#;
     assert_eq!(failed(&account, other), Failure::InBody(2013));
     let china = key_at("https://www.minimaxi.com/v1");
-    let first = drive(providers::find(&china).unwrap(), &china, false, |_| {
+    let first = drive(&provider_of(&china).unwrap(), &china, false, |_| {
         answer(401, "")
     });
     assert_eq!(

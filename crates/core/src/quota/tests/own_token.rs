@@ -1,7 +1,7 @@
 //! Copilot and Kiro, which CPA does not support.
 
-use super::support::{account, answer, drive, failed, header, poll};
-use crate::quota::{AccountRef, Auth, Failure, Hidden, Method, ParseError, providers};
+use super::support::{account, answer, drive, failed, header, poll, provider_of};
+use crate::quota::{AccountRef, Auth, Failure, Hidden, Method, ParseError};
 
 const PAID: &str = r#"{"login":"octo","copilot_plan":"individual","access_type_sku":"plus_monthly_subscriber","quota_reset_date":"2026-06-01","quota_reset_date_utc":"2026-06-01T00:00:00.000Z","token_based_billing":false,
  "quota_snapshots":{"chat":{"entitlement":0,"remaining":0,"percent_remaining":100.0,"unlimited":true,"quota_id":"chat"},
@@ -31,7 +31,7 @@ fn copilot_with_a_paid_plan() {
             .count(),
         1
     );
-    assert_eq!(providers::find(&account).unwrap().auth(), Auth::OwnToken);
+    assert_eq!(provider_of(&account).unwrap().auth(), Auth::OwnToken);
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn kiro_tries_three_requests() {
         profile_arn: Hidden::new("arn:aws:codewhisperer:us-east-1:1:profile/X"),
         ..account("kiro")
     };
-    let provider = providers::find(&account).unwrap();
-    let polled = drive(provider, &account, false, |request| {
+    let provider = provider_of(&account).unwrap();
+    let polled = drive(&provider, &account, false, |request| {
         if request.url.starts_with("https://q.") {
             answer(200, KIRO)
         } else {
@@ -130,6 +130,6 @@ fn kiro_tries_three_requests() {
     assert!(get.url.contains("profileArn=arn%3Aaws"), "{}", get.url);
     assert!(!format!("{get:?}").contains("arn"));
     // Such a login can still send requests, so the account is not down.
-    let closed = drive(provider, &account, false, |_| answer(401, ""));
+    let closed = drive(&provider, &account, false, |_| answer(401, ""));
     assert_eq!(closed.result, Err(Failure::Forbidden));
 }

@@ -1,14 +1,14 @@
 //! Quotas from a plugin of CPA. The response is hand-made from CPA's source; none was captured.
 
-use super::support::{account, poll};
-use crate::quota::{Auth, Failure, ParseError, providers};
+use super::support::{account, poll, provider_of};
+use crate::quota::{Auth, Failure, ParseError};
 
 #[test]
 fn plugin_is_polled_for_accounts_without_a_provider() {
     let mut devin = account("devin");
-    assert!(providers::find(&devin).is_none());
+    assert!(provider_of(&devin).is_none());
     devin.has_plugin = true;
-    assert_eq!(providers::find(&devin).unwrap().auth(), Auth::Plugin);
+    assert_eq!(provider_of(&devin).unwrap().auth(), Auth::Plugin);
     let page = r#"{"subscription":{"plan":"team","tierId":"t1"},"groups":[
         {"displayName":"Fast models","buckets":[
             {"window":"5h","remainingFraction":0.75,"resetTime":"2026-05-09T10:00:00Z"},
@@ -32,5 +32,5 @@ fn plugin_is_polled_for_accounts_without_a_provider() {
 fn provider_precedes_the_plugin() {
     let mut codex = account("codex");
     codex.has_plugin = true;
-    assert_eq!(providers::find(&codex).unwrap().id(), "codex");
+    assert_eq!(provider_of(&codex).unwrap().id(), "codex");
 }

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
 
 use crate::model::{AuthType, Name, QuotaAnswer, Reading, UnixNanos};
-use crate::quota::{
-    AccountRef, Answer, Ask, Attempt, Failure, Hidden, Provider, Request, Step, providers,
-};
+use crate::quota::{AccountRef, BoxFuture, Failure, Hidden, Http, Provider, Request, Response};
 
 /// 2026-05-09T08:00:00Z.
 pub(super) const AT: UnixNanos = UnixNanos::from_millis(1_778_313_600_000);
@@ -34,8 +35,8 @@ pub(super) fn with_project(provider: &str) -> AccountRef {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a call that got through is")]
-pub(super) fn answer(status: u16, body: &str) -> Attempt {
-    Ok(Answer {
+pub(super) fn answer(status: u16, body: &str) -> Result<Response, Failure> {
+    Ok(Response {
         status,
         headers: Vec::new(),
         body: body.as_bytes().to_vec(),
@@ -68,39 +69,59 @@ impl PollResult {
     }
 }
 
-/// Runs the whole conversation; `respond` returns each response.
+/// Responses of a provider that never makes a poll wait.
+struct Script<F> {
+    respond: Mutex<F>,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl<F: FnMut(&Request) -> Result<Response, Failure> + Send> Http for Script<F> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Failure>> {
+        let mut requests = self.requests.lock().unwrap();
+        assert!(requests.len() < MOST_CALLS, "{requests:?}");
+        let response = (*self.respond.lock().unwrap())(&request);
+        requests.push(request);
+        Box::pin(std::future::ready(response))
+    }
+}
+
+/// Polls an account; `respond` returns each response.
 pub(super) fn drive(
-    provider: &dyn Provider,
+    provider: &Provider,
     account: &AccountRef,
     with_plan: bool,
-    mut respond: impl FnMut(&Request) -> Attempt,
+    respond: impl FnMut(&Request) -> Result<Response, Failure> + Send,
 ) -> PollResult {
-    let ask = Ask { account, with_plan };
-    let (mut requests, mut so_far) = (Vec::new(), Vec::new());
-    loop {
-        match provider.next(&ask, &so_far) {
-            Step::Done(result) => return PollResult { result, requests },
-            Step::Call(request) => {
-                assert!(requests.len() < MOST_CALLS, "{requests:?}");
-                so_far.push(respond(&request));
-                requests.push(request);
-            }
-        }
-    }
+    let script = Script {
+        respond: Mutex::new(respond),
+        requests: Mutex::default(),
+    };
+    let mut polled = pin!(provider.fetch(account, with_plan, &script));
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(result) = polled.as_mut().poll(&mut context) else {
+        panic!("{provider:?} waits for something else than a response")
+    };
+    let requests = script.requests.lock().unwrap().clone();
+    PollResult { result, requests }
+}
+
+pub(super) fn provider_of(account: &AccountRef) -> Option<Provider> {
+    Provider::find(account, &[])
 }
 
 /// Polls the account's own provider with one response per body.
 pub(super) fn poll(account: &AccountRef, bodies: &[&str]) -> PollResult {
     let mut bodies = bodies.iter();
-    let provider = providers::find(account).unwrap();
-    drive(provider, account, bodies.len() > 1, |_| {
+    let provider = provider_of(account).unwrap();
+    let with_plan = bodies.len() > 1;
+    drive(&provider, account, with_plan, |_| {
         answer(200, bodies.next().unwrap())
     })
 }
 
 pub(super) fn failed(account: &AccountRef, body: &str) -> Failure {
-    let provider = providers::find(account).unwrap();
-    drive(provider, account, false, |_| answer(200, body))
+    let provider = provider_of(account).unwrap();
+    drive(&provider, account, false, |_| answer(200, body))
         .result
         .unwrap_err()
 }

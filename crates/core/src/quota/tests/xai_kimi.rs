@@ -1,6 +1,6 @@
-use super::support::{account, answer, captured, drive, failed, header, key_at, poll};
+use super::support::{account, answer, captured, drive, failed, header, key_at, poll, provider_of};
 use crate::model::QuotaAnswer;
-use crate::quota::{Failure, ParseError, providers};
+use crate::quota::{Failure, ParseError};
 
 #[test]
 fn captured_kimi_response_is_parsed() {
@@ -166,9 +166,9 @@ fn kimi_percentage_in_place_of_a_ratio_is_divided() {
 
 #[test]
 fn kimi_serves_keys_by_host() {
-    assert!(providers::find(&key_at("https://api.kimi.com/coding/v1")).is_some());
-    assert!(providers::find(&key_at("https://api.kimi.com.example.org/v1")).is_none());
-    assert!(providers::find(&key_at("https://notapi.kimi.com.de")).is_none());
+    assert!(provider_of(&key_at("https://api.kimi.com/coding/v1")).is_some());
+    assert!(provider_of(&key_at("https://api.kimi.com.example.org/v1")).is_none());
+    assert!(provider_of(&key_at("https://notapi.kimi.com.de")).is_none());
     let failure = failed(&account("kimi"), r#"{"usage":{}}"#);
     assert_eq!(failure, Failure::Parse(ParseError::Shape));
 }
@@ -199,8 +199,8 @@ fn captured_xai_responses_are_parsed() {
 
 fn xai(weekly: (u16, &str), monthly: (u16, &str)) -> Result<QuotaAnswer, Failure> {
     let account = account("xai");
-    let provider = providers::find(&account).unwrap();
-    let polled = drive(provider, &account, false, |request| {
+    let provider = provider_of(&account).unwrap();
+    let polled = drive(&provider, &account, false, |request| {
         let (status, body) = if request.url.contains("credits") {
             weekly
         } else {

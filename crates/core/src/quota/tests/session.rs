@@ -1,18 +1,19 @@
 use std::time::Duration;
 
-use super::support::{AT, account, answer, drive, poll};
+use super::failures::everyone;
+use super::support::{AT, account, answer, drive, poll, provider_of};
 use crate::model::AuthType;
-use crate::quota::{AccountRef, Answer, Ask, Failure, ParseError, Step, providers};
+use crate::quota::{AccountRef, Failure, ParseError, Provider, Response};
 
 fn failure_of(status: u16, headers: &[(&str, &str)]) -> Failure {
     let account = account("codex");
-    let provider = providers::find(&account).unwrap();
+    let provider = provider_of(&account).unwrap();
     let headers: Vec<_> = headers
         .iter()
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
         .collect();
-    let polled = drive(provider, &account, false, |_| {
-        Ok(Answer {
+    let polled = drive(&provider, &account, false, |_| {
+        Ok(Response {
             status,
             headers: headers.clone(),
             body: b"{}".to_vec(),
@@ -65,9 +66,9 @@ fn retry_after_is_seconds_or_a_date_and_bounded() {
 #[test]
 fn failed_request_counts_as_an_attempt() {
     let account = account("codex");
-    let provider = providers::find(&account).unwrap();
+    let provider = provider_of(&account).unwrap();
     let lost = Failure::Transient { retry_after: None };
-    let polled = drive(provider, &account, false, |_| Err(lost));
+    let polled = drive(&provider, &account, false, |_| Err(lost));
     assert_eq!(polled.result, Err(lost));
 }
 
@@ -93,57 +94,74 @@ fn every_provider_serves_only_its_own_accounts() {
         ("kiro", "kiro"),
     ];
     for (provider, id) in oauth {
-        assert_eq!(providers::find(&account(provider)).unwrap().id(), id);
+        assert_eq!(provider_of(&account(provider)).unwrap().id(), id);
     }
     for provider in ["vertex", "qwen", "iflow", "", "openai-compatibility"] {
-        assert!(providers::find(&account(provider)).is_none(), "{provider}");
+        assert!(provider_of(&account(provider)).is_none(), "{provider}");
     }
     // API keys have no windows of a subscription.
     for provider in ["codex", "claude", "xai", "gemini"] {
         let key = AccountRef::new(provider, AuthType::ApiKey, "231536fa11433566");
-        assert!(providers::find(&key).is_none(), "{provider}");
+        assert!(provider_of(&key).is_none(), "{provider}");
     }
 }
 
 #[test]
 fn requests_contain_only_the_token_placeholder() {
-    for provider in providers::built_in() {
-        let account = account(provider.id());
-        let ask = Ask {
-            account: &account,
-            with_plan: true,
-        };
-        let Step::Call(request) = provider.next(&ask, &[]) else {
-            panic!("{} has nothing to ask", provider.id())
-        };
-        let authorization = request
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "Authorization");
-        let values: Vec<&str> = authorization.map(|(_, value)| value.as_str()).collect();
-        assert_eq!(values.len(), 1, "{}", provider.id());
-        assert!(values[0].ends_with("$TOKEN$"));
-        assert!(request.url.starts_with("https://"));
-        // Go's client decompresses only what it requested itself.
-        assert!(
-            !request
+    let lost = Failure::Transient { retry_after: None };
+    for (provider, account) in everyone() {
+        let polled = drive(&provider, &account, true, |_| Err(lost));
+        assert!(!polled.requests.is_empty(), "{provider:?}");
+        for request in polled.requests {
+            let authorization = request
                 .headers
                 .iter()
-                .any(|(n, _)| n.eq_ignore_ascii_case("accept-encoding"))
-        );
+                .filter(|(name, _)| name == "Authorization");
+            let values: Vec<&str> = authorization.map(|(_, value)| value.as_str()).collect();
+            assert_eq!(values.len(), 1, "{provider:?}");
+            assert!(values[0].ends_with("$TOKEN$"));
+            assert!(request.url.starts_with("https://"));
+            // Go's client decompresses only what it requested itself.
+            assert!(
+                !request
+                    .headers
+                    .iter()
+                    .any(|(n, _)| n.eq_ignore_ascii_case("accept-encoding"))
+            );
+        }
+    }
+}
+
+#[test]
+fn lost_contact_with_cpa_ends_every_poll_at_once() {
+    for (provider, account) in everyone() {
+        for before in 0..3 {
+            let mut left = before;
+            let polled = drive(&provider, &account, true, |_| {
+                if left == 0 {
+                    return Err(Failure::NoContact);
+                }
+                left -= 1;
+                answer(404, "")
+            });
+            if polled.requests.len() > before {
+                assert_eq!(polled.requests.len(), before + 1, "{provider:?}");
+                assert_eq!(polled.result, Err(Failure::NoContact), "{provider:?}");
+            }
+        }
     }
 }
 
 #[test]
 fn debug_output_of_responses_omits_their_content() {
     let shown = format!("{:?}", answer(200, "alice@example.com"));
-    assert_eq!(shown, "Ok(Answer 200 (17 bytes))");
+    assert_eq!(shown, "Ok(Response 200 (17 bytes))");
 }
 
 #[test]
 fn every_provider_is_documented() {
     let docs = include_str!("../../../../../docs/providers.md");
-    for provider in providers::built_in() {
+    for provider in Provider::built_in() {
         let id = format!("(`{}`)", provider.id());
         let mut headings = docs.lines().filter(|line| line.starts_with("## "));
         assert!(
