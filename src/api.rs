@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use events::{Event, EventPage};
 pub use quota::{
     AccountFilter, AccountQuota, Credits, FailedAccount, NoReading, QuotaList, QuotaWindow,
-    RefreshOutcome, RefreshSummary, Spend, UnknownProvider,
+    RefreshOutcome, RefreshSummary, Spend, UnknownProvider, Unpolled,
 };
 pub use usage::{Breakdown, BreakdownRow, TokenCounts, Usage};
 

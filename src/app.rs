@@ -5,12 +5,12 @@ mod cpa;
 pub(crate) mod files;
 pub(crate) mod limits_file;
 mod listener;
-pub(crate) mod once;
 pub(crate) mod prices;
 pub mod quota_file;
 mod quota_service;
 mod records;
 mod reload;
+pub(crate) mod standalone_quotas;
 pub(crate) mod storage;
 mod user_file;
 

@@ -2,15 +2,16 @@
 //!
 //! One task polls, apart from ingest, so that a slow provider delays no record. [`quota`](crate::quota) has the
 //! requests and the parsers; this module has the times, the HTTP client and the results: [`state`] keeps the newest
-//! reading of each window, [`schedule`] plans the polls, [`quota_client`] sends them, [`gauges`] and [`view`] render
-//! the state for `/metrics` and the API. The ingest thread writes changes to the database. [`once()`] polls once.
+//! reading of each window and the local quotas, [`schedule`] plans the polls, [`quota_client`] sends them, [`gauges`]
+//! and [`view`] render the state for `/metrics` and the API. The ingest thread writes changes to the database.
+//! [`refresh_once`] polls each account once, for commands.
 
 mod gauges;
-mod local;
-mod once;
+mod limit_window;
 mod quota_client;
 mod refresh;
 mod schedule;
+mod single_refresh;
 mod state;
 mod targets;
 mod task;
@@ -35,9 +36,9 @@ use crate::quota::passive::QuotaSign;
 use crate::quota::providers::Generic;
 use crate::store::{Reader, Write, WriteQueue};
 
-pub use once::{OnceParts, once};
 pub use quota_client::TokenReader;
 pub use refresh::{COOLDOWN, RefreshHandle, Refreshes, refresh_channel};
+pub use single_refresh::{SingleRefresh, refresh_once};
 pub use targets::OwnAccount;
 pub use view::Quotas;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::QuotaSource;
 use crate::quota::Provider;
 
 /// Selects accounts: the query of `GET /api/v1/quota`, the body of `POST /api/v1/quota/refresh`, the
@@ -86,12 +87,18 @@ pub struct AccountQuota {
     pub no_reading: Option<NoReading>,
 }
 
+impl AccountQuota {
+    /// Whether the provider has reported a limit; local quotas are not reported.
+    pub(crate) fn has_reading(&self) -> bool {
+        let local = QuotaSource::Local.as_str();
+        self.limits.iter().any(|limit| limit.source != local)
+    }
+}
+
 /// Why an account has no reading, or, where it has limits, none newer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoReading {
-    /// A reason of `cpa_quota_poll_failures_total`, or `no_contact` (CPA is unavailable),
-    /// `waiting` (not polled yet), `no_limits` (the provider names none), `disabled`, `no_quota`
-    /// (no endpoint exists for this kind of account), `polling_off`.
+    /// See "Accounts without a reading" in `docs/providers.md`.
     pub reason: String,
     /// The first of the failures with this reason. Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,10 +108,40 @@ pub struct NoReading {
     pub next_try: Option<f64>,
 }
 
-impl NoReading {
-    pub(crate) fn of(reason: &str) -> Self {
+/// Why an account has no reading although no poll failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpolled {
+    Waiting,
+    NoLimits,
+    Disabled,
+    NoQuota,
+    PollingOff,
+}
+
+impl Unpolled {
+    pub const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::NoLimits,
+        Self::Disabled,
+        Self::NoQuota,
+        Self::PollingOff,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::NoLimits => "no_limits",
+            Self::Disabled => "disabled",
+            Self::NoQuota => "no_quota",
+            Self::PollingOff => "polling_off",
+        }
+    }
+}
+
+impl From<Unpolled> for NoReading {
+    fn from(reason: Unpolled) -> Self {
         Self {
-            reason: reason.to_owned(),
+            reason: reason.as_str().to_owned(),
             since: None,
             next_try: None,
         }
@@ -204,6 +241,7 @@ pub struct FailedAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Failure;
 
     fn provider(name: &str) -> AccountFilter {
         AccountFilter {
@@ -222,6 +260,25 @@ mod tests {
         assert!(filter.matches("codex", "work"));
         assert!(!filter.matches("codex", "work-2"));
         assert!(!filter.matches("claude", "work"));
+    }
+
+    #[test]
+    fn every_reason_of_a_missing_reading_is_documented() {
+        let docs = include_str!("../../docs/providers.md");
+        let (_, section) = docs.split_once("## Accounts without a reading").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let unpolled = Unpolled::ALL.map(Unpolled::as_str);
+        let no_contact = Failure::NoContact.as_str();
+        for reason in unpolled.into_iter().chain([no_contact]) {
+            let row = format!("| `{reason}` | ");
+            assert!(
+                section.contains(&row),
+                "docs/providers.md: add a row that begins with {row:?} to \"Accounts without a reading\""
+            );
+        }
+        for reason in Failure::REASONS {
+            assert!(docs.contains(&format!("| `{reason}` | ")), "{reason}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use url::Url;
 use super::terminal::style;
 use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
-use crate::app::once;
+use crate::app::standalone_quotas;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::report::{self, quota::Here};
@@ -145,7 +145,7 @@ async fn find(
     if !config.quota.enabled {
         note("quota.enabled is false: no provider is polled");
     }
-    let (accounts, summary) = once::quotas(&config, wanted, clock.clone()).await?;
+    let (accounts, summary) = standalone_quotas::quotas(&config, wanted, clock.clone()).await?;
     Ok(Found {
         accounts,
         round: Some(RefreshOutcome::Done(summary)),

@@ -1,58 +1,43 @@
 //! The quota state as gauges.
 
-use super::local::{Locals, status};
-use super::state::{AccountQuotas, QuotaState};
-use super::window_state::{WindowState, WindowStatus};
+use super::limit_window::LimitWindow;
+use super::state::{AccountQuotas, Holder, QuotaState};
+use super::window_state::WindowStatus;
 use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
-use crate::model::{LocalQuota, Reading, UnixNanos};
+use crate::model::{Reading, UnixNanos};
 
-/// All samples of the quota families.
-pub(super) fn samples(
+/// All samples of the quota families. `listed`: the provider of an account in CPA's list.
+pub(super) fn samples<'a>(
     state: &QuotaState,
-    locals: &Locals,
     names: &AccountNames,
-    provider: impl Fn(&str) -> Option<Box<str>>,
+    listed: impl Fn(&str) -> Option<&'a str>,
 ) -> Samples {
     let mut samples = Samples::default();
     for (auth_index, account) in state.accounts() {
-        // An account without a name is exposed at the next publication.
-        if let Some(AccountLabel::Named(name)) = names.get(auth_index) {
-            let mut samples = AccountGauges::of(&mut samples, &account.provider, &name);
-            samples.facts(account);
-            samples.windows(state, account);
-        }
-    }
-    for quota in locals.in_force(state) {
-        let Some((provider, account)) = local_account(quota, names, &provider) else {
-            samples.leave_out();
+        let provider = listed(auth_index).unwrap_or(&account.provider);
+        let name = match account.holder {
+            Holder::AllAccounts => Some("".into()),
+            Holder::NoAccount => Some("none".into()),
+            Holder::Account => match names.get(auth_index) {
+                Some(AccountLabel::Named(name)) => Some(name),
+                // An account without a name is exposed at the next publication.
+                Some(AccountLabel::BeyondCap) | None => None,
+            },
+        };
+        let Some(name) = name else {
+            let local = account.windows.values().filter(|window| window.is_local());
+            local.for_each(|_| samples.leave_out());
             continue;
         };
-        AccountGauges::of(&mut samples, &provider, &account).local(quota, locals.resets(quota));
+        let mut samples = AccountGauges {
+            samples: &mut samples,
+            account: [provider, &name],
+        };
+        samples.facts(account);
+        samples.windows(state, account);
     }
     samples
-}
-
-/// Labels `provider` and `account` of a local quota. `None` while the account has no name, or when
-/// it is beyond the cap.
-fn local_account(
-    quota: &LocalQuota,
-    names: &AccountNames,
-    provider: impl Fn(&str) -> Option<Box<str>>,
-) -> Option<(Box<str>, Box<str>)> {
-    match &quota.account {
-        None => Some(("".into(), "".into())),
-        Some(account) if account.auth_index.is_empty() => {
-            Some((account.provider.clone(), "none".into()))
-        }
-        Some(account) => match names.get(&account.auth_index) {
-            Some(AccountLabel::Named(name)) => {
-                let own = provider(&account.auth_index);
-                Some((own.unwrap_or_else(|| account.provider.clone()), name))
-            }
-            Some(AccountLabel::BeyondCap) | None => None,
-        },
-    }
 }
 
 /// Samples of one account.
@@ -61,14 +46,7 @@ struct AccountGauges<'a> {
     account: [&'a str; 2],
 }
 
-impl<'a> AccountGauges<'a> {
-    fn of(samples: &'a mut Samples, provider: &'a str, account: &'a str) -> Self {
-        Self {
-            samples,
-            account: [provider, account],
-        }
-    }
-
+impl AccountGauges<'_> {
     fn facts(&mut self, account: &AccountQuotas) {
         let facts = &account.facts;
         let polled = account.polled.map(UnixNanos::as_seconds);
@@ -85,40 +63,34 @@ impl<'a> AccountGauges<'a> {
     }
 
     fn windows(&mut self, state: &QuotaState, account: &AccountQuotas) {
-        let mut described = "";
-        for ((limit, window), row) in &account.windows {
-            if !state.is_within_cap(limit) {
+        let mut described = None;
+        for ((limit, label), window) in &account.windows {
+            // Names of local quotas are the user's own, so there is no cap for them.
+            if !window.is_local() && !state.is_within_cap(limit) {
                 self.samples.leave_out();
                 continue;
             }
-            // Rows are sorted by limit, and each limit is described once.
-            if described != &**limit {
-                described = limit;
-                self.describe(row.reading());
+            // Rows are sorted by limit, and each limit is described once per source.
+            let subject = Some((limit, window.is_local()));
+            if described != subject {
+                described = subject;
+                window
+                    .reading()
+                    .into_iter()
+                    .for_each(|it| self.describe(it));
             }
-            self.row(&[limit, window], row);
+            self.window(&[limit, label], window);
         }
     }
 
-    fn row(&mut self, place: &[&str; 2], row: &WindowState) {
-        let length = row.reading().window().seconds().map(f64::from);
-        self.add(&families::WINDOW_SECONDS, place, length);
-        self.resets(place, Some(row.resets()));
-        if let Some(figures) = row.status() {
-            self.figures(place, &figures);
+    fn window(&mut self, labels: &[&str; 2], window: &LimitWindow) {
+        self.add(&families::WINDOW_SECONDS, labels, window.seconds());
+        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
+        let resets = window.resets().map(|count| count as f64);
+        self.add(&families::RESETS, labels, resets);
+        if let Some(status) = window.status() {
+            self.status(labels, &status);
         }
-    }
-
-    fn local(&mut self, quota: &LocalQuota, resets: Option<u64>) {
-        let reading = &quota.reading;
-        let window = reading.window().label();
-        let place = [reading.limit().as_str(), &window];
-        self.describe(reading);
-        self.figures(&place, &status(quota));
-        self.time(&families::OLDEST_EXPIRY, &place, quota.oldest_expiry);
-        let length = quota.length.as_secs_f64();
-        self.add(&families::WINDOW_SECONDS, &place, Some(length));
-        self.resets(&place, resets);
     }
 
     fn describe(&mut self, reading: &Reading) {
@@ -127,14 +99,8 @@ impl<'a> AccountGauges<'a> {
         self.add(&families::LIMIT_INFO, &labels, Some(1.0));
     }
 
-    fn resets(&mut self, place: &[&str; 2], count: Option<u64>) {
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees 2^53 resets")]
-        let count = count.map(|count| count as f64);
-        self.add(&families::RESETS, place, count);
-    }
-
-    fn figures(&mut self, place: &[&str; 2], figures: &WindowStatus<'_>) {
-        let (reading, [limit, window]) = (figures.reading, *place);
+    fn status(&mut self, place: &[&str; 2], status: &WindowStatus<'_>) {
+        let (reading, [limit, window]) = (status.reading, *place);
         self.add(&families::USED_RATIO, place, reading.used_ratio());
         if let Some(amounts) = reading.amounts() {
             let labels = [limit, window, amounts.unit().as_str()];
@@ -143,11 +109,12 @@ impl<'a> AccountGauges<'a> {
             self.add(&families::REMAINING, &labels, amounts.remaining());
         }
         self.time(&families::RESET, place, reading.reset_at());
-        let exhausted = figures.exhausted.map(|yes| f64::from(u8::from(yes)));
+        let exhausted = status.exhausted.map(|yes| f64::from(u8::from(yes)));
         self.add(&families::EXHAUSTED, place, exhausted);
-        self.time(&families::EXHAUSTION, place, figures.exhaustion);
-        self.time(&families::OBSERVED, place, Some(figures.observed));
-        let labels = [limit, window, figures.source.as_str()];
+        self.time(&families::EXHAUSTION, place, status.exhaustion);
+        self.time(&families::OLDEST_EXPIRY, place, status.oldest_expiry);
+        self.time(&families::OBSERVED, place, Some(status.observed));
+        let labels = [limit, window, status.source.as_str()];
         self.add(&families::SOURCE_INFO, &labels, Some(1.0));
     }
 

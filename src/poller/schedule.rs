@@ -36,10 +36,7 @@ pub(super) type Stamp = (Option<UnixNanos>, Option<UnixNanos>);
 #[derive(Debug)]
 struct Entry {
     due: Instant,
-    /// The credential was refused: no poll until it changes or `due` is reached.
-    is_refused: bool,
-    /// A refresh waits for the next poll.
-    is_forced: bool,
+    phase: Phase,
     failures: u32,
     polls: u64,
     /// Time of the last response. Polls are at least one interval apart from here, independently of
@@ -47,12 +44,22 @@ struct Entry {
     last_response: Option<Instant>,
     /// Start of the last poll that read the plan.
     plan_read: Option<Instant>,
-    /// Start of the running poll, if it requests the plan.
-    plan_poll: Option<Instant>,
-    running: bool,
     interval: Duration,
     stamp: Stamp,
     seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Scheduled,
+    /// The credential was refused: no poll until it changes or `due` is reached.
+    Refused,
+    /// A refresh waits for the next poll.
+    Forced,
+    /// A poll is running; `plan` is its start if it requests the plan.
+    Running {
+        plan: Option<Instant>,
+    },
 }
 
 /// The schedule of all polls.
@@ -68,14 +75,11 @@ impl Schedule {
             let seed = seed(account);
             Entry {
                 due: now + part(seed, FIRST_SPREAD),
-                is_refused: false,
-                is_forced: false,
+                phase: Phase::Scheduled,
                 failures: 0,
                 polls: 0,
                 last_response: None,
                 plan_read: None,
-                plan_poll: None,
-                running: false,
                 interval,
                 stamp,
                 seed,
@@ -84,7 +88,8 @@ impl Schedule {
         entry.interval = interval;
         if entry.stamp != stamp {
             entry.stamp = stamp;
-            if std::mem::take(&mut entry.is_refused) {
+            if entry.phase == Phase::Refused {
+                entry.phase = Phase::Scheduled;
                 entry.failures = 0;
                 entry.bring_forward(now);
             }
@@ -94,12 +99,12 @@ impl Schedule {
     /// Removes accounts that are no longer polled.
     pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.entries
-            .retain(|account, entry| entry.running || is_there(account));
+            .retain(|account, entry| entry.is_running() || is_there(account));
     }
 
     /// The account that is due for longest, if any.
     pub(super) fn next_due(&self, now: Instant) -> Option<Box<str>> {
-        let waiting = self.entries.iter().filter(|(_, entry)| !entry.running);
+        let waiting = self.entries.iter().filter(|(_, entry)| !entry.is_running());
         let due = waiting.filter(|(_, entry)| entry.due <= now);
         due.min_by_key(|(_, entry)| entry.due)
             .map(|(account, _)| account.clone())
@@ -107,7 +112,7 @@ impl Schedule {
 
     /// Time at which the next account is due.
     pub(super) fn next_time(&self) -> Option<Instant> {
-        let waiting = self.entries.values().filter(|entry| !entry.running);
+        let waiting = self.entries.values().filter(|entry| !entry.is_running());
         waiting.map(|entry| entry.due).min()
     }
 
@@ -121,13 +126,12 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(account) else {
             return false;
         };
-        entry.running = true;
-        entry.is_forced = false;
         entry.polls += 1;
         let with_plan = entry
             .plan_read
             .is_none_or(|at| now.duration_since(at) >= PLAN_EVERY);
-        entry.plan_poll = with_plan.then_some(now);
+        let plan = with_plan.then_some(now);
+        entry.phase = Phase::Running { plan };
         with_plan
     }
 
@@ -136,13 +140,13 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(account) else {
             return;
         };
-        entry.running = false;
         entry.last_response = Some(now);
-        let plan_poll = entry.plan_poll.take();
+        let ended = std::mem::replace(&mut entry.phase, Phase::Scheduled);
         let Some(failure) = failure else {
-            entry.plan_read = plan_poll.or(entry.plan_read);
+            if let Phase::Running { plan: Some(start) } = ended {
+                entry.plan_read = Some(start);
+            }
             entry.failures = 0;
-            entry.is_refused = false;
             entry.due = now + entry.next_interval();
             return;
         };
@@ -158,7 +162,9 @@ impl Schedule {
             | Failure::NoContact
             | Failure::Incomplete(_) => None,
         };
-        entry.is_refused = hold.is_some();
+        if hold.is_some() {
+            entry.phase = Phase::Refused;
+        }
         entry.due = now + hold.unwrap_or_else(|| entry.back_off(failure.retry_after()));
     }
 
@@ -166,7 +172,7 @@ impl Schedule {
     /// failure.
     pub(super) fn skipped(&mut self, account: &str, again: Instant) {
         if let Some(entry) = self.entries.get_mut(account) {
-            entry.running = false;
+            entry.phase = Phase::Scheduled;
             entry.polls = entry.polls.saturating_sub(1);
             entry.due = again;
         }
@@ -176,7 +182,7 @@ impl Schedule {
     /// refresh waits for the poll or if the last response is too old by then.
     pub(super) fn postpone(&mut self, account: &str, until: Instant) {
         if let Some(entry) = self.entries.get_mut(account)
-            && !entry.is_forced
+            && entry.phase != Phase::Forced
             && let Some(last_response) = entry.last_response
         {
             entry.due = entry.due.max(until.min(last_response + POLL_AT_LEAST));
@@ -186,7 +192,7 @@ impl Schedule {
     /// Schedules a poll soon after the end of a window.
     pub(super) fn after_reset(&mut self, account: &str, now: Instant) {
         if let Some(entry) = self.entries.get_mut(account)
-            && !entry.is_refused
+            && entry.phase != Phase::Refused
             && entry.failures == 0
         {
             entry.bring_forward(now + AFTER_RESET);
@@ -198,13 +204,20 @@ impl Schedule {
         let Some(entry) = self.entries.get_mut(account) else {
             return false;
         };
-        entry.due = now;
-        entry.is_forced = true;
+        // A running poll serves the refresh, too.
+        if !entry.is_running() {
+            entry.due = now;
+            entry.phase = Phase::Forced;
+        }
         true
     }
 }
 
 impl Entry {
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running { .. })
+    }
+
     /// Moves the poll forward, but not closer to the last response than the interval.
     fn bring_forward(&mut self, to: Instant) {
         let allowed = self.last_response.map_or(to, |at| at + self.interval);

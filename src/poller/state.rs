@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::limit_window::{LimitWindow, LocalWindow};
 use super::window_state::{Observation, WindowState};
 use crate::accounts::Account;
 use crate::model::{
-    AccountFacts, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
+    AccountFacts, LocalQuota, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
 };
-use crate::quota::passive;
+use crate::quota::{AccountRef, passive};
 
 /// Name of a limit and label of its window.
 type WindowKey = (Box<str>, Box<str>);
@@ -21,17 +22,70 @@ pub(super) struct AccountKey<'a> {
     pub(super) provider: &'a str,
 }
 
-/// The readings of one account.
+impl<'a> From<&'a AccountRef> for AccountKey<'a> {
+    fn from(account: &'a AccountRef) -> Self {
+        Self {
+            auth_index: &account.auth_index,
+            provider: &account.provider,
+        }
+    }
+}
+
+/// What an entry of the state is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Account,
+    /// Requests to one provider without an account. Local quotas only.
+    NoAccount,
+    /// All accounts together. Local quotas only.
+    AllAccounts,
+}
+
+impl Holder {
+    /// The holder of a local quota, and its key in the state.
+    fn of(quota: &LocalQuota) -> (Self, String) {
+        match &quota.account {
+            None => (Self::AllAccounts, String::new()),
+            Some(account) if account.auth_index.is_empty() => {
+                (Self::NoAccount, format!("none:{}", account.provider))
+            }
+            Some(account) => (Self::Account, account.auth_index.to_string()),
+        }
+    }
+}
+
+/// The limits of one account.
 #[derive(Clone, Debug)]
 pub(super) struct AccountQuotas {
+    pub(super) holder: Holder,
     /// The credential's own provider.
     pub(super) provider: Arc<str>,
-    pub(super) windows: BTreeMap<WindowKey, WindowState>,
+    pub(super) windows: BTreeMap<WindowKey, LimitWindow>,
     pub(super) facts: AccountFacts,
     /// Time of the newest facts.
     facts_at: Option<UnixNanos>,
     /// Time of the last successful poll.
     pub(super) polled: Option<UnixNanos>,
+}
+
+impl AccountQuotas {
+    fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.facts_at.is_none()
+    }
+
+    /// Removes everything but local quotas.
+    fn forget_provider(&mut self) {
+        self.facts = AccountFacts::default();
+        (self.facts_at, self.polled) = (None, None);
+        self.update_windows(|window| window.provider = None);
+    }
+
+    fn update_windows(&mut self, mut update: impl FnMut(&mut LimitWindow)) {
+        self.windows.retain(|_, window| {
+            update(window);
+            !window.is_empty()
+        });
+    }
 }
 
 /// The state of all quotas.
@@ -142,19 +196,20 @@ impl QuotaState {
             }
             self.insert_limit(reading.limit().as_str());
             let windows = &mut self.account(key).windows;
-            let label = reading.window().label();
-            let place = (reading.limit().as_str().into(), label.into());
-            supersede(windows, &place, seen);
-            let changed = if let Some(row) = windows.get_mut(&place) {
+            let window = key_of(&reading);
+            supersede(windows, &window, seen);
+            let row = &mut windows.entry(window).or_default().provider;
+            let changed = if let Some(row) = row {
                 row.update(reading, seen, now)
             } else {
-                windows.insert(place.clone(), WindowState::new(reading, seen, now));
+                *row = Some(WindowState::new(reading, seen, now));
                 true
             };
-            if changed
-                && let Some(row) = windows.get_mut(&place)
-                && let Some(reading) = row.take_point()
-            {
+            let point = row
+                .as_mut()
+                .filter(|_| changed)
+                .and_then(WindowState::take_point);
+            if let Some(reading) = point {
                 news.push(QuotaPoint {
                     auth_index: key.auth_index.into(),
                     provider: key.provider.into(),
@@ -171,7 +226,8 @@ impl QuotaState {
     pub(super) fn resolve_window(&self, auth_index: &str, reading: Reading) -> Reading {
         let account = self.get(auth_index).into_iter();
         let windows = account.flat_map(|account| account.windows.values());
-        let current = windows.filter(|row| row.is_current());
+        let rows = windows.filter_map(|window| window.provider.as_ref());
+        let current = rows.filter(|row| row.is_current());
         reading.resolve_window(current.map(WindowState::reading))
     }
 
@@ -187,14 +243,45 @@ impl QuotaState {
         }
     }
 
-    /// Expires readings key window has ended. Returns the affected accounts.
+    /// Replaces all local quotas.
+    pub(super) fn set_local(&mut self, quotas: Vec<LocalQuota>) {
+        let mut before = HashMap::new();
+        for (index, account) in &mut self.accounts {
+            for (key, window) in &mut account.windows {
+                if let Some(local) = window.local.take() {
+                    before.insert((index.clone(), key.clone()), local);
+                }
+            }
+        }
+        for quota in quotas {
+            let (holder, auth_index) = Holder::of(&quota);
+            let provider = quota.account.as_ref().map(|it| it.provider.clone());
+            let account = self.account(AccountKey {
+                auth_index: &auth_index,
+                provider: &provider.unwrap_or_default(),
+            });
+            account.holder = holder;
+            let key = key_of(&quota.reading);
+            let before = before.get(&(auth_index.into(), key.clone()));
+            let local = LocalWindow::new(quota, before);
+            account.windows.entry(key).or_default().local = Some(local);
+        }
+        self.accounts.retain(|_, account| {
+            account.update_windows(|_| ());
+            !account.is_empty()
+        });
+    }
+
+    /// Expires readings whose window has ended. Returns the affected accounts.
     pub(super) fn expire(&mut self, now: UnixNanos) -> Vec<Box<str>> {
         let mut over = Vec::new();
         for (index, account) in &mut self.accounts {
             let mut news = false;
-            account.windows.retain(|_, row| {
-                news |= row.expire(now);
-                !row.is_obsolete(now)
+            account.update_windows(|window| {
+                if let Some(row) = &mut window.provider {
+                    news |= row.expire(now);
+                }
+                window.provider.take_if(|row| row.is_obsolete(now));
             });
             if news {
                 over.push(index.clone());
@@ -203,15 +290,21 @@ impl QuotaState {
         over
     }
 
-    /// Removes accounts that no longer exist.
-    pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.accounts.retain(|index, _| is_there(index));
+    /// Removes the readings of accounts that no longer exist.
+    pub(super) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
+        self.accounts.retain(|index, account| {
+            if !exists(index) {
+                account.forget_provider();
+            }
+            !account.is_empty()
+        });
     }
 
     fn account(&mut self, key: AccountKey<'_>) -> &mut AccountQuotas {
         self.accounts
             .entry(key.auth_index.into())
             .or_insert_with(|| AccountQuotas {
+                holder: Holder::Account,
                 provider: key.provider.into(),
                 windows: BTreeMap::new(),
                 facts: AccountFacts::default(),
@@ -227,132 +320,24 @@ impl QuotaState {
     }
 }
 
+fn key_of(reading: &Reading) -> WindowKey {
+    (
+        reading.limit().as_str().into(),
+        reading.window().label().into(),
+    )
+}
+
 /// A newer reading of a limit's windows supersedes a refusal that named no window.
-fn supersede(windows: &mut BTreeMap<WindowKey, WindowState>, place: &WindowKey, by: Observation) {
+fn supersede(windows: &mut BTreeMap<WindowKey, LimitWindow>, place: &WindowKey, by: Observation) {
     let (limit, window) = place;
     let unknown = Window::UNKNOWN.label();
     if **window != *unknown
-        && let Some(refusal) = windows.get_mut(&(limit.clone(), unknown.into()))
+        && let Some(unknown) = windows.get_mut(&(limit.clone(), unknown.into()))
+        && let Some(refusal) = &mut unknown.provider
     {
         refusal.supersede(by);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Limit, Name, Scope, Unit};
-
-    const KEY: AccountKey<'_> = AccountKey {
-        auth_index: "a1",
-        provider: "codex",
-    };
-
-    fn at(minutes: i64) -> UnixNanos {
-        UnixNanos::from_millis((30_000_000 + minutes) * 60_000)
-    }
-
-    fn reading(percent: f64, reset: i64) -> Reading {
-        Reading::new(Limit::main(), Window::hours(5), Scope::Account)
-            .with_percent(Some(percent))
-            .with_reset(Some(at(reset)))
-    }
-
-    fn poll(state: &mut QuotaState, facts: AccountFacts, minutes: i64) {
-        let answer = QuotaAnswer {
-            readings: Vec::new(),
-            facts,
-        };
-        state.record_poll(KEY, answer, at(minutes));
-    }
-
-    fn balance(credits: f64) -> AccountFacts {
-        let mut facts = AccountFacts::default();
-        facts.add_credits(Unit::Credits, Some(credits));
-        facts
-    }
-
-    fn credits(state: &QuotaState) -> Vec<(Unit, f64)> {
-        state.get("a1").unwrap().facts.credits.clone()
-    }
-
-    #[test]
-    fn expired_reading_adds_no_window_and_no_reset() {
-        let mut state = QuotaState::new(9);
-        let seen = Observation::new(QuotaSource::Poll, at(10), at(10));
-        assert!(state.read(KEY, [reading(80.0, 9)], seen, at(10)).is_empty());
-        assert!(state.get("a1").is_none());
-    }
-
-    #[test]
-    fn window_that_ended_while_stopped_is_restored_as_expired() {
-        let mut state = QuotaState::new(9);
-        let point = QuotaPoint {
-            auth_index: "a1".into(),
-            provider: "codex".into(),
-            reading: reading(80.0, 5),
-            observed: at(1),
-            source: QuotaSource::Poll,
-        };
-        state.restore(vec![point], at(10));
-        assert!(state.expire(at(10)).is_empty());
-        let row = state.get("a1").unwrap().windows.values().next().unwrap();
-        assert!(row.status().is_none());
-        assert_eq!(row.resets(), 0);
-    }
-
-    #[test]
-    fn poll_without_balances_keeps_the_known_balances() {
-        let mut state = QuotaState::new(9);
-        poll(&mut state, balance(5.0), 0);
-        poll(&mut state, AccountFacts::partial(), 5);
-        assert_eq!(credits(&state), [(Unit::Credits, 5.0)]);
-        poll(&mut state, AccountFacts::default(), 10);
-        assert_eq!(credits(&state), []);
-    }
-
-    #[test]
-    fn newest_balance_wins_regardless_of_its_source() {
-        let mut state = QuotaState::new(9);
-        poll(&mut state, balance(5.0), 10);
-        let mut apply = |credits, minutes| {
-            let answer = QuotaAnswer {
-                readings: Vec::new(),
-                facts: balance(credits),
-            };
-            state.apply_headers(KEY, answer, at(minutes), at(20));
-            state.get("a1").unwrap().facts.credits.clone()
-        };
-        assert_eq!(apply(9.0, 9), [(Unit::Credits, 5.0)]);
-        assert_eq!(apply(4.0, 11), [(Unit::Credits, 4.0)]);
-        assert_eq!(apply(3.0, 12), [(Unit::Credits, 3.0)]);
-    }
-
-    #[test]
-    fn plan_survives_polls_that_do_not_name_it() {
-        let mut state = QuotaState::new(9);
-        let plan = Name::new("pro");
-        let facts = AccountFacts {
-            plan: plan.clone(),
-            ..AccountFacts::default()
-        };
-        poll(&mut state, facts, 0);
-        poll(&mut state, AccountFacts::default(), 5);
-        assert_eq!(state.get("a1").unwrap().facts.plan, plan);
-    }
-
-    #[test]
-    fn poll_supersedes_a_refusal_without_window() {
-        let mut state = QuotaState::new(9);
-        let refusal = Reading::new(Limit::main(), Window::UNKNOWN, Scope::Account)
-            .with_reset(Some(at(9000)))
-            .with_exhausted(Some(true));
-        let seen = Observation::new(QuotaSource::Error, at(1), at(1));
-        state.read(KEY, [refusal], seen, at(1));
-        let seen = Observation::new(QuotaSource::Poll, at(2), at(2));
-        state.read(KEY, [reading(3.0, 200)], seen, at(2));
-        let windows = &state.get("a1").unwrap().windows;
-        let shown: Vec<_> = windows.iter().filter(|(_, row)| row.is_current()).collect();
-        assert_eq!(shown.len(), 1, "{shown:?}");
-    }
-}
+mod tests;

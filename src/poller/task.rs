@@ -10,16 +10,15 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::gauges;
-use super::local::Locals;
 use super::quota_client::QuotaClient;
 use super::refresh::{Refresh, Reply};
 use super::schedule::Schedule;
-use super::state::{AccountKey, QuotaState};
+use super::state::{AccountKey, Holder, QuotaState};
 use super::targets::Targets;
-use super::view::view;
+use super::view::{Known, view};
 use super::window_state::Observation;
 use super::{Parts, label};
-use crate::api::{AccountFilter, AccountQuota, NoReading, RefreshOutcome};
+use crate::api::{AccountFilter, AccountQuota, NoReading, RefreshOutcome, Unpolled};
 use crate::model::{Limit, QuotaPoint, QuotaSource, UnixNanos};
 use crate::quota::Failure;
 use crate::quota::passive::QuotaSign;
@@ -36,7 +35,6 @@ pub(super) struct Task {
     parts: Parts,
     client: QuotaClient,
     state: QuotaState,
-    locals: Locals,
     schedule: Schedule,
     targets: Targets,
     round: Refresh,
@@ -55,7 +53,6 @@ impl Task {
         let settings = &parts.poller_config.settings;
         Self {
             state: QuotaState::new(settings.max_limits),
-            locals: Locals::default(),
             client: parts.poller_config.client(parts.polls.clone()),
             schedule: Schedule::default(),
             targets: parts.poller_config.targets(),
@@ -104,7 +101,7 @@ impl Task {
                     }
                 }
                 Ok(()) = local.changed() => {
-                    self.locals.replace(local.borrow_and_update().clone());
+                    self.state.set_local(local.borrow_and_update().clone());
                     self.dirty = true;
                 }
                 () = look => {}
@@ -281,25 +278,25 @@ impl Task {
     fn no_reading(&self, auth_index: &str, quota: &AccountQuota) -> Option<NoReading> {
         if let Some((reason, since)) = self.failures.get(auth_index) {
             return Some(NoReading {
+                reason: (*reason).to_owned(),
                 since: Some(since.as_seconds()),
                 next_try: self.next_try(auth_index),
-                ..NoReading::of(reason)
             });
         }
-        let reason = if !quota.limits.is_empty() {
+        let reason = if quota.has_reading() {
             return None;
         } else if self.targets.get(auth_index).is_none() {
-            "no_quota"
+            Unpolled::NoQuota
         } else if !self.parts.poller_config.settings.enabled {
-            "polling_off"
+            Unpolled::PollingOff
         } else if quota.last_success.is_some() {
-            "no_limits"
+            Unpolled::NoLimits
         } else {
-            "waiting"
+            Unpolled::Waiting
         };
         Some(NoReading {
             next_try: self.next_try(auth_index),
-            ..NoReading::of(reason)
+            ..NoReading::from(reason)
         })
     }
 
@@ -340,15 +337,22 @@ impl Task {
         let listed = self.parts.directory.snapshot();
         let pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));
         let providers: HashMap<&str, &str> = pairs.collect();
-        let provider = |index: &str| providers.get(index).map(|own| Box::from(*own));
-        let samples = gauges::samples(&self.state, &self.locals, names, provider);
+        let samples = gauges::samples(&self.state, names, |index| providers.get(index).copied());
         self.parts.page.publish(samples);
-        let view = view(&self.state, &self.locals, &listed, names, |index, quota| {
+        let known = Known {
+            listed: &listed,
+            own: &self.parts.poller_config.settings.own,
+            names,
+        };
+        let view = view(&self.state, known, |index, quota| {
             self.no_reading(index, quota)
         });
         self.parts.quotas.publish(view);
         // A missing account name arrives with the ingest thread's next commit.
-        let has_name = |(index, _): (&str, _)| names.get(index).is_some();
-        self.dirty = !self.state.accounts().all(has_name);
+        let mut accounts = self
+            .state
+            .accounts()
+            .filter(|(_, it)| it.holder == Holder::Account);
+        self.dirty = accounts.any(|(index, _)| names.get(index).is_none());
     }
 }

@@ -1,16 +1,18 @@
 //! The state of all quotas as the API shows it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::local::Locals;
-use super::state::{AccountQuotas, QuotaState};
-use super::window_state::{WindowState, WindowStatus};
+use super::OwnAccount;
+use super::limit_window::LimitWindow;
+use super::state::{AccountQuotas, Holder, QuotaState};
+use super::window_state::WindowStatus;
 use crate::accounts::Account;
-use crate::api::{AccountQuota, Credits, NoReading, QuotaWindow, Spend};
+use crate::api::{AccountQuota, Credits, NoReading, QuotaWindow, Spend, Unpolled};
 use crate::metrics::{AccountLabel, AccountNames};
-use crate::model::UnixNanos;
+use crate::model::{QuotaSource, UnixNanos};
 
 /// What was published last. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -27,43 +29,61 @@ impl Quotas {
     }
 }
 
-/// All accounts that CPA lists, and those of our own, with what is known of their quotas.
+/// The accounts of a view, in addition to those with readings.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// CPA's list.
+    pub(super) listed: &'a [Account],
+    /// Accounts of `quota.file`.
+    pub(super) own: &'a [OwnAccount],
+    pub(super) names: &'a AccountNames,
+}
+
+/// All known accounts with what is known of their quotas.
 pub(super) fn view(
     state: &QuotaState,
-    locals: &Locals,
-    listed: &[Account],
-    names: &AccountNames,
+    known: Known<'_>,
     no_reading: impl Fn(&str, &AccountQuota) -> Option<NoReading>,
 ) -> Vec<AccountQuota> {
-    let mut all = Vec::new();
-    for account in listed {
-        let index = &*account.auth_index;
-        if let Some(AccountLabel::Named(name)) = names.get(index) {
-            let known = state.get(index);
-            let mut quota = of_account(&account.provider, &name, known);
-            quota.no_reading = no_reading(index, &quota);
-            if account.disabled && quota.limits.is_empty() {
-                quota.no_reading = Some(NoReading::of("disabled"));
+    let quota = |index: &str, provider: &str, listed: Option<&Account>| {
+        let Some(AccountLabel::Named(name)) = known.names.get(index) else {
+            return None;
+        };
+        let mut quota = of_account(provider, &name, state.get(index));
+        quota.no_reading = no_reading(index, &quota);
+        if let Some(account) = listed {
+            if account.disabled && !quota.has_reading() {
+                quota.no_reading = Some(Unpolled::Disabled.into());
             }
-            let local = locals.of_account(state, index);
-            quota
-                .limits
-                .extend(local.map(|status| quota_window(&status)));
             account.status.as_str().clone_into(&mut quota.state);
-            quota.plan = quota
-                .plan
-                .or_else(|| account.plan.as_deref().map(Into::into));
-            all.push(quota);
+            let plan = || account.plan.as_deref().map(Into::into);
+            quota.plan = quota.plan.or_else(plan);
         }
-    }
-    for (index, known) in state.accounts() {
-        let is_listed = listed.iter().any(|account| &*account.auth_index == index);
-        if !is_listed && let Some(AccountLabel::Named(name)) = names.get(index) {
-            let mut quota = of_account(&known.provider, &name, Some(known));
-            quota.no_reading = no_reading(index, &quota);
-            all.push(quota);
-        }
-    }
+        Some(quota)
+    };
+    let listed = known.listed.iter();
+    let mut all: Vec<_> = listed
+        .filter_map(|account| quota(&account.auth_index, &account.provider, Some(account)))
+        .collect();
+    let own: Vec<(String, &str)> = known
+        .own
+        .iter()
+        .map(|own| (own.index(), &*own.provider))
+        .collect();
+    let mut seen: HashSet<&str> = known
+        .listed
+        .iter()
+        .map(|account| &*account.auth_index)
+        .collect();
+    let own = own.iter().map(|(index, provider)| (&**index, *provider));
+    let with_readings = state
+        .accounts()
+        .filter(|(_, it)| it.holder == Holder::Account);
+    let with_readings = with_readings.map(|(index, it)| (index, &*it.provider));
+    let others = own
+        .chain(with_readings)
+        .filter(|(index, _)| seen.insert(index));
+    all.extend(others.filter_map(|(index, provider)| quota(index, provider, None)));
     all.sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
     all
 }
@@ -101,13 +121,16 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> Acco
     }
 }
 
+/// Those of the provider first.
 fn limits(known: &AccountQuotas) -> Vec<QuotaWindow> {
-    let shown = known.windows.values().filter_map(WindowState::status);
-    shown.map(|figures| quota_window(&figures)).collect()
+    let shown = known.windows.values().filter_map(LimitWindow::status);
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_by_key(|status| status.source == QuotaSource::Local);
+    shown.iter().map(quota_window).collect()
 }
 
-pub(super) fn quota_window(figures: &WindowStatus<'_>) -> QuotaWindow {
-    let reading = figures.reading;
+fn quota_window(status: &WindowStatus<'_>) -> QuotaWindow {
+    let reading = status.reading;
     let amounts = reading.amounts();
     QuotaWindow {
         limit: reading.limit().as_str().to_owned(),
@@ -120,10 +143,10 @@ pub(super) fn quota_window(figures: &WindowStatus<'_>) -> QuotaWindow {
         amount: amounts.and_then(|amounts| amounts.limit()),
         remaining: amounts.and_then(|amounts| amounts.remaining()),
         unlimited: reading.unlimited(),
-        exhausted: figures.exhausted,
+        exhausted: status.exhausted,
         reset: reading.reset_at().map(UnixNanos::as_seconds),
-        exhaustion: figures.exhaustion.map(UnixNanos::as_seconds),
-        source: figures.source.as_str().to_owned(),
-        observed: figures.observed.as_seconds(),
+        exhaustion: status.exhaustion.map(UnixNanos::as_seconds),
+        source: status.source.as_str().to_owned(),
+        observed: status.observed.as_seconds(),
     }
 }

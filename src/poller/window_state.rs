@@ -57,6 +57,8 @@ pub(super) struct WindowStatus<'a> {
     pub(super) reading: &'a Reading,
     pub(super) exhausted: Option<bool>,
     pub(super) exhaustion: Option<UnixNanos>,
+    /// Rolling windows only: when the usage next decreases.
+    pub(super) oldest_expiry: Option<UnixNanos>,
     pub(super) source: QuotaSource,
     pub(super) observed: UnixNanos,
 }
@@ -102,6 +104,7 @@ impl WindowState {
             reading: &self.reading,
             exhausted: self.reading.exhausted(),
             exhaustion: self.exhaustion(),
+            oldest_expiry: None,
             source: self.seen.source,
             observed: self.seen.at,
         })

@@ -1,6 +1,5 @@
 //! Starting polls and recording their results.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinError;
@@ -71,7 +70,7 @@ impl Task {
         let auth_index = &*auth_index;
         let failure = match result {
             Ok(answer) => {
-                self.apply_response(auth_index, &provider, answer);
+                self.apply_response(auth_index, answer);
                 None
             }
             Err(failure) => Some(failure),
@@ -106,21 +105,16 @@ impl Task {
         self.round.ended(auth_index, failure);
     }
 
-    fn apply_response(&mut self, auth_index: &str, provider: &str, answer: QuotaAnswer) {
-        // The account was removed during the poll.
-        if self.targets.get(auth_index).is_none() {
-            return;
+    fn apply_response(&mut self, auth_index: &str, answer: QuotaAnswer) {
+        // An account that was removed during the poll has no target any more.
+        if let Some(target) = self.targets.get(auth_index) {
+            let now = self.parts.poller_config.clock.now();
+            let key = AccountKey::from(&target.account);
+            let news = self.state.record_poll(key, answer, now);
+            self.store(news);
+            self.record_plan(auth_index);
+            self.dirty = true;
         }
-        let at = self.now();
-        let provider: Arc<str> = self.targets.provider(auth_index).unwrap_or(provider).into();
-        let key = AccountKey {
-            auth_index,
-            provider: &provider,
-        };
-        let news = self.state.record_poll(key, answer, at);
-        self.store(news);
-        self.record_plan(auth_index);
-        self.dirty = true;
     }
 
     fn failed(&self, auth_index: &str, provider: &str, reason: &'static str) -> FailedAccount {

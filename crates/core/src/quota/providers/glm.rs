@@ -29,7 +29,7 @@ async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
         .header("Accept-Language", "en-US,en")
         .header("Content-Type", "application/json");
     let page = session.call(request).await?;
-    Ok(read(&page)?)
+    read(&page)
 }
 
 fn read(page: &Page) -> Result<QuotaAnswer, Failure> {

@@ -21,12 +21,12 @@ pub(super) static PROVIDER: BuiltIn = BuiltIn::new(
 async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
     let weekly = session.call(request(WEEKLY)).await;
     if weekly.as_ref().err() == Some(&Failure::Unauthorized) {
-        return Err(Failure::Unauthorized.into());
+        return Err(Failure::Unauthorized);
     }
     let monthly = session.call(request(MONTHLY)).await;
     let mut answer = QuotaAnswer::default();
     match (&weekly, &monthly) {
-        (Err(first), Err(second)) => return Err(first.or_more_specific(*second).into()),
+        (Err(first), Err(second)) => return Err(first.or_more_specific(*second)),
         (week, month) => {
             if let Ok(page) = week {
                 read_weekly(page, &mut answer);
@@ -38,7 +38,7 @@ async fn fetch(session: &mut Session<'_>) -> Result<QuotaAnswer, Failure> {
     }
     if answer.readings.is_empty() {
         let failure = weekly.err().or(monthly.err());
-        return Err(failure.unwrap_or(ParseError::Shape.into()).into());
+        return Err(failure.unwrap_or(ParseError::Shape.into()));
     }
     if session.with_plan
         && let Ok(page) = session.call(request(SETTINGS)).await

@@ -18,7 +18,7 @@ use crate::cpa::lists::{ListsFailure, ListsReader};
 use crate::cpa::{Client, Decoding, HttpFailure, Remedy};
 use crate::decode::Secrets;
 use crate::metrics::{AccountNames, Handles};
-use crate::poller::{self, OnceParts, OwnAccount};
+use crate::poller::{self, OwnAccount, SingleRefresh};
 use crate::store::account_names;
 
 /// Reads CPA's accounts and polls the provider of each selected one. Does not open the database, so
@@ -45,12 +45,12 @@ pub(crate) async fn quotas(
     let own = own.iter().map(|(index, provider)| (&**index, *provider));
     let counters = counters_config(config);
     let named = account_names(listed_pairs.chain(own));
-    let parts = OnceParts {
+    let parts = SingleRefresh {
         names: AccountNames::of(counters.caps, counters.aliases, named),
         poller_config,
         listed: listed.into(),
     };
-    Ok(poller::once(parts, wanted).await)
+    Ok(poller::refresh_once(parts, wanted).await)
 }
 
 fn pair(own: &OwnAccount) -> (String, &str) {
