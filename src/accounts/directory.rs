@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::Account;
@@ -47,7 +48,7 @@ impl Directory {
 
     /// Records an account's plan as the provider reports it; CPA's list may lack it.
     pub fn record_plan(&self, auth_index: &str, plan: &str) {
-        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = self.0.plans.lock();
         let known = plans.insert(auth_index.into(), plan.into());
         if known.is_some_and(|known| *known == *plan) {
             return;
@@ -68,7 +69,7 @@ impl Directory {
 
     /// Publishes a list, which must be sorted by index.
     pub(super) fn publish(&self, mut accounts: Vec<Account>) {
-        let mut plans = self.0.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = self.0.plans.lock();
         let listed = |index: &str| accounts.binary_search_by(|a| (*a.auth_index).cmp(index));
         plans.retain(|index, _| listed(index).is_ok());
         for account in &mut accounts {

@@ -1,9 +1,9 @@
 //! The management key, and the pause after CPA refuses it.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -236,7 +236,7 @@ impl Access {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
 
     fn access(key: &Arc<Mutex<&'static str>>) -> Access {
         let key = Arc::clone(key);
-        let read = move || Ok(SecretString::from(*key.lock().unwrap()));
+        let read = move || Ok(SecretString::from(*key.lock()));
         Access::new(Box::new(read), Box::new(|_| ()))
     }
 
@@ -303,7 +303,7 @@ mod tests {
             None,
             "the second pause is longer"
         );
-        *file.lock().unwrap() = "new";
+        *file.lock() = "new";
         assert_eq!(exposed(access.try_key()).as_deref(), Some("new"));
     }
 
@@ -338,13 +338,13 @@ mod tests {
         let seen = Arc::clone(&reports);
         let access = Access::new(
             Box::new(|| Ok(SecretString::from("key"))),
-            Box::new(move |reason| seen.lock().unwrap().push(reason)),
+            Box::new(move |reason| seen.lock().push(reason)),
         );
         access.refused(Refusal::WrongKey);
         access.refused(Refusal::ManagementOff);
         access.accepted();
         let expected = [Some("wrong_key"), Some("management_off"), None];
-        assert_eq!(*reports.lock().unwrap(), expected);
+        assert_eq!(*reports.lock(), expected);
     }
 
     #[tokio::test(start_paused = true)]

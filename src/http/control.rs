@@ -1,7 +1,8 @@
 //! Handles between the server and the rest of the program.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
 /// Whether the program is ready, and if not, why. Clones share the state.
@@ -24,11 +25,11 @@ impl Readiness {
 
     /// The reason for not being ready; `None` when ready.
     pub fn reason(&self) -> Option<&'static str> {
-        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+        *self.0.read()
     }
 
     fn set(&self, reason: Option<&'static str>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = reason;
+        *self.0.write() = reason;
     }
 }
 

@@ -6,12 +6,13 @@
 //! changed, mean new books; the figures of the old ones stay until those are filled.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use super::figures;
 use super::{Listener, wake_up::WakeUp};
@@ -110,9 +111,9 @@ impl LimitTracker {
         self.combos.name(*dimension, *id, value);
         let texts = [value, name.label.as_str(), label.unwrap_or(value)];
         if is_selected(*dimension) {
-            lock(&self.usage).name(*dimension, *id, &texts);
+            self.usage.lock().name(*dimension, *id, &texts);
             if let Some(filling) = &self.filling {
-                lock(&filling.usage).name(*dimension, *id, &texts);
+                filling.usage.lock().name(*dimension, *id, &texts);
             }
         }
     }
@@ -129,7 +130,7 @@ impl LimitTracker {
     /// Enters events that are committed now.
     pub(super) fn record(&self, events: &[Posted]) {
         for usage in self.all_books() {
-            let mut usage = lock(usage);
+            let mut usage = usage.lock();
             for (route, entry) in events {
                 usage.record(route, entry);
             }
@@ -139,7 +140,7 @@ impl LimitTracker {
     /// Takes hold of what is stored and begins to enter it. Call between rounds.
     pub(super) fn fill(&mut self, store: &Store, now: UnixNanos) -> Result<(), StoreError> {
         let snapshot = store.snapshot()?;
-        let usage = lock(&self.usage).with_rules(Arc::clone(&self.rules), now);
+        let usage = self.usage.lock().with_rules(Arc::clone(&self.rules), now);
         let usage = Arc::new(Mutex::new(usage));
         self.filling = Filling::start(snapshot, usage, now, self.wake_up.clone());
         self.stale = self.filling.is_none().then(Instant::now);
@@ -198,7 +199,7 @@ impl LimitTracker {
         now: UnixNanos,
     ) {
         let began = Instant::now();
-        let mut usage = lock(&self.usage);
+        let mut usage = self.usage.lock();
         if !usage.is_complete() || self.next.is_some_and(|next| began < next) {
             return;
         }
@@ -256,7 +257,7 @@ fn enter(
     now: UnixNanos,
     abandoned: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let from = lock(usage).backfill_start(now);
+    let from = usage.lock().backfill_start(now);
     let mut chunk = Vec::with_capacity(CHUNK);
     snapshot.read(from, |event| {
         chunk.push(past(&event));
@@ -270,12 +271,12 @@ fn enter(
         }
     })?;
     record(usage, &mut chunk);
-    lock(usage).complete();
+    usage.lock().complete();
     Ok(())
 }
 
 fn record(usage: &Mutex<UsageCounters>, chunk: &mut Vec<Posted>) {
-    let mut usage = lock(usage);
+    let mut usage = usage.lock();
     for (route, entry) in chunk.drain(..) {
         usage.record(&route, &entry);
     }
@@ -313,10 +314,6 @@ const fn is_selected(dimension: Dimension) -> bool {
         dimension,
         Dimension::Provider | Dimension::Account | Dimension::Client | Dimension::Model
     )
-}
-
-fn lock(usage: &Mutex<UsageCounters>) -> MutexGuard<'_, UsageCounters> {
-    usage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -370,7 +367,7 @@ mod tests {
             limits.wake_up.wait(Duration::from_millis(50));
             limits.look(store, now);
         }
-        let mut usage = lock(&limits.usage);
+        let mut usage = limits.usage.lock();
         let [quota] = usage.quotas(now).collect::<Vec<_>>()[..] else {
             panic!("one quota");
         };

@@ -1,5 +1,7 @@
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// Wakes the ingest thread and tells it to stop.
 #[derive(Clone, Debug, Default)]
@@ -28,37 +30,28 @@ impl WakeUp {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.0
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stopping
+        self.0.state.lock().stopping
     }
 
     /// Waits until woken, told to stop, or `limit` has passed.
     pub(super) fn wait(&self, limit: Duration) {
-        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |state: &mut State| !state.woken && !state.stopping;
-        let (mut state, _timed_out) = self
-            .0
-            .changed
-            .wait_timeout_while(state, limit, idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.state.lock();
+        let is_idle = |state: &mut State| !state.woken && !state.stopping;
+        self.0.changed.wait_while_for(&mut state, is_idle, limit);
         state.woken = false;
     }
 
     /// A pause that only a stop cuts short.
     pub(super) fn pause(&self, length: Duration) {
-        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let _guard = self
-            .0
+        let mut state = self.0.state.lock();
+        let is_running = |state: &mut State| !state.stopping;
+        self.0
             .changed
-            .wait_timeout_while(state, length, |state| !state.stopping)
-            .unwrap_or_else(PoisonError::into_inner);
+            .wait_while_for(&mut state, is_running, length);
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.state.lock());
         self.0.changed.notify_all();
     }
 }

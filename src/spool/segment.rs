@@ -10,7 +10,9 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::SpoolError;
 
@@ -105,8 +107,7 @@ impl Segments {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between statements, so a panic elsewhere does not spoil it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn limit(&self) -> u64 {
@@ -118,7 +119,7 @@ impl Segments {
     }
 
     fn fresh_id(&self) -> SegmentId {
-        let mut next = self.next_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next_id.lock();
         next()
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Ingest, StoreError};
 use crate::model::{AccountSeen, QuotaPoint};
@@ -59,7 +61,7 @@ impl WriteQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Write>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The state shared by connections, routes and the handle.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::clock::Clock;
@@ -83,27 +84,27 @@ impl Core {
     }
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
+        self.queue.lock()
     }
 
     pub(crate) fn management(&self) -> Management {
-        *lock(&self.management)
+        *self.management.lock()
     }
 
     /// As in CPA, disabling management empties the queue and ends subscriptions.
     pub(crate) fn set_management(&self, to: Management) {
-        *lock(&self.management) = to;
+        *self.management.lock() = to;
         if to == Management::Disabled {
             self.queue().lose_all();
         }
     }
 
     pub(crate) fn check(&self, client: &str, key: &str) -> Result<(), Refusal> {
-        lock(&self.gate).check(client, key, self.unscaled_now())
+        self.gate.lock().check(client, key, self.unscaled_now())
     }
 
     pub(crate) fn change_key(&self, key: String) {
-        lock(&self.gate).change_key(key);
+        self.gate.lock().change_key(key);
     }
 
     /// Waits for the duration of CPA's key hash.
@@ -123,7 +124,7 @@ impl Core {
     }
 
     pub(crate) fn generator(&self) -> MutexGuard<'_, Generator> {
-        lock(&self.generator)
+        self.generator.lock()
     }
 
     /// Publishes a raw record, if usage statistics are on.
@@ -210,7 +211,7 @@ impl Core {
     }
 
     pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
-        lock(&self.meter)
+        self.meter.lock()
     }
 
     /// Applies a fault to a provider's response.
@@ -241,7 +242,7 @@ impl Core {
 
     /// Clears the state that CPA loses in a restart.
     pub(crate) fn forget(&self) {
-        lock(&self.gate).forget();
+        self.gate.lock().forget();
         let mut queue = self.queue();
         queue.lose_all();
         queue.oracle.forget_results();
@@ -252,9 +253,4 @@ impl Core {
     fn records_usage(&self) -> bool {
         self.statistics() && self.management() != Management::Disabled
     }
-}
-
-/// No code panics while it holds a lock, so a poisoned lock is still consistent.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,11 +26,12 @@ mod version;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 pub use self::clock::Clock;
@@ -225,7 +226,7 @@ impl Drop for Simulator {
 
 impl Inner {
     fn life(&self) -> Life {
-        let life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = self.life.lock();
         life.clone()
     }
 
@@ -251,7 +252,7 @@ impl Inner {
         old.end().await;
         self.core.forget();
         let listener = TcpListener::bind(self.addr).await?;
-        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Life::new();
+        *self.life.lock() = Life::new();
         self.run(listener);
         Ok(())
     }

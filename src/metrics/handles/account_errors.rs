@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::super::catalogue::accounts;
 use super::super::encode::{Encoder, push_label};
@@ -32,13 +34,13 @@ struct Series {
 impl AccountErrors {
     /// How long a new series stays at zero once a scraper's page has it, and how many codes there may be.
     pub fn limit(&self, hold: Duration, max_codes: usize) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.lock();
         inner.hold = hold;
         inner.max_codes = max_codes;
     }
 
     pub fn count(&self, provider: &str, account: &AccountLabel, code: &str) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.lock();
         let (provider, account) = match account {
             AccountLabel::Named(name) => (provider, &**name),
             AccountLabel::BeyondCap => (provider, OTHER_TEXT),
@@ -49,7 +51,7 @@ impl AccountErrors {
     }
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.lock();
         let hold = inner.hold;
         if inner.series.is_empty() {
             return;

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::super::catalogue::{Kind, accounts};
 use super::super::encode::{Bounds, Encoder, push_label};
@@ -21,7 +23,7 @@ struct Polls {
 impl PollMetrics {
     /// Makes a provider's series, with all `reasons` a poll can fail for.
     pub fn announce(&self, provider: &str, reasons: &[&'static str]) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.entry(provider.into()).or_insert_with(|| Polls {
             calls: 0,
             failures: reasons.iter().map(|reason| (*reason, 0)).collect(),
@@ -55,14 +57,14 @@ impl PollMetrics {
     }
 
     fn change(&self, provider: &str, change: impl FnOnce(&mut Polls)) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if let Some(polls) = all.get_mut(provider) {
             change(polls);
         }
     }
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>) {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         let Kind::Histogram(buckets) = accounts::POLL_SECONDS.kind else {
             return;
         };
