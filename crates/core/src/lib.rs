@@ -8,6 +8,7 @@
 
 pub mod budget;
 pub mod decode;
+mod json;
 pub mod model;
 pub mod pricing;
 pub mod quota;

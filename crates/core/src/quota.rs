@@ -6,7 +6,6 @@
 
 mod account;
 mod failure;
-mod json;
 pub mod passive;
 mod provider;
 pub mod providers;

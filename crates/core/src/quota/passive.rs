@@ -15,10 +15,10 @@ pub fn headers<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     observed: UnixNanos,
 ) -> QuotaAnswer {
-    read(provider, &Found::new(headers), observed)
+    read(provider, &Headers::new(headers), observed)
 }
 
-fn read(provider: &str, headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
+fn read(provider: &str, headers: &Headers<'_>, observed: UnixNanos) -> QuotaAnswer {
     match provider {
         "codex" => codex::read(headers, observed),
         "claude" => anthropic::read(headers, observed),
@@ -64,7 +64,7 @@ pub fn event(event: &Event<'_>) -> Option<Observed> {
     }
     let at = seen_at(event);
     let pairs = event.quota_headers.iter();
-    let found = Found::new(pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
+    let found = Headers::new(pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
     let headers = read(&event.provider, &found, at);
     let refusal = event.exhaustion.as_ref().and_then(|exhaustion| {
         let row = refusal(&event.provider, &event.model, &found, exhaustion)?;
@@ -88,7 +88,7 @@ pub fn seen_at(event: &Event<'_>) -> UnixNanos {
 fn refusal(
     provider: &str,
     model: &str,
-    headers: &Found<'_>,
+    headers: &Headers<'_>,
     exhaustion: &Exhaustion,
 ) -> Option<Reading> {
     let (limit, scope) = match provider {
@@ -103,9 +103,9 @@ fn refusal(
 }
 
 /// Headers by name in lower case; of duplicates, the first non-empty one.
-struct Found<'a>(std::collections::BTreeMap<String, &'a str>);
+struct Headers<'a>(std::collections::BTreeMap<String, &'a str>);
 
-impl<'a> Found<'a> {
+impl<'a> Headers<'a> {
     fn new(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut found = std::collections::BTreeMap::new();
         for (name, value) in headers {

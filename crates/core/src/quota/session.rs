@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
 
-use super::json::Node;
 use super::{AccountRef, Failure, ParseError, Request};
+use crate::json::Node;
 use crate::model::UnixNanos;
 
 /// Maximum size of a parsed response; real responses have a few kilobytes.

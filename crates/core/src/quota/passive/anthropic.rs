@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Found;
+use super::Headers;
+use crate::json::{number, time};
 use crate::model::{Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window};
-use crate::quota::json::{number, time};
 use crate::quota::providers::limit_of_claim;
 
 const PREFIX: &str = "anthropic-ratelimit-unified-";
 
-pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
+pub(super) fn read(headers: &Headers<'_>, observed: UnixNanos) -> QuotaAnswer {
     let claims: BTreeSet<&str> = headers.names().filter_map(claim).collect();
     let rows = claims
         .into_iter()
@@ -33,7 +33,7 @@ fn claim(header: &str) -> Option<&str> {
         .then_some(claim)
 }
 
-fn row(headers: &Found<'_>, claim: &str, observed: UnixNanos) -> Option<Reading> {
+fn row(headers: &Headers<'_>, claim: &str, observed: UnixNanos) -> Option<Reading> {
     let get = |what: &str| headers.get(&format!("{PREFIX}{claim}-{what}"));
     let (limit, window, scope) = limit_of_claim(claim)?;
     let reset = get("reset").and_then(time);
@@ -57,7 +57,7 @@ fn rejected(status: &str) -> Option<bool> {
 }
 
 /// The status is `rejected` even if no overage was bought, so only the ratio is used.
-fn overage(headers: &Found<'_>) -> Option<Reading> {
+fn overage(headers: &Headers<'_>) -> Option<Reading> {
     let share = headers.get("anthropic-ratelimit-unified-overage-utilization");
     let share = share.and_then(number)?;
     let row = Reading::new(Limit::new("extra_usage")?, Window::MONTH, Scope::Spend);

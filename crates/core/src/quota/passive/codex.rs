@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Found;
+use super::Headers;
+use crate::json::{after, number, signed, time};
 use crate::model::{
     AccountFacts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window, WindowRole,
 };
-use crate::quota::json::{after, number, signed, time};
 use crate::quota::providers::{has_begun, limit_of_feature};
 
 const PREFIX: &str = "x-codex-";
@@ -15,7 +15,7 @@ const ROLES: [(&str, WindowRole); 2] = [
     ("secondary", WindowRole::Secondary),
 ];
 
-pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
+pub(super) fn read(headers: &Headers<'_>, observed: UnixNanos) -> QuotaAnswer {
     let mut readings: Vec<Reading> = Vec::new();
     // Named families first: unprefixed windows may repeat those of the active limit.
     for family in families(headers).into_iter().rev() {
@@ -37,7 +37,7 @@ pub(super) fn read(headers: &Found<'_>, observed: UnixNanos) -> QuotaAnswer {
 
 /// The limit of the unprefixed windows. `X-Codex-Active-Limit` names it: a group, or the plan by
 /// any other name (`codex`, `premium`).
-pub(super) fn active_limit(headers: &Found<'_>) -> (Limit, Scope) {
+pub(super) fn active_limit(headers: &Headers<'_>) -> (Limit, Scope) {
     let named = headers.get("x-codex-active-limit").and_then(|active| {
         let active = active.to_ascii_lowercase().replace('-', "_");
         let group = active.replace('_', "-");
@@ -62,7 +62,7 @@ fn scoped(limit: Limit) -> (Limit, Scope) {
 }
 
 /// `family` is a result of [`families`].
-fn read_family(headers: &Found<'_>, family: &str, observed: UnixNanos) -> Vec<Reading> {
+fn read_family(headers: &Headers<'_>, family: &str, observed: UnixNanos) -> Vec<Reading> {
     let group = family.trim_end_matches('-');
     let place = if group.is_empty() {
         Some(active_limit(headers))
@@ -90,7 +90,7 @@ fn read_family(headers: &Found<'_>, family: &str, observed: UnixNanos) -> Vec<Re
 
 /// The parts between `x-codex-` and `primary-…`: empty for the main limit, `bengalfox-` for another
 /// one.
-fn families<'a>(headers: &'a Found<'_>) -> BTreeSet<&'a str> {
+fn families<'a>(headers: &'a Headers<'_>) -> BTreeSet<&'a str> {
     let used = headers
         .names()
         .filter_map(|name| name.strip_suffix("-used-percent"));
@@ -128,7 +128,7 @@ fn window<'a>(
     Some((window, percent, begun.then_some(reset)))
 }
 
-fn facts(headers: &Found<'_>) -> AccountFacts {
+fn facts(headers: &Headers<'_>) -> AccountFacts {
     let mut facts = AccountFacts {
         plan: headers.get("x-codex-plan-type").and_then(Name::new),
         ..AccountFacts::default()

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, Window,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, ParseError, Request};

@@ -1,11 +1,11 @@
 //! Codex with a ChatGPT login. Windows depend on the plan: a block may have a single one, of a week
 //! or a month, so they are named by length.
 
+use crate::json::{Node, signed};
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::json::{Node, signed};
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
 use crate::quota::session::{Page, Session};
@@ -86,7 +86,7 @@ fn block(
     let of = |keys: &[&str], role| window(block.any(keys), role, is_refused);
     let primary = of(&["primary_window", "primary"], WindowRole::Primary);
     let secondary = of(&["secondary_window", "secondary"], WindowRole::Secondary);
-    let windows: Vec<Found> = [primary, secondary].into_iter().flatten().collect();
+    let windows: Vec<WindowFields> = [primary, secondary].into_iter().flatten().collect();
     let fullest = windows
         .iter()
         .filter_map(|found| found.percent)
@@ -110,14 +110,14 @@ fn block(
     }
 }
 
-struct Found {
+struct WindowFields {
     window: Window,
     percent: Option<f64>,
     tokens: Option<f64>,
     reset: Option<UnixNanos>,
 }
 
-fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
+fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<WindowFields> {
     if !node.is_object() {
         return None;
     }
@@ -136,7 +136,7 @@ fn window(node: Node<'_>, role: WindowRole, is_refused: bool) -> Option<Found> {
     };
     let percent = percent.or(full);
     let reset = reset.filter(|reset| has_begun(window, percent, *reset, node.observed()));
-    Some(Found {
+    Some(WindowFields {
         window,
         percent,
         tokens: node.get("window_usage_tokens").number(),

@@ -1,9 +1,9 @@
 //! GitHub Copilot. CPA does not support it, so the GitHub token comes from a configured file.
 
+use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
 use crate::quota::session::{Page, Session};

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::google;
+use crate::json::Node;
 use crate::model::{
     Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::fullest;
 use crate::quota::session::{Page, Session};

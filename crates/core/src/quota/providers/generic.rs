@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::json::{Node, at_seconds};
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
-use crate::quota::json::{Node, at_seconds};
 use crate::quota::provider::parsed;
 use crate::quota::session::Session;
 use crate::quota::{AccountRef, Auth, Failure, Request};

@@ -1,9 +1,9 @@
 //! The coding plan of GLM (Z.ai, in China bigmodel.cn), for API keys.
 
+use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
 use crate::quota::session::{Page, Session};

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::json::Node;
 use crate::model::{AccountFacts, Name, Unit};
-use crate::quota::json::Node;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, Hidden, Request};
 

@@ -1,10 +1,10 @@
 //! Kimi Code, with a login or an API key.
 
+use crate::json::{Node, number};
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::json::{Node, number};
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
 use crate::quota::session::{Page, Session};

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, UnixNanos, Window,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::session::{Page, Session};
 use crate::quota::{AccountRef, Auth, Failure, Hidden, ParseError, Request};

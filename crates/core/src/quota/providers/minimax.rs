@@ -1,10 +1,10 @@
 //! The coding and token plans of MiniMax, for API keys.
 
+use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, ParseError, Request};

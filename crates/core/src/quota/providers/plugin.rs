@@ -2,8 +2,8 @@
 //!
 //! Known from CPA's source only: early v8, and v7 since 7.3.17.
 
+use crate::json::Node;
 use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::parsed;
 use crate::quota::session::{Page, Session};

@@ -1,8 +1,8 @@
 //! Grok with a subscription login: a weekly ratio and a monthly allowance of money, from two
 //! endpoints of which one suffices.
 
+use crate::json::Node;
 use crate::model::{Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, Window, WindowRole};
-use crate::quota::json::Node;
 use crate::quota::provider::BuiltIn;
 use crate::quota::provider::fullest;
 use crate::quota::session::{Page, Session};

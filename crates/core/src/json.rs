@@ -12,13 +12,13 @@ const MAX_ITEMS: usize = 500;
 
 /// A position in a response, possibly empty.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     value: Option<&'a Value>,
     at: UnixNanos,
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn of(value: &'a Value, at: UnixNanos) -> Self {
+    pub(crate) fn of(value: &'a Value, at: UnixNanos) -> Self {
         Self {
             value: Some(value),
             at,
@@ -32,12 +32,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn get(self, key: &str) -> Self {
+    pub(crate) fn get(self, key: &str) -> Self {
         self.with(self.value.and_then(|value| value.get(key)))
     }
 
     /// The first of these keys with a value.
-    pub(super) fn any(self, keys: &[&str]) -> Self {
+    pub(crate) fn any(self, keys: &[&str]) -> Self {
         let found = keys.iter().map(|key| self.get(key));
         found
             .into_iter()
@@ -46,71 +46,71 @@ impl<'a> Node<'a> {
     }
 
     /// An RFC 6901 pointer.
-    pub(super) fn pointer(self, pointer: &str) -> Self {
+    pub(crate) fn pointer(self, pointer: &str) -> Self {
         self.with(self.value.and_then(|value| value.pointer(pointer)))
     }
 
     /// Whether the key exists, even with `null`.
-    pub(super) fn has_key(self, key: &str) -> bool {
+    pub(crate) fn has_key(self, key: &str) -> bool {
         self.value.is_some_and(|value| value.get(key).is_some())
     }
 
     /// Whether there is a value other than `null`.
-    pub(super) fn exists(self) -> bool {
+    pub(crate) fn exists(self) -> bool {
         self.value.is_some_and(|value| !value.is_null())
     }
 
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         if self.exists() { self } else { other }
     }
 
-    pub(super) fn is_object(self) -> bool {
+    pub(crate) fn is_object(self) -> bool {
         self.value.is_some_and(Value::is_object)
     }
 
-    pub(super) fn items(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn items(self) -> impl Iterator<Item = Self> {
         let list = self.value.and_then(Value::as_array);
         let items = list.into_iter().flatten().take(MAX_ITEMS);
         items.map(move |value| self.with(Some(value)))
     }
 
-    pub(super) fn is_list(self) -> bool {
+    pub(crate) fn is_list(self) -> bool {
         self.value.is_some_and(Value::is_array)
     }
 
-    pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
+    pub(crate) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
         let object = self.value.and_then(Value::as_object);
         let entries = object.into_iter().flatten().take(MAX_ITEMS);
         entries.map(move |(key, value)| (key.as_str(), self.with(Some(value))))
     }
 
-    pub(super) fn text(self) -> Option<&'a str> {
+    pub(crate) fn text(self) -> Option<&'a str> {
         let text = self.value.and_then(Value::as_str).map(str::trim);
         text.filter(|text| !text.is_empty())
     }
 
-    pub(super) fn name(self) -> Option<Name> {
+    pub(crate) fn name(self) -> Option<Name> {
         self.text().and_then(Name::new)
     }
 
-    pub(super) fn flag(self) -> Option<bool> {
+    pub(crate) fn flag(self) -> Option<bool> {
         self.value.and_then(Value::as_bool)
     }
 
     /// A [`figure`], or a text that is one.
-    pub(super) fn number(self) -> Option<f64> {
+    pub(crate) fn number(self) -> Option<f64> {
         figure(self.signed())
     }
 
     /// As [`Self::number`], for the few numbers that may be negative, such as balances.
-    pub(super) fn signed(self) -> Option<f64> {
+    pub(crate) fn signed(self) -> Option<f64> {
         let value = self.value?;
         value.as_f64().or_else(|| signed(value.as_str()?))
     }
 
     /// The window of this many units of `unit` seconds; `role` where no length is stated, `None`
     /// where the stated one is no number or negative.
-    pub(super) fn window(self, unit: f64, role: WindowRole) -> Option<Window> {
+    pub(crate) fn window(self, unit: f64, role: WindowRole) -> Option<Window> {
         if self.exists() {
             Window::of_seconds(Some(self.number()? * unit), role)
         } else {
@@ -118,7 +118,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn integer(self) -> Option<i64> {
+    pub(crate) fn integer(self) -> Option<i64> {
         let value = self.value?;
         value
             .as_i64()
@@ -126,7 +126,7 @@ impl<'a> Node<'a> {
     }
 
     /// `0.72`, `"0.72"` or `"72%"`.
-    pub(super) fn fraction(self) -> Option<f64> {
+    pub(crate) fn fraction(self) -> Option<f64> {
         let percent = || {
             let text = self.text()?.strip_suffix('%')?;
             Some(number(text)? / 100.0)
@@ -135,7 +135,7 @@ impl<'a> Node<'a> {
     }
 
     /// ISO 8601 with or without time of day, or seconds or milliseconds since 1970.
-    pub(super) fn time(self) -> Option<UnixNanos> {
+    pub(crate) fn time(self) -> Option<UnixNanos> {
         match self.number() {
             Some(bare) => from_bare_number(bare),
             None => iso(self.text()?),
@@ -143,38 +143,38 @@ impl<'a> Node<'a> {
     }
 
     /// Milliseconds since 1970.
-    pub(super) fn time_ms(self) -> Option<UnixNanos> {
+    pub(crate) fn time_ms(self) -> Option<UnixNanos> {
         at_seconds(self.number()? / 1000.0)
     }
 
     /// A time relative to now.
-    pub(super) fn in_seconds(self) -> Option<UnixNanos> {
+    pub(crate) fn in_seconds(self) -> Option<UnixNanos> {
         after(self.at, self.number()?)
     }
 
     /// An end time: the time under one of the first keys, else the seconds from now under one of
     /// the others.
-    pub(super) fn end(self, at: &[&str], within: &[&str]) -> Option<UnixNanos> {
+    pub(crate) fn end(self, at: &[&str], within: &[&str]) -> Option<UnixNanos> {
         let within = || self.any(within).in_seconds();
         self.any(at).time().or_else(within)
     }
 
-    pub(super) fn in_millis(self) -> Option<UnixNanos> {
+    pub(crate) fn in_millis(self) -> Option<UnixNanos> {
         after(self.at, self.number()? / 1000.0)
     }
 
-    pub(super) fn observed(self) -> UnixNanos {
+    pub(crate) fn observed(self) -> UnixNanos {
         self.at
     }
 }
 
 /// A [`figure`] in a header.
-pub(super) fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Option<f64> {
     figure(signed(text))
 }
 
 /// A plain decimal number: neither `NaN` nor `inf`, which Rust would read, too.
-pub(super) fn signed(text: &str) -> Option<f64> {
+pub(crate) fn signed(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = |b: u8| b.is_ascii_digit() || b"+-.eE".contains(&b);
     if text.is_empty() || text.len() > 40 || !text.bytes().all(plain) {
@@ -184,7 +184,7 @@ pub(super) fn signed(text: &str) -> Option<f64> {
 }
 
 /// A time in a header, in the formats of [`Node::time`].
-pub(super) fn time(text: &str) -> Option<UnixNanos> {
+pub(crate) fn time(text: &str) -> Option<UnixNanos> {
     match number(text) {
         Some(bare) => from_bare_number(bare),
         None => iso(text),
@@ -201,7 +201,7 @@ fn from_bare_number(number: f64) -> Option<UnixNanos> {
 
 /// Double precision suffices: times are whole seconds or milliseconds. 0 means that there is no
 /// time.
-pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
+pub(crate) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
     let in_range = seconds > 0.0 && seconds <= 9e9;
     let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
     millis
@@ -212,7 +212,7 @@ pub(super) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
 }
 
 /// `seconds` after `at`, at most ten years.
-pub(super) fn after(at: UnixNanos, seconds: f64) -> Option<UnixNanos> {
+pub(crate) fn after(at: UnixNanos, seconds: f64) -> Option<UnixNanos> {
     let in_range = (0.0..=315_360_000.0).contains(&seconds);
     in_range.then(|| at.saturating_add(std::time::Duration::from_secs_f64(seconds)))
 }
