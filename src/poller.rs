@@ -100,12 +100,15 @@ pub struct Parts {
     pub signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Limits that we count ourselves.
     pub local: watch::Receiver<Vec<LocalQuota>>,
-    pub history: History,
+    /// `None`: starts without readings.
+    pub history: Option<History>,
     pub page: GaugeSet,
     pub polls: PollMetrics,
     pub quotas: Quotas,
     /// What others ask for.
     pub refreshes: Refreshes,
+    /// Whether accounts are polled without a refresh, too.
+    pub automatic: bool,
     pub stop: CancellationToken,
 }
 

@@ -36,6 +36,13 @@ impl Directory {
         Self::default()
     }
 
+    /// A list that does not change; must be sorted by index.
+    pub(crate) fn of(accounts: Vec<Account>) -> Self {
+        let this = Self::default();
+        this.publish(accounts);
+        this
+    }
+
     /// The latest list, sorted by index; empty before the first snapshot.
     pub fn snapshot(&self) -> Arc<Vec<Account>> {
         self.0.accounts.load_full()

@@ -48,7 +48,7 @@ pub(crate) async fn quotas(
     let parts = SingleRefresh {
         names: AccountNames::of(counters.caps, counters.aliases, named),
         poller_config,
-        listed: listed.into(),
+        listed,
     };
     Ok(poller::refresh_once(parts, wanted).await)
 }

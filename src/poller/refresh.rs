@@ -96,6 +96,12 @@ impl Refresh {
         self.end_if_done();
     }
 
+    /// The selected accounts that have not been polled yet.
+    pub(super) fn open(&self, select: impl Fn(&str) -> bool) -> HashSet<Box<str>> {
+        let open = self.open.iter().filter(|index| select(index));
+        open.cloned().collect()
+    }
+
     /// Whether nothing but this account is still waited for.
     pub(super) fn ends_with(&self, auth_index: &str) -> bool {
         self.open.len() == 1 && self.open.contains(auth_index)
@@ -127,6 +133,8 @@ impl Refresh {
 
     fn end_if_done(&mut self) {
         if self.open.is_empty() && self.is_running() {
+            let failed = &mut self.summary.failed;
+            failed.sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
             tracing::info!(
                 asked = self.summary.asked,
                 answered = self.summary.answered,

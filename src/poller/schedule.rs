@@ -22,6 +22,8 @@ const REFUSED: Duration = Duration::from_hours(2);
 const UNSUPPORTED: Duration = Duration::from_hours(24);
 /// Delay after a reset, in case the provider's clock is behind.
 const AFTER_RESET: Duration = Duration::from_secs(5);
+/// Longer than any command runs.
+const NEVER: Duration = Duration::from_hours(24 * 365);
 /// Data that seldom changes, such as the plan, is requested with the first poll and then this
 /// often.
 const PLAN_EVERY: Duration = Duration::from_hours(6);
@@ -63,27 +65,39 @@ enum Phase {
 }
 
 /// The schedule of all polls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Schedule {
     entries: HashMap<Box<str>, Entry>,
+    automatic: bool,
 }
 
 impl Schedule {
+    /// `automatic`: without it, an account is polled only by [`Self::force`].
+    pub(super) fn new(automatic: bool) -> Self {
+        Self {
+            entries: HashMap::new(),
+            automatic,
+        }
+    }
+
     /// Inserts an account, or updates its interval and stamp.
     pub(super) fn insert(&mut self, account: &str, interval: Duration, stamp: Stamp, now: Instant) {
-        let entry = self.entries.entry(account.into()).or_insert_with(|| {
-            let seed = seed(account);
-            Entry {
-                due: now + part(seed, FIRST_SPREAD),
-                phase: Phase::Scheduled,
-                failures: 0,
-                polls: 0,
-                last_response: None,
-                plan_read: None,
-                interval,
-                stamp,
-                seed,
-            }
+        let seed = seed(account);
+        let wait = if self.automatic {
+            part(seed, FIRST_SPREAD)
+        } else {
+            NEVER
+        };
+        let entry = self.entries.entry(account.into()).or_insert_with(|| Entry {
+            due: now + wait,
+            phase: Phase::Scheduled,
+            failures: 0,
+            polls: 0,
+            last_response: None,
+            plan_read: None,
+            interval,
+            stamp,
+            seed,
         });
         entry.interval = interval;
         if entry.stamp != stamp {
@@ -168,12 +182,18 @@ impl Schedule {
         entry.due = now + hold.unwrap_or_else(|| entry.back_off(failure.retry_after()));
     }
 
+    pub(super) fn is_running(&self, account: &str) -> bool {
+        self.entries.get(account).is_some_and(Entry::is_running)
+    }
+
     /// Reschedules a poll that was not sent because CPA was unavailable. Does not count as a
     /// failure.
     pub(super) fn skipped(&mut self, account: &str, again: Instant) {
         if let Some(entry) = self.entries.get_mut(account) {
+            if entry.is_running() {
+                entry.polls = entry.polls.saturating_sub(1);
+            }
             entry.phase = Phase::Scheduled;
-            entry.polls = entry.polls.saturating_sub(1);
             entry.due = again;
         }
     }

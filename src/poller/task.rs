@@ -54,7 +54,7 @@ impl Task {
         Self {
             state: QuotaState::new(settings.max_limits),
             client: parts.poller_config.client(parts.polls.clone()),
-            schedule: Schedule::default(),
+            schedule: Schedule::new(parts.automatic),
             targets: parts.poller_config.targets(),
             round: Refresh::default(),
             running: JoinSet::new(),
@@ -74,7 +74,9 @@ impl Task {
     }
 
     async fn work(&mut self) {
-        if let Some(points) = self.parts.history.load().await {
+        if let Some(history) = &self.parts.history
+            && let Some(points) = history.load().await
+        {
             self.state.restore(points, self.now());
             self.dirty = true;
         }
@@ -244,7 +246,14 @@ impl Task {
             }
         }
         self.pause_until = None;
-        let not_asked = self.targets.unpolled();
+        let mut not_asked = self.targets.unpolled();
+        if !self.parts.poller_config.settings.enabled {
+            not_asked += self.targets.all().count();
+        }
+        if accounts.is_empty() {
+            // Nothing else publishes before the reply.
+            self.publish_now();
+        }
         self.round.ask(accounts, not_asked, reply, now);
     }
 
@@ -301,7 +310,10 @@ impl Task {
     }
 
     fn next_try(&self, auth_index: &str) -> Option<f64> {
-        let due = self.schedule.due(auth_index)?;
+        let due = self
+            .schedule
+            .due(auth_index)
+            .filter(|_| self.parts.automatic)?;
         let wait = due.saturating_duration_since(self.instant());
         Some(self.now().saturating_add(wait).as_seconds())
     }

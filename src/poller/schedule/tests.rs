@@ -3,7 +3,7 @@ use super::*;
 const INTERVAL: Duration = Duration::from_mins(5);
 
 fn planned(now: Instant) -> Schedule {
-    let mut schedule = Schedule::default();
+    let mut schedule = Schedule::new(true);
     schedule.insert("a", INTERVAL, (None, None), now);
     schedule
 }
@@ -168,4 +168,14 @@ fn running_poll_is_not_started_twice() {
     schedule.retain(|_| false);
     assert_eq!(schedule.next_time(), None);
     assert!(!schedule.force("a", now));
+}
+
+#[test]
+fn manual_schedule_polls_only_by_force() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(false);
+    schedule.insert("a", INTERVAL, (None, None), now);
+    assert_eq!(schedule.next_due(now + INTERVAL * 9), None);
+    assert!(schedule.force("a", now));
+    assert_eq!(schedule.next_due(now).as_deref(), Some("a"));
 }

@@ -77,13 +77,10 @@ impl Task {
         };
         let reason = failure.map(Failure::as_str);
         if failure == Some(Failure::NoContact) {
-            // The provider was not reached. The account keeps its place in the queue.
-            self.pause_until = Some(now + NO_CONTACT_PAUSE);
-            self.schedule.skipped(auth_index, now + NO_CONTACT_PAUSE);
-        } else {
-            self.parts.polls.polled(&provider, took, reason);
-            self.schedule.ended(auth_index, failure, now);
+            return self.lose_contact(auth_index, now);
         }
+        self.parts.polls.polled(&provider, took, reason);
+        self.schedule.ended(auth_index, failure, now);
         if let Some(failure) = failure {
             tracing::debug!(
                 provider,
@@ -95,6 +92,24 @@ impl Task {
         self.record_outcome(auth_index, reason);
         let failed = reason.map(|reason| self.failed(auth_index, &provider, reason));
         self.finish_refresh(auth_index, failed);
+    }
+
+    /// CPA is unavailable: the account was not polled, and those that wait for a refresh are not
+    /// either. They keep their places in the queue.
+    fn lose_contact(&mut self, auth_index: &str, now: Instant) {
+        let again = now + NO_CONTACT_PAUSE;
+        self.pause_until = Some(again);
+        let mut lost = self.round.open(|index| !self.schedule.is_running(index));
+        lost.insert(auth_index.into());
+        let reason = Failure::NoContact.as_str();
+        for index in lost {
+            self.schedule.skipped(&index, again);
+            self.record_outcome(&index, Some(reason));
+            let provider = self.targets.get(&index);
+            let provider = provider.map_or("unknown", |target| target.provider.id());
+            let failed = self.failed(&index, provider, reason);
+            self.finish_refresh(&index, Some(failed));
+        }
     }
 
     /// Publishes before the refresh ends, so that its requester reads the result at once.
