@@ -49,27 +49,27 @@ use task::Task;
 /// From the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whether providers are asked at all; headers are read in any case.
+    /// Whether providers are polled; headers are read in any case.
     pub enabled: bool,
-    /// Least time between two polls of an account.
+    /// Minimum time between two polls of an account.
     pub interval: Duration,
-    /// Polls at the same time.
+    /// Maximum number of concurrent polls.
     pub concurrency: usize,
-    /// For each call.
+    /// Of each request.
     pub timeout: Duration,
-    /// Most names of limits on the page.
+    /// Maximum number of limit names in labels.
     pub max_limits: usize,
     pub own: Vec<OwnAccount>,
 }
 
-/// Who is asked, and through what.
+/// What polls need: settings, providers and clients.
 #[derive(Clone, Debug)]
 pub struct PollerConfig {
     pub settings: Settings,
-    /// Providers that the user described.
+    /// Providers described in `quota.file`.
     pub configured: Vec<Arc<Generic>>,
     pub client: Client,
-    /// To providers that CPA does not know.
+    /// Client for providers that CPA does not support.
     pub direct: reqwest::Client,
     pub clock: Clock,
 }
@@ -91,21 +91,21 @@ impl PollerConfig {
     }
 }
 
-/// What the poller is made of.
+/// Inputs of the poller.
 pub struct Parts {
     pub poller_config: PollerConfig,
     pub directory: Directory,
     pub names: AccountNames,
     pub writes: WriteQueue,
     pub signs: mpsc::Receiver<Vec<QuotaSign>>,
-    /// Limits that we count ourselves.
+    /// Limits that the exporter counts.
     pub local: watch::Receiver<Vec<LocalQuota>>,
     /// `None`: starts without readings.
     pub history: Option<History>,
     pub page: GaugeSet,
     pub polls: PollMetrics,
     pub quotas: Quotas,
-    /// What others ask for.
+    /// Requests for a refresh.
     pub refreshes: Refreshes,
     /// Whether accounts are polled without a refresh, too.
     pub automatic: bool,
@@ -120,7 +120,7 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// Where the readings of earlier runs are.
+/// The readings of earlier runs.
 #[derive(Clone, Debug)]
 pub struct History {
     pub directory: PathBuf,
@@ -129,8 +129,8 @@ pub struct History {
 }
 
 impl History {
-    /// The last reading of every window. `None` when the database does not give them, which costs
-    /// only the time until the first poll.
+    /// The last reading of every window. `None` if the database cannot be read; then the first polls
+    /// deliver them.
     async fn load(&self) -> Option<Vec<QuotaPoint>> {
         self.ready.cancelled().await;
         let directory = self.directory.clone();
@@ -178,7 +178,7 @@ impl Poller {
     }
 }
 
-/// What an account is called when it is spoken of.
+/// Name of an account in logs and results.
 fn label(names: &AccountNames, auth_index: &str) -> String {
     match names.get(auth_index) {
         Some(AccountLabel::Named(name)) => name.into(),

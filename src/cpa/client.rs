@@ -3,11 +3,12 @@
 //! Each HTTP call costs a CPA with a hashed secret about 62 ms of CPU, so calls are few.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::fmt::rfc2822::DateTimeParser;
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -233,7 +234,7 @@ impl Client {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     /// One call with a response of up to `limit` bytes. Reports nothing.

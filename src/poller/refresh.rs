@@ -1,4 +1,4 @@
-//! Asking all accounts now: one such round at a time, and none soon after another.
+//! Refreshes: polls on request, one refresh at a time, with a minimum interval.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use tokio::time::Instant;
 
 use crate::api::{AccountFilter, FailedAccount, RefreshOutcome, RefreshSummary};
 
-/// Pause between two rounds that somebody asks for.
+/// Minimum interval between the starts of two refreshes.
 pub const COOLDOWN: Duration = Duration::from_mins(5);
-/// Requests that may wait for the task to look at them.
+/// Capacity of the request channel.
 const WAITING: usize = 16;
 
 pub(super) type Reply = oneshot::Sender<RefreshOutcome>;
 
-/// Asks the running poller. Cheap to clone.
+/// Requests refreshes from the running poller. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RefreshHandle(mpsc::Sender<(AccountFilter, Reply)>);
 
-/// Where the wishes arrive.
+/// Receiver of the requests.
 #[derive(Debug)]
 pub struct Refreshes(pub(super) mpsc::Receiver<(AccountFilter, Reply)>);
 
@@ -29,7 +29,7 @@ pub fn refresh_channel() -> (RefreshHandle, Refreshes) {
 }
 
 impl RefreshHandle {
-    /// Asks without waiting; the log tells how it went.
+    /// Requests a refresh without waiting; the result is logged.
     pub fn request(&self) {
         let (reply, _nobody_waits) = oneshot::channel();
         if self.0.try_send((AccountFilter::default(), reply)).is_err() {
@@ -37,7 +37,7 @@ impl RefreshHandle {
         }
     }
 
-    /// Waits until the round is over. `None` when the program stops before.
+    /// Requests a refresh and waits for its end. `None` if the program stops first.
     pub async fn refresh(&self, wanted: AccountFilter) -> Option<RefreshOutcome> {
         let (reply, answer) = oneshot::channel();
         self.0.send((wanted, reply)).await.ok()?;
@@ -45,10 +45,10 @@ impl RefreshHandle {
     }
 }
 
-/// The round that is under way, if any, and when the last one began. Who asks meanwhile joins it.
+/// The running refresh, if any, and the start of the last one. Later requests join a running refresh.
 #[derive(Debug, Default)]
 pub(super) struct Refresh {
-    /// All that it asks, and those of them that have not been asked yet.
+    /// Its accounts, and those that have not been polled yet.
     all: HashSet<Box<str>>,
     open: HashSet<Box<str>>,
     summary: RefreshSummary,
@@ -61,19 +61,19 @@ impl Refresh {
         !self.waiting.is_empty()
     }
 
-    /// Whether the round that is under way asks this account already.
-    pub(super) fn asks(&self, auth_index: &str) -> bool {
+    /// Whether the running refresh includes this account.
+    pub(super) fn includes(&self, auth_index: &str) -> bool {
         self.is_running() && self.all.contains(auth_index)
     }
 
-    /// What is left of the pause after the last round.
+    /// Remaining time until the next refresh may start.
     pub(super) fn cooldown(&self, now: Instant) -> Option<Duration> {
         let over = self.began.filter(|_| !self.is_running())? + COOLDOWN;
         (over > now).then(|| over - now)
     }
 
-    /// Begins a round, or adds accounts to the one that is under way.
-    pub(super) fn ask(
+    /// Starts a refresh, or adds accounts to the running one.
+    pub(super) fn start(
         &mut self,
         accounts: HashSet<Box<str>>,
         not_asked: usize,
@@ -86,14 +86,14 @@ impl Refresh {
         }
         self.summary.asked += accounts.len();
         self.summary.not_asked = not_asked;
-        // A round that asks nobody costs nobody anything.
+        // A refresh without accounts sends no requests.
         if !accounts.is_empty() {
             self.began = Some(now);
         }
         self.all.extend(accounts.iter().cloned());
         self.open.extend(accounts);
         self.waiting.push(reply);
-        self.end_if_done();
+        self.end_if_complete();
     }
 
     /// The selected accounts that have not been polled yet.
@@ -102,13 +102,13 @@ impl Refresh {
         open.cloned().collect()
     }
 
-    /// Whether nothing but this account is still waited for.
+    /// Whether only this account has not been polled yet.
     pub(super) fn ends_with(&self, auth_index: &str) -> bool {
         self.open.len() == 1 && self.open.contains(auth_index)
     }
 
-    /// An account has been asked, or will not be.
-    pub(super) fn ended(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
+    /// An account has been polled, or will not be.
+    pub(super) fn finished(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
         if !self.open.remove(auth_index) {
             return;
         }
@@ -116,22 +116,22 @@ impl Refresh {
             None => self.summary.answered += 1,
             Some(failed) => self.summary.failed.push(failed),
         }
-        self.end_if_done();
+        self.end_if_complete();
     }
 
-    /// Does not wait for accounts that are gone or switched off.
-    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+    /// Removes accounts that no longer exist or are disabled.
+    pub(super) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
         let before = self.open.len();
-        self.open.retain(|index| is_there(index));
+        self.open.retain(|index| exists(index));
         let gone = before - self.open.len();
         if gone > 0 {
             self.summary.asked -= gone;
             self.summary.not_asked += gone;
-            self.end_if_done();
+            self.end_if_complete();
         }
     }
 
-    fn end_if_done(&mut self) {
+    fn end_if_complete(&mut self) {
         if self.open.is_empty() && self.is_running() {
             let failed = &mut self.summary.failed;
             failed.sort_by(|a, b| (&a.provider, &a.account).cmp(&(&b.provider, &b.account)));
@@ -142,7 +142,7 @@ impl Refresh {
                 "manual quota refresh finished"
             );
             for reply in self.waiting.drain(..) {
-                // Who does not wait any more does not need to know.
+                // The requester may have stopped waiting.
                 reply.send(RefreshOutcome::Done(self.summary.clone())).ok();
             }
         }
@@ -154,17 +154,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_does_not_wait_for_an_account_that_is_gone() {
-        let mut round = Refresh::default();
+    fn refresh_does_not_wait_for_a_removed_account() {
+        let mut refresh = Refresh::default();
         let (reply, mut answer) = oneshot::channel();
         let both = ["a".into(), "b".into()].into();
-        round.ask(both, 3, reply, Instant::now());
-        round.ended("a", None);
-        round.keep(|index| index == "b");
-        assert!(round.is_running() && answer.try_recv().is_err());
-        round.keep(|_| false);
+        refresh.start(both, 3, reply, Instant::now());
+        refresh.finished("a", None);
+        refresh.retain(|index| index == "b");
+        assert!(refresh.is_running() && answer.try_recv().is_err());
+        refresh.retain(|_| false);
         let Ok(RefreshOutcome::Done(summary)) = answer.try_recv() else {
-            panic!("the round is over");
+            panic!("the refresh has ended");
         };
         let RefreshSummary {
             asked,
@@ -173,29 +173,29 @@ mod tests {
             ..
         } = summary;
         assert_eq!((asked, answered, not_asked), (1, 1, 4));
-        assert!(!round.is_running());
+        assert!(!refresh.is_running());
     }
 
     #[test]
-    fn who_asks_for_others_meanwhile_waits_for_them_too() {
-        let mut round = Refresh::default();
+    fn later_request_joins_the_running_refresh() {
+        let mut refresh = Refresh::default();
         let now = Instant::now();
         let (reply, mut first) = oneshot::channel();
-        round.ask(["a".into()].into(), 0, reply, now);
-        assert!(round.asks("a") && !round.asks("b"));
-        assert_eq!(round.cooldown(now), None);
+        refresh.start(["a".into()].into(), 0, reply, now);
+        assert!(refresh.includes("a") && !refresh.includes("b"));
+        assert_eq!(refresh.cooldown(now), None);
         let (reply, mut second) = oneshot::channel();
-        round.ask(["b".into()].into(), 0, reply, now);
-        round.ended("a", None);
+        refresh.start(["b".into()].into(), 0, reply, now);
+        refresh.finished("a", None);
         assert!(first.try_recv().is_err() && second.try_recv().is_err());
-        round.ended("b", None);
+        refresh.finished("b", None);
         for answer in [&mut first, &mut second] {
             let Ok(RefreshOutcome::Done(summary)) = answer.try_recv() else {
-                panic!("the round is over");
+                panic!("the refresh has ended");
             };
             assert_eq!((summary.asked, summary.answered), (2, 2));
         }
-        assert!(!round.asks("a"));
-        assert_eq!(round.cooldown(now), Some(COOLDOWN));
+        assert!(!refresh.includes("a"));
+        assert_eq!(refresh.cooldown(now), Some(COOLDOWN));
     }
 }

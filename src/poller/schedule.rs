@@ -111,9 +111,9 @@ impl Schedule {
     }
 
     /// Removes accounts that are no longer polled.
-    pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+    pub(super) fn retain(&mut self, exists: impl Fn(&str) -> bool) {
         self.entries
-            .retain(|account, entry| entry.is_running() || is_there(account));
+            .retain(|account, entry| entry.is_running() || exists(account));
     }
 
     /// The account that is due for longest, if any.

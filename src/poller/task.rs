@@ -37,7 +37,7 @@ pub(super) struct Task {
     state: QuotaState,
     schedule: Schedule,
     targets: Targets,
-    round: Refresh,
+    running_refresh: Refresh,
     running: JoinSet<Polled>,
     /// Account of each running poll.
     polled_accounts: HashMap<task::Id, Box<str>>,
@@ -56,7 +56,7 @@ impl Task {
             client: parts.poller_config.client(parts.polls.clone()),
             schedule: Schedule::new(parts.automatic),
             targets: parts.poller_config.targets(),
-            round: Refresh::default(),
+            running_refresh: Refresh::default(),
             running: JoinSet::new(),
             polled_accounts: HashMap::new(),
             failures: HashMap::new(),
@@ -163,7 +163,8 @@ impl Task {
         let targets = &self.targets;
         let known = |index: &str| there.contains(index) || targets.get(index).is_some();
         self.schedule.retain(|index| targets.get(index).is_some());
-        self.round.keep(|index| targets.get(index).is_some());
+        self.running_refresh
+            .retain(|index| targets.get(index).is_some());
         self.failures
             .retain(|index, _| targets.get(index).is_some());
         // The list is empty until the first snapshot, so it removes nothing.
@@ -194,7 +195,7 @@ impl Task {
             let (at, now) = (observed.at, self.now());
             // A reading of one model's limit says nothing about the plan.
             let readings = &observed.headers.readings;
-            let tells_plan = readings.iter().any(|row| *row.limit() == Limit::main());
+            let covers_plan = readings.iter().any(|row| *row.limit() == Limit::main());
             let news = self.state.apply_headers(key, observed.headers, at, now);
             self.store(news);
             self.record_plan(&auth_index);
@@ -204,14 +205,14 @@ impl Task {
                 let news = self.state.read(key, [refusal], seen, now);
                 self.store(news);
             }
-            if tells_plan {
+            if covers_plan {
                 self.postpone(&auth_index, at, now);
             }
         }
         self.dirty = true;
     }
 
-    /// Delays the poll of an account key headers contained a fresh reading.
+    /// Delays the poll of an account whose headers contained a fresh reading.
     fn postpone(&mut self, auth_index: &str, observed: UnixNanos, now: UnixNanos) {
         let age = now.since(observed);
         let interval = self
@@ -226,7 +227,7 @@ impl Task {
 
     fn refresh(&mut self, wanted: &AccountFilter, reply: Reply) {
         let now = self.instant();
-        if let Some(rest) = self.round.cooldown(now) {
+        if let Some(rest) = self.running_refresh.cooldown(now) {
             let retry_after_seconds = rest.as_secs() + 1;
             tracing::warn!(
                 retry_after_seconds,
@@ -241,7 +242,8 @@ impl Task {
         let mut accounts = HashSet::new();
         for (index, target, _) in self.targets.all() {
             let is_wanted = wanted.matches(&target.account.provider, &self.label(index));
-            if is_wanted && !self.round.asks(index) && self.schedule.force(index, now) {
+            if is_wanted && !self.running_refresh.includes(index) && self.schedule.force(index, now)
+            {
                 accounts.insert(index.into());
             }
         }
@@ -254,7 +256,7 @@ impl Task {
             // Nothing else publishes before the reply.
             self.publish_now();
         }
-        self.round.ask(accounts, not_asked, reply, now);
+        self.running_refresh.start(accounts, not_asked, reply, now);
     }
 
     fn label(&self, auth_index: &str) -> String {

@@ -99,7 +99,9 @@ impl Task {
     fn lose_contact(&mut self, auth_index: &str, now: Instant) {
         let again = now + NO_CONTACT_PAUSE;
         self.pause_until = Some(again);
-        let mut lost = self.round.open(|index| !self.schedule.is_running(index));
+        let mut lost = self
+            .running_refresh
+            .open(|index| !self.schedule.is_running(index));
         lost.insert(auth_index.into());
         let reason = Failure::NoContact.as_str();
         for index in lost {
@@ -114,10 +116,10 @@ impl Task {
 
     /// Publishes before the refresh ends, so that its requester reads the result at once.
     fn finish_refresh(&mut self, auth_index: &str, failure: Option<FailedAccount>) {
-        if self.round.ends_with(auth_index) {
+        if self.running_refresh.ends_with(auth_index) {
             self.publish_now();
         }
-        self.round.ended(auth_index, failure);
+        self.running_refresh.finished(auth_index, failure);
     }
 
     fn apply_response(&mut self, auth_index: &str, answer: QuotaAnswer) {
