@@ -10,7 +10,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
     ("errors", &[]),
-    ("decode", &[]),
+    ("json", &[]),
+    ("decode", &["json"]),
     ("api", &["quota"]),
     ("budget", &[]),
     ("pricing", &[]),
@@ -19,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("cpa", &["clock", "decode", "http_client"]),
     ("source", &["clock", "cpa", "metrics", "spool"]),
-    ("quota", &[]),
+    ("quota", &["json"]),
     (
         "ingest",
         &[

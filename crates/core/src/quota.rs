@@ -5,6 +5,7 @@
 //! of proxied responses, and refusals.
 
 mod account;
+mod built_in;
 mod failure;
 pub mod passive;
 mod provider;
@@ -16,7 +17,8 @@ mod session;
 mod tests;
 
 pub use account::{AccountRef, Hidden};
+pub use built_in::Auth;
 pub use failure::{Failure, ParseError};
-pub use provider::{Auth, Provider};
+pub use provider::Provider;
 pub use request::{Method, Request, TOKEN};
 pub use session::{BoxFuture, Http, Response};

@@ -16,7 +16,7 @@ mod xai;
 
 pub use generic::{Generic, GenericLimit, ResetForm, Serves, ShareForm};
 
-use super::provider::BuiltIn;
+use super::built_in::BuiltIn;
 
 pub(super) use claude::limit_of_claim;
 pub(super) use codex::{has_begun, limit_of_feature};

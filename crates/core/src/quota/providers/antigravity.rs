@@ -6,7 +6,7 @@ use serde_json::json;
 use super::google;
 use crate::json::Node;
 use crate::model::{Limit, QuotaAnswer, Reading, Scope, Window};
-use crate::quota::provider::BuiltIn;
+use crate::quota::built_in::BuiltIn;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, Hidden, ParseError, Request};
 

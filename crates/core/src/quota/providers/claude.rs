@@ -6,7 +6,7 @@ use crate::json::Node;
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Spend, Unit, Window,
 };
-use crate::quota::provider::BuiltIn;
+use crate::quota::built_in::BuiltIn;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, ParseError, Request};
 

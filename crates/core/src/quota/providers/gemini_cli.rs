@@ -7,8 +7,8 @@ use crate::json::Node;
 use crate::model::{
     Amounts, AuthType, Limit, QuotaAnswer, Reading, Scope, Unit, Window, WindowRole,
 };
-use crate::quota::provider::BuiltIn;
-use crate::quota::provider::fullest;
+use crate::quota::built_in::BuiltIn;
+use crate::quota::built_in::fullest;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, Hidden, ParseError, Request};
 

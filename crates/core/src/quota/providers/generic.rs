@@ -6,7 +6,7 @@ use crate::json::{Node, at_seconds};
 use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
 };
-use crate::quota::provider::parsed;
+use crate::quota::built_in::parsed;
 use crate::quota::session::Session;
 use crate::quota::{AccountRef, Auth, Failure, Request};
 

@@ -5,8 +5,8 @@ use crate::model::{
     AccountFacts, Amounts, Limit, Name, QuotaAnswer, Reading, Scope, Unit, UnixNanos, Window,
     WindowRole,
 };
-use crate::quota::provider::BuiltIn;
-use crate::quota::provider::parsed;
+use crate::quota::built_in::BuiltIn;
+use crate::quota::built_in::parsed;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, ParseError, Request};
 

@@ -4,8 +4,8 @@
 
 use crate::json::Node;
 use crate::model::{AccountFacts, Limit, QuotaAnswer, Reading, Scope, Window, WindowRole};
-use crate::quota::provider::BuiltIn;
-use crate::quota::provider::parsed;
+use crate::quota::built_in::BuiltIn;
+use crate::quota::built_in::parsed;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Auth, Failure, ParseError, Request};
 

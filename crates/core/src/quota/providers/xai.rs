@@ -3,8 +3,8 @@
 
 use crate::json::Node;
 use crate::model::{Amounts, Limit, QuotaAnswer, Reading, Scope, Spend, Unit, Window, WindowRole};
-use crate::quota::provider::BuiltIn;
-use crate::quota::provider::fullest;
+use crate::quota::built_in::BuiltIn;
+use crate::quota::built_in::fullest;
 use crate::quota::session::{Page, Session};
 use crate::quota::{Failure, ParseError, Request};
 
