@@ -102,7 +102,7 @@ fn accounts(kit: &Kit<'_>) -> Panel {
     let table = kit
         .table("accounts")
         .silent("max by (provider, account, plan, auth_type) (@cpa_account_info)")
-        .label("account", at_least(180))
+        .label("account", at_least(140))
         .value("state", &state_to_sort(), state)
         .value(
             "tightest",
@@ -135,10 +135,10 @@ fn clients(kit: &Kit<'_>) -> Panel {
         grown("client", requests),
         grown("", requests)
     );
-    let table = kit.table("clients").label("client", at_least(120)).value(
+    let table = kit.table("clients").label("client", at_least(105)).value(
         "share",
         &share,
-        share_gauge(140),
+        share_gauge(120),
     );
     traffic(table, "client", "@cpa_client").sorted_by("requests", true, &[])
 }

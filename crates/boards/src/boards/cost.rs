@@ -162,12 +162,12 @@ fn cache(kit: &Kit<'_>) -> Panel {
 fn budgets(kit: &Kit<'_>) -> Panel {
     let ends = "@cpa_budget_period_end_timestamp_seconds - time()";
     kit.table("budgets")
-        .label("budget", at_least(120))
-        .value("spent", &per_budget(&budget_used()), budget_gauge(160))
+        .label("budget", at_least(110))
+        .value("spent", &per_budget(&budget_used()), budget_gauge(120))
         .value(
             "time_gone",
             &per_budget(&period_gone(str::to_owned)),
-            share_gauge(160),
+            share_gauge(120),
         )
         .value("so_far", &per_budget("@cpa_budget_spent_usd"), dollars(95))
         .value("limit", &per_budget("@cpa_budget_limit_usd"), dollars(95))
