@@ -365,4 +365,34 @@ mod tests {
         let failure = Reply::bulk(bytes, 4).unwrap_err();
         assert!(matches!(failure, RespFailure::Protocol(_)), "{failure}");
     }
+
+    proptest::proptest! {
+        /// Any bytes, and replies with any byte replaced: a reply or an error, never a panic.
+        #[test]
+        fn damaged_replies_are_replies_or_errors(
+            bytes: Vec<u8>, at in 0..60_usize, byte: u8, record in ".{0,40}",
+        ) {
+            let array = format!("*2\r\n${}\r\n{record}\r\n$-1\r\n", record.len());
+            let replies = [
+                bytes,
+                array.into_bytes(),
+                b"-ERR IP banned due to too many failed attempts. Try again in 29m58s\r\n".to_vec(),
+                b"*3\r\n$7\r\nmessage\r\n$5\r\nusage\r\n$2\r\n{}\r\n".to_vec(),
+            ];
+            for mut reply in replies {
+                let whole = redis::parse_redis_value(&reply).map(Reply::from_value);
+                let at = at % reply.len().max(1);
+                if let Some(place) = reply.get_mut(at) {
+                    *place = byte;
+                }
+                let damaged = redis::parse_redis_value(&reply).map(Reply::from_value);
+                for parsed in [whole, damaged].into_iter().flatten() {
+                    // A failure's text quotes no record.
+                    if let Err(failure) = parsed {
+                        proptest::prop_assert!(!failure.to_string().is_empty());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -180,4 +180,17 @@ mod tests {
         assert!(!wants_gzip("br"));
         assert!(!wants_gzip(""));
     }
+
+    proptest::proptest! {
+        /// Any query and any header, also with damaged percent-encoding.
+        #[test]
+        fn any_query_and_header_is_read(text in ".{0,200}", name in "[a-z_]{1,20}") {
+            let _any = names(&text);
+            let _damaged = names(&format!("name[]=%{text}&name%5B%5D={name}"));
+            let found = names(&format!("name[]={name}&x={text}"));
+            proptest::prop_assert_eq!(found.first(), Some(&name));
+            let _any = dialect(&text);
+            let _weighted = dialect(&format!("text/plain;q={text},*/*"));
+        }
+    }
 }

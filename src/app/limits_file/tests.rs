@@ -125,3 +125,27 @@ fn a_pattern_that_could_be_a_key_is_hidden() {
         "provider glm*, client (hidden) or alice"
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Any text, and the example with any piece replaced: rules or an error, never a panic.
+    #[test]
+    fn damaged_files_are_rules_or_errors(
+        text in ".{0,200}", at in 0..4_000_usize, len in 0..40_usize, number: f64,
+    ) {
+        let docs = include_str!("../../../docs/limits.md");
+        let example = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let at = example.floor_char_boundary(at.min(example.len()));
+        let end = example.floor_char_boundary((at + len).min(example.len()));
+        for piece in [&text, &number.to_string(), ""] {
+            let damaged = format!("{}{piece}{}", &example[..at], &example[end..]);
+            if let Err(error) = written(&damaged) {
+                proptest::prop_assert!(!error.is_empty());
+            }
+        }
+        let _any = written(&text);
+        let _number = written(&QUOTA.replace("\"daily\"", &number.to_string()));
+        let _limit = written(&format!("{QUOTA}limit = {number}\n"));
+    }
+}

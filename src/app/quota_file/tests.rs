@@ -94,3 +94,25 @@ fn an_account_without_a_usable_provider_is_refused() {
     .unwrap_err();
     assert!(error.contains("url must"), "{error}");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Any text, and the example with any piece replaced: a file or an error, never a panic.
+    #[test]
+    fn damaged_files_are_accounts_or_errors(
+        text in ".{0,200}", at in 0..4_000_usize, len in 0..40_usize,
+    ) {
+        let docs = include_str!("../../../docs/providers.md");
+        let example = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let at = example.floor_char_boundary(at.min(example.len()));
+        let end = example.floor_char_boundary((at + len).min(example.len()));
+        for piece in [text.as_str(), ""] {
+            let damaged = format!("{}{piece}{}", &example[..at], &example[end..]);
+            if let Err(error) = read(&damaged) {
+                proptest::prop_assert!(!error.is_empty() && !error.contains("s3cret"));
+            }
+        }
+        let _any = read(&text);
+    }
+}
