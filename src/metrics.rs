@@ -28,7 +28,7 @@ pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use handles::{
     AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Losses, PollMetrics,
-    Samples, SourceMetrics, StoreMetrics, StoreSizes,
+    ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
 pub use names::{AccountLabel, AccountNames};

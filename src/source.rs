@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::metrics::SourceMetrics;
+use crate::metrics::{ReconnectReason, SourceMetrics};
 use crate::model::IngestMode;
 
 pub use context::{Settings, Shared};
@@ -169,24 +169,24 @@ impl Supervisor {
         match end {
             SessionEnd::Stopped => return false,
             SessionEnd::Again => {
-                self.context.metrics.reconnect("reprobe");
+                self.context.metrics.reconnect(ReconnectReason::Reprobe);
                 if self.context.shared.take_reload() {
                     self.plan.reset();
                 }
             }
             SessionEnd::Starved if over_resp => {
                 self.plan.starved(now);
-                self.context.metrics.reconnect("starved");
+                self.context.metrics.reconnect(ReconnectReason::Starved);
             }
             // A subscription needs RESP, which is unavailable.
             SessionEnd::Starved => {}
             SessionEnd::Refused(refusal) => {
-                self.lost_contact("refused");
+                self.lost_contact(ReconnectReason::Refused);
                 self.context.client.access().refused(refusal);
             }
-            SessionEnd::AccessLost => self.lost_contact("refused"),
+            SessionEnd::AccessLost => self.lost_contact(ReconnectReason::Refused),
             SessionEnd::Unavailable(why) => {
-                self.lost_contact("unavailable");
+                self.lost_contact(ReconnectReason::Unavailable);
                 self.plan.resp_unavailable(&why, now);
                 if matches!(self.context.settings.setting, ModeSetting::Forced(_)) {
                     if let Some(repeated) = self.context.failures.log(&why, now.into_std()) {
@@ -203,7 +203,7 @@ impl Supervisor {
                 }
             }
             SessionEnd::Down { why, remedy } => {
-                self.lost_contact("down");
+                self.lost_contact(ReconnectReason::Down);
                 self.log_down(&why, remedy.as_ref(), now);
                 return self.pause_after_failure().await;
             }
@@ -237,7 +237,7 @@ impl Supervisor {
         }
     }
 
-    fn lost_contact(&self, reason: &'static str) {
+    fn lost_contact(&self, reason: ReconnectReason) {
         self.context.metrics.set_up(false);
         self.context.metrics.set_mode(None);
         self.context.metrics.reconnect(reason);

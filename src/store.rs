@@ -37,7 +37,7 @@ use rusqlite::Connection;
 
 pub use cursors::SpoolMark;
 pub use dimensions::NewName;
-pub use error::{FailureClass, StoreError};
+pub use error::StoreError;
 pub use events::{EventKey, EventQuery, EventRow};
 pub use ingest::{Committed, Ingest};
 pub use missing::UnpricedModel;

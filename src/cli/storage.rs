@@ -8,8 +8,9 @@ use clap::Subcommand;
 use super::{ConfigFlags, Exit, Group, flags, note, print};
 use crate::clock::Clock;
 use crate::config::{self, Env};
+use crate::model::FailureClass;
 use crate::platform::DirLock;
-use crate::store::{self, DATABASE_FILE, FailureClass, StoreError};
+use crate::store::{self, DATABASE_FILE, StoreError};
 
 /// SQLite's side files, and the database last: while it exists, its log must not be used for
 /// another database.

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
 use crate::errors::RepeatLimit;
+use crate::model::{AccessRefusal, LabelValue as _};
 
 /// Reads the key each time, so that a rotated key file takes effect.
 pub type KeyReader = Box<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
 
 /// Receives the reason of each refusal, and `None` when CPA accepts the key. Must not block.
-pub type AccessReporter = Box<dyn Fn(Option<&'static str>) + Send + Sync>;
+pub type AccessReporter = Box<dyn Fn(Option<AccessRefusal>) + Send + Sync>;
 
 /// Interval at which the file of a refused key is read again.
 const KEY_REREAD: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ struct State {
     /// Failed logins since the last successful one.
     strikes: u32,
     /// Reason of the last refusal in the log.
-    logged: Option<&'static str>,
+    logged: Option<AccessRefusal>,
     /// A RESP connection is open, so records need no new login.
     connected: bool,
     /// Failed attempts to read the key.
@@ -209,13 +210,13 @@ impl Access {
         let mut state = self.lock();
         let wait = state.refuse(reason, Instant::now());
         // Refusals without a cost are repeated often. Log each once.
-        let logged = state.logged.replace(reason.as_str());
+        let logged = state.logged.replace(reason.kind());
         drop(state);
-        (self.report)(Some(reason.as_str()));
+        (self.report)(Some(reason.kind()));
         self.changed.notify_waiters();
-        if logged != Some(reason.as_str()) || reason.concerns_key() {
+        if logged != Some(reason.kind()) || reason.concerns_key() {
             tracing::error!(
-                reason = reason.as_str(),
+                reason = reason.kind().as_label(),
                 next_try = %humantime::format_duration(wait),
                 "{}", reason.remedy()
             );
@@ -343,7 +344,11 @@ mod tests {
         access.refused(Refusal::WrongKey);
         access.refused(Refusal::ManagementOff);
         access.accepted();
-        let expected = [Some("wrong_key"), Some("management_off"), None];
+        let expected = [
+            Some(AccessRefusal::WrongKey),
+            Some(AccessRefusal::ManagementOff),
+            None,
+        ];
         assert_eq!(*reports.lock(), expected);
     }
 

@@ -22,7 +22,7 @@ use super::generation::{Api, Server};
 use super::refusal::{Refusal, RespError};
 use super::resp::{Connection, Endpoint, RespFailure};
 use crate::clock::Clock;
-use crate::model::UnixNanos;
+use crate::model::{LabelValue as _, UnixNanos};
 
 /// Maximum size of a list; one with many accounts has a few MiB.
 pub(super) const MAX_LIST: usize = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ pub(crate) enum HttpFailure {
     /// CPA has not accepted a key yet, or not since its last refusal.
     #[error("CPA has not accepted the management key")]
     NoAccess,
-    #[error("refused: {}", .0.as_str())]
+    #[error("refused: {}", .0.kind().as_label())]
     Refused(Refusal),
     #[error("request failed")]
     Unreachable(#[source] reqwest::Error),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::AccessRefusal;
+
 /// A refusal of RESP and HTTP alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -47,16 +49,16 @@ const BAN_MARGIN: Duration = Duration::from_secs(5);
 const RETRY_WAIT: Duration = Duration::from_secs(30);
 
 impl Refusal {
-    /// The value of the label `reason`.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// Without the remaining time of a ban.
+    pub(crate) const fn kind(self) -> AccessRefusal {
         match self {
-            Self::WrongKey => "wrong_key",
-            Self::MissingKey => "missing_key",
-            Self::Banned(_) => "banned",
-            Self::RemoteDisabled => "remote_disabled",
-            Self::NoKeySet => "no_key_set",
-            Self::HomeMode => "home_mode",
-            Self::ManagementOff => "management_off",
+            Self::WrongKey => AccessRefusal::WrongKey,
+            Self::MissingKey => AccessRefusal::MissingKey,
+            Self::Banned(_) => AccessRefusal::Banned,
+            Self::RemoteDisabled => AccessRefusal::RemoteDisabled,
+            Self::NoKeySet => AccessRefusal::NoKeySet,
+            Self::HomeMode => AccessRefusal::HomeMode,
+            Self::ManagementOff => AccessRefusal::ManagementOff,
         }
     }
 

@@ -12,8 +12,9 @@ use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::WrongTotal;
+use crate::model::{FailureClass, LabelValue as _};
 use crate::spool::{Position, SegmentId};
-use crate::store::{FailureClass, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Least time between two commits, so that a trickle of records does not mean a disk flush for
 /// each. In step with the source's pops.
@@ -260,7 +261,7 @@ impl Worker {
             RoundError::Store(error) => error.class(),
             RoundError::Spool(_) => FailureClass::Other,
         };
-        self.parts.metrics.commit_failed(class.as_str());
+        self.parts.metrics.commit_failed(class);
         let reader = &self.parts.reader;
         self.parts
             .metrics
@@ -269,7 +270,7 @@ impl Worker {
             self.failing = Some(class);
             tracing::error!(
                 error = %Chain(failure),
-                class = class.as_str(),
+                class = class.as_label(),
                 "records cannot be committed and stay in the spool: {}",
                 class.remedy()
             );

@@ -11,6 +11,7 @@ pub(super) mod money;
 pub(super) mod traffic;
 
 use super::counter::{Counter, StoredFamily};
+use super::handles::{SourceMetrics, StoreMetrics};
 
 /// A metric family as Prometheus sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,19 +52,20 @@ impl Kind {
     }
 }
 
-const fn family(
-    name: &'static str,
-    kind: Kind,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Family {
-    Family {
-        name,
-        kind,
-        labels,
-        help,
-    }
+/// Declares each family once, and lists them in the order of the exposition.
+macro_rules! families {
+    ($vis:vis $all:ident; $($constant:ident: $kind:expr, $name:literal, $labels:expr, $help:literal;)*) => {
+        $($vis static $constant: $crate::metrics::catalogue::Family =
+            $crate::metrics::catalogue::Family {
+                name: $name,
+                kind: $kind,
+                labels: $labels,
+                help: $help,
+            };)*
+        $vis static $all: &[&$crate::metrics::catalogue::Family] = &[$(&$constant),*];
+    };
 }
+use families;
 
 /// The sections of the exposition and of the documentation, with their families in order.
 pub fn sections() -> [(&'static str, Vec<&'static Family>); 6] {
@@ -73,7 +75,11 @@ pub fn sections() -> [(&'static str, Vec<&'static Family>); 6] {
         declared(money::OF_COMBOS),
         money::GAUGES.to_vec(),
     ];
-    let ingest = [declared(ingest::COUNTERS), ingest::METRICS.to_vec()];
+    let ingest = [
+        declared(ingest::COUNTERS),
+        SourceMetrics::FAMILIES.iter().collect(),
+        StoreMetrics::FAMILIES.iter().collect(),
+    ];
     [
         ("Traffic", declared(traffic::COUNTERS)),
         ("Accounts and quotas", accounts::ALL.to_vec()),

@@ -102,7 +102,7 @@ impl OfCombo<'_> {
 }
 
 /// An id for each kind of label; 0 is the absent value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct LabelIds([u32; LabelKind::ALL.len()]);
 
 impl LabelIds {
@@ -114,18 +114,5 @@ impl LabelIds {
 
     pub(super) fn get(&self, kind: LabelKind) -> u32 {
         self.0[kind as usize]
-    }
-
-    /// For a table; equal labels have equal hashes.
-    #[inline]
-    pub(super) fn hash(&self) -> u32 {
-        const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
-        let hash = self.0.chunks_exact(2).fold(0, |hash: u64, pair| {
-            let pair = u64::from(pair[0]) << 32 | u64::from(pair[1]);
-            (hash.rotate_left(5) ^ pair).wrapping_mul(MULTIPLIER)
-        });
-        // The upper half depends on all labels.
-        let [_, _, _, _, upper @ ..] = hash.to_le_bytes();
-        u32::from_le_bytes(upper)
     }
 }

@@ -34,9 +34,8 @@ pub struct Counters {
     config: CountersConfig,
     families: Vec<&'static StoredFamily>,
     tables: Tables,
-    of_traffic: CounterSet<RecordAmount>,
+    of_records: CounterSet<RecordAmount>,
     of_ingest: CounterSet<IngestAmount>,
-    of_money: CounterSet<RecordAmount>,
     of_references: CounterSet<ReferenceAmount>,
     of_combos: CounterSet<ComboAmount>,
     money: MoneyGauges,
@@ -55,16 +54,21 @@ impl Counters {
     pub fn new(config: CountersConfig, exposition: Exposition, names: AccountNames) -> Self {
         let families = stored_families();
         let texts = LabelTexts::new(config.caps, config.aliases.clone());
-        let mut first = 0;
+        // The numbers of the first tables, in the order of `stored_families`.
+        let ingest_at = traffic::COUNTERS.len();
+        let money_at = ingest_at + ingest::COUNTERS.len();
+        let references_at = money_at + money_families::COUNTERS.len();
+        let combos_at = references_at + money_families::OF_REFERENCES.len();
         Self {
             tables: Tables::new(&families, texts, config.caps.series),
             families,
-            // In the order of `stored_families`.
-            of_traffic: CounterSet::new(traffic::COUNTERS, &mut first),
-            of_ingest: CounterSet::new(ingest::COUNTERS, &mut first),
-            of_money: CounterSet::new(money_families::COUNTERS, &mut first),
-            of_references: CounterSet::new(money_families::OF_REFERENCES, &mut first),
-            of_combos: CounterSet::new(money_families::OF_COMBOS, &mut first),
+            of_records: CounterSet::new(&[
+                (0, traffic::COUNTERS),
+                (money_at, money_families::COUNTERS),
+            ]),
+            of_ingest: CounterSet::new(&[(ingest_at, ingest::COUNTERS)]),
+            of_references: CounterSet::new(&[(references_at, money_families::OF_REFERENCES)]),
+            of_combos: CounterSet::new(&[(combos_at, money_families::OF_COMBOS)]),
             money: MoneyGauges::default(),
             version: 0,
             config,
@@ -101,9 +105,7 @@ impl Counters {
         let exemplar = ExemplarOf::new(&event.request_id, event.finished());
         let exemplar = exemplar.filter(|_| self.config.exemplars);
         let (tables, exemplar) = (&mut self.tables, exemplar.as_ref());
-        self.of_traffic
-            .count(tables, &labels, exemplar, |amount| amount(record));
-        self.of_money
+        self.of_records
             .count(tables, &labels, exemplar, |amount| amount(record));
         for (reference, nanos) in record.money.iter().flat_map(|money| &money.references) {
             let item = OfReference {

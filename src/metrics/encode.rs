@@ -5,7 +5,7 @@ use super::counter::Cells;
 use super::snapshot::{Audience, Entry, Exemplar, FamilySnapshot, Gauges};
 use crate::model::is_invisible;
 
-/// The two ways to write a page.
+/// Format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// `text/plain; version=0.0.4`.
@@ -27,7 +27,7 @@ impl Dialect {
 /// Nanoseconds in a second.
 const NANOS: u64 = 1_000_000_000;
 
-/// `a="x"` with a comma before it unless it is the first; the value escaped.
+/// Appends `a="x"` with the value escaped, after a comma unless it is the first label.
 pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
     if !out.is_empty() {
         out.push(',');
@@ -63,7 +63,7 @@ pub(super) fn push_decimal(out: &mut String, raw: u64, scale: u64, digits: usize
     }
 }
 
-/// What stands behind the labels of each bucket's line; the same for all series of a family.
+/// Text after the labels of each bucket's line; equal for all series of a family.
 pub(super) struct Bounds {
     suffixes: Vec<String>,
     scale: u64,
@@ -106,7 +106,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Who will read the page.
+    /// Reader of the page.
     pub(super) const fn audience(&self) -> Audience {
         self.audience
     }
@@ -135,7 +135,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// A restored family with all its series.
+    /// A stored family with all its series.
     pub(super) fn snapshot(&mut self, snapshot: &FamilySnapshot) {
         if snapshot.entries.is_empty() {
             return;
@@ -259,7 +259,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// A family whose values are texts already.
+    /// A family whose values are text.
     pub(super) fn gauges(&mut self, gauges: &Gauges) {
         if !gauges.samples.is_empty() {
             self.head(gauges.family);
@@ -270,7 +270,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// One sample of a family that is no histogram.
+    /// One sample of a family without suffixes.
     pub(super) fn sample(&mut self, family: &Family, labels: &str, value: f64) {
         self.name(family.name, "", labels);
         // Rust prints the shortest text that reads back as the same number.

@@ -19,9 +19,9 @@ use crate::model::UnixNanos;
 
 /// Number of values of [`Form`], and so of cached pages.
 const FORMS: usize = 8;
-/// How long the values that change all the time, like CPU seconds, may be old.
+/// Maximum age of values that always change, such as CPU seconds.
 const SAMPLE_AGE: Duration = Duration::from_millis(250);
-/// A page below is not worth compressing.
+/// Minimum size of a page to compress.
 const MIN_GZIP: usize = 1024;
 
 /// Handle to what `/metrics` shows. Cheap to clone.
@@ -31,7 +31,7 @@ pub struct Exposition(Arc<Shared>);
 struct Shared {
     handles: Handles,
     snapshot: ArcSwap<Snapshot>,
-    /// Latest version that a scraper has got as a whole, and when that was.
+    /// Latest version that a scraper has received completely, and its time.
     seen_version: AtomicU64,
     seen_at: AtomicI64,
     in_flight: Arc<Semaphore>,
@@ -57,7 +57,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// What a scraper gets that takes no gzip.
+    /// For a scraper that accepts no gzip.
     pub const fn scraper(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -94,18 +94,18 @@ pub struct Page {
     pub body: Bytes,
     /// Whether `body` is gzip.
     pub compressed: bool,
-    /// What [`Exposition::mark_seen`] wants to know.
+    /// Argument of [`Exposition::mark_seen`].
     pub version: u64,
 }
 
-/// What a scraper has got as a whole last.
+/// The last page that a scraper received completely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     pub(super) version: u64,
     pub(super) at: UnixNanos,
 }
 
-/// Why there is no page.
+/// Reason why no page is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoPage {
     #[error("too many scrapes in flight")]
@@ -138,7 +138,7 @@ impl Exposition {
         }
     }
 
-    /// A scraper has got the whole page of `version`.
+    /// A scraper has received the complete page of `version`.
     pub fn mark_seen(&self, version: u64, at: UnixNanos) {
         if self.0.seen_version.load(Ordering::Acquire) < version {
             self.0.seen_at.store(at.get(), Ordering::Release);

@@ -3,25 +3,24 @@
 mod account_errors;
 mod exporter;
 mod gauge_set;
+mod metric;
 mod polls;
 mod process;
-pub(super) mod source;
-pub(super) mod store;
+mod source;
+mod store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::counter::Counter;
-
 pub use account_errors::AccountErrors;
 pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
 pub use gauge_set::{GaugeSet, Samples};
 pub use polls::PollMetrics;
-pub use source::SourceMetrics;
-pub use store::{StoreMetrics, StoreSizes};
+pub use source::{ReconnectReason, SourceMetrics};
+pub use store::{StoreFile, StoreMetrics, StoreSizes};
 
-use super::catalogue::{Family, accounts, budgets, ingest};
+use super::catalogue::{Family, accounts, budgets};
 use super::encode::Encoder;
 use super::snapshot::Snapshot;
 
@@ -65,8 +64,6 @@ impl Handles {
         self.polls.encode(page);
         self.budgets.encode(page, budgets::ALL);
         self.source.encode(page);
-        let complete = f64::from(u8::from(self.losses.none_lately()));
-        gauge(page, &ingest::INGEST_COMPLETE, Some(complete));
         self.store.encode(page);
         let left_out = self.quotas.left_out() + self.budgets.left_out();
         self.exporter.encode(page, snapshot, left_out);
@@ -75,7 +72,7 @@ impl Handles {
 }
 
 /// How long a known loss makes the picture incomplete.
-const LATELY: Duration = Duration::from_hours(1);
+const RECENTLY: Duration = Duration::from_hours(1);
 
 /// When something was last known to be missing from the records.
 #[derive(Clone, Debug)]
@@ -100,14 +97,14 @@ impl Losses {
         self.last.fetch_max(millis + 1, Ordering::Relaxed);
     }
 
-    fn none_lately(&self) -> bool {
+    fn none_recently(&self) -> bool {
         match self.last.load(Ordering::Relaxed).checked_sub(1) {
             None => true,
             Some(millis) => {
                 self.start
                     .elapsed()
                     .saturating_sub(Duration::from_millis(millis))
-                    > LATELY
+                    > RECENTLY
             }
         }
     }
@@ -118,69 +115,6 @@ fn gauge(page: &mut Encoder<'_>, family: &Family, value: Option<f64>) {
     if let Some(value) = value {
         page.head(family);
         page.sample(family, "", value);
-    }
-}
-
-/// A gauge for each name: 1 for the one at `position`, 0 for the others.
-fn one_of(
-    page: &mut Encoder<'_>,
-    family: &Family,
-    name: &str,
-    values: &[&str],
-    position: Option<f64>,
-) {
-    page.head(family);
-    for (at, value) in (0_u32..).zip(values) {
-        let is_it = position.is_some_and(|position| (position - f64::from(at)).abs() < 0.5);
-        page.sample(family, &label(name, value), f64::from(u8::from(is_it)));
-    }
-}
-
-fn counter(page: &mut Encoder<'_>, family: &Family, counter: &Counter) {
-    page.head(family);
-    page.sample(family, "", as_f64(counter.get()));
-}
-
-fn counters(
-    page: &mut Encoder<'_>,
-    family: &Family,
-    name: &str,
-    values: &[&str],
-    counters: &[Counter],
-) {
-    page.head(family);
-    for (value, counter) in values.iter().zip(counters) {
-        page.sample(family, &label(name, value), as_f64(counter.get()));
-    }
-}
-
-/// A number that is absent until it is known.
-#[derive(Debug)]
-struct Known(AtomicU64);
-
-/// A quiet NaN that no arithmetic makes.
-const UNKNOWN: u64 = 0x7ff8_dead_beef_0001;
-
-impl Default for Known {
-    fn default() -> Self {
-        Self(AtomicU64::new(UNKNOWN))
-    }
-}
-
-impl Known {
-    fn set(&self, value: f64) {
-        self.0.store(value.to_bits(), Ordering::Relaxed);
-    }
-
-    fn clear(&self) {
-        self.0.store(UNKNOWN, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Option<f64> {
-        match self.0.load(Ordering::Relaxed) {
-            UNKNOWN => None,
-            bits => Some(f64::from_bits(bits)),
-        }
     }
 }
 

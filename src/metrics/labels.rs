@@ -94,7 +94,7 @@ impl LabelKind {
     }
 }
 
-/// Most values of each label, and most time series born from records.
+/// Maximum number of values of each label, and of series of counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     pub account: usize,
@@ -137,8 +137,7 @@ impl Caps {
     }
 }
 
-/// Names that the configuration gives to accounts and clients, by stored value or by the name
-/// that they would have without.
+/// Configured names of accounts and clients, by stored value or default name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
     pub accounts: HashMap<String, String>,
@@ -159,30 +158,30 @@ impl Aliases {
     }
 }
 
-/// The id that stands for all values beyond a cap.
+/// The id of all values beyond a cap.
 pub(super) const OTHER: u32 = u32::MAX;
 /// Value of a label for everything beyond its cap.
 pub(super) const OTHER_TEXT: &str = "other";
 /// Longest label value in bytes.
 const MAX_VALUE: usize = 128;
 
-/// Texts by id, and which ids are shown as themselves.
+/// Label values by id, under the caps.
 #[derive(Debug)]
 pub(super) struct LabelTexts {
     caps: Caps,
     aliases: Aliases,
     kinds: [Values; KINDS],
-    /// Which codes came first. The other ids count in the order of first sight by themselves.
+    /// Order of first occurrence of codes. Other ids increase with first occurrence.
     codes: HashMap<u32, u32>,
 }
 
 #[derive(Debug, Default)]
 struct Values {
     texts: HashMap<u32, Box<str>>,
-    /// The id whose series a text belongs to: two ids with one text share their series, because
-    /// a page with a series twice is refused as a whole.
+    /// The id whose series has a text. Two ids with the same text share a series, because Prometheus
+    /// rejects a page that contains a series twice.
     owners: HashMap<Box<str>, u32>,
-    /// What an id is shown as: its text's owner, or [`OTHER`].
+    /// The id whose series an id belongs to: its text's owner, or [`OTHER`].
     shown: HashMap<u32, u32>,
     /// Accounts whose text is an alias: only these may share it.
     aliased: HashSet<u32>,
@@ -249,7 +248,7 @@ impl LabelTexts {
         values.texts.insert(id.0, text.into());
     }
 
-    /// What `id` is shown as: an id with a text, or [`OTHER`]. The first to come are admitted.
+    /// The id whose text `id` has in labels, or [`OTHER`] beyond the cap. The first ids are admitted.
     pub(super) fn shown(&mut self, kind: LabelKind, id: u32) -> u32 {
         let cap = self.caps.of(kind);
         let values = self.values_mut(kind);
@@ -283,7 +282,7 @@ impl LabelTexts {
         shown
     }
 
-    /// Caps admit the values first seen first, whatever the order of `values`.
+    /// Admits values under the caps in the order of their first occurrence.
     pub(super) fn admit(&mut self, values: impl Iterator<Item = (LabelKind, u32)>) {
         let mut ids = Vec::new();
         for (kind, id) in values {
@@ -324,7 +323,7 @@ impl LabelTexts {
     }
 }
 
-/// Without invisible characters and not longer than a label value may be.
+/// Removes invisible characters and truncates to the maximum length.
 fn clean(text: &str) -> String {
     let mut clean = visible(text);
     clean.truncate(clean.floor_char_boundary(MAX_VALUE));

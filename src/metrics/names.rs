@@ -41,8 +41,8 @@ impl AccountNames {
         names.get(auth_index).map(|names| names.shared.clone())
     }
 
-    /// The names of accounts that no ledger counts, by the same rules: each with CPA's index and
-    /// what it would be called without aliases.
+    /// Names of accounts without counters, by the same rules. Each account has CPA's index and its
+    /// default name.
     pub fn of(caps: Caps, aliases: Aliases, accounts: Vec<(Box<str>, String)>) -> Self {
         let shared = Self::default();
         let mut texts = LabelTexts::new(caps, aliases);
@@ -56,7 +56,7 @@ impl AccountNames {
     }
 }
 
-/// The ledger's side: collects names, and publishes them when there are new ones.
+/// Collects the names of accounts and publishes them when there are new ones.
 #[derive(Debug)]
 pub(super) struct NamedAccounts {
     known: Vec<Account>,
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aliases_and_caps_hold_without_a_ledger() {
+    fn aliases_and_caps_apply_without_counters() {
         let caps = Caps {
             account: 3,
             ..Caps::default()
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_an_alias_has_gauges_of_its_own_and_shared_counters() {
+    fn accounts_with_one_alias_share_counters_and_have_separate_gauges() {
         let mut aliases = Aliases::default();
         for (from, to) in [
             ("0ld0", "work"),

@@ -1,9 +1,8 @@
-//! The past of the counters, with the names and labels of the page, from zero on: as blocks of
-//! Prometheus' database, or as OpenMetrics with timestamps.
+//! Writes the past of the counters, starting at zero: as blocks of Prometheus' database, or as
+//! OpenMetrics with timestamps.
 //!
-//! In blocks a series has every sample that scrapes would have seen. In the text it lacks those that
-//! saw nothing new: there is one before and after each change, and one now and then, so that the
-//! series never looks gone.
+//! In blocks a series has every sample that a scraper would have stored. The text has only the samples
+//! before and after each change, and some between them, so that the series never becomes stale.
 
 mod blocks;
 mod walk;
@@ -28,12 +27,12 @@ use walk::{changes, scrapes};
 pub struct PastTimes {
     pub from: i64,
     pub to: i64,
-    /// The live counters began here, at zero.
+    /// Start of the live counters, at zero.
     pub live: i64,
     pub step: i64,
 }
 
-/// Where the past goes.
+/// Output of the past.
 #[derive(Debug)]
 pub enum PastOutput<W> {
     /// OpenMetrics, for `promtool tsdb create-blocks-from openmetrics`.
@@ -59,21 +58,21 @@ pub fn past_queries() -> Vec<PastQuery> {
     families.filter_map(StoredFamily::past_query).collect()
 }
 
-/// One family under way.
+/// One family being written.
 #[derive(Debug)]
 pub struct PastSeries<'p, W> {
     page: &'p mut PastPage<W>,
     family: &'static StoredFamily,
     key: Vec<LabelKind>,
     started: bool,
-    /// What one key of ids grew by. Its lines are written one metric at a time, as OpenMetrics
-    /// wants it, so all steps of a key are held.
+    /// Increases of one key of ids. OpenMetrics requires all lines of a metric together, so all steps
+    /// of a key are kept.
     rows: Vec<PastRow>,
 }
 
 impl<W: Write> PastPage<W> {
-    /// `names` are the interned values and `totals` the live counters, whose labels come first
-    /// where a cap does not let all in.
+    /// `names` are the interned values. The labels of `totals`, the live counters, have precedence
+    /// under the caps.
     pub fn new(
         out: PastOutput<W>,
         caps: Caps,
@@ -98,7 +97,7 @@ impl<W: Write> PastPage<W> {
         }
     }
 
-    /// The id as which `id` is shown.
+    /// The id whose label value `id` has.
     pub fn shown(&mut self, key: PastKey, id: u32) -> u32 {
         LabelKind::of_key(key).map_or(id, |kind| self.texts.shown(kind, id))
     }
@@ -116,7 +115,7 @@ impl<W: Write> PastPage<W> {
         })
     }
 
-    /// Completes the output; gives how many series and samples it holds.
+    /// Completes the output. Returns the numbers of series and samples.
     pub fn finish(mut self) -> io::Result<(u64, u64)> {
         match &mut self.out {
             PastOutput::Text(out) => {
@@ -199,7 +198,7 @@ impl<W: Write> PastSeries<'_, W> {
     }
 }
 
-/// Lines that belong to one metric in the sense of OpenMetrics, and so stand together.
+/// The lines of one metric, which OpenMetrics requires to be together.
 struct Metric {
     lines: Vec<Line>,
 }

@@ -1,4 +1,4 @@
-//! What a scrape reads: immutable, shared, and complete in itself.
+//! Immutable state of all counters, shared by scrapes.
 
 #![expect(
     clippy::indexing_slicing,
@@ -11,10 +11,10 @@ use super::catalogue::Family;
 use super::counter::StoredFamily;
 use crate::model::UnixNanos;
 
-/// Series whose values are copied together when one of them changes.
+/// Number of series that are copied together when one of them changes.
 pub(super) const CHUNK: usize = 256;
 
-/// A request that fell into a bucket. Kept in place, because every observation makes one.
+/// A request of a bucket. Without allocation, because every observation creates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exemplar {
     pub(super) request_id: RequestId,
@@ -49,7 +49,7 @@ impl ExemplarOf {
 /// Longest id: a UUID.
 const MAX_ID: usize = 36;
 
-/// What CPA's ids look like: hex digits or a UUID. Anything else could be somebody's text.
+/// An id as CPA creates them: hex digits or a UUID. Other text could contain a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RequestId {
     length: u8,
@@ -80,7 +80,7 @@ impl RequestId {
     }
 }
 
-/// One line's place on the page.
+/// A series in the order of the exposition.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     /// Rendered labels, without braces.
@@ -93,12 +93,12 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) cells: Box<[u64]>,
-    /// For each series whether scrapers see zeros in place of its cells; empty when they do of none.
+    /// For each series, whether scrapers see zeros instead of its cells; empty if they see none.
     pub(super) held: Box<[bool]>,
     pub(super) exemplars: Box<[Option<Exemplar>]>,
 }
 
-/// One family as it was at the publication.
+/// One family at the time of the snapshot.
 #[derive(Debug)]
 pub(super) struct FamilySnapshot {
     pub(super) family: &'static StoredFamily,
@@ -130,16 +130,16 @@ impl FamilySnapshot {
     }
 }
 
-/// Who reads a page.
+/// Type of reader of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// Computes increases, so it must see the zero of a new series before its value.
+    /// Computes increases, so it needs the zero of a new series before its value.
     Scraper,
     /// Sees the committed values at once.
     Reader,
 }
 
-/// Gauges that the ledger knows, ready to be written.
+/// A family of gauges that the counters' owner computes, as text.
 #[derive(Clone, Debug)]
 pub(super) struct Gauges {
     pub(super) family: &'static Family,
@@ -147,10 +147,10 @@ pub(super) struct Gauges {
     pub(super) samples: Vec<(String, String)>,
 }
 
-/// The state of all restored families at one moment.
+/// State of all stored families.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
-    /// Grows with each publication; 0 before the first.
+    /// Increases with each snapshot; 0 before the first.
     pub(super) version: u64,
     pub(super) families: Vec<FamilySnapshot>,
     pub(super) gauges: Arc<[Gauges]>,
@@ -160,7 +160,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether some series are at zero for scrapers, so that their page differs from the readers'.
+    /// Whether a series is held at zero, so that scrapers and readers get different pages.
     pub(super) fn has_held(&self) -> bool {
         let mut chunks = self.families.iter().flat_map(|family| &family.chunks);
         chunks.any(|chunk| !chunk.held.is_empty())

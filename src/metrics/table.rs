@@ -1,4 +1,4 @@
-//! One restored family at work: totals by internal ids, series by label values.
+//! State of one stored family: totals by internal ids, series by label values.
 
 #![expect(
     clippy::expect_used,
@@ -21,10 +21,10 @@ mod publication;
 
 pub(super) type Key = [u32; TOTAL_KEY_LEN];
 
-/// Totals that are staged while a transaction is open, and the series made of committed ones.
+/// Totals with the open transaction, and series of the committed ones.
 ///
-/// A *slot* is a total by internal ids, as the database keeps it. A *series* is what a page shows:
-/// mostly one slot, or several that share the label value `other`.
+/// A *slot* is a total by internal ids, as in the database. A *series* is one set of label values:
+/// usually one slot, or several that share the label value `other` or an alias.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) family: &'static StoredFamily,
@@ -33,22 +33,22 @@ pub(super) struct Table {
     zeros: Arc<[u64]>,
     slots: HashMap<Key, u32>,
     keys: Vec<Key>,
-    /// `width` numbers a slot: with the open transaction, and without.
+    /// `width` numbers per slot: with the open transaction, and without.
     staged: Vec<u64>,
     committed: Vec<u64>,
     dirty: Vec<u32>,
     slot_state: Vec<SlotState>,
     by_labels: HashMap<Key, u32>,
     series: Vec<Series>,
-    /// `width` numbers a series: sums over committed slots.
+    /// `width` numbers per series: sums over committed slots.
     values: Vec<u64>,
     exemplars: Vec<Option<Exemplar>>,
-    /// What was published last; chunks without a change are shared with the next snapshot.
+    /// Chunks of the last snapshot; the next one shares those without a change.
     chunks: Vec<Arc<Chunk>>,
     stale: Vec<bool>,
     entries: Arc<[Entry]>,
     grown: bool,
-    /// Some series' hold is over and its slots do not know yet.
+    /// The hold of a series has ended, and its slots are not marked yet.
     releasing: bool,
 }
 
@@ -57,7 +57,7 @@ struct SlotState {
     /// `None` beyond a cap.
     series: Option<u32>,
     dirty: bool,
-    /// As the database has it, or will have it after the next commit.
+    /// As in the database, or after the next commit.
     shown: bool,
 }
 
@@ -67,25 +67,25 @@ struct Series {
     exposure: Exposure,
 }
 
-/// How far a series has come on its way from zero.
+/// Value that a series exposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exposure {
-    /// Exposed at zero for the time being.
+    /// Zero.
     Held,
-    /// Still at zero, until the database knows that the zero was seen.
+    /// Zero until the next commit stores that a scraper has seen it.
     Releasing,
-    /// Exposed with its value.
+    /// The committed value.
     Open,
 }
 
-/// What became of a new slot.
+/// Series of a new slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Birth {
-    /// It has a series of its own, which is held at zero.
+    /// A new series, held at zero.
     Held(u32),
-    /// Shown with its value at once: part of a known series, or nothing that needs a zero.
+    /// An existing series, or a new one that needs no zero.
     Open,
-    /// Beyond a cap.
+    /// None: beyond a cap.
     Dropped,
 }
 
@@ -128,7 +128,7 @@ impl Table {
         self.slots.get(key).copied()
     }
 
-    /// Adds a slot for a key that has none. `may_add` tells whether one more series is allowed.
+    /// Adds a slot for a key that has none. `may_add`: whether the cap allows one more series.
     pub(super) fn insert(
         &mut self,
         key: Key,
@@ -220,7 +220,7 @@ impl Table {
         *value = value.wrapping_add(n);
     }
 
-    /// For families that show the latest value.
+    /// Raises a latest time.
     pub(super) fn raise(&mut self, slot: u32, to: u64) {
         self.touch(slot);
         let value = &mut self.staged[slot as usize * self.width];
@@ -256,7 +256,7 @@ impl Table {
         !self.dirty.is_empty()
     }
 
-    /// The dirty slots with their absolute values, as the database shall have them.
+    /// The changed slots with their absolute values, for the database.
     pub(super) fn staged_rows(&self) -> impl Iterator<Item = TotalRow> {
         self.dirty.iter().map(|slot| TotalRow {
             family: self.family.id,
@@ -266,7 +266,7 @@ impl Table {
         })
     }
 
-    /// The transaction stands: what was staged becomes public.
+    /// The transaction succeeded: staged numbers become public.
     pub(super) fn commit(&mut self) {
         for slot in std::mem::take(&mut self.dirty) {
             let state = &mut self.slot_state[slot as usize];
@@ -295,8 +295,8 @@ impl Table {
         }
     }
 
-    /// The transaction failed: as if nothing had been counted. Slots and their zeros stay, and
-    /// so does the news that a zero has been seen.
+    /// The transaction failed: staged numbers return to the committed ones. Slots stay, and so does
+    /// the mark that a zero has been seen.
     pub(super) fn rollback(&mut self) {
         for slot in &self.dirty {
             let cells = self.cells_of(*slot);
@@ -304,13 +304,13 @@ impl Table {
         }
     }
 
-    /// Where the numbers of a slot are.
+    /// Range of a slot's numbers.
     fn cells_of(&self, slot: u32) -> Range<usize> {
         let from = slot as usize * self.width;
         from..from + self.width
     }
 
-    /// Takes over a total from the database, with as many cells as the family has.
+    /// Sets a slot to a total of the database, which has the family's number of cells.
     pub(super) fn restore(&mut self, slot: u32, cells: &[u64], now: UnixNanos) {
         let range = self.cells_of(slot);
         let staged = &mut self.staged[range];
@@ -325,13 +325,13 @@ impl Table {
         self.touch(slot);
     }
 
-    /// Lets a held series go at the next commit, which makes that durable first.
+    /// Ends the hold of a series with the next commit, which stores that first.
     pub(super) fn release(&mut self, series: u32) {
         self.series[series as usize].exposure = Exposure::Releasing;
         self.releasing = true;
     }
 
-    /// Marks the slots of released series: once for all of them, since many are born together.
+    /// Marks the slots of released series, all at once, because many are created together.
     pub(super) fn mark_released(&mut self) {
         if !std::mem::take(&mut self.releasing) {
             return;
@@ -360,7 +360,7 @@ fn mark_stale(stale: &mut Vec<bool>, series: u32) {
     stale[chunk] = true;
 }
 
-/// The number of the slot or series that comes after so many.
+/// Number of the next slot or series after `known` ones.
 fn number(known: usize) -> u32 {
     u32::try_from(known).expect("memory ends before four billion series")
 }

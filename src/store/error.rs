@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use crate::model::FailureClass;
 use crate::platform::storage_remedy;
 
 /// What kept the database from taking or giving something.
@@ -46,45 +47,6 @@ pub enum StoreError {
     Damaged(String),
     #[error("database holds a value that this program never writes: {0}")]
     Content(&'static str),
-}
-
-/// Classes of failures that are counted apart and told apart in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FailureClass {
-    Locked,
-    Full,
-    ReadOnly,
-    Corrupt,
-    Other,
-}
-
-impl FailureClass {
-    /// The value of the label `reason`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Locked => "locked",
-            Self::Full => "full",
-            Self::ReadOnly => "read_only",
-            Self::Corrupt => "corrupt",
-            Self::Other => "other",
-        }
-    }
-
-    /// What the operator can do about it.
-    pub const fn remedy(self) -> &'static str {
-        match self {
-            Self::Locked => "another program holds a lock on the database; close it",
-            Self::Full => "the disk is full; make room",
-            Self::ReadOnly => {
-                "the database or its directory cannot be written; check owner and mode"
-            }
-            Self::Corrupt => {
-                "the database is damaged; stop the exporter, run `cpa-exporter storage set-aside` \
-                 and start it again"
-            }
-            Self::Other => "see the error",
-        }
-    }
 }
 
 impl StoreError {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::*;
 use crate::model::{
-    AuthType, Dimension, Event, EventDigest, Failure, FailureReason, Masked, Money, RejectReason,
-    Route, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
+    AuthType, Dimension, Event, EventDigest, Failure, FailureClass, FailureReason, Masked, Money,
+    RejectReason, Route, TokenQuality, Tokens, TotalRow, UnixNanos, Value,
 };
 
 fn event(ts: i64, digest: i64) -> Event<'static> {

@@ -17,10 +17,11 @@ mod tokens;
 mod total;
 mod wire;
 
+pub use crate::label_enum;
 pub use account::{AccountSeen, OWN_ACCOUNT};
 pub use dimension::{DimId, Dimension, Route};
 pub use event::{AuthType, Event, EventDigest};
-pub use label_value::LabelValue;
+pub use label_value::{AccessRefusal, FailureClass, LabelValue};
 pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};

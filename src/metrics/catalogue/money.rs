@@ -1,7 +1,7 @@
 //! Money: list value of traffic, its billed part, and the prices in use.
 
 use super::Kind::Gauge;
-use super::{Family, family};
+use super::families;
 use crate::metrics::counted::{ComboAmount, Record, RecordAmount, ReferenceAmount};
 use crate::metrics::counter::{Amount, Counter, counter};
 use crate::model::{LabelValue as _, Money, TokenKind};
@@ -160,49 +160,18 @@ fn unpriced_tokens(record: &Record<'_>) -> Option<u64> {
     (tokens > 0 || (money.value.is_none() && event.is_success())).then_some(tokens)
 }
 
-/// In the order of the exposition.
-pub(super) static GAUGES: &[&Family] = &[
-    &LIST_VALUE_CORRECTION,
-    &COST_CORRECTION,
-    &PRICE,
-    &PRICE_TABLE_INFO,
-    &PRICE_TABLE_TIME,
-    &PLAN_FEE,
-];
-
-pub(in crate::metrics) static LIST_VALUE_CORRECTION: Family = family(
-    "cpa_list_value_correction_usd",
-    Gauge,
-    &["provider", "model", "account"],
-    "Change of the list value of counted events by `reprice`; it does not change counters.",
-);
-pub(in crate::metrics) static COST_CORRECTION: Family = family(
-    "cpa_cost_correction_usd",
-    Gauge,
-    &["provider", "model", "account"],
-    "Change of the cost of counted events by `reprice`; it does not change counters.",
-);
-pub(in crate::metrics) static PRICE: Family = family(
-    "cpa_price_usd_per_token",
-    Gauge,
-    &["model", "kind", "tier"],
-    "Current list price of each model seen, for prompts below any long-context step.",
-);
-pub(in crate::metrics) static PRICE_TABLE_INFO: Family = family(
-    "cpa_price_table_info",
-    Gauge,
-    &["version", "source"],
-    "1, with the version and sources of the price list in use.",
-);
-pub(in crate::metrics) static PRICE_TABLE_TIME: Family = family(
-    "cpa_price_table_timestamp_seconds",
-    Gauge,
-    &[],
-    "Date of the newest part of the price list, in Unix time.",
-);
-pub(in crate::metrics) static PLAN_FEE: Family = family(
-    "cpa_plan_fee_usd",
-    Gauge,
-    &["provider", "account", "plan"],
-    "Configured flat fee of an account in US dollars per mean month of 30.44 days.",
-);
+families! {
+    pub(in crate::metrics) GAUGES;
+    LIST_VALUE_CORRECTION: Gauge, "cpa_list_value_correction_usd", &["provider", "model", "account"],
+        "Change of the list value of counted events by `reprice`; it does not change counters.";
+    COST_CORRECTION: Gauge, "cpa_cost_correction_usd", &["provider", "model", "account"],
+        "Change of the cost of counted events by `reprice`; it does not change counters.";
+    PRICE: Gauge, "cpa_price_usd_per_token", &["model", "kind", "tier"],
+        "Current list price of each model seen, for prompts below any long-context step.";
+    PRICE_TABLE_INFO: Gauge, "cpa_price_table_info", &["version", "source"],
+        "1, with the version and sources of the price list in use.";
+    PRICE_TABLE_TIME: Gauge, "cpa_price_table_timestamp_seconds", &[],
+        "Date of the newest part of the price list, in Unix time.";
+    PLAN_FEE: Gauge, "cpa_plan_fee_usd", &["provider", "account", "plan"],
+        "Configured flat fee of an account in US dollars per mean month of 30.44 days.";
+}

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_cap_is_counted_together() {
+    fn accounts_and_codes_beyond_a_cap_share_other() {
         let errors = AccountErrors::default();
         errors.limit(Duration::ZERO, 1);
         errors.count("codex", &AccountLabel::BeyondCap, "429");

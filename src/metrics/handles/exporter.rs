@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::catalogue::exporter as catalogue;
+use super::super::catalogue::{Family, exporter as catalogue};
 use super::super::encode::{Encoder, push_label};
 use super::super::snapshot::Snapshot;
-use super::{Known, as_f64, gauge, label};
+use super::metric::{Gauge, Number as _};
+use super::{as_f64, gauge, label};
 use crate::model::UnixNanos;
 
 /// What this program was built from.
@@ -26,9 +27,9 @@ pub struct ExporterMetrics(Arc<Inner>);
 struct Inner {
     build: BuildInfo,
     log_counts: LogCounts,
-    reload_successful: Known,
-    reload_time: Known,
-    render: Known,
+    reload_successful: Gauge,
+    reload_time: Gauge,
+    render: Gauge,
 }
 
 impl ExporterMetrics {
@@ -36,9 +37,9 @@ impl ExporterMetrics {
         Self(Arc::new(Inner {
             build,
             log_counts,
-            reload_successful: Known::default(),
-            reload_time: Known::default(),
-            render: Known::default(),
+            reload_successful: Gauge::default(),
+            reload_time: Gauge::default(),
+            render: Gauge::default(),
         }))
     }
 
@@ -46,10 +47,10 @@ impl ExporterMetrics {
     pub fn configuration_read(&self, outcome: Result<UnixNanos, ()>) {
         match outcome {
             Ok(at) => {
-                self.0.reload_successful.set(1.0);
+                self.0.reload_successful.set_bool(true);
                 self.0.reload_time.set(at.as_seconds());
             }
-            Err(()) => self.0.reload_successful.set(0.0),
+            Err(()) => self.0.reload_successful.set_bool(false),
         }
     }
 
@@ -68,43 +69,33 @@ impl ExporterMetrics {
         gauge(
             page,
             &catalogue::RELOAD_SUCCESSFUL,
-            inner.reload_successful.get(),
+            inner.reload_successful.number(),
         );
-        gauge(page, &catalogue::RELOAD_TIME, inner.reload_time.get());
+        gauge(page, &catalogue::RELOAD_TIME, inner.reload_time.number());
         gauge(page, &catalogue::SERIES, Some(as_f64(snapshot.series)));
-        if !snapshot.overflows.is_empty() {
-            page.head(&catalogue::LABEL_OVERFLOWS);
-        }
-        for (name, count) in &snapshot.overflows {
-            page.sample(
-                &catalogue::LABEL_OVERFLOWS,
-                &label("label", name),
-                as_f64(*count),
-            );
-        }
-        if limits > 0 {
-            let labels = label("label", "limit");
-            page.sample(&catalogue::LABEL_OVERFLOWS, &labels, as_f64(limits));
-        }
-        if !snapshot.dropped.is_empty() {
-            page.head(&catalogue::SERIES_DROPPED);
-        }
-        for (name, count) in &snapshot.dropped {
-            page.sample(
-                &catalogue::SERIES_DROPPED,
-                &label("family", name),
-                as_f64(*count),
-            );
-        }
-        gauge(page, &catalogue::RENDER_SECONDS, inner.render.get());
-        page.head(&catalogue::LOG_MESSAGES);
-        for (level, count) in (inner.log_counts)() {
-            page.sample(
-                &catalogue::LOG_MESSAGES,
-                &label("level", level),
-                as_f64(count),
-            );
-        }
+        let limits = Some(("limit", limits)).filter(|(_, count)| *count > 0);
+        let overflows = snapshot.overflows.iter().copied().chain(limits);
+        counts(page, &catalogue::LABEL_OVERFLOWS, overflows);
+        let dropped = snapshot.dropped.iter().copied();
+        counts(page, &catalogue::SERIES_DROPPED, dropped);
+        gauge(page, &catalogue::RENDER_SECONDS, inner.render.number());
+        counts(page, &catalogue::LOG_MESSAGES, (inner.log_counts)());
+    }
+}
+
+/// A count for each value of the family's only label.
+fn counts(
+    page: &mut Encoder<'_>,
+    family: &Family,
+    counts: impl IntoIterator<Item = (&'static str, u64)>,
+) {
+    let mut counts = counts.into_iter().peekable();
+    if counts.peek().is_some() {
+        page.head(family);
+    }
+    let name = family.labels.first().copied().unwrap_or_default();
+    for (value, count) in counts {
+        page.sample(family, &label(name, value), as_f64(count));
     }
 }
 

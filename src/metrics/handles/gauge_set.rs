@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use super::super::catalogue::Family;
 use super::super::encode::{Encoder, push_label};
 
-/// Gauges that one part works out as a whole. A [`Samples`] replaces all of the part's former
-/// samples at once: a page never shows half of a change, and what is gone is gone.
+/// Gauges that one part of the program computes together. A [`Samples`] replaces all former samples
+/// at once, so a page never contains half of a change.
 #[derive(Clone, Debug, Default)]
 pub struct GaugeSet(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct FamilySamples {
     lines: Vec<(Box<str>, f64)>,
 }
 
-/// Samples on their way to a [`GaugeSet`].
+/// Samples for a [`GaugeSet`].
 #[derive(Debug, Default)]
 pub struct Samples {
     families: Vec<FamilySamples>,
@@ -33,7 +33,7 @@ pub struct Samples {
 
 impl Samples {
     /// Adds a sample. `values` are those of the family's labels in order; an empty one leaves its
-    /// label out, which Prometheus takes for the same.
+    /// label out, which is equal for Prometheus.
     pub fn add(&mut self, family: &'static Family, values: &[&str], value: f64) {
         if !value.is_finite() {
             return;
@@ -55,7 +55,7 @@ impl Samples {
         }
     }
 
-    /// Notes something that a cap keeps off the page.
+    /// Counts a thing that a cap excludes.
     pub fn leave_out(&mut self) {
         self.leave_out_many(1);
     }
@@ -76,12 +76,12 @@ impl GaugeSet {
         self.0.families.store(Arc::new(samples.families));
     }
 
-    /// How many things a cap keeps off the page now.
+    /// Number of things that a cap excludes.
     pub(super) fn left_out(&self) -> u64 {
         self.0.left_out.load(Ordering::Relaxed)
     }
 
-    /// The samples as they stand on a page.
+    /// The samples as text.
     #[cfg(test)]
     pub(crate) fn text(&self, order: &[&Family]) -> String {
         use super::super::{Audience, Dialect};
@@ -117,9 +117,9 @@ mod tests {
     use super::super::super::{Audience, Dialect};
     use super::*;
 
-    fn page(board: &GaugeSet) -> String {
+    fn page(set: &GaugeSet) -> String {
         let mut out = String::new();
-        board.encode(
+        set.encode(
             &mut Encoder::new(&mut out, Dialect::Text, Audience::Reader),
             accounts::ALL,
         );
@@ -128,26 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_replaces_all_samples_of_the_one_before() {
-        let board = GaugeSet::default();
+    fn new_samples_replace_all_former_ones() {
+        let set = GaugeSet::default();
         let mut samples = Samples::default();
         samples.add(&accounts::USED_RATIO, &["claude", "b", "main", "5h"], 1.25);
         samples.add(&accounts::UP, &["codex", "a"], 1.0);
         samples.add(&accounts::UP, &["claude", "b\"\n"], 0.0);
-        board.publish(samples);
+        set.publish(samples);
         assert_eq!(
-            page(&board),
+            page(&set),
             "cpa_account_up{provider=\"claude\",account=\"b\\\"\\n\"} 0\n\
              cpa_account_up{provider=\"codex\",account=\"a\"} 1\n\
              cpa_quota_used_ratio{provider=\"claude\",account=\"b\",limit=\"main\",window=\"5h\"} 1.25"
         );
-        board.publish(Samples::default());
-        assert_eq!(page(&board), "");
+        set.publish(Samples::default());
+        assert_eq!(page(&set), "");
     }
 
     #[test]
-    fn doubles_unknown_labels_and_impossible_numbers_spoil_no_page() {
-        let board = GaugeSet::default();
+    fn duplicate_samples_empty_labels_and_nan_are_left_out() {
+        let set = GaugeSet::default();
         let mut samples = Samples::default();
         samples.add(&accounts::UP, &["codex", ""], 1.0);
         samples.add(&accounts::UP, &["codex", ""], 0.0);
@@ -156,7 +156,7 @@ mod tests {
             &["codex", "a", "main", "5h"],
             f64::NAN,
         );
-        board.publish(samples);
-        assert_eq!(page(&board), "cpa_account_up{provider=\"codex\"} 1");
+        set.publish(samples);
+        assert_eq!(page(&set), "cpa_account_up{provider=\"codex\"} 1");
     }
 }

@@ -3,84 +3,92 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::catalogue::ingest;
+use super::super::catalogue::{Family, Kind};
 use super::super::encode::{Encoder, push_label};
-use super::{Known, Losses, as_f64, counter, counters, gauge, label, one_of};
-use crate::model::{IngestMode, visible};
+use super::metric::{By, Gauge, Metric, Number, OneOf, SecondsCounter, metrics};
+use super::{Losses, label};
+use crate::model::{AccessRefusal, IngestMode, label_enum, visible};
 
-pub(in crate::metrics) const REFUSALS: [&str; 7] = [
-    "wrong_key",
-    "missing_key",
-    "banned",
-    "remote_disabled",
-    "no_key_set",
-    "home_mode",
-    "management_off",
-];
-pub(in crate::metrics) const RECONNECTS: [&str; 5] =
-    ["down", "refused", "unavailable", "starved", "reprobe"];
 /// Longest version in characters.
 const MAX_VERSION: usize = 64;
 
-/// The modes of [`IngestMode::ALL`] in order, and the lack of one.
-pub(in crate::metrics) const MODES: [&str; 4] = ["pop", "subscribe", "http", "none"];
+label_enum! {
+    /// Reason of a new connection to CPA.
+    pub enum ReconnectReason {
+        Down = "down",
+        Refused = "refused",
+        Unavailable = "unavailable",
+        Starved = "starved",
+        Reprobe = "reprobe",
+    }
+}
 
-/// What the source knows of CPA and of its own work.
-#[derive(Clone, Debug, Default)]
+metrics! {
+    struct Inner;
+    up: Gauge, "cpa_up", &[],
+        "1 if the last contact with CPA succeeded, else 0.";
+    server: ServerInfo, "cpa_info", &["version", "api"],
+        "1, with the version of CPA and the generation of its management API.";
+    refused: OneOf<AccessRefusal>, "cpa_access_refused", &["reason"],
+        "Reason CPA refuses access (1 = active).";
+    statistics_enabled: Gauge, "cpa_usage_statistics_enabled", &[],
+        "1 if usage statistics are enabled in CPA, else 0.";
+    clock_skew: Gauge, "cpa_clock_skew_seconds", &[],
+        "CPA's clock minus the exporter's clock, in seconds, accurate to half a second.";
+    mode: OneOf<Option<IngestMode>>, "cpa_ingest_mode", &["mode"],
+        "Collection mode (1 = active).";
+    batches: By<IngestMode, Counter>, "cpa_ingest_batches_total", &["mode"],
+        "Batches of records received from CPA, by mode, since the start of the exporter.";
+    full_polls: Counter, "cpa_ingest_full_polls_total", &[],
+        "Polls that returned as many records as requested, since the start of the exporter.";
+    reconnects: By<ReconnectReason, Counter>, "cpa_ingest_reconnects_total", &["reason"],
+        "Reconnects to CPA, by reason, since the start of the exporter.";
+    cuts: Counter, "cpa_ingest_subscriber_cuts_total", &[],
+        "Subscriptions that CPA closed because the subscriber was too slow, since the start of the exporter.";
+    gap: SecondsCounter, "cpa_ingest_gap_seconds_total", &[],
+        "Seconds during which records may have expired in CPA before collection, since the start of the exporter.";
+    starved: Gauge, "cpa_ingest_starved", &[],
+        "1 if CPA counts requests but the exporter receives no records, else 0.";
+    losses: Losses, "cpa_ingest_complete", &[],
+        "1 if no loss is known in the last hour: no gap, closed subscription, reject or starvation; else 0.";
+}
+
+/// State of the connection to CPA and of the collection of records.
+#[derive(Clone, Debug)]
 pub struct SourceMetrics(Arc<Inner>);
 
 impl SourceMetrics {
+    pub(in crate::metrics) const FAMILIES: &'static [Family] = Inner::FAMILIES;
+
     pub fn new(losses: Losses) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             losses,
             ..Inner::default()
-        }))
+        };
+        inner.mode.set(Some(None));
+        inner.starved.set_bool(false);
+        Self(Arc::new(inner))
     }
-}
 
-#[derive(Debug, Default)]
-struct Inner {
-    up: Known,
-    /// Version and API.
-    server: RwLock<Option<(String, &'static str)>>,
-    refused: Known,
-    statistics_enabled: Known,
-    clock_skew: Known,
-    /// Position in [`IngestMode::ALL`]; unknown for none.
-    mode: Known,
-    batches: [Counter; 3],
-    full_polls: Counter,
-    reconnects: [Counter; 5],
-    cuts: Counter,
-    gap_millis: Counter,
-    starved: Known,
-    losses: Losses,
-}
-
-impl SourceMetrics {
     pub fn set_up(&self, up: bool) {
-        self.0.up.set(f64::from(u8::from(up)));
+        self.0.up.set_bool(up);
     }
 
     pub fn set_server(&self, version: &str, api: &'static str) {
-        if let Ok(mut server) = self.0.server.write() {
-            // The text is CPA's, and ends up in a label.
-            let clean = visible(version);
-            *server = Some((clean.chars().take(MAX_VERSION).collect(), api));
+        // The text is CPA's, and ends up in a label.
+        let version = visible(version).chars().take(MAX_VERSION).collect();
+        if let Ok(mut server) = self.0.server.0.write() {
+            *server = Some((version, api));
         }
     }
 
-    /// `reason` is a value of the label `reason`, `None` when CPA lets us in.
-    pub fn set_refused(&self, reason: Option<&str>) {
-        let position = reason.and_then(|reason| REFUSALS.iter().position(|r| *r == reason));
-        match position {
-            Some(position) => self.0.refused.set(as_f64(position as u64)),
-            None => self.0.refused.clear(),
-        }
+    /// `None` when CPA grants access.
+    pub fn set_refused(&self, refusal: Option<AccessRefusal>) {
+        self.0.refused.set(refusal);
     }
 
     pub fn set_statistics_enabled(&self, on: bool) {
-        self.0.statistics_enabled.set(f64::from(u8::from(on)));
+        self.0.statistics_enabled.set_bool(on);
     }
 
     pub fn set_clock_skew(&self, seconds: f64) {
@@ -88,28 +96,19 @@ impl SourceMetrics {
     }
 
     pub fn set_mode(&self, mode: Option<IngestMode>) {
-        match mode {
-            Some(mode) => self.0.mode.set(f64::from(mode as u8)),
-            None => self.0.mode.clear(),
-        }
+        self.0.mode.set(Some(mode));
     }
 
     pub fn batch(&self, mode: IngestMode) {
-        if let Some(counter) = self.0.batches.get(mode as usize) {
-            counter.inc();
-        }
+        self.0.batches.of(mode).inc();
     }
 
     pub fn full_poll(&self) {
         self.0.full_polls.inc();
     }
 
-    /// `reason` is a value of the label `reason`.
-    pub fn reconnect(&self, reason: &str) {
-        let counters = RECONNECTS.iter().zip(&self.0.reconnects);
-        if let Some((_, counter)) = counters.into_iter().find(|(name, _)| **name == reason) {
-            counter.inc();
-        }
+    pub fn reconnect(&self, reason: ReconnectReason) {
+        self.0.reconnects.of(reason).inc();
     }
 
     pub fn cut(&self) {
@@ -118,77 +117,45 @@ impl SourceMetrics {
     }
 
     pub fn add_gap(&self, gap: Duration) {
-        self.0
-            .gap_millis
-            .inc_by(u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
+        self.0.gap.add(gap);
         self.0.losses.note();
     }
 
     pub fn set_starved(&self, starved: bool) {
-        self.0.starved.set(f64::from(u8::from(starved)));
+        self.0.starved.set_bool(starved);
         if starved {
             self.0.losses.note();
         }
     }
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>) {
-        let inner = &*self.0;
-        gauge(page, &ingest::UP, inner.up.get());
-        if let Ok(server) = inner.server.read()
+        self.0.encode(page);
+    }
+}
+
+/// Version and API generation of CPA.
+#[derive(Debug, Default)]
+struct ServerInfo(RwLock<Option<(String, &'static str)>>);
+
+impl Metric for ServerInfo {
+    const KIND: Kind = Kind::Gauge;
+
+    fn encode(&self, page: &mut Encoder<'_>, family: &Family) {
+        if let Ok(server) = self.0.read()
             && let Some((version, api)) = &*server
         {
             let mut labels = label("version", version);
             push_label(&mut labels, "api", api);
-            page.head(&ingest::INFO);
-            page.sample(&ingest::INFO, &labels, 1.0);
+            page.head(family);
+            page.sample(family, &labels, 1.0);
         }
-        one_of(
-            page,
-            &ingest::ACCESS_REFUSED,
-            "reason",
-            &REFUSALS,
-            inner.refused.get(),
-        );
-        gauge(
-            page,
-            &ingest::USAGE_STATISTICS_ENABLED,
-            inner.statistics_enabled.get(),
-        );
-        gauge(page, &ingest::CLOCK_SKEW, inner.clock_skew.get());
-        one_of(
-            page,
-            &ingest::INGEST_MODE,
-            "mode",
-            &MODES,
-            inner.mode.get().or(Some(3.0)),
-        );
-        let modes = IngestMode::ALL.map(IngestMode::as_str);
-        counters(
-            page,
-            &ingest::INGEST_BATCHES,
-            "mode",
-            &modes,
-            &inner.batches,
-        );
-        counter(page, &ingest::INGEST_FULL_POLLS, &inner.full_polls);
-        counters(
-            page,
-            &ingest::INGEST_RECONNECTS,
-            "reason",
-            &RECONNECTS,
-            &inner.reconnects,
-        );
-        counter(page, &ingest::INGEST_CUTS, &inner.cuts);
-        page.head(&ingest::INGEST_GAP);
-        page.sample(
-            &ingest::INGEST_GAP,
-            "",
-            as_f64(inner.gap_millis.get()) / 1000.0,
-        );
-        gauge(
-            page,
-            &ingest::INGEST_STARVED,
-            inner.starved.get().or(Some(0.0)),
-        );
+    }
+}
+
+impl Number for Losses {
+    const KIND: Kind = Kind::Gauge;
+
+    fn number(&self) -> Option<f64> {
+        Some(f64::from(u8::from(self.none_recently())))
     }
 }

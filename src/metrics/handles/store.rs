@@ -1,21 +1,60 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::catalogue::{Kind, ingest};
-use super::super::encode::{Bounds, Encoder};
-use super::{Known, as_f64, counters, gauge, label};
-use crate::model::UnixNanos;
+use super::super::catalogue::{Buckets, Family};
+use super::super::encode::Encoder;
+use super::as_f64;
+use super::metric::{BucketsOf, By, Gauge, Histogram, Metric, metrics};
+use crate::model::{FailureClass, UnixNanos, label_enum};
 
-pub(in crate::metrics) const FAILURES: [&str; 5] =
-    ["locked", "full", "read_only", "corrupt", "other"];
-pub(in crate::metrics) const FILES: [&str; 3] = ["database", "wal", "spool"];
-/// Buckets of the commit histogram, the one beyond the last bound, and the sum.
-const COMMIT_CELLS: usize = 14;
+label_enum! {
+    /// Files of the storage directory.
+    pub enum StoreFile {
+        Database = "database",
+        Wal = "wal",
+        Spool = "spool",
+    }
+}
 
-/// What is known of the files.
+/// Microseconds.
+#[derive(Debug)]
+struct CommitTime;
+
+impl BucketsOf for CommitTime {
+    const BUCKETS: Buckets = Buckets {
+        bounds: &[
+            1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+            2_500_000, 10_000_000,
+        ],
+        scale: 1_000_000,
+    };
+}
+
+metrics! {
+    struct Inner;
+    events: Gauge, "cpa_store_events", &[],
+        "Events in the database.";
+    rejects: Gauge, "cpa_store_rejects", &[],
+        "Rejects in the database.";
+    free: Gauge, "cpa_store_free_bytes", &[],
+        "Free bytes on the file system of the storage directory.";
+    oldest: Gauge, "cpa_store_oldest_event_timestamp_seconds", &[],
+        "Start of the oldest request in the database, in Unix time.";
+    sizes: By<StoreFile, Gauge>, "cpa_store_size_bytes", &["file"],
+        "Size of the exporter's files, in bytes.";
+    commits: Histogram<CommitTime>, "cpa_store_commit_seconds", &[],
+        "Time from the first record of a transaction to its commit, since the start of the exporter.";
+    failures: By<FailureClass, Counter>, "cpa_store_commit_failures_total", &["reason"],
+        "Failed transactions, by reason; their records stay in the spool. Since the start of the exporter.";
+    spool_pending: Gauge, "cpa_spool_pending_bytes", &[],
+        "Bytes received and not yet committed to the database.";
+    spool_limit: Gauge, "cpa_spool_limit_bytes", &[],
+        "Limit of pending bytes; collection pauses above it.";
+}
+
+/// Sizes of the database and the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreSizes {
     pub events: u64,
@@ -28,47 +67,32 @@ pub struct StoreSizes {
     pub free_bytes: Option<u64>,
 }
 
-/// How the database and the spool do.
+/// State of the database and the spool.
 #[derive(Clone, Debug, Default)]
 pub struct StoreMetrics(Arc<Inner>);
 
-#[derive(Debug, Default)]
-struct Inner {
-    events: Known,
-    rejects: Known,
-    oldest: Known,
-    free: Known,
-    database: Known,
-    wal: Known,
-    spool: Known,
-    spool_pending: Known,
-    spool_limit: Known,
-    failures: [Counter; 5],
-    commits: [AtomicU64; COMMIT_CELLS],
-}
-
 impl StoreMetrics {
+    pub(in crate::metrics) const FAMILIES: &'static [Family] = Inner::FAMILIES;
+
     pub fn set_sizes(&self, sizes: &StoreSizes) {
         let inner = &*self.0;
         inner.events.set(as_f64(sizes.events));
         inner.rejects.set(as_f64(sizes.rejects));
-        inner.database.set(as_f64(sizes.database_bytes));
-        inner.wal.set(as_f64(sizes.wal_bytes));
+        inner
+            .sizes
+            .of(StoreFile::Database)
+            .set(as_f64(sizes.database_bytes));
+        inner.sizes.of(StoreFile::Wal).set(as_f64(sizes.wal_bytes));
         self.set_spool(sizes.spool_pending_bytes, sizes.spool_file_bytes);
-        match sizes.oldest_event {
-            Some(at) => inner.oldest.set(at.as_seconds()),
-            None => inner.oldest.clear(),
-        }
-        match sizes.free_bytes {
-            Some(bytes) => inner.free.set(as_f64(bytes)),
-            None => inner.free.clear(),
-        }
+        let oldest = sizes.oldest_event.map(UnixNanos::as_seconds);
+        inner.oldest.set_or_clear(oldest);
+        inner.free.set_or_clear(sizes.free_bytes.map(as_f64));
     }
 
-    /// Known even while the database is out of reach.
+    /// Known even while the database is unavailable.
     pub fn set_spool(&self, pending_bytes: u64, file_bytes: u64) {
         self.0.spool_pending.set(as_f64(pending_bytes));
-        self.0.spool.set(as_f64(file_bytes));
+        self.0.sizes.of(StoreFile::Spool).set(as_f64(file_bytes));
     }
 
     pub fn set_spool_limit(&self, bytes: u64) {
@@ -76,64 +100,15 @@ impl StoreMetrics {
     }
 
     pub fn observe_commit(&self, took: Duration) {
-        let Kind::Histogram(buckets) = ingest::STORE_COMMIT.kind else {
-            return;
-        };
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = buckets.bounds.partition_point(|bound| *bound < micros);
-        for (cell, n) in [(bucket, 1), (COMMIT_CELLS - 1, micros)] {
-            if let Some(cell) = self.0.commits.get(cell) {
-                cell.fetch_add(n, Ordering::Relaxed);
-            }
-        }
+        self.0.commits.observe(micros);
     }
 
-    /// `reason` is a value of the label `reason`.
-    pub fn commit_failed(&self, reason: &str) {
-        let counters = FAILURES.iter().zip(&self.0.failures);
-        if let Some((_, counter)) = counters.into_iter().find(|(name, _)| **name == reason) {
-            counter.inc();
-        }
+    pub fn commit_failed(&self, class: FailureClass) {
+        self.0.failures.of(class).inc();
     }
 
     pub(super) fn encode(&self, page: &mut Encoder<'_>) {
-        let inner = &*self.0;
-        gauge(page, &ingest::STORE_EVENTS, inner.events.get());
-        gauge(page, &ingest::STORE_REJECTS, inner.rejects.get());
-        gauge(page, &ingest::STORE_FREE, inner.free.get());
-        gauge(page, &ingest::STORE_OLDEST, inner.oldest.get());
-        page.head(&ingest::STORE_SIZE);
-        for (file, size) in FILES
-            .iter()
-            .zip([&inner.database, &inner.wal, &inner.spool])
-        {
-            if let Some(size) = size.get() {
-                page.sample(&ingest::STORE_SIZE, &label("file", file), size);
-            }
-        }
-        if let Kind::Histogram(buckets) = ingest::STORE_COMMIT.kind {
-            let cells: Vec<u64> = inner
-                .commits
-                .iter()
-                .map(|c| c.load(Ordering::Relaxed))
-                .collect();
-            page.head(&ingest::STORE_COMMIT);
-            page.histogram(
-                &ingest::STORE_COMMIT,
-                "",
-                &Bounds::new(buckets),
-                &cells,
-                &[],
-            );
-        }
-        counters(
-            page,
-            &ingest::STORE_COMMIT_FAILURES,
-            "reason",
-            &FAILURES,
-            &inner.failures,
-        );
-        gauge(page, &ingest::SPOOL_PENDING, inner.spool_pending.get());
-        gauge(page, &ingest::SPOOL_LIMIT, inner.spool_limit.get());
+        self.0.encode(page);
     }
 }

@@ -1,15 +1,15 @@
-//! When a series has samples.
+//! Times at which a series has samples.
 
 use std::io;
 
 use super::PastTimes;
 use crate::model::PastRow;
 
-/// Prometheus takes a series without a sample in five minutes for gone.
+/// Prometheus considers a series stale after five minutes without a sample.
 const KEEP_ALIVE_MS: i64 = 240_000;
 
-/// Gives a sample at each step from a series' birth on, as scrapes would have seen it: its time, and
-/// its cells by then.
+/// Emits a sample at each step from a series' first row on, as a scraper would have stored it: the
+/// time, and the cells at that time.
 pub(super) fn scrapes(
     rows: &[PastRow],
     times: PastTimes,
@@ -20,7 +20,7 @@ pub(super) fn scrapes(
     let mut last = None;
     let mut rows = rows.iter().peekable();
     while let Some(first) = rows.peek().copied() {
-        let (earliest, end) = bounds(first, times);
+        let (earliest, end) = limits(first, times);
         let mut time = last.map_or((first.step * times.step).max(earliest), next);
         loop {
             time = time.min(end);
@@ -49,9 +49,9 @@ pub(super) fn scrapes(
     Ok(())
 }
 
-/// Between which times a row counts.
-fn bounds(row: &PastRow, times: PastTimes) -> (i64, i64) {
-    // What came before live counting must be over when it begins.
+/// First and last time at which a row can count.
+fn limits(row: &PastRow, times: PastTimes) -> (i64, i64) {
+    // Imported events end where live counting starts.
     if row.live {
         (times.live.max(times.from), times.to)
     } else {
@@ -65,7 +65,7 @@ fn add(sums: &mut [u64], row: &PastRow) {
     }
 }
 
-/// Gives the samples around each change of a series, and some between them.
+/// Emits the samples before and after each change of a series, and some between them.
 pub(super) fn changes(
     rows: &[PastRow],
     times: PastTimes,
@@ -75,7 +75,7 @@ pub(super) fn changes(
     let mut last = i64::MIN;
     let mut rows = rows.iter().peekable();
     while let Some(row) = rows.next() {
-        let (earliest, end) = bounds(row, times);
+        let (earliest, end) = limits(row, times);
         let began = (row.step * times.step).max(earliest);
         if last == i64::MIN {
             last = began;
@@ -133,9 +133,12 @@ mod tests {
         }
     }
 
-    fn samples(rows: &[PastRow], times: PastTimes) -> Vec<(i64, u64)> {
+    /// Times and values that `walk` gives.
+    fn samples(
+        walk: impl FnOnce(&mut dyn FnMut(i64, &[u64]) -> io::Result<()>) -> io::Result<()>,
+    ) -> Vec<(i64, u64)> {
         let mut samples = Vec::new();
-        changes(rows, times, |time, cells| {
+        walk(&mut |time, cells| {
             samples.push((time, cells[0]));
             Ok(())
         })
@@ -143,24 +146,18 @@ mod tests {
         samples
     }
 
-    fn scraped(rows: &[PastRow], times: PastTimes) -> Vec<(i64, u64)> {
-        let mut samples = Vec::new();
-        scrapes(rows, times, |time, cells| {
-            samples.push((time, cells[0]));
-            Ok(())
-        })
-        .unwrap();
-        samples
+    /// Steps of a minute.
+    fn until(to: i64, live: i64) -> PastTimes {
+        PastTimes {
+            from: 0,
+            to,
+            live,
+            step: 60_000,
+        }
     }
 
     #[test]
-    fn scrapes_see_every_step_from_the_birth_to_the_end() {
-        let times = PastTimes {
-            from: 0,
-            to: 430_000,
-            live: 430_000,
-            step: 60_000,
-        };
+    fn scrapes_sample_every_step_from_the_first_row_to_the_end() {
         let rows = [
             row(false, 1, 3),
             row(false, 2, 1),
@@ -178,17 +175,13 @@ mod tests {
             (430_000, 11),
             (430_001, 0),
         ];
-        assert_eq!(scraped(&rows, times), expected);
+        let times = until(430_000, 430_000);
+        assert_eq!(samples(|emit| scrapes(&rows, times, emit)), expected);
     }
 
     #[test]
-    fn scrapes_see_the_seam_to_live_counting() {
-        let times = PastTimes {
-            from: 0,
-            to: 300_000,
-            live: 130_000,
-            step: 60_000,
-        };
+    fn imported_counts_return_to_zero_where_live_counting_starts() {
+        let times = until(300_000, 130_000);
         let rows = [row(false, 2, 7), row(true, 2, 2), row(true, 4, 1)];
         let expected = [
             (120_000, 0),
@@ -198,19 +191,14 @@ mod tests {
             (240_000, 2),
             (300_000, 3),
         ];
-        assert_eq!(scraped(&rows, times), expected);
+        assert_eq!(samples(|emit| scrapes(&rows, times, emit)), expected);
+        assert_eq!(samples(|emit| changes(&rows, times, emit)), expected);
         let expected = [(130_000, 0), (180_000, 2), (240_000, 2), (300_000, 3)];
-        assert_eq!(scraped(&rows[1..], times), expected);
+        assert_eq!(samples(|emit| scrapes(&rows[1..], times, emit)), expected);
     }
 
     #[test]
-    fn a_series_is_never_gone_and_each_step_is_where_it_was() {
-        let times = PastTimes {
-            from: 0,
-            to: 900_000,
-            live: 900_000,
-            step: 60_000,
-        };
+    fn changes_repeat_a_value_before_prometheus_considers_it_stale() {
         let rows = [row(false, 1, 3), row(false, 2, 1), row(false, 11, 5)];
         let expected = [
             (60_000, 0),
@@ -222,26 +210,7 @@ mod tests {
             (720_000, 9),
             (900_001, 0),
         ];
-        assert_eq!(samples(&rows, times), expected);
-    }
-
-    #[test]
-    fn live_counting_begins_at_zero() {
-        let times = PastTimes {
-            from: 0,
-            to: 300_000,
-            live: 130_000,
-            step: 60_000,
-        };
-        let rows = [row(false, 2, 7), row(true, 2, 2), row(true, 4, 1)];
-        let expected = [
-            (120_000, 0),
-            (130_000, 7),
-            (130_001, 0),
-            (180_000, 2),
-            (240_000, 2),
-            (300_000, 3),
-        ];
-        assert_eq!(samples(&rows, times), expected);
+        let times = until(900_000, 900_000);
+        assert_eq!(samples(|emit| changes(&rows, times, emit)), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! What a table gives to a snapshot: only that which has changed is copied.
+//! Snapshots of a table. Only changed chunks are copied.
 
 use std::sync::Arc;
 

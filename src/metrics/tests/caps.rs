@@ -48,7 +48,7 @@ fn sum(bench: &Bench, family: &str) -> u64 {
 }
 
 #[test]
-fn beyond_a_cap_counters_share_other_and_gauges_are_left_out() {
+fn values_beyond_a_cap_share_other_in_counters_and_are_absent_from_gauges() {
     let mut bench = with(two_models(), Aliases::default());
     for id in [1, 2, 3, 4, 4] {
         bench.count(&success(), &route(1, id, id, 1));
@@ -105,7 +105,7 @@ fn beyond_a_cap_counters_share_other_and_gauges_are_left_out() {
 }
 
 #[test]
-fn codes_are_admitted_in_the_order_of_first_sight() {
+fn codes_are_admitted_in_the_order_of_first_occurrence() {
     let caps = Caps {
         code: 2,
         ..Caps::default()
@@ -138,7 +138,7 @@ fn after_a_restart_the_same_values_are_admitted() {
 }
 
 #[test]
-fn a_larger_cap_shows_what_was_hidden_from_zero_on() {
+fn a_larger_cap_exposes_hidden_series_starting_at_zero() {
     let mut bench = with(two_models(), Aliases::default());
     for id in [1, 2, 3] {
         bench.count(&success(), &route(1, id, id, 1));
@@ -202,7 +202,7 @@ fn the_cap_of_all_series_drops_new_ones_only() {
 }
 
 #[test]
-fn the_lines_that_are_counted_are_the_lines_of_the_page() {
+fn cpa_exporter_series_is_the_number_of_lines_on_the_page() {
     let mut bench = with(Caps::default(), Aliases::default());
     for id in [1, 2, 3] {
         bench.count(&success(), &route(id, id, id, id));
@@ -284,7 +284,7 @@ fn aliases_name_accounts_and_clients() {
 }
 
 #[test]
-fn models_that_are_called_like_special_values_join_them() {
+fn models_named_other_or_unknown_share_the_series_of_these_values() {
     let mut bench = Bench::without_hold();
     let long = "x".repeat(200);
     for (id, text) in [
@@ -317,7 +317,7 @@ fn models_that_are_called_like_special_values_join_them() {
 }
 
 #[test]
-fn an_account_called_like_an_earlier_ones_alias_stays_another_one() {
+fn an_account_named_like_an_earlier_alias_keeps_its_own_series() {
     let aliases = Aliases {
         accounts: [("a1".into(), "a2".into())].into(),
         ..Aliases::default()

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::super::catalogue::{
-    Family, Kind, accounts, budgets, exporter, ingest, money, sections, stored_families,
+    Family, Kind, accounts, budgets, exporter, money, sections, stored_families,
 };
 use super::super::counter::{Cells, MAX_VALUES};
 use super::super::{Dialect, Record};
@@ -192,21 +192,23 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
         &money::PRICE_TABLE_INFO,
         &money::PRICE_TABLE_TIME,
         &money::PLAN_FEE,
-        &ingest::UP,
-        &ingest::INFO,
-        &ingest::USAGE_STATISTICS_ENABLED,
-        &ingest::CLOCK_SKEW,
-        &ingest::STORE_EVENTS,
-        &ingest::STORE_REJECTS,
-        &ingest::STORE_FREE,
-        &ingest::STORE_OLDEST,
-        &ingest::SPOOL_PENDING,
-        &ingest::SPOOL_LIMIT,
         &exporter::RELOAD_SUCCESSFUL,
         &exporter::RELOAD_TIME,
     ];
     let mut unknown: Vec<&str> = unknown.iter().map(|family| family.name).collect();
-    unknown.push("cpa_reference_value_usd_total");
+    unknown.extend([
+        "cpa_reference_value_usd_total",
+        "cpa_up",
+        "cpa_info",
+        "cpa_usage_statistics_enabled",
+        "cpa_clock_skew_seconds",
+        "cpa_store_events",
+        "cpa_store_rejects",
+        "cpa_store_free_bytes",
+        "cpa_store_oldest_event_timestamp_seconds",
+        "cpa_spool_pending_bytes",
+        "cpa_spool_limit_bytes",
+    ]);
     let forgotten: Vec<&&str> = absent.iter().filter(|one| !unknown.contains(one)).collect();
     assert!(
         forgotten.is_empty(),
@@ -245,7 +247,7 @@ fn busy() -> Bench {
 }
 
 #[test]
-fn promtool_has_nothing_to_say() {
+fn promtool_accepts_the_page() {
     let program = "/usr/bin/promtool";
     if !std::path::Path::new(program).exists() {
         assert!(std::env::var_os("CI").is_none(), "promtool is missing");

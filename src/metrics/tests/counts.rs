@@ -124,7 +124,7 @@ fn a_value_on_a_bound_belongs_to_its_bucket() {
 }
 
 #[test]
-fn what_is_no_event_counts_in_ingest() {
+fn payloads_without_events_count_in_ingest() {
     let mut bench = Bench::without_hold();
     bench.counters.received(100);
     bench.counters.received(23);
@@ -172,7 +172,7 @@ fn each_quality_has_its_counter() {
 }
 
 #[test]
-fn what_is_rolled_back_was_never_counted() {
+fn a_rollback_removes_all_counts_of_the_transaction() {
     let mut bench = Bench::without_hold();
     bench.count(&success(), &route(1, 1, 1, 1));
     bench.settle();

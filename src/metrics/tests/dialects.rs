@@ -69,7 +69,7 @@ fn open_metrics() {
 }
 
 #[test]
-fn no_series_is_there_twice_and_no_value_breaks_a_line() {
+fn hostile_values_neither_repeat_a_series_nor_break_a_line() {
     for dialect in [Dialect::Text, Dialect::OpenMetrics] {
         let page = hostile().page(dialect);
         samples(&page);
@@ -164,7 +164,7 @@ fn exemplars_have_plausible_ids_only_and_the_newest_wins() {
 }
 
 #[test]
-fn help_is_escaped_as_the_dialect_wants_it() {
+fn help_is_escaped_as_its_dialect_requires() {
     let family = super::super::catalogue::Family {
         name: "x",
         kind: Kind::Gauge,
@@ -181,7 +181,7 @@ fn help_is_escaped_as_the_dialect_wants_it() {
 }
 
 #[test]
-fn odd_numbers_have_names() {
+fn special_numbers_are_written_as_prometheus_reads_them() {
     let family = &super::super::catalogue::exporter::SERIES;
     for (value, text) in [
         (f64::INFINITY, "+Inf"),

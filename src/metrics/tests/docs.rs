@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::{fs, path::Path};
 
 use super::super::catalogue::{Family, Kind, sections, stored_families};
-use super::super::handles::{source, store};
-use crate::model::{Control, FailureReason, IngestMode, RejectReason, TokenKind, TokenQuality};
+use super::super::handles::{ReconnectReason, StoreFile};
+use crate::model::{
+    AccessRefusal, Control, FailureClass, FailureReason, IngestMode, LabelValue, RejectReason,
+    TokenKind, TokenQuality,
+};
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -77,7 +80,7 @@ credential of a provider that was added last has the alias as its label, the oth
 ";
 
 #[test]
-fn the_documentation_is_what_the_catalogue_says() {
+fn documentation_equals_the_catalogue() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let expected = document();
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -215,36 +218,33 @@ const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `u
 
 /// Labels with their values, where these are a closed set.
 fn closed() -> [(&'static str, String); 15] {
-    let modes = list(&IngestMode::ALL.map(IngestMode::as_str));
+    let modes = list_of::<IngestMode>();
     [
         (
             "reason` of `cpa_request_failures_total`, `cpa_client_request_failures_total",
-            list(&FailureReason::ALL.map(FailureReason::as_str)),
+            list_of::<FailureReason>(),
         ),
-        ("reason` of `cpa_access_refused", list(&source::REFUSALS)),
+        ("reason` of `cpa_access_refused", list_of::<AccessRefusal>()),
         (
             "reason` of `cpa_ingest_rejects_total",
-            list(&RejectReason::ALL.map(RejectReason::as_str)),
+            list_of::<RejectReason>(),
         ),
         (
             "reason` of `cpa_ingest_reconnects_total",
-            list(&source::RECONNECTS),
+            list_of::<ReconnectReason>(),
         ),
         (
             "reason` of `cpa_store_commit_failures_total",
-            list(&store::FAILURES),
+            list_of::<FailureClass>(),
         ),
-        ("kind", list(&TokenKind::ALL.map(TokenKind::as_str))),
-        (
-            "quality",
-            list(&TokenQuality::ALL.map(TokenQuality::as_str)),
-        ),
+        ("kind", list_of::<TokenKind>()),
+        ("quality", list_of::<TokenQuality>()),
         (
             "mode",
             format!("{modes}; `cpa_ingest_mode` also has `none`"),
         ),
-        ("message", list(&Control::ALL.map(Control::as_str))),
-        ("file", list(&store::FILES)),
+        ("message", list_of::<Control>()),
+        ("file", list_of::<StoreFile>()),
         (
             "auth_type",
             "`oauth`, `api_key`; absent if CPA reports none".to_owned(),
@@ -265,7 +265,8 @@ fn closed() -> [(&'static str, String); 15] {
     ]
 }
 
-fn list(values: &[&str]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+fn list_of<T: LabelValue>() -> String {
+    let values = T::VALUES.iter();
+    let quoted: Vec<String> = values.map(|v| format!("`{}`", v.as_label())).collect();
     quoted.join(", ")
 }

@@ -29,7 +29,7 @@ fn is_shared(a: &Page, b: &Page) -> bool {
 }
 
 #[test]
-fn scrapes_that_come_together_share_one_rendering() {
+fn concurrent_scrapes_share_one_rendering() {
     let bench = Bench::without_hold();
     let pages = block_on(async {
         join_all((0..8).map(|_| bench.exposition.page(gzip(Dialect::OpenMetrics)))).await
@@ -43,7 +43,7 @@ fn scrapes_that_come_together_share_one_rendering() {
 }
 
 #[test]
-fn a_new_state_is_rendered_anew_and_an_old_page_is_renewed() {
+fn a_page_is_rendered_again_for_a_new_version_or_after_its_maximum_age() {
     let mut bench = Bench::without_hold();
     let page =
         |bench: &Bench| block_on(bench.exposition.page(Form::scraper(Dialect::Text))).unwrap();
@@ -62,7 +62,7 @@ fn a_new_state_is_rendered_anew_and_an_old_page_is_renewed() {
 }
 
 #[test]
-fn a_compressed_page_is_the_same_page() {
+fn a_compressed_page_equals_the_plain_one() {
     let mut bench = Bench::without_hold();
     bench.count(&success(), &route(1, 1, 1, 1));
     bench.settle();
@@ -81,7 +81,7 @@ fn a_compressed_page_is_the_same_page() {
 }
 
 #[test]
-fn more_scrapes_than_places_are_told_so() {
+fn scrapes_beyond_the_limit_are_refused() {
     let exposition = Exposition::new(handles(), 2);
     exposition.publish(Arc::new(Snapshot::default()));
     let pages = block_on(async {
@@ -126,7 +126,7 @@ fn pages_that_slow_readers_keep_are_bounded_and_scrapes_go_on() {
 }
 
 #[test]
-fn an_answer_says_what_it_is() {
+fn a_response_has_headers_of_its_form() {
     let bench = Bench::without_hold();
     let router = scrape::router(bench.exposition.clone(), Clock::system());
     let request = Request::builder()

@@ -38,7 +38,7 @@ fn number(bench: &Bench, sample: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_new_series_shows_its_value_after_it_was_seen_at_zero() {
+fn a_new_series_has_its_value_after_a_scrape_of_its_zero() {
     let mut bench = bench();
     bench.count(&success(), &route(1, 1, 1, 0));
     assert_eq!(requests(&bench), None, "not committed, not published");
@@ -76,7 +76,7 @@ fn a_new_series_shows_its_value_after_it_was_seen_at_zero() {
 }
 
 #[test]
-fn a_release_survives_a_transaction_that_fails() {
+fn a_release_survives_a_failed_transaction() {
     let mut bench = bench();
     bench.count(&success(), &route(1, 1, 1, 0));
     bench.commit();
@@ -129,7 +129,7 @@ fn the_time_of_the_last_request_is_not_held() {
 }
 
 #[test]
-fn what_joins_a_held_series_is_held_and_released_with_it() {
+fn a_slot_that_joins_a_held_series_is_held_and_released_with_it() {
     let caps = Caps {
         model: 0,
         ..Caps::default()
@@ -153,7 +153,7 @@ fn what_joins_a_held_series_is_held_and_released_with_it() {
 }
 
 #[test]
-fn a_held_series_that_gets_the_alias_of_a_shown_one_does_not_hide_it() {
+fn a_held_series_does_not_hide_an_exposed_one_with_the_same_alias() {
     let mut bench = bench();
     bench.name(Dimension::Client, 1, "a...1");
     bench.name(Dimension::Client, 2, "b...2");

@@ -200,7 +200,7 @@ const FIRST: What = What {
     latency_ms: 0,
 };
 
-/// The ledger and the model side by side.
+/// The counters beside the model.
 struct Pair {
     bench: Bench,
     model: Model,

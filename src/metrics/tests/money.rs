@@ -53,7 +53,7 @@ fn value_counts_for_all_and_cost_for_those_who_pay_per_use() {
 }
 
 #[test]
-fn totals_go_on_after_a_restart_exactly() {
+fn totals_continue_exactly_after_a_restart() {
     let mut bench = Bench::without_hold();
     // Ten thousand million dollars and a nano-dollar are more digits than a double has.
     let much = worth([9_000_000_000_000_000_001, 0, 0, 0, 0, 0], true);
@@ -69,7 +69,7 @@ fn totals_go_on_after_a_restart_exactly() {
 }
 
 #[test]
-fn what_has_no_price_is_counted_and_has_no_value() {
+fn records_without_a_price_count_as_unpriced() {
     let mut bench = Bench::without_hold();
     let unpriced = Money::default();
     charge(&mut bench, &success(), 1, &unpriced);
@@ -100,7 +100,7 @@ fn what_has_no_price_is_counted_and_has_no_value() {
 }
 
 #[test]
-fn tokens_of_no_known_kind_are_missing_from_a_known_price() {
+fn unclassified_tokens_of_a_priced_model_count_as_unpriced() {
     let mut bench = Bench::without_hold();
     let partly = Event {
         tokens: Tokens {
@@ -145,7 +145,7 @@ fn references_have_counters_of_their_own() {
 }
 
 #[test]
-fn corrections_stand_beside_the_counters_and_share_their_caps() {
+fn corrections_do_not_change_counters_and_share_their_caps() {
     let mut bench = Bench::new(CountersConfig {
         caps: Caps {
             account: 1,

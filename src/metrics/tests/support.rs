@@ -1,4 +1,4 @@
-//! A ledger with its page, and events for it.
+//! Counters with their exposition, and events for them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) fn handles() -> Handles {
     Handles::new(build, Arc::new(|| vec![("error", 0), ("warn", 2)]))
 }
 
-/// What the ingest thread and the database do with a ledger.
+/// Plays the ingest thread and the database for counters.
 pub(super) struct Bench {
     pub(super) counters: Counters,
     pub(super) exposition: Exposition,
@@ -162,7 +162,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// The part of a page that comes from the ledger.
+/// The part of a page that comes from the counters.
 pub(super) fn domain(page: &str) -> String {
     let end = page.find("# HELP cpa_access_refused ").unwrap();
     page[..end].to_owned()

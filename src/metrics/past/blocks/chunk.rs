@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_read_back_as_they_were_written() {
+    fn a_chunk_decodes_to_the_written_samples() {
         let deltas = [
             60_000, 60_000, 1, 59_999, 8192, 1, 65_537, 1, 524_289, 1, 600_000, 9, 86_400_000, 5,
         ];
