@@ -76,7 +76,10 @@ pub fn sections() -> [(&'static str, Vec<&'static Family>); 6] {
         money::GAUGES.to_vec(),
     ];
     let ingest = [
-        declared(ingest::COUNTERS),
+        declared(ingest::OF_PAYLOADS),
+        declared(ingest::OF_OUTCOMES),
+        declared(ingest::OF_COMMITS),
+        declared(ingest::OF_RECORDS),
         SourceMetrics::FAMILIES.iter().collect(),
         StoreMetrics::FAMILIES.iter().collect(),
     ];
@@ -101,7 +104,10 @@ pub(super) fn stored_families() -> Vec<&'static StoredFamily> {
         counters.iter().map(|row| &row.stored)
     }
     of(traffic::COUNTERS)
-        .chain(of(ingest::COUNTERS))
+        .chain(of(ingest::OF_PAYLOADS))
+        .chain(of(ingest::OF_OUTCOMES))
+        .chain(of(ingest::OF_COMMITS))
+        .chain(of(ingest::OF_RECORDS))
         .chain(of(money::COUNTERS))
         .chain(of(money::OF_REFERENCES))
         .chain(of(money::OF_COMBOS))

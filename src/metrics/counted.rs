@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::counter::Amount;
+use super::counter::{Amount, MAX_VALUES};
 use super::labels::LabelKind;
 use crate::model::{Control, DimId, Event, Money, RejectReason, Route, UnixNanos};
 
@@ -35,36 +35,70 @@ pub(super) struct OfReference {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OfCombo<'a> {
     pub(super) combo: DimId,
-    pub(super) record: &'a Record<'a>,
+    pub(super) record: &'a RecordItem<'a>,
 }
 
-/// A step of the ingest of payloads.
+/// A received payload of any kind.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum IngestStep<'a> {
-    /// Received a payload of this many bytes.
-    Payload(usize),
-    /// Decoded a new event.
-    Event(&'a Record<'a>),
+pub(super) struct Payload {
+    pub(super) bytes: u64,
+}
+
+/// Result of decoding a payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome<'a> {
+    /// A new event.
+    Event(&'a RecordItem<'a>),
     Duplicate,
     Reject(RejectReason),
     Control(Control),
-    /// Committed an event, this long after the end of its request.
-    Commit(Duration),
+}
+
+/// The commit of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commit {
+    /// Time from the end of the request.
+    pub(super) lag: Duration,
 }
 
 /// Reads what an item adds to a counter.
-pub(super) type RecordAmount = fn(&Record<'_>) -> Amount;
-pub(super) type ReferenceAmount = fn(&OfReference) -> Amount;
-pub(super) type ComboAmount = fn(&OfCombo<'_>) -> Amount;
-pub(super) type IngestAmount = fn(&IngestStep<'_>) -> Amount;
+pub(super) type RecordAmount = for<'a> fn(&'a RecordItem<'_>) -> Amount<'a>;
+pub(super) type ReferenceAmount = for<'a> fn(&'a OfReference) -> Amount<'a>;
+pub(super) type ComboAmount = for<'a> fn(&'a OfCombo<'_>) -> Amount<'a>;
+pub(super) type PayloadAmount = for<'a> fn(&'a Payload) -> Amount<'a>;
+pub(super) type OutcomeAmount = for<'a> fn(&'a Outcome<'_>) -> Amount<'a>;
+pub(super) type CommitAmount = for<'a> fn(&'a Commit) -> Amount<'a>;
 
-impl Record<'_> {
+/// A record with values that several counters use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordItem<'a> {
+    pub(super) event: &'a Event<'a>,
+    pub(super) route: &'a Route,
+    pub(super) money: Option<&'a Money>,
     /// Start of the request. A clock that is ahead counts as the time of receipt: otherwise its
     /// time would hide all later ones until the clocks agree.
-    pub(super) fn time(&self) -> UnixNanos {
-        self.event.timestamp.min(self.received)
-    }
+    pub(super) time: UnixNanos,
+    /// In the order of `TokenKind::ALL`.
+    pub(super) tokens: [u64; MAX_VALUES],
+    /// List value in nano-dollars, in the order of `TokenKind::ALL`.
+    pub(super) values: Option<[u64; MAX_VALUES]>,
+}
 
+impl<'a> From<&Record<'a>> for RecordItem<'a> {
+    fn from(record: &Record<'a>) -> Self {
+        let value = record.money.and_then(|money| money.value);
+        Self {
+            event: record.event,
+            route: record.route,
+            money: record.money,
+            time: record.event.timestamp.min(record.received),
+            tokens: record.event.tokens.by_kind(),
+            values: value.map(|value| value.by_kind()),
+        }
+    }
+}
+
+impl RecordItem<'_> {
     pub(super) fn labels(&self) -> LabelIds {
         let route = self.route;
         let mut labels = LabelIds::default()

@@ -23,31 +23,31 @@ pub(super) struct Counter<F> {
 
 /// What an item adds to a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Amount {
+pub(super) enum Amount<'a> {
     /// The counter does not count the item, so it gets no series.
     Nothing,
     /// Increase of a counter, observed value of a histogram or summary, or a time in nanoseconds.
     Of(u64),
     /// Increase for each value of the closed label.
-    Each([u64; MAX_VALUES]),
+    Each(&'a [u64; MAX_VALUES]),
     /// 1 for the value at this position of the closed label.
     OneAt(usize),
 }
 
-impl Amount {
+impl Amount<'_> {
     /// 1 if `counts`, else nothing.
     pub(super) const fn one_if(counts: bool) -> Self {
         if counts { Self::Of(1) } else { Self::Nothing }
     }
 }
 
-impl From<UnixNanos> for Amount {
+impl From<UnixNanos> for Amount<'_> {
     fn from(time: UnixNanos) -> Self {
         Self::Of(u64::try_from(time.get()).unwrap_or_default())
     }
 }
 
-impl From<Option<u64>> for Amount {
+impl From<Option<u64>> for Amount<'_> {
     fn from(value: Option<u64>) -> Self {
         value.map_or(Self::Nothing, Self::Of)
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::catalogue::{ingest, money as money_families, stored_families, traffic};
 use super::counted::{
-    ComboAmount, IngestAmount, IngestStep, LabelIds, OfCombo, OfReference, Record, RecordAmount,
-    ReferenceAmount,
+    ComboAmount, Commit, CommitAmount, LabelIds, OfCombo, OfReference, Outcome, OutcomeAmount,
+    Payload, PayloadAmount, Record, RecordAmount, RecordItem, ReferenceAmount,
 };
-use super::counter::{StoredFamily, label_ids};
+use super::counter::{Counter, StoredFamily, label_ids};
 use super::exposition::Exposition;
 use super::labels::{LabelKind, LabelTexts, OTHER};
 use super::names::{AccountNames, NamedAccounts};
@@ -35,7 +35,9 @@ pub struct Counters {
     families: Vec<&'static StoredFamily>,
     tables: Tables,
     of_records: CounterSet<RecordAmount>,
-    of_ingest: CounterSet<IngestAmount>,
+    of_payloads: CounterSet<PayloadAmount>,
+    of_outcomes: CounterSet<OutcomeAmount>,
+    of_commits: CounterSet<CommitAmount>,
     of_references: CounterSet<ReferenceAmount>,
     of_combos: CounterSet<ComboAmount>,
     money: MoneyGauges,
@@ -54,21 +56,25 @@ impl Counters {
     pub fn new(config: CountersConfig, exposition: Exposition, names: AccountNames) -> Self {
         let families = stored_families();
         let texts = LabelTexts::new(config.caps, config.aliases.clone());
-        // The numbers of the first tables, in the order of `stored_families`.
-        let ingest_at = traffic::COUNTERS.len();
-        let money_at = ingest_at + ingest::COUNTERS.len();
-        let references_at = money_at + money_families::COUNTERS.len();
-        let combos_at = references_at + money_families::OF_REFERENCES.len();
+        let mut at = 0;
+        // In the order of `stored_families`.
+        let traffic = following(&mut at, traffic::COUNTERS);
+        let payloads = following(&mut at, ingest::OF_PAYLOADS);
+        let outcomes = following(&mut at, ingest::OF_OUTCOMES);
+        let commits = following(&mut at, ingest::OF_COMMITS);
+        let latest = following(&mut at, ingest::OF_RECORDS);
+        let money = following(&mut at, money_families::COUNTERS);
+        let references = following(&mut at, money_families::OF_REFERENCES);
+        let combos = following(&mut at, money_families::OF_COMBOS);
         Self {
             tables: Tables::new(&families, texts, config.caps.series),
             families,
-            of_records: CounterSet::new(&[
-                (0, traffic::COUNTERS),
-                (money_at, money_families::COUNTERS),
-            ]),
-            of_ingest: CounterSet::new(&[(ingest_at, ingest::COUNTERS)]),
-            of_references: CounterSet::new(&[(references_at, money_families::OF_REFERENCES)]),
-            of_combos: CounterSet::new(&[(combos_at, money_families::OF_COMBOS)]),
+            of_records: CounterSet::new(&[traffic, latest, money]),
+            of_payloads: CounterSet::new(&[payloads]),
+            of_outcomes: CounterSet::new(&[outcomes]),
+            of_commits: CounterSet::new(&[commits]),
+            of_references: CounterSet::new(&[references]),
+            of_combos: CounterSet::new(&[combos]),
             money: MoneyGauges::default(),
             version: 0,
             config,
@@ -100,13 +106,12 @@ impl Counters {
 
     /// Counts a new record.
     pub fn count(&mut self, record: &Record<'_>) {
-        let labels = record.labels();
-        let event = record.event;
+        let item = RecordItem::from(record);
+        let (event, labels) = (item.event, item.labels());
         let exemplar = ExemplarOf::new(&event.request_id, event.finished());
         let exemplar = exemplar.filter(|_| self.config.exemplars);
         let (tables, exemplar) = (&mut self.tables, exemplar.as_ref());
-        self.of_records
-            .count(tables, &labels, exemplar, |amount| amount(record));
+        self.of_records.count(tables, &labels, &item, exemplar);
         for (reference, nanos) in record.money.iter().flat_map(|money| &money.references) {
             let item = OfReference {
                 reference: *reference,
@@ -114,46 +119,51 @@ impl Counters {
                 nanos: *nanos,
             };
             self.of_references
-                .count(tables, &item.labels(), None, |amount| amount(&item));
+                .count(tables, &item.labels(), &item, None);
         }
         for combo in record.combos {
             let item = OfCombo {
                 combo: *combo,
-                record,
+                record: &item,
             };
-            self.of_combos
-                .count(tables, &item.labels(), None, |amount| amount(&item));
+            self.of_combos.count(tables, &item.labels(), &item, None);
         }
-        self.count_step(&IngestStep::Event(record));
+        self.count_outcome(&Outcome::Event(&item));
     }
 
     /// Counts a payload of any kind.
     pub fn received(&mut self, bytes: usize) {
-        self.count_step(&IngestStep::Payload(bytes));
+        let payload = Payload {
+            bytes: bytes as u64,
+        };
+        let labels = LabelIds::default();
+        self.of_payloads
+            .count(&mut self.tables, &labels, &payload, None);
     }
 
     pub fn duplicate(&mut self) {
-        self.count_step(&IngestStep::Duplicate);
+        self.count_outcome(&Outcome::Duplicate);
     }
 
     pub fn reject(&mut self, reason: RejectReason) {
-        self.count_step(&IngestStep::Reject(reason));
+        self.count_outcome(&Outcome::Reject(reason));
     }
 
     pub fn control(&mut self, control: Control) {
-        self.count_step(&IngestStep::Control(control));
+        self.count_outcome(&Outcome::Control(control));
+    }
+
+    fn count_outcome(&mut self, outcome: &Outcome<'_>) {
+        let labels = LabelIds::default();
+        self.of_outcomes
+            .count(&mut self.tables, &labels, outcome, None);
     }
 
     /// Time from the end of a request to the commit that is about to happen.
     pub fn observe_lag(&mut self, lag: Duration) {
-        self.count_step(&IngestStep::Commit(lag));
-    }
-
-    fn count_step(&mut self, step: &IngestStep<'_>) {
-        self.of_ingest
-            .count(&mut self.tables, &LabelIds::default(), None, |amount| {
-                amount(step)
-            });
+        let (labels, commit) = (LabelIds::default(), Commit { lag });
+        self.of_commits
+            .count(&mut self.tables, &labels, &commit, None);
     }
 
     /// Label value of an interned value, including its alias, without regard to the caps.
@@ -218,4 +228,11 @@ impl Counters {
     pub fn next_deadline(&self) -> Option<UnixNanos> {
         self.tables.next_release()
     }
+}
+
+/// Counters with the number of their first table; moves `at` behind their last one.
+fn following<F>(at: &mut usize, counters: &'static [Counter<F>]) -> (usize, &'static [Counter<F>]) {
+    let first = *at;
+    *at += counters.len();
+    (first, counters)
 }

@@ -1,7 +1,7 @@
 //! Counters of the ingest of payloads.
 
 use super::Buckets;
-use crate::metrics::counted::{IngestAmount, IngestStep};
+use crate::metrics::counted::{CommitAmount, Outcome, OutcomeAmount, PayloadAmount, RecordAmount};
 use crate::metrics::counter::{Amount, Counter, counter};
 use crate::model::{Control, LabelValue as _, RejectReason};
 
@@ -13,43 +13,39 @@ const LAG: Buckets = Buckets {
     scale: 1000,
 };
 
-/// In the order of the exposition.
-pub(in crate::metrics) static COUNTERS: &[Counter<IngestAmount>] = &[
+pub(in crate::metrics) static OF_PAYLOADS: &[Counter<PayloadAmount>] = &[
     counter(
         15,
         "cpa_ingest_records_total",
         &[],
         "Payloads received from CPA, including duplicates and rejects.",
     )
-    .adds(|step| Amount::one_if(matches!(step, IngestStep::Payload(_)))),
+    .adds(|_| Amount::Of(1)),
     counter(
         16,
         "cpa_ingest_bytes_total",
         &[],
         "Bytes of payloads received from CPA.",
     )
-    .adds(|step| {
-        if let IngestStep::Payload(bytes) = step {
-            Amount::Of(*bytes as u64)
-        } else {
-            Amount::Nothing
-        }
-    }),
+    .adds(|payload| Amount::Of(payload.bytes)),
+];
+
+pub(in crate::metrics) static OF_OUTCOMES: &[Counter<OutcomeAmount>] = &[
     counter(
         17,
         "cpa_ingest_duplicates_total",
         &[],
         "Records received again, with the same key and content; they do not count as requests.",
     )
-    .adds(|step| Amount::one_if(matches!(step, IngestStep::Duplicate))),
+    .adds(|outcome| Amount::one_if(matches!(outcome, Outcome::Duplicate))),
     counter(
         18,
         "cpa_ingest_prewarm_total",
         &[],
         "Records of prewarm requests, which generate no output; they do not count as requests.",
     )
-    .adds(|step| {
-        if let IngestStep::Event(record) = step {
+    .adds(|outcome| {
+        if let Outcome::Event(record) = outcome {
             Amount::one_if(!record.event.generate)
         } else {
             Amount::Nothing
@@ -62,8 +58,8 @@ pub(in crate::metrics) static COUNTERS: &[Counter<IngestAmount>] = &[
         "Payloads that could not be decoded, by reason; they are stored and can be replayed.",
     )
     .by::<RejectReason>()
-    .adds(|step| {
-        if let IngestStep::Reject(reason) = step {
+    .adds(|outcome| {
+        if let Outcome::Reject(reason) = outcome {
             Amount::OneAt(reason.index())
         } else {
             Amount::Nothing
@@ -76,39 +72,29 @@ pub(in crate::metrics) static COUNTERS: &[Counter<IngestAmount>] = &[
         "Control messages received in a subscription.",
     )
     .by::<Control>()
-    .adds(|step| {
-        if let IngestStep::Control(message) = step {
+    .adds(|outcome| {
+        if let Outcome::Control(message) = outcome {
             Amount::OneAt(message.index())
         } else {
             Amount::Nothing
         }
     }),
-    counter(
-        21,
-        "cpa_ingest_lag_seconds",
-        &[],
-        "Time from the end of a request to the commit of its record.",
-    )
-    .histogram(LAG)
-    .adds(|step| {
-        if let IngestStep::Commit(lag) = step {
-            Amount::Of(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))
-        } else {
-            Amount::Nothing
-        }
-    }),
-    counter(
-        22,
-        "cpa_ingest_last_event_timestamp_seconds",
-        &[],
-        "Start of the latest request, in Unix time.",
-    )
-    .latest_time()
-    .adds(|step| {
-        if let IngestStep::Event(record) = step {
-            record.time().into()
-        } else {
-            Amount::Nothing
-        }
-    }),
 ];
+
+pub(in crate::metrics) static OF_COMMITS: &[Counter<CommitAmount>] = &[counter(
+    21,
+    "cpa_ingest_lag_seconds",
+    &[],
+    "Time from the end of a request to the commit of its record.",
+)
+.histogram(LAG)
+.adds(|commit| Amount::Of(u64::try_from(commit.lag.as_millis()).unwrap_or(u64::MAX)))];
+
+pub(in crate::metrics) static OF_RECORDS: &[Counter<RecordAmount>] = &[counter(
+    22,
+    "cpa_ingest_last_event_timestamp_seconds",
+    &[],
+    "Start of the latest request, in Unix time.",
+)
+.latest_time()
+.adds(|record| record.time.into())];

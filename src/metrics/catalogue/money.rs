@@ -2,7 +2,7 @@
 
 use super::Kind::Gauge;
 use super::families;
-use crate::metrics::counted::{ComboAmount, Record, RecordAmount, ReferenceAmount};
+use crate::metrics::counted::{ComboAmount, RecordAmount, RecordItem, ReferenceAmount};
 use crate::metrics::counter::{Amount, Counter, counter};
 use crate::model::{LabelValue as _, Money, TokenKind};
 
@@ -56,10 +56,7 @@ pub(in crate::metrics) static COUNTERS: &[Counter<RecordAmount>] = &[
     )
     .by_values(priced_kinds)
     .usd()
-    .adds(|r| match r.money.and_then(|money| money.value) {
-        Some(value) => Amount::Each(value.by_kind()),
-        None => Amount::Nothing,
-    }),
+    .adds(|r| r.values.as_ref().map_or(Amount::Nothing, Amount::Each)),
     counter(
         43,
         "cpa_client_list_value_usd_total",
@@ -138,20 +135,20 @@ fn priced_kinds() -> Vec<&'static str> {
 }
 
 /// Nano-dollars.
-fn value(record: &Record<'_>) -> Option<u64> {
-    Some(record.money?.value?.total())
+fn value(record: &RecordItem<'_>) -> Option<u64> {
+    record.values.map(|values| values.iter().sum())
 }
 
-fn list_value(record: &Record<'_>) -> Amount {
+fn list_value(record: &RecordItem<'_>) -> Amount<'static> {
     value(record).into()
 }
 
-fn cost(record: &Record<'_>) -> Amount {
+fn cost(record: &RecordItem<'_>) -> Amount<'static> {
     record.money.and_then(Money::cost).into()
 }
 
 /// `None` for a record that lacks no price, such as a failure without tokens.
-fn unpriced_tokens(record: &Record<'_>) -> Option<u64> {
+fn unpriced_tokens(record: &RecordItem<'_>) -> Option<u64> {
     let (event, money) = (record.event, record.money?);
     let tokens = match money.value {
         Some(_) => event.tokens.unclassified,

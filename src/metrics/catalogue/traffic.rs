@@ -1,7 +1,7 @@
 //! Traffic: counters of records, stored and restored at the start.
 
 use super::Buckets;
-use crate::metrics::counted::{Record, RecordAmount};
+use crate::metrics::counted::{RecordAmount, RecordItem};
 use crate::metrics::counter::{Amount, Counter, counter};
 use crate::model::{DimId, LabelValue as _, TokenKind, TokenQuality};
 
@@ -167,39 +167,39 @@ pub(in crate::metrics) static COUNTERS: &[Counter<RecordAmount>] = &[
     .latest_time()
     .adds(|r| match r.route.account {
         DimId::NONE => Amount::Nothing,
-        _ if r.event.generate => r.time().into(),
+        _ if r.event.generate => r.time.into(),
         _ => Amount::Nothing,
     }),
 ];
 
 /// A prewarm request adds 0, so that its series exist.
-fn requests(record: &Record<'_>) -> Amount {
+fn requests(record: &RecordItem<'_>) -> Amount<'static> {
     Amount::Of(u64::from(record.event.generate))
 }
 
-fn failures(record: &Record<'_>) -> Amount {
+fn failures(record: &RecordItem<'_>) -> Amount<'static> {
     Amount::one_if(record.event.generate && !record.event.is_success())
 }
 
-fn tokens(record: &Record<'_>) -> Amount {
-    Amount::Each(record.event.tokens.by_kind())
+fn tokens<'a>(record: &'a RecordItem<'_>) -> Amount<'a> {
+    Amount::Each(&record.tokens)
 }
 
-fn is_timed(record: &Record<'_>) -> bool {
+fn is_timed(record: &RecordItem<'_>) -> bool {
     record.event.generate && record.event.is_success()
 }
 
-fn duration(record: &Record<'_>) -> Amount {
+fn duration(record: &RecordItem<'_>) -> Amount<'static> {
     is_timed(record).then_some(record.event.latency_ms).into()
 }
 
 /// Milliseconds.
-fn first_token(record: &Record<'_>) -> Option<u64> {
+fn first_token(record: &RecordItem<'_>) -> Option<u64> {
     let event = record.event;
     (is_timed(record) && event.stream && event.ttft_ms > 0).then_some(event.ttft_ms)
 }
 
-fn micros_per_token(record: &Record<'_>) -> Option<u64> {
+fn micros_per_token(record: &RecordItem<'_>) -> Option<u64> {
     let millis = record.event.latency_ms.saturating_sub(first_token(record)?);
     let further = record.event.tokens.generated().saturating_sub(1);
     millis.saturating_mul(1000).checked_div(further)

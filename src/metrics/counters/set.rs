@@ -25,6 +25,8 @@ pub(super) struct CounterSet<F> {
     cached: HashMap<LabelIds, u32>,
     /// Of each cached label set, the slot plus one in each table; 0 = unknown.
     slots: Vec<u32>,
+    /// The label set that was counted last.
+    last: (LabelIds, u32),
 }
 
 impl<F: Copy> CounterSet<F> {
@@ -34,31 +36,37 @@ impl<F: Copy> CounterSet<F> {
             let readers = counters.iter().map(|counter| counter.amount);
             (*first..).zip(readers)
         });
-        Self {
+        let mut this = Self {
             counters: counters.collect(),
             cached: HashMap::new(),
             slots: Vec::new(),
-        }
+            last: (LabelIds::default(), 0),
+        };
+        this.cache(&LabelIds::default());
+        this
     }
 
-    /// Adds an item to all counters. `amount` applies a reader to it.
+    /// Adds an item to all counters.
     #[inline]
-    pub(super) fn count(
+    pub(super) fn count<T>(
         &mut self,
         tables: &mut Tables,
         labels: &LabelIds,
+        item: &T,
         exemplar: Option<&ExemplarOf>,
-        amount: impl Fn(F) -> Amount,
-    ) {
-        let entry = match self.cached.get(labels) {
-            Some(entry) => *entry,
-            None => self.cache(labels),
-        };
+    ) where
+        F: for<'a> Fn(&'a T) -> Amount<'a>,
+    {
+        if self.last.0 != *labels {
+            let entry = self.cached.get(labels).copied();
+            self.last = (*labels, entry.unwrap_or_else(|| self.cache(labels)));
+        }
+        let entry = self.last.1;
         let width = self.counters.len();
         let slots = &mut self.slots[entry as usize * width..][..width];
         for ((table, reader), slot) in self.counters.iter().zip(slots) {
-            let amount = amount(*reader);
-            if amount == Amount::Nothing {
+            let amount = reader(item);
+            if matches!(amount, Amount::Nothing) {
                 continue;
             }
             if *slot == 0 {

@@ -110,7 +110,7 @@ impl Tables {
         &mut self,
         table: usize,
         slot: u32,
-        amount: Amount,
+        amount: Amount<'_>,
         exemplar: Option<&ExemplarOf>,
     ) {
         let table = &mut self.list[table];
@@ -118,8 +118,8 @@ impl Tables {
             Amount::Nothing => {}
             Amount::OneAt(cell) => table.add(slot, cell, 1),
             Amount::Each(numbers) => {
-                for (cell, n) in numbers.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-                    table.add(slot, cell, n);
+                for (cell, n) in numbers.iter().enumerate().filter(|(_, n)| **n > 0) {
+                    table.add(slot, cell, *n);
                 }
             }
             Amount::Of(n) => match table.family.cells {
