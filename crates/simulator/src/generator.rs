@@ -278,7 +278,7 @@ impl Generator {
         let seen = self.pool.seen(account)?;
         // A separate random source: reading must not change later records.
         let mut noise = Prng::new(0);
-        let answer = headers::Answer {
+        let answer = headers::ResponseHeaders {
             set: described.kind.headers,
             stream: false,
             html: false,

@@ -124,23 +124,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn execute(&mut self, args: &[String]) -> io::Result<Next> {
         let Some(name) = args.first() else {
-            self.refuse("ERR empty command").await?;
-            return Ok(Next::Continue);
+            return self.refuse("ERR empty command").await;
         };
         let name = name.trim().to_uppercase();
         match name.as_str() {
-            "AUTH" => self.auth(args).await?,
-            _ if !self.authenticated => self.unauthenticated().await?,
-            "LPOP" | "RPOP" => return self.pop(&name, args).await,
-            "SUBSCRIBE" if self.core.config.version.has(7, 0, 7) => {
-                return self.subscribe(args).await;
+            "AUTH" => self.auth(args).await,
+            _ if !self.authenticated => self.unauthenticated().await,
+            "LPOP" | "RPOP" => self.pop(&name, args).await,
+            "SUBSCRIBE" if self.core.config.version.has(7, 0, 7) => self.subscribe(args).await,
+            _ => {
+                let text = format!("ERR unknown command '{}'", name.to_lowercase());
+                self.refuse(&text).await
             }
-            _ => self.unknown(&name).await?,
         }
-        Ok(Next::Continue)
     }
 
-    async fn auth(&mut self, args: &[String]) -> io::Result<()> {
+    async fn auth(&mut self, args: &[String]) -> io::Result<Next> {
         let ([_, key] | [_, _, key]) = args else {
             // Counts as an attempt without a key; only a ban changes the reply.
             let text = match self.core.check(&self.peer, "") {
@@ -157,14 +156,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Ok(()) => {
                 self.authenticated = true;
                 write::ok(&mut self.out);
-                self.flush().await
+                self.flush().await?;
+                Ok(Next::Continue)
             }
             Err(refusal) => self.refuse(&format!("ERR {refusal}")).await,
         }
     }
 
     /// Counts a failure, as CPA's key check does for a missing key.
-    async fn unauthenticated(&mut self) -> io::Result<()> {
+    async fn unauthenticated(&mut self) -> io::Result<Next> {
         match self.core.check(&self.peer, "") {
             Err(ban @ Refusal::Banned(_)) => self.refuse(&format!("ERR {ban}")).await,
             Ok(()) | Err(_) => self.refuse("NOAUTH Authentication required.").await,
@@ -178,19 +178,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             _ => {
                 let name = name.to_lowercase();
                 let text = format!("ERR wrong number of arguments for '{name}' command");
-                self.refuse(&text).await?;
-                return Ok(Next::Continue);
+                return self.refuse(&text).await;
             }
         };
         if count.is_some_and(|count| count <= 0) {
-            self.refuse("ERR value is not an integer or out of range")
-                .await?;
-            return Ok(Next::Continue);
+            return self
+                .refuse("ERR value is not an integer or out of range")
+                .await;
         }
         if !key.trim().eq_ignore_ascii_case("usage") {
             let text = format!("ERR unsupported channel '{}'", key.trim());
-            self.refuse(&text).await?;
-            return Ok(Next::Continue);
+            return self.refuse(&text).await;
         }
         let wanted = usize::try_from(count.unwrap_or(1)).unwrap_or(usize::MAX);
         let records = self.core.pop(wanted);
@@ -228,9 +226,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     async fn subscribe(&mut self, args: &[String]) -> io::Result<Next> {
         let [_, name] = args else {
-            self.refuse("ERR wrong number of arguments for 'subscribe' command")
-                .await?;
-            return Ok(Next::Continue);
+            return self
+                .refuse("ERR wrong number of arguments for 'subscribe' command")
+                .await;
         };
         let name = name.trim();
         let channel = match name.to_lowercase().as_str() {
@@ -238,22 +236,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             "errors" => Channel::Errors,
             _ => {
                 let text = format!("ERR unsupported channel '{name}'");
-                self.refuse(&text).await?;
-                return Ok(Next::Continue);
+                return self.refuse(&text).await;
             }
         };
         let name = name.to_owned();
         Ok(Next::Subscribe { channel, name })
     }
 
-    async fn unknown(&mut self, name: &str) -> io::Result<()> {
-        let text = format!("ERR unknown command '{}'", name.to_lowercase());
-        self.refuse(&text).await
-    }
-
-    async fn refuse(&mut self, message: &str) -> io::Result<()> {
+    async fn refuse(&mut self, message: &str) -> io::Result<Next> {
         write::error(&mut self.out, message);
-        self.flush().await
+        self.flush().await?;
+        Ok(Next::Continue)
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -14,7 +14,7 @@ use cpa_exporter_core::model::UnixNanos;
 
 /// The data that a response's headers depend on. Serialized as an object of names and values.
 #[derive(Debug)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct ResponseHeaders<'a> {
     pub(crate) set: HeaderSet,
     pub(crate) stream: bool,
     pub(crate) html: bool,
@@ -38,7 +38,7 @@ impl<M: SerializeMap> Lines<M> {
     }
 }
 
-impl Serialize for Answer<'_> {
+impl Serialize for ResponseHeaders<'_> {
     /// Names are in alphabetical order: Go sorts map keys.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut lines = Lines(serializer.serialize_map(None)?);
@@ -91,7 +91,7 @@ impl Serialize for Answer<'_> {
     }
 }
 
-impl Answer<'_> {
+impl ResponseHeaders<'_> {
     fn content_type(&self) -> &'static str {
         match (self.html, self.stream) {
             (true, _) => "text/html",

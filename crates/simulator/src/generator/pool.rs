@@ -60,11 +60,17 @@ pub(crate) struct Seen {
 }
 
 #[derive(Debug)]
+struct AccountState {
+    quota: Quota,
+    standing: Standing,
+    seen: Option<Seen>,
+}
+
+#[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) world: Arc<World>,
-    quotas: Vec<Quota>,
-    standings: Vec<Standing>,
-    seen: Vec<Option<Seen>>,
+    /// In the order of the world's accounts.
+    accounts: Vec<AccountState>,
     /// Quotas of accounts outside CPA, in their order.
     direct: Vec<Quota>,
     volume: Volume,
@@ -83,40 +89,36 @@ impl Pool {
         prng: &mut Prng,
     ) -> Self {
         let accounts = world.accounts.iter().enumerate();
-        let quotas = accounts.map(|(number, account)| {
+        let accounts = accounts.map(|(number, account)| {
             let capacity = volume.capacity(world.share(number), prng);
-            Quota::draw(account.plan, capacity, now, prng)
-        });
-        let quotas: Vec<Quota> = quotas.collect();
-        // The initial usage comes from responses before the start.
-        let seen = world.accounts.iter().zip(&quotas).map(|(account, quota)| {
+            let quota = Quota::draw(account.plan, capacity, now, prng);
+            let mut standing = Standing::new(account.models.len(), now);
+            if states && number >= 16 {
+                standing.seed_state(number, now);
+            }
+            // The initial usage comes from responses before the start.
             let told = account.kind.headers.tells_quota();
-            told.then(|| Seen {
+            let seen = told.then(|| Seen {
                 at: now,
                 model: 0,
                 refused: None,
                 quota: quota.clone(),
-            })
+            });
+            AccountState {
+                quota,
+                standing,
+                seen,
+            }
         });
-        let seen = seen.collect();
+        let accounts = accounts.collect();
         let direct = quota::direct().iter().map(|direct| {
             let share = 1_000_000 / PER_DIRECT / quota::direct().len() as u64;
             let capacity = volume.capacity(share, prng);
             Quota::draw(&direct.plan, capacity, now, prng)
         });
         let direct = direct.collect();
-        let accounts = world.accounts.iter().enumerate();
-        let standings = accounts.map(|(number, account)| {
-            let mut standing = Standing::new(account.models.len(), now);
-            if states && number >= 16 {
-                standing.seed_state(number, now);
-            }
-            standing
-        });
         Self {
-            standings: standings.collect(),
-            seen,
-            quotas,
+            accounts,
             direct,
             volume,
             served: 0,
@@ -127,7 +129,7 @@ impl Pool {
 
     /// The account's quotas at `now`.
     pub(crate) fn quota(&mut self, account: usize, now: UnixNanos) -> Option<&mut Quota> {
-        let quota = self.quotas.get_mut(account)?;
+        let quota = &mut self.accounts.get_mut(account)?.quota;
         quota.advance(now);
         Some(quota)
     }
@@ -153,37 +155,36 @@ impl Pool {
         refused: Option<Refusal>,
         at: UnixNanos,
     ) {
-        let (Some(quota), Some(slot)) = (self.quotas.get(account), self.seen.get_mut(account))
-        else {
+        let Some(state) = self.accounts.get_mut(account) else {
             return;
         };
-        match slot {
+        match &mut state.seen {
             // Runs once per record: avoids an allocation.
             Some(seen) => {
-                seen.quota.clone_from(quota);
+                seen.quota.clone_from(&state.quota);
                 (seen.at, seen.model, seen.refused) = (at, model, refused);
             }
-            None => {
-                *slot = Some(Seen {
+            none => {
+                *none = Some(Seen {
                     at,
                     model,
                     refused,
-                    quota: quota.clone(),
+                    quota: state.quota.clone(),
                 });
             }
         }
     }
 
     pub(crate) fn seen(&self, account: usize) -> Option<&Seen> {
-        self.seen.get(account)?.as_ref()
+        self.accounts.get(account)?.seen.as_ref()
     }
 
     pub(crate) fn standing(&self, account: usize) -> Option<&Standing> {
-        self.standings.get(account)
+        Some(&self.accounts.get(account)?.standing)
     }
 
     pub(crate) fn standing_mut(&mut self, account: usize) -> Option<&mut Standing> {
-        self.standings.get_mut(account)
+        Some(&mut self.accounts.get_mut(account)?.standing)
     }
 
     pub(crate) fn is_off(&self, account: usize) -> bool {
@@ -212,8 +213,8 @@ impl Pool {
 
     /// Counts a served request, and now and then one of an account without CPA.
     pub(crate) fn spend(&mut self, account: usize, model: &str, tokens: u64, now: UnixNanos) {
-        if let Some(quota) = self.quotas.get_mut(account) {
-            quota.spend(model, tokens, now);
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.quota.spend(model, tokens, now);
         }
         self.served += 1;
         if self.served.is_multiple_of(PER_DIRECT) {
@@ -236,7 +237,7 @@ impl Pool {
         let Some(described) = self.world.accounts.get(account) else {
             return;
         };
-        let Some(standing) = self.standings.get_mut(account) else {
+        let Some(AccountState { standing, .. }) = self.accounts.get_mut(account) else {
             return;
         };
         let Some((fault, refusal)) = fault else {
@@ -268,10 +269,11 @@ impl Pool {
         if let Some(account) = world.accounts.last() {
             let capacity = self.volume.capacity(world.share(number), &mut self.later);
             let quota = Quota::draw(account.plan, capacity, now, &mut self.later);
-            self.quotas.push(quota);
-            self.standings
-                .push(Standing::new(account.models.len(), now));
-            self.seen.push(None);
+            self.accounts.push(AccountState {
+                quota,
+                standing: Standing::new(account.models.len(), now),
+                seen: None,
+            });
         }
         self.world = world;
         number
@@ -282,31 +284,31 @@ impl Pool {
         let capacity = self
             .volume
             .capacity(self.world.share(account), &mut self.later);
-        if let Some(quota) = self.quotas.get_mut(account) {
-            *quota = Quota::draw(plan, capacity, now, &mut self.later);
+        if let Some(state) = self.accounts.get_mut(account) {
+            state.quota = Quota::draw(plan, capacity, now, &mut self.later);
         }
     }
 
     /// Clears the cool-downs, which CPA keeps in memory only.
     pub(crate) fn forget(&mut self, now: UnixNanos) {
-        for standing in &mut self.standings {
-            standing.clear(now);
+        for state in &mut self.accounts {
+            state.standing.clear(now);
+            state.seen = None;
         }
-        self.seen.fill(None);
     }
 
     /// The true state of all quotas, without the requests.
     pub(crate) fn truth(&mut self, now: UnixNanos) -> Vec<AccountQuotas> {
-        for quota in self.quotas.iter_mut().chain(&mut self.direct) {
+        let quotas = self.accounts.iter_mut().map(|state| &mut state.quota);
+        for quota in quotas.chain(&mut self.direct) {
             quota.advance(now);
         }
-        let accounts = self.world.accounts.iter().zip(&self.quotas);
-        let accounts = accounts.zip(&self.standings);
-        let accounts = accounts.filter(|(_, standing)| standing.service != Service::Removed);
-        let accounts = accounts.map(|((account, quota), _)| {
+        let accounts = self.world.accounts.iter().zip(&self.accounts);
+        let accounts = accounts.filter(|(_, state)| state.standing.service != Service::Removed);
+        let accounts = accounts.map(|(account, state)| {
             let (kind, plan) = (account.kind, account.plan.name);
             let (provider, login) = (kind.short_name(), kind.login.auth_type());
-            AccountQuotas::new(provider, &account.auth_index, plan, login, quota)
+            AccountQuotas::new(provider, &account.auth_index, plan, login, &state.quota)
         });
         let direct = quota::direct()
             .iter()

@@ -6,7 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::failure::Fault;
-use super::headers::Answer;
+use super::headers::ResponseHeaders;
 use super::json::rfc3339_in;
 use super::kinds::HeaderSet;
 use super::prng::Prng;
@@ -115,7 +115,7 @@ impl Serialize for Record<'_> {
         keys.since(V8, "stream", &self.stream)?;
         keys.put("fail", &self.fail())?;
         if self.fault.is_none_or(Fault::has_headers) {
-            keys.put("response_headers", &self.answer())?;
+            keys.put("response_headers", &self.response_headers())?;
         }
         keys.since((7, 2, 97), "accounting_version", &2)?;
         keys.since((7, 2, 97), "token_breakdown", &Breakdown(&self.usage))?;
@@ -160,7 +160,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn answer(&self) -> Answer<'a> {
+    fn response_headers(&self) -> ResponseHeaders<'a> {
         let html = self.fault == Some(Fault::BadGateway);
         let set = if html {
             HeaderSet::Plain
@@ -177,7 +177,7 @@ impl<'a> Record<'a> {
             Some(Fault::RateLimit) => Some(37),
             _ => None,
         };
-        Answer {
+        ResponseHeaders {
             set,
             stream: self.stream,
             html,
