@@ -7,12 +7,14 @@
 //! 0 to 1, and an unknown value is left out of the JSON (`None`), never 0 or null.
 
 mod events;
+mod jobs;
 mod quota;
 mod usage;
 
 use serde::{Deserialize, Serialize};
 
 pub use events::{Event, EventPage};
+pub use jobs::{ImportSummary, RepriceAmounts, RepriceRequest, RepriceStep, RepriceSums};
 pub use quota::{
     AccountFilter, AccountQuota, Credits, FailedAccount, NoReading, QuotaList, QuotaWindow,
     RefreshOutcome, RefreshSummary, Spend, UnknownProvider, Unpolled,

@@ -3,8 +3,11 @@
 mod account_tasks;
 mod cpa;
 pub(crate) mod files;
+mod jobs;
 pub(crate) mod limits_file;
 mod listener;
+pub(crate) mod local_api;
+pub(crate) mod offline;
 pub(crate) mod prices;
 pub mod quota_file;
 mod quota_service;
@@ -26,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::cpa::ReadRequests;
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers};
-use crate::ingest::WakeUp;
+use crate::ingest::{JobHandle, WakeUp, job_channel};
 use crate::lifecycle::{Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{
@@ -40,6 +43,8 @@ use crate::version;
 pub(crate) use records::labels;
 
 use account_tasks::AccountTasks;
+use jobs::{IngestJobs, RepricePrices};
+use local_api::LocalApi;
 use quota_service::PolledQuotas;
 use records::{Records, Side};
 use reload::Reloader;
@@ -112,17 +117,25 @@ impl App {
         let lock = DirLock::acquire(storage)?;
 
         let life = Lifecycle::new();
-        let (reload, requests) = http::reload_channel();
-        let (refresh, refreshes) = refresh_channel();
         let listener = match deps.listener {
             Some(listener) => listener,
             None => bind(&setup.config.web.listen_address).await?,
         };
         let address = listener.local_addr()?;
-        let handles = (refresh.clone(), refreshes);
-        let readiness = start(
-            setup, deps.clock, listener, &life, &reload, requests, handles, &notifier,
-        )?;
+        let local_api = LocalApi::create(storage, address)?;
+        let (reload, reloads) = http::reload_channel();
+        let (refresh, refreshes) = refresh_channel();
+        let surroundings = Surroundings {
+            clock: deps.clock,
+            listener,
+            local_api,
+            notifier: notifier.clone(),
+            reload: reload.clone(),
+            reloads,
+            refresh: refresh.clone(),
+            refreshes,
+        };
+        let readiness = start(setup, surroundings, &life)?;
         notifier.notify(State::Ready);
         let soft = life.soft();
         life.spawn("stop notice", async move {
@@ -162,18 +175,21 @@ impl App {
     }
 }
 
-/// Builds the parts and starts their tasks.
-#[expect(clippy::too_many_arguments, reason = "called once")]
-fn start(
-    setup: Setup,
+/// Connections of the parts to the rest of the process.
+struct Surroundings {
     clock: Clock,
     listener: TcpListener,
-    life: &Lifecycle,
-    reload: &ReloadHandle,
-    requests: ReloadRequests,
-    (refresh, refreshes): (RefreshHandle, Refreshes),
-    notifier: &Notifier,
-) -> anyhow::Result<Readiness> {
+    local_api: LocalApi,
+    notifier: Notifier,
+    reload: ReloadHandle,
+    reloads: ReloadRequests,
+    refresh: RefreshHandle,
+    refreshes: Refreshes,
+}
+
+/// Builds the parts and starts their tasks.
+fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Result<Readiness> {
+    let clock = outside.clock;
     let config = &setup.config;
     let counts = setup.telemetry.counts();
     let handles = Handles::new(build_info(), Arc::new(move || counts.read().to_vec()));
@@ -181,24 +197,19 @@ fn start(
     let exposition = Exposition::new(handles.clone(), in_flight);
     let readiness = Readiness::waiting_for("the counters are being restored");
 
+    let signal = WakeUp::default();
+    let (job_handle, jobs) = job_channel(signal.clone());
     let quotas = Quotas::default();
+    let polled = polled(config, &quotas, outside.refresh);
     let routers = http::routers(Parts {
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
-        api: ApiParts {
-            quotas: Arc::new(PolledQuotas {
-                quotas: quotas.clone(),
-                refresh: config.quota.enabled.then_some(refresh),
-            }),
-            token: config.web.api_token.clone(),
-        },
-        reload: config.web.enable_lifecycle.then(|| reload.clone()),
+        api: api(&setup, polled, job_handle, &outside.local_api),
+        reload: config.web.enable_lifecycle.then_some(outside.reload),
     });
-    serve(listener, &config.web, routers, life)?;
+    serve(outside.listener, &config.web, routers, life)?;
 
-    let ready = readiness.clone();
-    let signal = WakeUp::default();
     let restored = CancellationToken::new();
     let (wire, ends) = listener::event_channels();
     let names = AccountNames::default();
@@ -208,6 +219,7 @@ fn start(
         signal,
         names: names.clone(),
         writes: writes.clone(),
+        jobs,
         listener: Box::new(wire),
         restored: restored.clone(),
         requests: ReadRequests {
@@ -215,25 +227,48 @@ fn start(
             ..ReadRequests::default()
         },
     };
+    let ready = readiness.clone();
     let records = Records::build(config, &handles, exposition, &clock, ready, life, side)?;
     let account_tasks = AccountTasks {
         names,
         writes,
         signs: ends.signs,
         local: ends.local,
-        refreshes,
+        refreshes: outside.refreshes,
         quotas,
         restored,
         clock: clock.clone(),
     };
     account_tasks.watch(config, &records, &handles, life)?;
-    let reloader = Reloader::new(setup, &records, &handles, clock, notifier.clone());
+    let reloader = Reloader::new(setup, &records, &handles, clock, outside.notifier);
     life.spawn_essential("records", records.run());
     let soft = life.soft();
     life.spawn_essential("reload", async move {
-        soft.run_until_cancelled(reloader.run(requests)).await;
+        soft.run_until_cancelled(reloader.run(outside.reloads))
+            .await;
     });
     Ok(readiness)
+}
+
+fn polled(config: &Config, quotas: &Quotas, refresh: RefreshHandle) -> PolledQuotas {
+    PolledQuotas {
+        quotas: quotas.clone(),
+        refresh: config.quota.enabled.then_some(refresh),
+    }
+}
+
+fn api(setup: &Setup, quotas: PolledQuotas, jobs: JobHandle, local_api: &LocalApi) -> ApiParts {
+    ApiParts {
+        quotas: Arc::new(quotas),
+        jobs: Arc::new(IngestJobs {
+            handle: jobs,
+            flags: setup.flags.clone(),
+            env: setup.env.clone(),
+            prices: RepricePrices::default(),
+        }),
+        token: setup.config.web.api_token.clone(),
+        local_token: local_api.token(),
+    }
 }
 
 /// Bound before the first pop: an occupied port must not cost a record.

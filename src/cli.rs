@@ -10,6 +10,7 @@ mod completions;
 mod demo;
 mod events;
 mod exit;
+mod exporter;
 mod flags;
 mod healthcheck;
 mod import;
@@ -25,6 +26,7 @@ mod selection;
 mod simulate;
 mod storage;
 mod terminal;
+mod writer;
 
 use std::io::{self, Write as _};
 

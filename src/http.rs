@@ -11,7 +11,7 @@ pub mod scrape;
 mod server;
 mod stream;
 
-pub use api::{ApiParts, QuotaService};
+pub use api::{ApiParts, JobFailure, JobService, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };

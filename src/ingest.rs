@@ -1,16 +1,21 @@
-//! The one thread through which every record passes: spool → decode → store → counters.
+//! The thread that processes every record: spool → decode → accounting → store.
 //!
-//! It reads what the source has spooled, and for each round commits events, rejects, totals and
-//! spool position in one transaction. Only what is committed is counted in public, so a crash at
-//! any point neither loses nor doubles a record. When the database fails, everything of the round
-//! is taken back, and the round is read from the spool again later.
+//! It reads frames from the spool, and each round commits events, rejects, totals and the spool
+//! position in one transaction. Only committed records are published, so a crash at any point
+//! neither loses nor doubles a record. If the database fails, the round is discarded and read from
+//! the spool again. Between two rounds it works on [`jobs`]: imports and reprices.
 
-mod figures;
-mod imports;
+mod accounting;
+mod import;
+mod jobs;
+mod limit_gauges;
 mod limits;
 mod money;
 mod observations;
+mod reprice;
 mod round;
+#[cfg(test)]
+mod testing;
 mod wake_up;
 mod worker;
 
@@ -22,51 +27,52 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::decode::Decoder;
-use crate::metrics::{Counters, Losses, StoreMetrics};
+use crate::metrics::{Losses, StoreMetrics};
 use crate::model::LocalQuota;
 use crate::quota::passive::QuotaSign;
 use crate::spool::Reader;
 use crate::store::{StoreError, WriteQueue};
 
-pub use imports::{ImportQueue, ImportSink};
+pub use accounting::{Accounting, AccountingParts};
+pub use import::import;
+pub use jobs::{JobError, JobHandle, Jobs, job_channel};
 pub use limits::{LimitParts, SharedRules};
-pub use money::{EventPricer, MoneyParts, SharedPrices};
+pub use money::{MoneyParts, SharedPrices};
+pub use reprice::{Reprice, RepriceError};
 pub use wake_up::WakeUp;
 
-use limits::LimitTracker;
 use worker::Worker;
 
-/// What the thread works with.
+/// Dependencies of the thread.
 pub struct Parts {
     /// Directory of the database.
     pub directory: PathBuf,
     pub reader: Reader,
     pub decoder: Decoder,
-    pub counters: Counters,
     pub metrics: StoreMetrics,
-    /// Told of payloads that are no records.
+    /// Counts payloads that are no records.
     pub losses: Losses,
     pub clock: Clock,
     /// Longest time from the first uncommitted record to its commit.
     pub commit_interval: Duration,
-    /// Told when the database has been restored and the spool's rest replayed.
+    /// Called once the counters are restored and the rest of the spool is replayed.
     pub ready: Box<dyn FnOnce() + Send>,
     /// Writes of other threads, for the next transaction.
     pub writes: WriteQueue,
-    /// Records to import while no live record waits.
-    pub imports: Box<dyn ImportQueue>,
+    /// Work for the time in which no live record waits.
+    pub jobs: Jobs,
     pub listener: Box<dyn Listener>,
 }
 
-/// Who wants to know what committed records say besides what is counted. Must not block.
+/// Receives the events of the thread. Must not block.
 pub trait Listener: Send {
-    /// What the records of a round say about quotas: the latest for each account and model.
+    /// Quota observations of a round's records: the latest for each account and model.
     fn quota_signs(&self, observations: Vec<QuotaSign>);
 
-    /// How the quotas stand that we count ourselves, about once a second.
+    /// State of the locally counted quotas, about once a second.
     fn local_quotas(&self, quotas: Vec<LocalQuota>);
 
-    /// CPA has told that an account was added, changed or removed.
+    /// CPA has added, changed or removed an account.
     fn accounts_changed(&self);
 }
 
@@ -78,7 +84,7 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-/// Why the thread cannot go on at all.
+/// Reason why the thread has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     #[error("database cannot be used")]
@@ -89,7 +95,7 @@ pub enum IngestError {
     Panicked,
 }
 
-/// Owner's side of the thread.
+/// Handle of the thread.
 #[derive(Debug)]
 pub struct Ingest {
     wake_up: WakeUp,
@@ -97,19 +103,17 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Starts the thread. `ended` is cancelled when it ends, for whatever reason.
+    /// Starts the thread. `ended` is cancelled when it ends, for any reason.
     pub fn start(
         parts: Parts,
-        money: MoneyParts,
-        limits: LimitParts,
+        accounting: AccountingParts,
         wake_up: WakeUp,
         ended: CancellationToken,
     ) -> Result<Self, IngestError> {
-        let worker_signal = wake_up.clone();
-        let pricer = EventPricer::new(money);
-        let limits = LimitTracker::new(limits, parts.clock.now(), wake_up.clone());
+        let signal = wake_up.clone();
+        let accounting = Accounting::new(accounting, parts.clock.now(), wake_up.clone());
         Self::spawn(wake_up, ended, move || {
-            Worker::new(parts, pricer, limits, worker_signal).run()
+            Worker::new(parts, accounting, signal).run()
         })
     }
 
@@ -128,7 +132,7 @@ impl Ingest {
         Ok(Self { wake_up, thread })
     }
 
-    /// Lets the thread commit what the spool holds and waits for its end. Blocks.
+    /// Stops the thread after it has committed the records in the spool. Blocks.
     pub fn finish(self) -> Result<(), IngestError> {
         self.wake_up.stop();
         match self.thread.join() {

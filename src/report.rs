@@ -9,9 +9,11 @@ pub mod usage;
 
 mod csv;
 mod grid;
+mod reprice;
 mod round;
 mod text;
 
+pub use reprice::repriced;
 pub use round::round;
 
 /// How a table shall look.

@@ -45,7 +45,7 @@ pub use names::account_names;
 pub use outbox::OutboxRow;
 pub use past::{Extent, PastRange};
 pub use read::{Reader, StoredReject, check};
-pub use reprice::{Change, Cursor, PricedEvent, Range, Repricer};
+pub use reprice::{Change, Cursor, NotACursor, PricedEvent, Range};
 pub use snapshot::{PastEvent, Snapshot};
 pub use stats::StoreStats;
 pub use usage::{USAGE_STEP, UsageQuery, UsageRow, UsageSums};

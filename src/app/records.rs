@@ -1,6 +1,7 @@
 //! The ingest pipeline from CPA to the counters: source, spool and ingest thread.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,10 +16,10 @@ use crate::config::{self, Alias, Config};
 use crate::cpa::{CpaStates, Observer, ReadRequests};
 use crate::decode::Decoder;
 use crate::errors::Chain;
-use crate::history::Inbox;
 use crate::http::Readiness;
 use crate::ingest::{
-    self, Ingest, LimitParts, Listener, MoneyParts, SharedPrices, SharedRules, WakeUp,
+    self, AccountingParts, Ingest, Jobs, LimitParts, Listener, MoneyParts, SharedPrices,
+    SharedRules, WakeUp,
 };
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
@@ -31,6 +32,7 @@ pub(super) struct Side {
     pub(super) signal: WakeUp,
     pub(super) names: AccountNames,
     pub(super) writes: WriteQueue,
+    pub(super) jobs: Jobs,
     pub(super) listener: Box<dyn Listener>,
     /// Cancelled once the database is open and the counters are restored.
     pub(super) restored: CancellationToken,
@@ -72,7 +74,6 @@ impl Records {
             directory: storage.path.clone(),
             reader,
             decoder: Decoder::new(hash_key(&storage.path)?),
-            counters: Counters::new(counters_config(config), exposition, side.names),
             metrics: handles.store.clone(),
             losses: handles.losses.clone(),
             clock: clock.clone(),
@@ -83,18 +84,20 @@ impl Records {
                 tracing::info!("ready: counters restored");
             }),
             writes: side.writes,
-            imports: Box::new(Inbox::new(&storage.path, clock.now())),
+            jobs: side.jobs,
             listener: side.listener,
         };
-        let (prices, money) = money(config)?;
         let rules: SharedRules =
             Arc::new(ArcSwap::from_pointee(limits_file::load(&config.limits)?));
         let limits = LimitParts {
             rules: Arc::clone(&rules),
-            page: handles.budgets.clone(),
+            gauges: handles.budgets.clone(),
         };
+        let counters = Counters::new(counters_config(config), exposition, side.names);
+        let (cost, aliases) = (&config.cost, &config.aliases);
+        let (prices, accounting) = accounting(&storage.path, cost, aliases, counters, limits)?;
         let ended = ingest_ended.clone();
-        let ingest = Ingest::start(parts, money, limits, signal.clone(), ended)?;
+        let ingest = Ingest::start(parts, accounting, signal.clone(), ended)?;
 
         let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
         let source_stop = life.soft().child_token();
@@ -206,17 +209,28 @@ fn settings(cpa: &config::Cpa) -> Settings {
     }
 }
 
-/// The price lists, and the cost settings of the ingest thread.
-fn money(config: &Config) -> anyhow::Result<(SharedPrices, MoneyParts)> {
-    let table = prices::load(&config.storage.path, &config.cost)?;
-    let references = prices::references(&config.cost, &table)?;
+/// The accounting stage, and its price list for reloads.
+pub(super) fn accounting(
+    storage: &Path,
+    cost: &config::Cost,
+    aliases: &config::Aliases,
+    counters: Counters,
+    limits: LimitParts,
+) -> anyhow::Result<(SharedPrices, AccountingParts)> {
+    let table = prices::load(storage, cost)?;
+    let references = prices::references(cost, &table)?;
     let prices: SharedPrices = Arc::new(ArcSwap::from_pointee(table));
     let money = MoneyParts {
         prices: Arc::clone(&prices),
-        billing: prices::billing(&config.cost, &config.aliases),
+        billing: prices::billing(cost, aliases),
         references,
     };
-    Ok((prices, money))
+    let parts = AccountingParts {
+        counters,
+        money,
+        limits,
+    };
+    Ok((prices, parts))
 }
 
 pub(super) fn counters_config(config: &Config) -> CountersConfig {

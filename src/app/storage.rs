@@ -76,7 +76,7 @@ pub(crate) fn ephemeral_hash_key() -> anyhow::Result<HashKey> {
     random_bytes().map(HashKey)
 }
 
-fn random_bytes() -> anyhow::Result<[u8; 16]> {
+pub(super) fn random_bytes() -> anyhow::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     rustls::crypto::aws_lc_rs::default_provider()
         .secure_random

@@ -6,17 +6,15 @@ use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::runtime;
 
-use super::money::{Priced, Setup as Money, now};
+use super::money::Setup as Money;
 use super::{Exit, note, run};
-use crate::app::prices;
-use crate::app::storage::hash_key;
+use crate::api::ImportSummary;
 use crate::app::{self, Options, Setup};
 use crate::config::{self, Env, Flags, ListenAddress};
-use crate::decode::Decoder;
-use crate::history::Import;
 use crate::http;
 use crate::platform::create_private_dir;
 use crate::simulator::{Clock, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate};
@@ -43,6 +41,8 @@ pub(super) struct Args {
 
 /// Requests per second for which the demo's budgets and quotas are chosen.
 const RATE: f64 = 0.5;
+/// Records of the history per transaction.
+const CHUNK: usize = 5000;
 /// Records queued at the start, so that the first scrape has data.
 const BACKLOG: u16 = 500;
 
@@ -162,15 +162,17 @@ fn import_history(money: &Money, span: Duration, args: &Args) -> anyhow::Result<
         clock: Clock::new(move || end),
         ..SimulatorConfig::default()
     };
-    let decoder = Decoder::new(hash_key(data)?);
-    let mut store = Store::open(data)?;
-    let billing = prices::billing(&money.cost, &money.aliases);
-    let mut sink = Priced::new(money.table()?, billing, &mut store)?;
-    let mut import = Import::new(&mut store, &decoder, &mut sink, now());
-    for record in History::new(config, span) {
-        import.take(&record)?;
+    let mut database = money.offline(Store::open(data)?)?;
+    let mut summary = ImportSummary::default();
+    let mut records = History::new(config, span);
+    loop {
+        let chunk: Vec<Bytes> = records.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        summary.add(&database.import(&chunk)?);
     }
-    note(&format!("history: {}", import.finish()?));
+    note(&format!("history: {summary}"));
     Ok(())
 }
 

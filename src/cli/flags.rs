@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 pub(super) use self::reads::{
-    Everything, Exporter, ImportMoney, Labels, Money, Prices, Quotas, Reads, Spool, Stored,
+    Everything, Exporter, ImportMoney, Labels, Money, Prices, Quotas, Reads, Stored,
 };
 use crate::config::{
     Flags,

@@ -1,19 +1,16 @@
 //! Shared code of the commands about prices and costs.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
 
 use super::ConfigFlags;
+use crate::app::offline::Offline;
 use crate::app::prices;
 use crate::clock::Clock;
 pub(super) use crate::config::Money as Setup;
 use crate::config::{self, Env};
-use crate::ingest::{EventPricer, ImportSink, MoneyParts};
-use crate::model::{Event, Money, Route, UnixNanos};
-use crate::pricing::{Billing, PriceTable, end_of, start_of};
-use crate::store::{NewName, Store, StoreError};
+use crate::model::UnixNanos;
+use crate::pricing::{PriceTable, end_of, start_of};
+use crate::store::Store;
 
 impl Setup {
     pub(super) fn load<R>(flags: ConfigFlags<R>, env: &Env) -> anyhow::Result<Self> {
@@ -23,40 +20,11 @@ impl Setup {
     pub(super) fn table(&self) -> anyhow::Result<PriceTable> {
         prices::load(&self.storage.path, &self.cost)
     }
-}
 
-/// Prices imported events by the prices of their days.
-pub(super) struct Priced(EventPricer);
-
-impl Priced {
-    pub(super) fn new(
-        table: PriceTable,
-        billing: Billing,
-        store: &mut Store,
-    ) -> Result<Self, StoreError> {
-        let mut this = Self(EventPricer::new(MoneyParts {
-            prices: Arc::new(ArcSwap::from_pointee(table)),
-            billing,
-            references: Vec::new(),
-        }));
-        this.0.refresh(store, now())?;
-        this.names(store.take_new_names());
-        Ok(this)
+    /// The database with these settings.
+    pub(super) fn offline(&self, store: Store) -> anyhow::Result<Offline> {
+        Offline::new(store, self)
     }
-}
-
-impl ImportSink for Priced {
-    fn names(&mut self, names: Vec<NewName>) {
-        for name in &names {
-            self.0.name(name);
-        }
-    }
-
-    fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
-        self.0.money(event, route)
-    }
-
-    fn entered(&mut self, _event: &Event<'_>, _route: &Route, _money: &Money) {}
 }
 
 pub(super) fn now() -> UnixNanos {
@@ -86,12 +54,4 @@ fn expected(text: &str) -> String {
     format!(
         "expected a day in UTC like 2026-11-22 or a time like 2026-11-22T08:00:00Z, found {text}"
     )
-}
-
-/// Nano-dollars as dollars, exactly.
-pub(super) fn usd(nanos: i128) -> String {
-    const NANOS: u128 = 1_000_000_000;
-    let sign = if nanos < 0 { "-" } else { "" };
-    let (whole, fraction) = (nanos.unsigned_abs() / NANOS, nanos.unsigned_abs() % NANOS);
-    format!("{sign}{whole}.{fraction:09}")
 }

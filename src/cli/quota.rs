@@ -1,11 +1,10 @@
-mod exporter;
-
 use clap::ValueEnum;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::runtime;
 use url::Url;
 
+use super::exporter::{Exporter, QueryFailure};
 use super::terminal::style;
 use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
@@ -13,7 +12,6 @@ use crate::app::standalone_quotas;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
 use crate::report::{self, quota::Here};
-use exporter::{Exporter, QueryFailure};
 
 const AFTER_HELP: &str = "\
 The command reads the exporter on this machine or at --url. If no exporter runs on this machine, the

@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
+use super::money::Setup;
 use super::{ConfigFlags, Exit, Group, flags, note, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
-use crate::history::{Import, Unpriced};
 use crate::model::{Batch, BatchBody, IngestMode};
 use crate::platform::DirLock;
 use crate::store::{Reader, Store, StoredReject};
@@ -44,7 +44,7 @@ pub(super) struct Replay {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    flags: ConfigFlags<flags::Spool>,
+    flags: ConfigFlags<flags::ImportMoney>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,7 +64,7 @@ pub(super) fn execute(args: Group<Action>, env: &Env) -> anyhow::Result<Exit> {
             ids,
             dry_run,
             flags,
-        }) => replay(&storage(flags, env)?, &ids, dry_run),
+        }) => replay(&Setup::load(flags, env)?, &ids, dry_run),
     }
 }
 
@@ -118,7 +118,8 @@ fn write_json(out: &mut String, reject: &StoredReject) -> anyhow::Result<()> {
 }
 
 /// Decodable records go through the spool, as every record does, at the next start.
-fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit> {
+fn replay(setup: &Setup, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit> {
+    let storage = &setup.storage;
     let _lock = DirLock::acquire(&storage.path)
         .context("stop the exporter for a replay; it reads the records at the next start")?;
     let reader = Reader::open(&storage.path)?;
@@ -133,7 +134,7 @@ fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit>
         .partition(|r| !matches!(decoder.decode(&r.payload), Decoded::Reject(_)));
     let (imported, live): (Vec<_>, Vec<_>) = ready.into_iter().partition(|r| r.imported);
     if !dry_run && !imported.is_empty() {
-        import_again(storage, &imported, &decoder)?;
+        import_again(setup, &imported)?;
     }
     if !dry_run && !live.is_empty() {
         spool_again(storage, &live)?;
@@ -160,18 +161,13 @@ fn replay(storage: &Storage, ids: &[i64], dry_run: bool) -> anyhow::Result<Exit>
 
 /// Imported records must not be counted as traffic. Each is deduplicated once it is stored, so that
 /// a crash before its row is removed does no harm.
-fn import_again(
-    storage: &Storage,
-    rejects: &[StoredReject],
-    decoder: &Decoder,
-) -> anyhow::Result<()> {
-    let mut store = open_idle(&storage.path, storage.spool_limit.get())?;
-    let mut sink = Unpriced;
+fn import_again(setup: &Setup, rejects: &[StoredReject]) -> anyhow::Result<()> {
+    let storage = &setup.storage;
+    let store = open_idle(&storage.path, storage.spool_limit.get())?;
+    let mut database = setup.offline(store)?;
     for reject in rejects {
-        let mut import = Import::new(&mut store, decoder, &mut sink, reject.received);
-        import.take(&reject.payload)?;
-        import.finish()?;
-        store.delete_reject(reject.id)?;
+        database.import_received(&[&reject.payload], reject.received)?;
+        database.store.delete_reject(reject.id)?;
     }
     Ok(())
 }

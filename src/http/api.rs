@@ -1,42 +1,52 @@
 //! Routes and authorization of `/api/v1`, the JSON API of dashboards, scripts and the command line. The
 //! handlers of a resource are in its own file, its types in [`crate::api`].
 
+mod jobs;
 mod quota;
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::page;
 use crate::api::Problem;
 use crate::config::Secret;
 
-/// Maximum size of a request body.
+/// Maximum size of a request body, except of an import.
 const MAX_BODY: usize = 64 * 1024;
 
+pub use jobs::{JobFailure, JobService};
 pub use quota::QuotaService;
 
 /// Dependencies of the API.
 #[derive(Clone, Debug)]
 pub struct ApiParts {
     pub quotas: Arc<dyn QuotaService>,
-    /// Bearer token for writes. Without one, the API is read-only.
+    pub jobs: Arc<dyn JobService>,
+    /// Bearer token for writes. Without one, only commands on this machine may write.
     pub token: Option<Secret>,
+    /// Bearer token of commands on this machine, valid for this run of the exporter.
+    pub local_token: SecretString,
 }
 
 pub(super) fn router(parts: ApiParts) -> Router {
     Router::new()
         .route("/quota", get(quota::list))
         .route("/quota/refresh", post(quota::refresh))
-        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .route("/reprice", post(jobs::reprice))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .route(
+            "/import",
+            post(jobs::import).layer(DefaultBodyLimit::max(jobs::MAX_IMPORT)),
+        )
         .layer(middleware::from_fn_with_state(parts.clone(), authorize))
         .layer(middleware::map_response(async |response: Response| {
             page::with_security_headers(response)
@@ -50,6 +60,9 @@ fn problem(status: StatusCode, error: impl Into<String>) -> Response {
 }
 
 async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) -> Response {
+    if has_token(request.headers(), parts.local_token.expose_secret()) {
+        return next.run(request).await;
+    }
     let reads = request.method().is_safe();
     match &parts.token {
         None if reads => next.run(request).await,

@@ -2,7 +2,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
     routing::get,
 };
@@ -23,7 +23,10 @@ use super::{
     super::*,
     *,
 };
-use crate::api::{AccountFilter, AccountQuota, Problem, RefreshOutcome, RefreshSummary};
+use crate::api::{
+    AccountFilter, AccountQuota, ImportSummary, Problem, RefreshOutcome, RefreshSummary,
+    RepriceRequest, RepriceStep,
+};
 use crate::config::{Env, Flags, load_web};
 
 /// Accounts that do not change, all of which answer a poll.
@@ -48,6 +51,31 @@ impl QuotaService for Fixed {
     }
 }
 
+const LOCAL_TOKEN: &str = "local-token";
+
+/// Counts records and refuses to reprice.
+#[derive(Debug)]
+struct NoJobs;
+
+impl JobService for NoJobs {
+    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, JobFailure>> {
+        let stored = records.len() as u64;
+        Box::pin(async move {
+            Ok(ImportSummary {
+                stored,
+                ..ImportSummary::default()
+            })
+        })
+    }
+
+    fn reprice(
+        &self,
+        request: RepriceRequest,
+    ) -> BoxFuture<'static, Result<RepriceStep, JobFailure>> {
+        Box::pin(async move { Err(JobFailure::Invalid(request.from)) })
+    }
+}
+
 fn account(provider: &str) -> AccountQuota {
     let json = format!(
         r#"{{"provider":"{provider}","account":"{provider}-1","state":"active","limits":[]}}"#
@@ -68,7 +96,9 @@ fn parts(path: &str) -> Parts {
     Parts {
         api: ApiParts {
             quotas: Arc::new(Fixed(Vec::new())),
+            jobs: Arc::new(NoJobs),
             token: None,
+            local_token: LOCAL_TOKEN.into(),
         },
         telemetry: Router::new().route("/", get(async || "up 1\n")),
         telemetry_path: web.telemetry_path,
@@ -368,7 +398,7 @@ async fn within_deadline(mut check: impl AsyncFnMut() -> bool) {
 #[tokio::test]
 async fn readers_that_read_nothing_lose_their_places() {
     const PAGE: usize = 16 * 1024 * 1024;
-    let page = bytes::Bytes::from(vec![b'x'; PAGE]);
+    let page = Bytes::from(vec![b'x'; PAGE]);
     let big = Router::new().route("/metrics", get(async move || page.clone()));
     let served = served(big, 4).await;
     let mut silent = Vec::new();
@@ -392,7 +422,7 @@ async fn readers_that_read_nothing_lose_their_places() {
 #[tokio::test]
 async fn a_reader_that_takes_its_time_gets_the_whole_page() {
     const PAGE: usize = 16 * 1024 * 1024;
-    let page = bytes::Bytes::from(vec![b'x'; PAGE]);
+    let page = Bytes::from(vec![b'x'; PAGE]);
     let big = Router::new().route("/metrics", get(async move || page.clone()));
     let served = served(big, 4).await;
     let mut reader = request(served.address, "/metrics").await.unwrap();
@@ -444,4 +474,56 @@ async fn an_address_in_use_is_an_error_and_all_interfaces_can_be_bound() {
     let error = bind(&taken).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     bind(&address(":0")).await.unwrap();
+}
+
+/// Sends a POST with a body and returns status and body.
+async fn post(router: &Router, path: &str, token: Option<&str>, body: Vec<u8>) -> (u16, String) {
+    let mut request = Request::post(path);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let service = TowerToHyperService::new(router.clone());
+    let request = request.body(Body::from(body)).unwrap();
+    let (head, body) = service.call(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    (head.status.as_u16(), text)
+}
+
+#[tokio::test]
+async fn jobs_require_the_token_of_this_run() {
+    let router = router(parts("/metrics"));
+    let lines = b"{}\n\n{}\n".to_vec();
+    let import = "/api/v1/import";
+    for token in [None, Some("other"), Some("")] {
+        let (status, _) = post(&router, import, token, lines.clone()).await;
+        assert_eq!(status, 403, "{token:?}");
+    }
+    let (status, text) = post(&router, import, Some(LOCAL_TOKEN), lines).await;
+    let summary: ImportSummary = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, summary.stored), (200, 2));
+    let reprice = "/api/v1/reprice";
+    let body = br#"{"from":"soon","to":"2026-11-22"}"#.to_vec();
+    let (status, text) = post(&router, reprice, Some(LOCAL_TOKEN), body).await;
+    assert_eq!((status, text.contains("soon")), (400, true), "{text}");
+    let body = br#"{"from":"2026-11-22"}"#.to_vec();
+    let (status, text) = post(&router, reprice, Some(LOCAL_TOKEN), body).await;
+    assert_eq!(
+        (status, text.contains("missing field `to`")),
+        (400, true),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn only_an_import_may_have_a_large_body() {
+    let router = router(parts("/metrics"));
+    let large = |length: usize| vec![b'x'; length];
+    let token = Some(LOCAL_TOKEN);
+    let (status, _) = post(&router, "/api/v1/import", token, large(1 << 20)).await;
+    assert_eq!(status, 200);
+    let (status, _) = post(&router, "/api/v1/import", token, large((16 << 20) + 1)).await;
+    assert_eq!(status, 413);
+    let (status, _) = post(&router, "/api/v1/reprice", token, large(1 << 20)).await;
+    assert_eq!(status, 413);
 }

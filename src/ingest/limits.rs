@@ -1,9 +1,8 @@
-//! The books of limits beside the ledger: only committed events are entered.
+//! Usage counters of limits: quotas, budgets and comparisons. Only committed events count.
 //!
-//! What was stored before the start is entered by a thread of its own from a snapshot that is
-//! taken before the first round, so that every event comes exactly once: from there or from a
-//! round. Figures are shown when all are there. Other rules, and amounts that `reprice` has
-//! changed, mean new books; the figures of the old ones stay until those are filled.
+//! A separate thread adds the events of earlier runs from a snapshot that is taken before the first
+//! round, so each event counts once. Nothing is published until all are added. After a change of the
+//! rules or of stored amounts, new counters are filled; the old ones stay until these are complete.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use super::figures;
+use super::limit_gauges;
 use super::{Listener, wake_up::WakeUp};
 use crate::budget::{Combos, Entry, Rules, UsageCounters};
 use crate::errors::Chain;
@@ -22,30 +21,30 @@ use crate::metrics::{Counters, GaugeSet};
 use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
 use crate::store::{Ingest, NewName, PastEvent, Snapshot, Store, StoreError};
 
-/// Events that are entered under one lock.
+/// Number of events that are added under one lock.
 const CHUNK: usize = 1000;
-/// After this time without another change the books are filled anew.
+/// Time without another change of amounts after which the counters are filled again.
 const QUIET: Duration = Duration::from_secs(3);
-/// A clock that is set back by more than this makes the books wrong: they have let go of what was
-/// over by the time that it was said to be.
+/// A clock that is set back by more than this makes the counters wrong: they have dropped events of
+/// windows that seemed to be over.
 const SET_BACK: Duration = Duration::from_mins(1);
 
-/// Showing thousands of quotas takes its time; so many times longer passes before the next.
-const LEISURE: u32 = 100;
+/// Publishing thousands of quotas takes a while; the pause after it is this many times longer.
+const PAUSE_FACTOR: u32 = 100;
 
-/// The rules in force; a reload puts others there.
+/// The rules in use; a reload replaces them.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
-/// What is counted by rules of the configuration.
+/// Rules of the configuration, and their gauges.
 #[derive(Clone, Debug)]
 pub struct LimitParts {
     pub rules: SharedRules,
-    /// Where budgets and comparisons are shown.
-    pub page: GaugeSet,
+    /// Gauges of budgets and comparisons.
+    pub gauges: GaugeSet,
 }
 
-/// An event on its way into the books.
-pub(super) type Posted = (Route, Entry);
+/// A route and the usage of one event.
+pub(super) type UsageEntry = (Route, Entry);
 
 pub(super) struct LimitTracker {
     parts: LimitParts,
@@ -54,23 +53,23 @@ pub(super) struct LimitTracker {
     combos: Combos,
     combo_ids: Vec<DimId>,
     filling: Option<Filling>,
-    /// Since when the books are wrong: others have changed the database, or the clock was wrong.
+    /// Time since which the counters are wrong: amounts changed, or they could not be filled.
     stale: Option<Instant>,
-    /// The latest time that the books were asked about.
+    /// The latest time seen.
     latest: UnixNanos,
     wake_up: WakeUp,
-    /// Not before then are figures shown again.
+    /// Earliest time of the next publication.
     next: Option<Instant>,
 }
 
-/// Stored events on their way into the books.
+/// The thread that adds stored events.
 struct Filling {
     usage: Arc<Mutex<UsageCounters>>,
     _abandon: Abandon,
     thread: JoinHandle<Result<(), StoreError>>,
 }
 
-/// Tells the thread to stop when nobody wants its books any more.
+/// Stops the thread when its counters are no longer needed.
 struct Abandon(Arc<AtomicBool>);
 
 impl LimitTracker {
@@ -90,7 +89,7 @@ impl LimitTracker {
         }
     }
 
-    /// Gives the combos their numbers; they are saved with the transaction.
+    /// Interns the combos; the transaction saves them.
     pub(super) fn begin(&mut self, store: &mut Ingest<'_>) {
         if self.combo_ids.len() != self.rules.combos.len() {
             let names = self.rules.combos.iter().map(|combo| &combo.name);
@@ -100,7 +99,7 @@ impl LimitTracker {
         }
     }
 
-    /// `label` is what the page calls it.
+    /// `label` is the value of the metrics' label.
     pub(super) fn name(&mut self, name: &NewName, label: Option<&str>) {
         let NewName {
             dimension,
@@ -127,9 +126,9 @@ impl LimitTracker {
         combos.iter().map(|at| self.combo_ids[*at]).collect()
     }
 
-    /// Enters events that are committed now.
-    pub(super) fn record(&self, events: &[Posted]) {
-        for usage in self.all_books() {
+    /// Adds committed events.
+    pub(super) fn record(&self, events: &[UsageEntry]) {
+        for usage in self.all_counters() {
             let mut usage = usage.lock();
             for (route, entry) in events {
                 usage.record(route, entry);
@@ -137,7 +136,7 @@ impl LimitTracker {
         }
     }
 
-    /// Takes hold of what is stored and begins to enter it. Call between rounds.
+    /// Starts to add the stored events to new counters. Call between rounds.
     pub(super) fn fill(&mut self, store: &Store, now: UnixNanos) -> Result<(), StoreError> {
         let snapshot = store.snapshot()?;
         let usage = self.usage.lock().with_rules(Arc::clone(&self.rules), now);
@@ -148,13 +147,13 @@ impl LimitTracker {
         Ok(())
     }
 
-    /// Somebody else has written to the database.
+    /// The amounts of stored events have changed.
     pub(super) fn amounts_changed(&mut self) {
         self.stale = Some(Instant::now());
     }
 
-    /// Takes over what has changed. Call between rounds.
-    pub(super) fn look(&mut self, store: &Store, now: UnixNanos) {
+    /// Applies changed rules, and takes over counters that are complete. Call between rounds.
+    pub(super) fn update(&mut self, store: &Store, now: UnixNanos) {
         let rules = self.parts.rules.load_full();
         let others = !Arc::ptr_eq(&rules, &self.rules);
         if others {
@@ -162,7 +161,7 @@ impl LimitTracker {
             self.combo_ids.clear();
             self.combos.forget();
         }
-        self.filled();
+        self.take_filled();
         let set_back = self.latest.since(now) > SET_BACK;
         self.latest = if set_back { now } else { self.latest.max(now) };
         let changed = self.stale.is_some_and(|since| since.elapsed() >= QUIET);
@@ -174,8 +173,8 @@ impl LimitTracker {
         }
     }
 
-    /// Goes over to books that are complete.
-    fn filled(&mut self) {
+    /// Takes over counters that are complete.
+    fn take_filled(&mut self) {
         let done = self.filling.take_if(|filling| filling.thread.is_finished());
         let Some(Filling { usage, thread, .. }) = done else {
             return;
@@ -191,7 +190,7 @@ impl LimitTracker {
         }
     }
 
-    /// Shows the figures, once they are complete.
+    /// Publishes the gauges and quotas once the counters are complete.
     pub(super) fn publish(
         &mut self,
         counters: &mut Counters,
@@ -203,14 +202,14 @@ impl LimitTracker {
         if !usage.is_complete() || self.next.is_some_and(|next| began < next) {
             return;
         }
-        listener.local_quotas(figures::quotas(&mut usage, now));
-        let sheet = figures::sheet(&mut usage, counters, now);
+        listener.local_quotas(limit_gauges::quotas(&mut usage, now));
+        let samples = limit_gauges::samples(&mut usage, counters, now);
         drop(usage);
-        self.parts.page.publish(sheet);
-        self.next = Some(Instant::now() + began.elapsed() * LEISURE);
+        self.parts.gauges.publish(samples);
+        self.next = Some(Instant::now() + began.elapsed() * PAUSE_FACTOR);
     }
 
-    fn all_books(&self) -> impl Iterator<Item = &Arc<Mutex<UsageCounters>>> {
+    fn all_counters(&self) -> impl Iterator<Item = &Arc<Mutex<UsageCounters>>> {
         let filling = self.filling.as_ref().map(|filling| &filling.usage);
         std::iter::once(&self.usage).chain(filling)
     }
@@ -226,7 +225,7 @@ impl Filling {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (filled, stop) = (Arc::clone(&usage), Arc::clone(&abandoned));
         let work = move || {
-            let result = enter(&snapshot, &filled, now, &stop);
+            let result = fill(&snapshot, &filled, now, &stop);
             wake_up.wake();
             result
         };
@@ -251,7 +250,7 @@ impl Drop for Abandon {
     }
 }
 
-fn enter(
+fn fill(
     snapshot: &Snapshot,
     usage: &Mutex<UsageCounters>,
     now: UnixNanos,
@@ -275,14 +274,14 @@ fn enter(
     Ok(())
 }
 
-fn record(usage: &Mutex<UsageCounters>, chunk: &mut Vec<Posted>) {
+fn record(usage: &Mutex<UsageCounters>, chunk: &mut Vec<UsageEntry>) {
     let mut usage = usage.lock();
     for (route, entry) in chunk.drain(..) {
         usage.record(&route, &entry);
     }
 }
 
-fn past(event: &PastEvent) -> Posted {
+fn past(event: &PastEvent) -> UsageEntry {
     let entry = Entry {
         at: event.at.get(),
         latency_ms: event.latency_ms,
@@ -295,8 +294,8 @@ fn past(event: &PastEvent) -> Posted {
     (event.route, entry)
 }
 
-/// What the books want to know of a new event.
-pub(super) fn posted(event: &Event<'_>, route: &Route, money: &Money) -> Posted {
+/// The usage of a new event.
+pub(super) fn usage_entry(event: &Event<'_>, route: &Route, money: &Money) -> UsageEntry {
     let entry = Entry {
         at: event.timestamp.get(),
         latency_ms: event.latency_ms,
@@ -357,15 +356,15 @@ mod tests {
         open.commit(std::iter::empty(), mark).unwrap();
     }
 
-    /// What the quota says once the books are filled.
+    /// Value of the quota once the counters are filled.
     fn used(limits: &mut LimitTracker, store: &Store, now: UnixNanos) -> u64 {
         let began = Instant::now();
-        limits.look(store, now);
+        limits.update(store, now);
         while limits.filling.is_some() {
             assert!(began.elapsed() < Duration::from_mins(1), "never filled");
             // The thread's end wakes us.
             limits.wake_up.wait(Duration::from_millis(50));
-            limits.look(store, now);
+            limits.update(store, now);
         }
         let mut usage = limits.usage.lock();
         let [quota] = usage.quotas(now).collect::<Vec<_>>()[..] else {
@@ -375,13 +374,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_ran_ahead_spoils_the_books_only_while_it_does() {
+    fn a_clock_that_ran_ahead_makes_the_counters_wrong_only_while_it_does() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         store_one(&mut store);
         let parts = LimitParts {
             rules: Arc::new(ArcSwap::from_pointee(rules())),
-            page: GaugeSet::default(),
+            gauges: GaugeSet::default(),
         };
         let mut limits = LimitTracker::new(parts, NOON, WakeUp::default());
         limits.fill(&store, NOON).unwrap();
@@ -390,7 +389,7 @@ mod tests {
         assert_eq!(used(&mut limits, &store, NOON), 1);
         // A second back is no reason to read everything again.
         let before = UnixNanos::new(NOON.get() - 1_000_000_000);
-        limits.look(&store, before);
+        limits.update(&store, before);
         assert!(limits.filling.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What each record is worth, while it passes.
+//! Prices of events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::metrics::{PriceFacts, PriceOfModel};
 use crate::model::{DimId, Dimension, Event, Money, Route, TokenKind, UnixNanos};
 use crate::pricing::{Billing, PriceTable, Pricer, STANDARD, Subject, is_chatgpt_login};
-use crate::store::{Ingest, NewName, Store, StoreError};
+use crate::store::{Ingest, NewName, PricedEvent, Store, StoreError};
 
-/// Models whose prices are shown; the label's own cap is far below.
+/// Maximum number of models with price gauges; the label's own cap is far below.
 const MAX_MODELS: usize = 5000;
-/// Prices change with dates and hours, so the gauges are looked at again.
+/// Prices change with dates and hours, so the gauges are updated this often.
 const FACTS_AGE: Duration = Duration::from_mins(1);
 
-/// The price table in force; a reload puts another one there.
+/// The price list in use; a reload replaces it.
 pub type SharedPrices = Arc<ArcSwap<PriceTable>>;
 
-/// How money is computed.
+/// Settings of prices.
 #[derive(Debug)]
 pub struct MoneyParts {
     pub prices: SharedPrices,
@@ -29,20 +29,23 @@ pub struct MoneyParts {
     pub references: Vec<(String, String)>,
 }
 
-/// Prices events as they pass.
-pub struct EventPricer {
+/// Computes the price of events.
+pub(super) struct EventPricer {
     prices: SharedPrices,
     billing: Billing,
     pricer: Pricer,
-    /// Number of the table's version in the database, once that knows it.
+    /// Number of the list's version in the database, once it is stored.
     version: Option<u32>,
     references: Vec<Reference>,
-    /// Its look-ups are by the names of references.
+    /// Caches look-ups by the names of references.
     reference_pricer: Pricer,
-    /// Accounts of which the user has said how they pay.
-    said: HashMap<DimId, bool>,
+    /// Whether an account is billed per use, where the configuration says so.
+    configured: HashMap<DimId, bool>,
+    /// Stored forms of providers, models and service tiers.
+    texts: HashMap<(Dimension, DimId), Box<str>>,
     models: Vec<(DimId, Box<str>)>,
-    told: Option<UnixNanos>,
+    /// Time of the last facts.
+    facts_at: Option<UnixNanos>,
 }
 
 #[derive(Debug)]
@@ -54,14 +57,14 @@ struct Reference {
 
 impl std::fmt::Debug for EventPricer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Till")
+        f.debug_struct("EventPricer")
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
 }
 
 impl EventPricer {
-    pub fn new(parts: MoneyParts) -> Self {
+    pub(super) fn new(parts: MoneyParts) -> Self {
         let table = parts.prices.load_full();
         let references = parts.references.into_iter().map(|(name, model)| Reference {
             name,
@@ -75,20 +78,21 @@ impl EventPricer {
             version: None,
             references: references.collect(),
             reference_pricer: Pricer::new(table),
-            said: HashMap::new(),
+            configured: HashMap::new(),
+            texts: HashMap::new(),
             models: Vec::new(),
-            told: None,
+            facts_at: None,
         }
     }
 
-    /// Takes over a new table, and makes sure that the database knows the one in use.
-    pub fn refresh(&mut self, store: &mut Store, now: UnixNanos) -> Result<(), StoreError> {
+    /// Takes over a new list, and stores the version of the one in use.
+    pub(super) fn refresh(&mut self, store: &mut Store, now: UnixNanos) -> Result<(), StoreError> {
         let table = self.prices.load();
         if !Arc::ptr_eq(&table, self.pricer.table()) {
             self.pricer = Pricer::new(Arc::clone(&table));
             self.reference_pricer = Pricer::new(Arc::clone(&table));
             self.version = None;
-            self.told = None;
+            self.facts_at = None;
         }
         if self.version.is_none() {
             let version = table.version();
@@ -97,7 +101,7 @@ impl EventPricer {
         Ok(())
     }
 
-    /// Gives the references their numbers; they are saved with the transaction.
+    /// Interns the references; the transaction saves them.
     pub(super) fn begin(&mut self, store: &mut Ingest<'_>) {
         for reference in self.references.iter_mut().filter(|r| r.id.is_none()) {
             let id = store.intern_configured(Dimension::Reference, &reference.name);
@@ -105,16 +109,20 @@ impl EventPricer {
         }
     }
 
-    pub fn name(&mut self, name: &NewName) {
+    pub(super) fn name(&mut self, name: &NewName) {
+        if let Dimension::Provider | Dimension::Model | Dimension::ServiceTier = name.dimension {
+            let key = (name.dimension, name.id);
+            self.texts.insert(key, name.value.clone());
+        }
         match name.dimension {
             Dimension::Account => {
                 if let Some(per_use) = self.billing.configured(&name.value, &name.label) {
-                    self.said.insert(name.id, per_use);
+                    self.configured.insert(name.id, per_use);
                 }
             }
             Dimension::Model if self.models.len() < MAX_MODELS => {
                 self.models.push((name.id, name.value.clone()));
-                self.told = None;
+                self.facts_at = None;
             }
             Dimension::Model
             | Dimension::Provider
@@ -132,7 +140,7 @@ impl EventPricer {
         }
     }
 
-    pub fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
+    pub(super) fn money(&mut self, event: &Event<'_>, route: &Route) -> Money {
         let subject = Subject {
             at: event.timestamp,
             model: (route.model, &event.model),
@@ -140,13 +148,48 @@ impl EventPricer {
             served: (route.response_service_tier, &event.response_service_tier),
             chatgpt_login: is_chatgpt_login(&event.provider, event.auth_type),
         };
-        let said = self.said.get(&route.account).copied();
+        let configured = self.configured.get(&route.account).copied();
         Money {
             value: self.pricer.value(&subject, &event.tokens),
-            per_use: Billing::per_use(said, event.auth_type),
+            per_use: Billing::per_use(configured, event.auth_type),
             price_version: self.version.unwrap_or_default(),
             references: self.references(event),
         }
+    }
+
+    /// List value and cost of a stored event by the list of `pricer`, in nano-dollars.
+    pub(super) fn reprice(
+        &self,
+        pricer: &mut Pricer,
+        event: &PricedEvent,
+    ) -> (Option<i64>, Option<i64>) {
+        let tier = |id| (id, self.text(Dimension::ServiceTier, id));
+        let provider = self.text(Dimension::Provider, event.provider);
+        let subject = Subject {
+            at: event.at,
+            model: (event.model, self.text(Dimension::Model, event.model)),
+            asked: tier(event.service_tier),
+            served: tier(event.response_service_tier),
+            chatgpt_login: is_chatgpt_login(provider, event.login),
+        };
+        let value = pricer.value(&subject, &event.tokens);
+        let value = value.map(|value| i64::try_from(value.total()).unwrap_or(i64::MAX));
+        let configured = self.configured.get(&event.account).copied();
+        let per_use = Billing::per_use(configured, event.login);
+        let cost = value.map(|value| if per_use { value } else { 0 });
+        (value, cost)
+    }
+
+    /// Empty for an absent value.
+    pub(super) fn text(&self, dimension: Dimension, id: DimId) -> &str {
+        self.texts.get(&(dimension, id)).map_or("", |text| &**text)
+    }
+
+    pub(super) fn model(&self, name: &str) -> Option<DimId> {
+        let mut texts = self.texts.iter();
+        let found = texts
+            .find(|((dimension, _), text)| *dimension == Dimension::Model && text.as_ref() == name);
+        found.map(|((_, id), _)| *id)
     }
 
     fn references(&mut self, event: &Event<'_>) -> Vec<(DimId, u64)> {
@@ -166,15 +209,15 @@ impl EventPricer {
         worth.collect()
     }
 
-    /// What the gauges shall say, when that may have changed.
+    /// Values of the price gauges, if they may have changed.
     pub(super) fn facts(&mut self, now: UnixNanos) -> Option<PriceFacts> {
         if self
-            .told
-            .is_some_and(|told| now.since(told) < FACTS_AGE && told <= now)
+            .facts_at
+            .is_some_and(|at| now.since(at) < FACTS_AGE && at <= now)
         {
             return None;
         }
-        self.told = Some(now);
+        self.facts_at = Some(now);
         let table = self.pricer.table();
         let version = table.version();
         Some(PriceFacts {
@@ -190,7 +233,7 @@ impl EventPricer {
     }
 }
 
-/// The rates of all tiers of a model, as they are now.
+/// Current rates of all tiers of a model.
 fn prices_of(table: &PriceTable, id: DimId, model: &str, now: UnixNanos) -> Vec<PriceOfModel> {
     let Some((entry, _)) = table.find(model) else {
         return Vec::new();

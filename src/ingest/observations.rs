@@ -5,7 +5,7 @@ use foldhash::HashMap;
 use crate::model::{DimId, Event, Route, UnixNanos};
 use crate::quota::passive::{self, QuotaSign};
 
-/// The latest quota signs of a round, one for each account and model.
+/// The latest quota observations of a round, one for each account and model.
 #[derive(Debug, Default)]
 pub(super) struct QuotaObservations(HashMap<(DimId, DimId), Latest>);
 
@@ -26,8 +26,8 @@ impl QuotaObservations {
             if event.finished() < latest.finished {
                 return;
             }
-            // A backlog says the same over and over: nothing to read then.
-            if event.exhaustion.is_none() && latest.says_the_same(&event) {
+            // A backlog repeats the same headers; do not parse them again.
+            if event.exhaustion.is_none() && latest.is_repeated_by(&event) {
                 latest.finished = event.finished();
                 latest.sign.observed.at = latest.sign.observed.at.max(passive::seen_at(&event));
                 return;
@@ -61,12 +61,12 @@ impl Latest {
         })
     }
 
-    fn says_the_same(&self, event: &Event<'_>) -> bool {
-        let known = self.headers.iter();
+    fn is_repeated_by(&self, event: &Event<'_>) -> bool {
+        let headers = self.headers.iter();
         self.sign.observed.refusal.is_none()
             && event.is_success()
             && self.headers.len() == event.quota_headers.len()
-            && known
+            && headers
                 .zip(&event.quota_headers)
                 .all(|(old, new)| old.0 == new.0 && *old.1 == *new.1)
     }

@@ -20,7 +20,7 @@ struct State {
 }
 
 impl WakeUp {
-    /// The spool has grown. Calls between two looks of the thread count once.
+    /// There is work. Calls between two rounds count once.
     pub fn wake(&self) {
         self.set(|state| state.woken = true);
     }
@@ -41,7 +41,7 @@ impl WakeUp {
         state.woken = false;
     }
 
-    /// A pause that only a stop cuts short.
+    /// A pause that only a stop interrupts.
     pub(super) fn pause(&self, length: Duration) {
         let mut state = self.0.state.lock();
         let is_running = |state: &mut State| !state.stopping;

@@ -1,73 +1,57 @@
-//! The thread's life: restore, catch up, go on, finish.
+//! The loop of the thread: restore, replay, process, finish.
 
 mod gauges;
 
 use std::time::{Duration, Instant};
 
 use super::Parts;
-use super::imports::{Counter, ImportSink as _};
-use super::limits::LimitTracker;
-use super::money::EventPricer;
+use super::accounting::Accounting;
 use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
-use crate::errors::{Chain, RepeatLimit};
-use crate::metrics::WrongTotal;
+use crate::errors::Chain;
 use crate::model::{FailureClass, LabelValue as _};
 use crate::spool::{Position, SegmentId};
 use crate::store::{Store, StoreError};
 
-/// Least time between two commits, so that a trickle of records does not mean a disk flush for
-/// each. In step with the source's pops.
+/// Minimum time between two commits, so that single records do not each cause a disk flush. Equal
+/// to the pause between two pops.
 const COMMIT_SPACING: Duration = Duration::from_millis(200);
-/// Least time between two publications of the counters.
+/// Minimum time between two publications of the counters.
 const PUBLISH_SPACING: Duration = Duration::from_millis(250);
-/// Longest nap, so that gauges move while nothing else does.
-const NAP: Duration = Duration::from_secs(1);
-/// Pauses after a failure.
+/// Longest wait, so that gauges stay current.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Delays after a failure.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// The same while the program ends.
-const LAST_RETRY: Duration = Duration::from_millis(100);
-/// While the program ends, a database that takes nothing gets this long. What is not committed stays
-/// in the spool.
-const LAST_TRIES: Duration = Duration::from_secs(4);
-/// And one that takes rounds this long: a part of what the whole program has.
-const LAST_ROUNDS: Duration = Duration::from_secs(8);
+/// Delay after a failure during a stop.
+const STOP_RETRY: Duration = Duration::from_millis(100);
+/// Maximum time without a commit during a stop. Uncommitted records stay in the spool.
+const STOP_WITHOUT_COMMIT: Duration = Duration::from_secs(4);
+/// Maximum time of a stop: a part of the grace period.
+const LONGEST_STOP: Duration = Duration::from_secs(8);
 
 pub(super) struct Worker {
     parts: Parts,
-    pricer: EventPricer,
-    limits: LimitTracker,
-    /// Chunks to import that could not be stored.
-    import_failures: RepeatLimit,
+    accounting: Accounting,
     wake_up: WakeUp,
     retry: Duration,
-    /// The failure that the log has written.
+    /// The failure that is logged already.
     failing: Option<FailureClass>,
-    /// By the clock that nobody sets: a step back of the other one must not hold anything up.
+    /// Monotonic, so that a clock that is set back delays nothing.
     committed: Option<Instant>,
     published: Option<Instant>,
-    /// Something has been committed since the last publication.
+    /// There was a commit since the last publication.
     unpublished: bool,
     measured: Option<Instant>,
-    /// What the database said last about the writing of others.
-    foreign: Option<i64>,
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Worker {
-    pub(super) fn new(
-        mut parts: Parts,
-        pricer: EventPricer,
-        limits: LimitTracker,
-        wake_up: WakeUp,
-    ) -> Self {
+    pub(super) fn new(mut parts: Parts, accounting: Accounting, wake_up: WakeUp) -> Self {
         let ready = std::mem::replace(&mut parts.ready, Box::new(|| ()));
         Self {
-            import_failures: RepeatLimit::default(),
             parts,
-            pricer,
-            limits,
+            accounting,
             wake_up,
             retry: RETRY_FIRST,
             failing: None,
@@ -75,7 +59,6 @@ impl Worker {
             published: None,
             unpublished: false,
             measured: None,
-            foreign: None,
             ready: Some(ready),
         }
     }
@@ -94,7 +77,7 @@ impl Worker {
                 Ok(Outcome::Committed { more }) => {
                     self.committed = Some(Instant::now());
                     self.unpublished = true;
-                    // New records may come without a pause, so nobody waits for an empty spool.
+                    // Readiness must not wait for an empty spool: new records may always come.
                     if !self.parts.reader.has_inherited() {
                         self.caught_up();
                     }
@@ -106,7 +89,7 @@ impl Worker {
                 }
             };
             if !more && !self.wake_up.is_stopping() {
-                more = self.import(&mut store);
+                more = self.step_jobs(&mut store);
             }
             self.measure(&store);
             self.publish();
@@ -124,14 +107,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether the end, which began then, leaves the rest to the next start: the database takes
-    /// nothing, or all of it lasts too long.
+    /// Whether a stop that began then leaves the rest of the spool to the next start.
     fn gives_up(&self, began: Instant) -> bool {
         let progress = self.committed.map_or(began, |at| at.max(began));
-        progress.elapsed() >= LAST_TRIES || began.elapsed() >= LAST_ROUNDS
+        progress.elapsed() >= STOP_WITHOUT_COMMIT || began.elapsed() >= LONGEST_STOP
     }
 
-    /// Opens the database and restores the counters. `None` when written to stop before.
+    /// Opens the database and restores the counters. `None` if the program stops before.
     fn open(&mut self) -> Result<Option<Store>, StoreError> {
         loop {
             match self.try_open() {
@@ -165,24 +147,18 @@ impl Worker {
             offset: mark.offset,
         };
         self.parts.reader.release(position, store.commits())?;
-        self.sink().names(store.take_new_names());
         let now = self.parts.clock.now();
-        self.parts
-            .counters
-            .restore(&store.load_totals()?, now)
-            .map_err(|WrongTotal| StoreError::Content("cells of a total"))?;
-        self.limits.fill(&store, self.parts.clock.now())?;
+        self.accounting.restore(&mut store, now)?;
         Ok(store)
     }
 
     fn round(&mut self, store: &mut Store) -> Result<Outcome, RoundError> {
-        self.pricer.refresh(store, self.parts.clock.now())?;
+        let now = self.parts.clock.now();
+        self.accounting.refresh(store, now)?;
         let round = Round {
             reader: &mut self.parts.reader,
             decoder: &self.parts.decoder,
-            counters: &mut self.parts.counters,
-            pricer: &mut self.pricer,
-            limits: &mut self.limits,
+            accounting: &mut self.accounting,
             losses: &self.parts.losses,
             clock: &self.parts.clock,
             limit: self.parts.commit_interval,
@@ -198,64 +174,20 @@ impl Worker {
         Ok(outcome)
     }
 
-    /// Takes a chunk of a file to import, when no live record waits: those must be the first to come
-    /// in, because what history has brought is not counted. True when there may be more.
-    fn import(&mut self, store: &mut Store) -> bool {
-        if self.ready.is_some()
-            || !self.parts.imports.wants_a_step()
-            || !matches!(self.parts.reader.has_frame(), Ok(false))
-        {
+    /// Does a part of a job if no live record waits: a record that an import stores first would
+    /// never be counted. True when there may be more.
+    fn step_jobs(&mut self, store: &mut Store) -> bool {
+        if self.ready.is_some() || !matches!(self.parts.reader.has_frame(), Ok(false)) {
             return false;
         }
-        match self.import_chunk(store) {
-            Ok(more) => {
-                self.import_failures.succeeded();
-                more
-            }
-            Err(failure) => {
-                let error = Chain(&failure).to_string();
-                if let Some(repeated) = self.import_failures.log(&error, Instant::now()) {
-                    let remedy = failure.class().remedy();
-                    tracing::warn!(error, remedy, repeated, "import paused");
-                }
-                false
-            }
-        }
-    }
-
-    fn import_chunk(&mut self, store: &mut Store) -> Result<bool, StoreError> {
         let now = self.parts.clock.now();
-        self.pricer.refresh(store, now)?;
-        let Parts {
-            counters,
-            decoder,
-            imports,
-            ..
-        } = &mut self.parts;
-        let mut sink = Counter {
-            counters,
-            pricer: &mut self.pricer,
-            limits: &mut self.limits,
-            posted: Vec::new(),
-        };
-        let more = imports.step(store, decoder, &mut sink, now)?;
-        let posted = std::mem::take(&mut sink.posted);
-        self.limits.record(&posted);
-        Ok(more)
+        let Parts { jobs, decoder, .. } = &mut self.parts;
+        jobs.step(store, decoder, &mut self.accounting, now)
     }
 
-    fn sink(&mut self) -> Counter<'_> {
-        Counter {
-            counters: &mut self.parts.counters,
-            pricer: &mut self.pricer,
-            limits: &mut self.limits,
-            posted: Vec::new(),
-        }
-    }
-
-    /// Takes everything back, says so once, and waits a little.
+    /// Discards the round, logs the first failure of its kind, and waits before the next try.
     fn failed(&mut self, failure: &RoundError) {
-        self.parts.counters.rollback();
+        self.accounting.rollback();
         self.parts.reader.rewind();
         let class = match failure {
             RoundError::Store(error) => error.class(),
@@ -276,7 +208,7 @@ impl Worker {
             );
         }
         if self.wake_up.is_stopping() {
-            std::thread::sleep(LAST_RETRY);
+            std::thread::sleep(STOP_RETRY);
         } else {
             self.wake_up.pause(self.retry);
         }
@@ -290,8 +222,7 @@ impl Worker {
         }
     }
 
-    /// The first time that nothing of earlier processes is left to replay, the counters may be
-    /// shown.
+    /// Publishes the counters once no record of earlier processes is left to replay.
     fn caught_up(&mut self) {
         if let Some(ready) = self.ready.take() {
             self.publish_now();
@@ -300,7 +231,7 @@ impl Worker {
     }
 
     fn publish(&mut self) {
-        // Before the replay is over the counters are lower than what was shown before a crash.
+        // During the replay the counters are lower than the published ones before a crash.
         if self.ready.is_none() && left(self.published, PUBLISH_SPACING).is_zero() {
             self.publish_now();
         }
@@ -308,31 +239,29 @@ impl Worker {
 
     fn publish_now(&mut self) {
         self.unpublished = false;
-        if let Some(facts) = self.pricer.facts(self.parts.clock.now()) {
-            self.parts.counters.set_prices(facts);
-        }
-        if self.parts.counters.publish(self.parts.clock.now()) {
+        if self.accounting.publish(self.parts.clock.now()) {
             self.published = Some(Instant::now());
         }
     }
 
-    /// Waits for something to do; not before the next commit and publication may come.
+    /// Waits for work, at least until the next commit may happen.
     fn wait(&self) {
         let spacing = left(self.committed, COMMIT_SPACING);
         if !spacing.is_zero() {
             self.wake_up.pause(spacing);
         }
-        // A hold has ended: that wants a commit, and the value behind it a publication.
-        if self.parts.counters.is_dirty() {
+        // The end of a hold requires a commit and a publication.
+        if self.accounting.counters.is_dirty() {
             return;
         }
         let now = self.parts.clock.now();
-        let hold = self.parts.counters.next_deadline().map(|at| at.since(now));
+        let hold = self.accounting.counters.next_deadline();
+        let hold = hold.map(|at| at.since(now));
         let publication = left(self.published, PUBLISH_SPACING);
         let due = hold
             .into_iter()
             .chain(self.unpublished.then_some(publication));
-        self.wake_up.wait(due.fold(NAP, Duration::min));
+        self.wake_up.wait(due.fold(LONGEST_WAIT, Duration::min));
     }
 
     fn close(&mut self, store: &Store) {
@@ -355,7 +284,7 @@ impl Worker {
     }
 }
 
-/// What is left of `span` since `last`; nothing when there was no last time.
+/// Rest of `span` since `last`; zero without a last time.
 fn left(last: Option<Instant>, span: Duration) -> Duration {
     last.map_or(Duration::ZERO, |last| span.saturating_sub(last.elapsed()))
 }

@@ -1,31 +1,31 @@
-//! Price versions and the corrections of repricing, as the ingest side sees them.
+//! Price versions and the corrections of repricing.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{TransactionBehavior, params};
 
 use super::{Store, StoreError};
 use crate::model::{Correction, DimId, UnixNanos};
 
 impl Store {
-    /// The number of a state of the price list; a new one is written down at once.
+    /// The number of a version of the price list; a new one is stored at once.
     pub fn price_version(
         &mut self,
         name: &str,
         source: &str,
         now: UnixNanos,
     ) -> Result<u32, StoreError> {
-        price_version(&mut self.conn, name, source, now)
+        let behavior = TransactionBehavior::Immediate;
+        let tx = self.conn.transaction_with_behavior(behavior)?;
+        tx.execute(
+            "INSERT OR IGNORE INTO price_version (name, source, first_used) VALUES (?1, ?2, ?3)",
+            params![name, source, now.get()],
+        )?;
+        let sql = "SELECT id FROM price_version WHERE name = ?1";
+        let id = tx.query_row(sql, [name], |row| row.get(0))?;
+        tx.commit()?;
+        Ok(id)
     }
 
-    /// A number that changes when another process has written to the database.
-    pub fn foreign_changes(&self) -> Result<i64, StoreError> {
-        let sql = "PRAGMA data_version";
-        Ok(self
-            .conn
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))?)
-    }
-
-    /// What repricing has changed so far, by the labels of the counters.
+    /// Changes by repricing so far, by the labels of the counters.
     pub fn corrections(&self) -> Result<Vec<Correction>, StoreError> {
         let sql = "SELECT provider, model, account, value_nano, cost_nano FROM correction";
         let mut statement = self.conn.prepare_cached(sql)?;
@@ -40,21 +40,4 @@ impl Store {
         })?;
         rows.collect()
     }
-}
-
-pub(super) fn price_version(
-    conn: &mut Connection,
-    name: &str,
-    source: &str,
-    now: UnixNanos,
-) -> Result<u32, StoreError> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.execute(
-        "INSERT OR IGNORE INTO price_version (name, source, first_used) VALUES (?1, ?2, ?3)",
-        params![name, source, now.get()],
-    )?;
-    let sql = "SELECT id FROM price_version WHERE name = ?1";
-    let id = tx.query_row(sql, [name], |row| row.get(0))?;
-    tx.commit()?;
-    Ok(id)
 }

@@ -1,31 +1,16 @@
-//! Another hand on the database beside a running exporter: it rewrites what events are worth.
-//!
-//! The ingest thread keeps in memory what it owns: totals, interned texts, the row of `state`.
-//! None of that is touched here, so the two need no lock but `SQLite`'s own, which a transaction of
-//! ours holds for some hundredths of a second. Each change is tied to the amounts it was computed
-//! from: an event that somebody else changed or removed meanwhile is left alone.
+//! Rewrites the amounts of stored events, with the corrections that this means for the counters.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::time::Duration;
+use std::fmt;
+use std::str::FromStr;
 
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
+use rusqlite::{Row, TransactionBehavior, params};
 
 use super::flags::EventFlags;
-use super::schema::refuse_other_schema;
-use super::{StoreError, money};
-use crate::model::{AuthType, Correction, DimId, Dimension, Tokens, UnixNanos};
+use super::{Store, StoreError};
+use crate::model::{AuthType, Correction, DimId, Tokens, UnixNanos};
 
-/// The other side commits within this time many times over.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Rewrites amounts of stored events.
-#[derive(Debug)]
-pub struct Repricer {
-    conn: Connection,
-}
-
-/// What an event's amounts depend on, and what they are now.
+/// An event's amounts, and the values that they depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PricedEvent {
     pub at: UnixNanos,
@@ -52,7 +37,7 @@ pub struct Change {
     pub cost: Option<i64>,
 }
 
-/// Which events are meant.
+/// Selects events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     pub from: UnixNanos,
@@ -61,7 +46,7 @@ pub struct Range {
     pub model: Option<DimId>,
 }
 
-/// Where to go on in the events' order.
+/// Position in the order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     at: i64,
@@ -84,47 +69,31 @@ impl Cursor {
     }
 }
 
-impl Repricer {
-    /// Opens a database that exists and has this program's schema; changes neither.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = super::read::existing(directory)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&path, flags)?;
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        // The next commit of the ingest thread makes ours durable, and until then a lost change
-        // is lost together with its correction.
-        conn.pragma_update(None, "synchronous", "normal")?;
-        // As the other side has it: fewer checkpoints, which write pages a second time.
-        conn.pragma_update(None, "wal_autocheckpoint", 4096)?;
-        refuse_other_schema(&conn, &path)?;
-        Ok(Self { conn })
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.at, self.digest)
     }
+}
 
-    /// Stored value and name in labels of all interned texts of a dimension.
-    pub fn texts(
-        &self,
-        dimension: Dimension,
-    ) -> Result<HashMap<DimId, (String, String)>, StoreError> {
-        let sql = "SELECT id, value, coalesce(label, value) FROM dimension WHERE dimension = ?1";
-        let mut statement = self.conn.prepare(sql)?;
-        let rows = statement.query_and_then([dimension.code()], |row| {
-            Ok((DimId(row.get(0)?), (row.get(1)?, row.get(2)?)))
-        })?;
-        rows.collect()
+/// The text is not a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (at, digest) = text.split_once(':').ok_or(NotACursor)?;
+        Ok(Self {
+            at: at.parse().map_err(|_no_number| NotACursor)?,
+            digest: digest.parse().map_err(|_no_number| NotACursor)?,
+        })
     }
+}
 
-    /// The number of a state of the price list.
-    pub fn price_version(
-        &mut self,
-        name: &str,
-        source: &str,
-        now: UnixNanos,
-    ) -> Result<u32, StoreError> {
-        money::price_version(&mut self.conn, name, source, now)
-    }
-
-    /// The next events in order, `buffer`'s room full at most.
-    pub fn read(
+impl Store {
+    /// Reads the next events in order, at most `limit`.
+    pub fn priced_events(
         &self,
         range: &Range,
         after: Cursor,
@@ -147,35 +116,28 @@ impl Repricer {
         Ok(())
     }
 
-    /// Writes changes and the corrections that they mean, all or nothing. Returns how many events
-    /// were still what they were computed from.
-    pub fn apply(&mut self, changes: &[Change], version: u32) -> Result<usize, StoreError> {
+    /// Writes changes and the corrections that they mean, all or nothing.
+    pub fn change_amounts(&mut self, changes: &[Change], version: u32) -> Result<(), StoreError> {
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut corrections: HashMap<[DimId; 3], Correction> = HashMap::new();
-        let mut applied = 0;
         {
             let mut update = tx.prepare_cached(
                 "UPDATE event SET value_nano = ?1, cost_nano = ?2, price_version = ?3 \
-                 WHERE ts = ?4 AND digest = ?5 AND value_nano IS ?6 AND cost_nano IS ?7",
+                 WHERE ts = ?4 AND digest = ?5",
             )?;
             for change in changes {
                 let event = &change.event;
-                let rows = update.execute(params![
+                update.execute(params![
                     change.value,
                     change.cost,
                     version,
                     event.at.get(),
                     event.digest,
-                    event.value,
-                    event.cost
                 ])?;
-                if rows == 1 {
-                    applied += 1;
-                    if !event.imported {
-                        correct(&mut corrections, change);
-                    }
+                if !event.imported {
+                    correct(&mut corrections, change);
                 }
             }
             let mut add = tx.prepare_cached(
@@ -194,11 +156,11 @@ impl Repricer {
             }
         }
         tx.commit()?;
-        Ok(applied)
+        Ok(())
     }
 }
 
-/// What has no amount has added nothing to a counter.
+/// An event without an amount added nothing to a counter.
 fn correct(corrections: &mut HashMap<[DimId; 3], Correction>, change: &Change) {
     let event = &change.event;
     let key = [event.provider, event.model, event.account];
@@ -247,7 +209,8 @@ fn priced_event(row: &Row<'_>) -> Result<PricedEvent, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
+    use std::path::Path;
+
     use super::*;
 
     /// A database with `n` events of 10 nano-dollars, one a second.
@@ -272,11 +235,13 @@ mod tests {
         model: None,
     };
 
-    fn read(store: &Repricer, range: &Range, limit: usize) -> Vec<PricedEvent> {
+    fn read(store: &Store, range: &Range, limit: usize) -> Vec<PricedEvent> {
         let (mut all, mut chunk) = (Vec::new(), Vec::new());
         let mut cursor = Cursor::before(range.from);
         loop {
-            store.read(range, cursor, limit, &mut chunk).unwrap();
+            store
+                .priced_events(range, cursor, limit, &mut chunk)
+                .unwrap();
             let Some(last) = chunk.last() else {
                 return all;
             };
@@ -286,10 +251,9 @@ mod tests {
     }
 
     #[test]
-    fn every_event_of_a_range_is_read_once_whatever_the_size_of_a_chunk() {
+    fn every_event_of_a_range_is_read_once_for_any_chunk_size() {
         let dir = tempfile::tempdir().unwrap();
-        let _store = database(dir.path(), 11);
-        let store = Repricer::open(dir.path()).unwrap();
+        let store = database(dir.path(), 11);
         let all = read(&store, &ALL, 100);
         let digests: Vec<i64> = all.iter().map(|event| event.digest).collect();
         assert_eq!(digests, (0..11).collect::<Vec<i64>>());
@@ -310,10 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn a_change_moves_the_correction_and_one_that_was_overtaken_does_not() {
+    fn changed_amounts_move_the_correction() {
         let dir = tempfile::tempdir().unwrap();
-        let owner = database(dir.path(), 4);
-        let mut store = Repricer::open(dir.path()).unwrap();
+        let mut store = database(dir.path(), 4);
         let version = store
             .price_version("v", "built-in", UnixNanos::new(1))
             .unwrap();
@@ -328,15 +291,8 @@ mod tests {
             change(&events[0], Some(100)),
             change(&events[1], Some(3)),
             change(&events[2], None),
-            change(&events[3], Some(77)),
         ];
-        owner
-            .conn
-            .execute("DELETE FROM event WHERE digest = 3", [])
-            .unwrap();
-        let before = owner.foreign_changes().unwrap();
-        assert_eq!(store.apply(&changes, version).unwrap(), 3);
-        assert_ne!(owner.foreign_changes().unwrap(), before);
+        store.change_amounts(&changes, version).unwrap();
         let correction = |model, value, cost| Correction {
             provider: DimId(1),
             model: DimId(model),
@@ -345,35 +301,30 @@ mod tests {
             cost,
         };
         let expected = [correction(1, 90, -10), correction(2, -7, -10)];
-        assert_eq!(owner.corrections().unwrap(), expected);
-        // The same changes again are computed from amounts that are no more.
-        assert_eq!(store.apply(&changes, version).unwrap(), 0);
-        assert_eq!(owner.corrections().unwrap(), expected);
+        assert_eq!(store.corrections().unwrap(), expected);
         let after: Vec<Option<i64>> = read(&store, &ALL, 9).iter().map(|e| e.value).collect();
-        assert_eq!(after, [Some(100), Some(3), None]);
+        assert_eq!(after, [Some(100), Some(3), None, Some(10)]);
     }
 
     #[test]
     fn versions_have_one_number_each() {
         let dir = tempfile::tempdir().unwrap();
-        let mut owner = database(dir.path(), 0);
-        let mut store = Repricer::open(dir.path()).unwrap();
+        let mut store = database(dir.path(), 0);
         let at = UnixNanos::new(1);
-        let first = owner.price_version("a", "built-in", at).unwrap();
+        let first = store.price_version("a", "built-in", at).unwrap();
         assert_eq!(store.price_version("a", "built-in", at).unwrap(), first);
         assert_ne!(store.price_version("b", "built-in", at).unwrap(), first);
     }
 
     #[test]
-    fn a_database_of_another_version_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(Repricer::open(dir.path()).is_err());
-        let owner = database(dir.path(), 0);
-        owner.conn.pragma_update(None, "user_version", 2).unwrap();
-        let error = Repricer::open(dir.path()).unwrap_err();
-        assert!(
-            matches!(error, StoreError::OtherSchema { found: 2, .. }),
-            "{error}"
-        );
+    fn a_cursor_is_read_back_from_its_text() {
+        let cursor = Cursor {
+            at: -3,
+            digest: i64::MIN,
+        };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for text in ["", "1", "1:", ":1", "1:2:3"] {
+            assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text}");
+        }
     }
 }

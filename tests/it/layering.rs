@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "ingest",
         &[
-            "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
+            "api", "budget", "clock", "decode", "metrics", "platform", "pricing", "quota", "spool",
             "store",
         ],
     ),
@@ -42,10 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    (
-        "history",
-        &["decode", "ingest", "metrics", "platform", "store"],
-    ),
+    ("history", &["metrics", "store"]),
     ("http", &["api", "clock", "config", "metrics", "version"]),
     ("query", &["api", "config", "store"]),
     ("report", &["api"]),

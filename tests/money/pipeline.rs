@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use cpa_exporter::clock::Clock;
 use cpa_exporter::decode::{Decoder, HashKey};
-use cpa_exporter::history::Inbox;
-use cpa_exporter::ingest::{Ingest, LimitParts, Listener, MoneyParts, Parts, WakeUp};
+use cpa_exporter::ingest::{
+    AccountingParts, Ingest, LimitParts, Listener, MoneyParts, Parts, WakeUp, job_channel,
+};
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
@@ -82,36 +83,44 @@ pub(crate) fn run_as(
     let (ready, is_ready) = mpsc::channel();
     let signal = WakeUp::default();
     let ingest_signal = signal.clone();
+    let (_jobs, jobs) = job_channel(signal.clone());
     let parts = Parts {
         directory: directory.to_owned(),
         reader,
         decoder: Decoder::new(HashKey([7; 16])),
-        counters: Counters::new(config, exposition.clone(), AccountNames::default()),
         metrics: handles.store.clone(),
         losses: handles.losses.clone(),
         clock: Clock::system(),
         commit_interval: Duration::from_millis(250),
         ready: Box::new(move || ready.send(()).unwrap()),
         writes: WriteQueue::new(move || ingest_signal.wake()),
-        imports: Box::new(Inbox::new(directory, Clock::system().now())),
+        jobs,
         listener: Box::new(Deaf),
     };
-    let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
-    let money = MoneyParts {
-        prices: Arc::new(ArcSwap::from_pointee(table.unwrap())),
-        billing: money.billing,
-        references: money.references,
-    };
-    let limits = LimitParts {
-        rules: Arc::default(),
-        page: handles.budgets.clone(),
-    };
     let ended = CancellationToken::new();
-    let ingest = Ingest::start(parts, money, limits, signal, ended).unwrap();
+    let counters = Counters::new(config, exposition.clone(), AccountNames::default());
+    let accounting = accounting(counters, money, &handles);
+    let ingest = Ingest::start(parts, accounting, signal, ended).unwrap();
     is_ready.recv_timeout(Duration::from_mins(1)).unwrap();
     let page = settled(&exposition);
     ingest.finish().unwrap();
     page
+}
+
+fn accounting(counters: Counters, money: Money, handles: &Handles) -> AccountingParts {
+    let table = PriceTable::new(&[(Layer::BuiltIn, built_in().unwrap())], CacheWrites::Short);
+    AccountingParts {
+        counters,
+        money: MoneyParts {
+            prices: Arc::new(ArcSwap::from_pointee(table.unwrap())),
+            billing: money.billing,
+            references: money.references,
+        },
+        limits: LimitParts {
+            rules: Arc::default(),
+            gauges: handles.budgets.clone(),
+        },
+    }
 }
 
 /// The page once no new series is held at zero.

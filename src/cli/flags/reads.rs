@@ -39,8 +39,6 @@ parts! {
     Exporter: "web.listen_address";
     /// The stored data.
     Stored: "storage.path";
-    /// The stored data and the spool.
-    Spool: "storage.path", "storage.spool_limit";
     /// The price lists.
     Prices: "storage.path", "cost.price_file", "cost.cache_writes";
     /// The stored data, its prices and the accounts' billing.

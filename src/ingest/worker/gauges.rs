@@ -1,24 +1,20 @@
-//! What the thread shows about once a second: sizes, limits, and what `reprice` has corrected.
+//! Gauges that the thread updates about once a second: sizes and limits.
 
 use std::time::Instant;
 
-use super::super::Parts;
-use super::{NAP, Worker, left};
+use super::{LONGEST_WAIT, Worker, left};
 use crate::errors::Chain;
 use crate::metrics::StoreSizes;
 use crate::platform;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 impl Worker {
     pub(super) fn measure(&mut self, store: &Store) {
-        if !left(self.measured, NAP).is_zero() {
+        if !left(self.measured, LONGEST_WAIT).is_zero() {
             return;
         }
         self.measured = Some(Instant::now());
-        if let Err(error) = self.take_corrections(store) {
-            tracing::debug!(error = %Chain(&error), "corrections not read");
-        }
-        self.show_limits(store);
+        self.publish_limits(store);
         let reader = &self.parts.reader;
         match store.stats() {
             Ok(stats) => self.parts.metrics.set_sizes(&StoreSizes {
@@ -43,29 +39,12 @@ impl Worker {
         }
     }
 
-    fn show_limits(&mut self, store: &Store) {
+    fn publish_limits(&mut self, store: &Store) {
         let now = self.parts.clock.now();
-        self.limits.look(store, now);
-        // Like the counters: not before what was shown earlier is there again.
+        self.accounting.update_limits(store, now);
+        // Like the counters, not before the replay has ended.
         if self.ready.is_none() {
-            let Parts {
-                counters, listener, ..
-            } = &mut self.parts;
-            self.limits.publish(counters, &**listener, now);
+            self.accounting.publish_limits(&*self.parts.listener, now);
         }
-    }
-
-    /// Looks at what `reprice`, which is another process, has written.
-    fn take_corrections(&mut self, store: &Store) -> Result<(), StoreError> {
-        let foreign = Some(store.foreign_changes()?);
-        if self.foreign != foreign {
-            let corrections = store.corrections()?;
-            if self.foreign.is_some() {
-                self.limits.amounts_changed();
-            }
-            self.foreign = foreign;
-            self.parts.counters.set_corrections(corrections);
-        }
-        Ok(())
     }
 }

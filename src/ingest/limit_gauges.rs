@@ -1,4 +1,4 @@
-//! From the books to the page: budgets and comparisons as gauges, quotas as readings.
+//! Usage counters of limits as gauges (budgets, comparisons) and as readings (local quotas).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::{Amounts, Dimension, LocalAccount, LocalQuota, Reading, Scope,
 /// Nano-dollars in a dollar.
 const NANOS: f64 = 1e9;
 
-/// How all quotas stand that we count ourselves.
+/// State of the locally counted quotas.
 pub(super) fn quotas(usage: &mut UsageCounters, now: UnixNanos) -> Vec<LocalQuota> {
     let states: Vec<_> = usage
         .quotas(now)
@@ -45,28 +45,32 @@ fn reading(state: &QuotaState<'_>) -> Reading {
         .with_unlimited(limit.is_none())
 }
 
-/// Everything about money that is no counter.
-pub(super) fn sheet(usage: &mut UsageCounters, counters: &mut Counters, now: UnixNanos) -> Samples {
-    let mut sheet = Samples::default();
-    sheet.leave_out_many(usage.overflows());
+/// Gauges of budgets, daily comparisons and months.
+pub(super) fn samples(
+    usage: &mut UsageCounters,
+    counters: &mut Counters,
+    now: UnixNanos,
+) -> Samples {
+    let mut samples = Samples::default();
+    samples.leave_out_many(usage.overflows());
     for state in usage.budgets(now) {
-        budget(&mut sheet, &state, now);
+        budget(&mut samples, &state, now);
     }
     let anomaly = usage.rules().anomaly;
-    for ((by, name), day) in days(usage, counters, &mut sheet, now) {
+    for ((by, name), day) in days(usage, counters, &mut samples, now) {
         if by == By::Provider {
-            day.compare(&mut sheet, &name, anomaly);
+            day.compare(&mut samples, &name, anomaly);
         }
-        day.month(&mut sheet, by, &name);
+        day.month(&mut samples, by, &name);
     }
-    sheet
+    samples
 }
 
-fn budget(sheet: &mut Samples, state: &BudgetState<'_>, now: UnixNanos) {
+fn budget(samples: &mut Samples, state: &BudgetState<'_>, now: UnixNanos) {
     let BudgetState { rule, count, .. } = state;
     let name = rule.name.as_str();
     let (spent, limit) = (usd(count.used), usd(rule.limit));
-    let mut add = |family: &'static Family, value: f64| sheet.add(family, &[name], value);
+    let mut add = |family: &'static Family, value: f64| samples.add(family, &[name], value);
     add(&families::LIMIT, limit);
     add(&families::SPENT, spent);
     if rule.limit > 0 {
@@ -81,9 +85,9 @@ fn budget(sheet: &mut Samples, state: &BudgetState<'_>, now: UnixNanos) {
         let usd = projection::with_average(spent, average / NANOS, count.window, now);
         add(&families::FORECAST_AVERAGE, usd);
     }
-    sheet.add(&families::INFO, &[name, &rule.period, &rule.scope], 1.0);
+    samples.add(&families::INFO, &[name, &rule.period, &rule.scope], 1.0);
     for threshold in &rule.thresholds {
-        sheet.add(
+        samples.add(
             &families::THRESHOLD,
             &[name, &threshold.to_string()],
             *threshold,
@@ -91,23 +95,23 @@ fn budget(sheet: &mut Samples, state: &BudgetState<'_>, now: UnixNanos) {
     }
 }
 
-/// The days behind one label value: clients may share a name.
+/// Sums of one label value: several clients may share a name.
 #[derive(Debug, Default)]
 struct Days {
     today_cost: u64,
     today_tokens: u64,
     month_cost: u64,
     month_paid_tokens: u64,
-    /// Nano-dollars and tokens a day, and how many days of history there are at most.
+    /// Mean nano-dollars and tokens per day, and the number of days of history.
     mean: Option<(f64, f64, u8)>,
-    /// Nano-dollars by the end of the month.
+    /// Forecast of the month in nano-dollars.
     to_date: f64,
 }
 
 fn days(
     usage: &mut UsageCounters,
     counters: &mut Counters,
-    sheet: &mut Samples,
+    samples: &mut Samples,
     now: UnixNanos,
 ) -> BTreeMap<(By, String), Days> {
     let mut all: BTreeMap<(By, String), Days> = BTreeMap::new();
@@ -119,7 +123,7 @@ fn days(
             By::Client => counters.label(Dimension::Client, state.id),
         };
         let Some(label) = label else {
-            sheet.leave_out();
+            samples.leave_out();
             continue;
         };
         let days = all.entry((state.by, label.to_owned())).or_default();
@@ -143,10 +147,10 @@ fn days(
 }
 
 impl Days {
-    fn compare(&self, sheet: &mut Samples, provider: &str, anomaly: Anomaly) {
+    fn compare(&self, samples: &mut Samples, provider: &str, anomaly: Anomaly) {
         let labels = [provider];
-        sheet.add(&families::TODAY_COST, &labels, usd(self.today_cost));
-        sheet.add(&families::TODAY_TOKENS, &labels, number(self.today_tokens));
+        samples.add(&families::TODAY_COST, &labels, usd(self.today_cost));
+        samples.add(&families::TODAY_TOKENS, &labels, number(self.today_tokens));
         let Some((cost, tokens, _)) = self
             .mean
             .filter(|(_, _, history)| *history >= anomaly.minimum_days)
@@ -154,29 +158,29 @@ impl Days {
             return;
         };
         if cost >= number(anomaly.floor_cost) {
-            sheet.add(&families::MEAN_COST, &labels, cost / NANOS);
+            samples.add(&families::MEAN_COST, &labels, cost / NANOS);
         }
         if tokens >= number(anomaly.floor_tokens) {
-            sheet.add(&families::MEAN_TOKENS, &labels, tokens);
+            samples.add(&families::MEAN_TOKENS, &labels, tokens);
         }
     }
 
-    /// What a plan covers costs nothing: no line for it.
-    fn month(&self, sheet: &mut Samples, by: By, name: &str) {
+    /// Traffic that a plan covers has no cost and no series.
+    fn month(&self, samples: &mut Samples, by: By, name: &str) {
         let average = self.mean.map(|(cost, _, _)| cost);
         if by != By::Total && self.month_cost == 0 && average.is_none_or(|cost| cost <= 0.0) {
             return;
         }
         let labels = [by.as_str(), name];
-        sheet.add(&families::MONTH_COST, &labels, usd(self.month_cost));
+        samples.add(&families::MONTH_COST, &labels, usd(self.month_cost));
         let paid = number(self.month_paid_tokens);
-        sheet.add(&families::MONTH_PAID_TOKENS, &labels, paid);
+        samples.add(&families::MONTH_PAID_TOKENS, &labels, paid);
         if let Some(average) = average {
             let labels = |method| [by.as_str(), name, method];
             let month = projection::month_of(average) / NANOS;
-            sheet.add(&families::MONTH_FORECAST, &labels("average"), month);
+            samples.add(&families::MONTH_FORECAST, &labels("average"), month);
             let to_date = self.to_date / NANOS;
-            sheet.add(&families::MONTH_FORECAST, &labels("to_date"), to_date);
+            samples.add(&families::MONTH_FORECAST, &labels("to_date"), to_date);
         }
     }
 }
@@ -233,7 +237,7 @@ mod tests {
         counters
     }
 
-    /// Lines of the page after some dollars on days before today, by client.
+    /// Samples after the given spending: days before today, cents, client.
     fn page(rules: Rules, spent: &[(i64, u64, u32)]) -> Vec<String> {
         let mut usage = UsageCounters::new(Arc::new(rules), NOW);
         for (days_ago, cents, client) in spent {
@@ -254,15 +258,15 @@ mod tests {
             };
             usage.record(&route, &entry);
         }
-        let board = GaugeSet::default();
-        board.publish(sheet(&mut usage, &mut counters(), NOW));
-        let text = board.text(families::ALL);
+        let gauges = GaugeSet::default();
+        gauges.publish(samples(&mut usage, &mut counters(), NOW));
+        let text = gauges.text(families::ALL);
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(str::to_owned).collect()
     }
 
     #[test]
-    fn a_mean_is_shown_with_enough_history_and_above_its_floor() {
+    fn a_mean_is_exposed_with_enough_history_and_above_its_floor() {
         let mean = |spent: &[(i64, u64, u32)]| {
             let page = page(Rules::default(), spent);
             let mut lines = page.into_iter();
@@ -278,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_share_a_name_share_their_lines() {
+    fn clients_that_share_a_name_share_series() {
         let page = page(Rules::default(), &[(0, 100, 1), (0, 250, 2), (0, 0, 0)]);
         for line in [
             "cpa_month_cost_usd{by=\"total\"} 3.5",

@@ -3,12 +3,17 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::api::{AccountFilter, AccountQuota, Problem, QuotaList, RefreshOutcome};
+use crate::api::{
+    AccountFilter, AccountQuota, ImportSummary, Problem, QuotaList, RefreshOutcome, RepriceRequest,
+    RepriceStep,
+};
+use crate::app::local_api::LocalApi;
 use crate::config::{Secret, SecretError, Web};
 use crate::http_client::{self, ClientError, Proxy, Timeouts};
 
@@ -16,6 +21,11 @@ use crate::http_client::{self, ClientError, Proxy, Timeouts};
 const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(150),
+};
+/// Time-outs of imports and reprices, which wait while live records do.
+const JOB_LIMITS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    total: Duration::from_mins(10),
 };
 /// Enough for thousands of accounts.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -28,7 +38,7 @@ pub(super) struct Exporter {
     token: Option<SecretString>,
 }
 
-/// Why the exporter returned no quotas.
+/// Reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum QueryFailure {
     #[error("no exporter runs there")]
@@ -60,13 +70,50 @@ impl Exporter {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", web.listen_address.reach_at()),
         };
-        let base = format!("{root}/api/v1/quota");
         let token = web.api_token.as_ref().map(Secret::read);
+        let token = token.transpose().map_err(QueryFailure::Token)?;
+        Self::at(&root, token, LIMITS)
+    }
+
+    /// The exporter that uses a storage directory on this machine.
+    pub(super) fn local(api: &LocalApi) -> Result<Self, QueryFailure> {
+        Self::at(&api.url, Some(api.token()), JOB_LIMITS)
+    }
+
+    fn at(root: &str, token: Option<SecretString>, limits: Timeouts) -> Result<Self, QueryFailure> {
+        let base = format!("{root}/api/v1/");
         Ok(Self {
-            client: http_client::build(LIMITS, Proxy::Never, None).map_err(QueryFailure::Client)?,
+            client: http_client::build(limits, Proxy::Never, None).map_err(QueryFailure::Client)?,
             base: base.parse().map_err(|_no_url| QueryFailure::Address)?,
-            token: token.transpose().map_err(QueryFailure::Token)?,
+            token,
         })
+    }
+
+    /// Imports records as history.
+    pub(super) async fn import(&self, records: &[Bytes]) -> Result<ImportSummary, QueryFailure> {
+        let request = self.request(Method::POST, "import")?;
+        let response = self.send(request.body(records.join(&b'\n'))).await?;
+        self.read(response).await
+    }
+
+    /// Reprices the next part of a range.
+    pub(super) async fn reprice(
+        &self,
+        request: &RepriceRequest,
+    ) -> Result<RepriceStep, QueryFailure> {
+        let response = self.request(Method::POST, "reprice")?.json(request);
+        let response = self.send(response).await?;
+        self.read(response).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, QueryFailure> {
+        Ok(self.client.request(method, self.url(path)?))
+    }
+
+    fn url(&self, path: &str) -> Result<Url, QueryFailure> {
+        self.base
+            .join(path)
+            .map_err(|_no_url| QueryFailure::Address)
     }
 
     /// Quotas in the exporter's state.
@@ -74,7 +121,7 @@ impl Exporter {
         &self,
         wanted: &AccountFilter,
     ) -> Result<Vec<AccountQuota>, QueryFailure> {
-        let mut url = self.base.clone();
+        let mut url = self.url("quota")?;
         let fields = [("provider", &wanted.provider), ("account", &wanted.account)];
         for (name, value) in fields {
             if let Some(value) = value {
@@ -92,8 +139,7 @@ impl Exporter {
         &self,
         wanted: &AccountFilter,
     ) -> Result<Option<RefreshOutcome>, QueryFailure> {
-        let url = format!("{}/refresh", self.base);
-        let request = self.client.request(Method::POST, url).json(wanted);
+        let request = self.request(Method::POST, "quota/refresh")?.json(wanted);
         let response = self.send(request).await?;
         if response.status() == StatusCode::ACCEPTED {
             return Ok(None);

@@ -1,0 +1,96 @@
+//! How commands on this machine reach the exporter that uses a storage directory.
+//!
+//! The directory is private to its owner. So a token in it proves the same right as access to the
+//! database, and the commands need no configuration.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::{fmt, fs, io};
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::storage::random_bytes;
+use crate::platform::replace_private_file;
+
+const FILE: &str = "api.json";
+
+/// Written at each start with a new token.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LocalApi {
+    pub(crate) url: String,
+    token: String,
+}
+
+impl LocalApi {
+    /// Writes the file of a directory that this process has locked.
+    pub(crate) fn create(storage: &Path, listener: SocketAddr) -> anyhow::Result<Self> {
+        use fmt::Write as _;
+        let mut token = String::new();
+        for byte in [random_bytes()?, random_bytes()?].concat() {
+            write!(token, "{byte:02x}")?;
+        }
+        let url = format!("http://{}", reachable(listener));
+        let this = Self { url, token };
+        let path = storage.join(FILE);
+        replace_private_file(&path, &serde_json::to_vec(&this)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(this)
+    }
+
+    /// Reads the file. `None` if no exporter has used the directory.
+    pub(crate) fn read(storage: &Path) -> anyhow::Result<Option<Self>> {
+        let path = storage.join(FILE);
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    pub(crate) fn token(&self) -> SecretString {
+        self.token.clone().into()
+    }
+}
+
+impl fmt::Debug for LocalApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalApi")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The address for clients on this machine.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn commands_read_the_address_and_a_new_token_of_each_run() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(LocalApi::read(dir.path()).unwrap().is_none());
+        let tokens = [(); 2].map(|()| {
+            let created = LocalApi::create(dir.path(), "0.0.0.0:10317".parse().unwrap()).unwrap();
+            let read = LocalApi::read(dir.path()).unwrap().unwrap();
+            assert_eq!(read.url, "http://127.0.0.1:10317");
+            assert_eq!(read.token, created.token);
+            assert!(!format!("{read:?}").contains(&read.token));
+            read.token().expose_secret().to_owned()
+        });
+        assert_ne!(tokens[0], tokens[1]);
+        assert_eq!(tokens[0].len(), 64);
+    }
+}
