@@ -4,18 +4,15 @@ mod account_tasks;
 mod cpa;
 pub(crate) mod files;
 mod jobs;
-pub(crate) mod limits_file;
 mod listener;
 pub(crate) mod local_api;
 pub(crate) mod offline;
 pub(crate) mod prices;
-pub mod quota_file;
 mod quota_service;
 mod records;
 mod reload;
 pub(crate) mod standalone_quotas;
 pub(crate) mod storage;
-mod user_file;
 
 use std::io;
 use std::net::SocketAddr;

@@ -6,8 +6,12 @@
 
 mod address;
 mod env;
+mod input;
+mod key;
 pub mod keys;
+mod limits_file;
 mod problem;
+mod quota_file;
 mod raw;
 mod resolve;
 mod secret;
@@ -18,13 +22,15 @@ mod value;
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
 };
 
 pub use address::{CpaUrl, ListenAddress, TelemetryPath};
 pub use env::Env;
 pub use problem::{Origin, Problem, Problems};
+pub use quota_file::{OwnAccount, QuotaFile};
+pub use resolve::FilePath;
 pub use secret::{Secret, SecretError};
 pub use settings::{
     Accounts, Aliases, Caps, Config, Cost, Cpa, Labels, Limits, Log, Metrics, Money, Quota,
@@ -35,7 +41,11 @@ pub use value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode};
 
 use crate::platform;
 
-use self::{raw::Layer, resolve::Resolver, section::Section};
+use self::{
+    keys::ALL,
+    raw::Layer,
+    resolve::{Resolver, Section},
+};
 
 /// Values of the command line by path of the key.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -70,11 +80,36 @@ pub struct Loaded<T> {
 
 /// Reads the whole configuration.
 pub fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
+    load_and_check(flags, env, |_| Vec::new())
+}
+
+/// Reads the whole configuration; reports the problems that `check` finds together with the others.
+pub(crate) fn load_and_check(
+    flags: &Flags,
+    env: &Env,
+    check: impl FnOnce(&Config) -> Vec<Problem>,
+) -> Result<Loaded<Config>, Problems> {
     resolve(flags, env, |resolver| {
         let config = Config::read(resolver)?;
-        resolver.check_together(&config);
+        check_together(resolver, &config);
+        resolver.problems.extend(check(&config));
         Some(config)
     })
+}
+
+/// Checks limits that depend on each other.
+fn check_together(resolver: &mut Resolver<'_>, config: &Config) {
+    let least = config.cpa.pop_bytes.get().saturating_mul(4);
+    if config.storage.spool_limit.get() < least {
+        let key = "storage.spool_limit";
+        let text = format!(
+            "{} has no room for four pops of cpa.pop_bytes = {}",
+            config.storage.spool_limit, config.cpa.pop_bytes
+        );
+        resolver
+            .problems
+            .push(Problem::new(resolver.origin(key), key, text));
+    }
 }
 
 /// Reads only `[web]`: enough to query a running exporter's health, without the management key.
@@ -115,9 +150,15 @@ fn resolve<T>(
     build: impl FnOnce(&mut Resolver<'_>) -> Option<T>,
 ) -> Result<Loaded<T>, Problems> {
     let pairs = flags.values.iter();
-    let on_command_line = raw::flags(pairs.map(|(path, value)| (path.as_str(), value.as_str())));
+    let on_command_line = raw::flags(
+        &ALL,
+        pairs.map(|(path, value)| (path.as_str(), value.as_str())),
+    );
     let in_file = file_path(flags, env).map_or_else(Layer::default, |path| read(&path));
-    let mut resolver = Resolver::new([on_command_line, raw::environment(env), in_file], env);
+    let mut resolver = Resolver::new(
+        vec![on_command_line, raw::environment(&ALL, env), in_file],
+        env,
+    );
     let whole = build(&mut resolver);
     let (mut problems, warnings) = resolver.finish();
     match whole {
@@ -130,8 +171,8 @@ fn resolve<T>(
 }
 
 fn read(path: &Path) -> Layer {
-    match fs::read_to_string(path) {
-        Ok(text) => raw::file(path, &text),
+    match input::read_text(path) {
+        Ok(text) => raw::file(&ALL, path, &text),
         Err(error) => {
             let origin = Origin::Path(path.to_path_buf());
             let remedy = platform::access_remedy(path, &error);

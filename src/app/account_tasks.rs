@@ -1,24 +1,23 @@
 //! Tasks that read CPA's accounts and poll their quotas.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::quota_file::QuotaFile;
 use super::records::Records;
 use super::storage::hash_key;
-use super::user_file::FileError;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, QuotaFile};
 use crate::cpa::Client;
 use crate::decode::Secrets;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
 use crate::model::LocalQuota;
-use crate::poller::{self, History, Poller, PollerConfig, Quotas, Refreshes};
+use crate::poller::{self, History, OwnAccount, Poller, PollerConfig, Quotas, Refreshes};
 use crate::quota::passive::QuotaSign;
 use crate::store::WriteQueue;
 
@@ -113,9 +112,19 @@ impl AccountTasks {
     }
 }
 
-pub(super) fn quota_file(config: &Config) -> Result<QuotaFile, FileError> {
-    let path = config.quota.file.as_deref();
-    path.map_or_else(|| Ok(QuotaFile::default()), QuotaFile::read)
+/// The accounts of `quota.file`, for the poller.
+fn own_accounts(file: &QuotaFile) -> Vec<OwnAccount> {
+    let accounts = file.accounts.iter().map(|account| {
+        let token = account.token.clone();
+        OwnAccount {
+            name: account.name.as_str().to_owned(),
+            provider: account.provider.clone(),
+            token: Arc::new(move || token.read().map_err(|error| error.to_string())),
+            profile_arn: account.profile_arn.clone(),
+            url: account.url.clone(),
+        }
+    });
+    accounts.collect()
 }
 
 /// Providers to poll, and the client for each.
@@ -124,18 +133,17 @@ pub(super) fn poller_config(
     client: Client,
     clock: Clock,
 ) -> anyhow::Result<PollerConfig> {
-    let file = quota_file(config)?;
     let settings = poller::Settings {
         enabled: config.quota.enabled,
         interval: config.quota.interval,
         concurrency: config.quota.concurrency.get() as usize,
         timeout: config.quota.timeout,
         max_limits: config.metrics.caps.limit.get() as usize,
-        own: file.accounts,
+        own: own_accounts(&config.quota.file),
     };
     Ok(PollerConfig {
         settings,
-        configured: file.providers,
+        configured: config.quota.file.providers.clone(),
         client,
         direct: http_client::build(DIRECT_LIMITS, Proxy::FromEnvironment, None)?,
         clock,

@@ -1,13 +1,17 @@
-//! Validation of the files that the configuration names, at the start: errors in them are
+//! Loads the configuration with the files whose content other modules check: errors in them are
 //! configuration errors, reported together with the others and with the same exit code.
 
 use std::fmt;
 
-use super::{account_tasks, cpa, limits_file, prices};
-use crate::config::{Config, Origin, Problem, Problems};
+use super::{cpa, prices};
+use crate::config::{self, Config, Env, Flags, Loaded, Origin, Problem, Problems};
 
-/// Returns all problems of the files.
-pub(crate) fn check(config: &Config) -> Result<(), Problems> {
+/// Reads the configuration and all files that it names.
+pub(crate) fn load(flags: &Flags, env: &Env) -> Result<Loaded<Config>, Problems> {
+    config::load_and_check(flags, env, check)
+}
+
+fn check(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut wrong = |key: &str, error: anyhow::Error| match error.downcast::<Problems>() {
         Ok(several) => problems.extend(several.0),
@@ -15,9 +19,6 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
     };
     if let Err(error) = cpa::transport(&config.cpa) {
         wrong("cpa.tls_ca_file", error);
-    }
-    if let Err(error) = account_tasks::quota_file(config) {
-        wrong("quota.file", error.into());
     }
     match prices::commands_file(&config.storage.path) {
         Err(error) => wrong("storage.path", error),
@@ -30,14 +31,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Problems> {
             }
         },
     }
-    if let Err(error) = limits_file::load(&config.limits) {
-        wrong("limits.file", error);
-    }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Problems(problems))
-    }
+    problems
 }
 
 fn about(key: &str, text: &impl fmt::Display) -> Problem {

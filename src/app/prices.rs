@@ -27,7 +27,7 @@ pub(crate) fn table(commands: Option<PriceFile>, cost: &Cost) -> anyhow::Result<
         files.push((Layer::Commands, list));
     }
     if let Some(path) = &cost.price_file {
-        let text = fs::read_to_string(path)
+        let text = fs::read_to_string(&**path)
             .with_context(|| format!("cannot read the price file {}", path.display()))?;
         files.push((Layer::User, parse(path, &text)?));
     }

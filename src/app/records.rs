@@ -8,7 +8,6 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 use super::cpa::{Cpa, observer};
-use super::limits_file;
 use super::prices;
 use super::storage::{hash_key, open_spool};
 use crate::clock::Clock;
@@ -87,8 +86,7 @@ impl Records {
             jobs: side.jobs,
             listener: side.listener,
         };
-        let rules: SharedRules =
-            Arc::new(ArcSwap::from_pointee(limits_file::load(&config.limits)?));
+        let rules: SharedRules = Arc::new(ArcSwap::from_pointee(config.limits.rules.clone()));
         let limits = LimitParts {
             rules: Arc::clone(&rules),
             gauges: handles.budgets.clone(),

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use super::Setup;
 use super::cpa::Cpa;
-use super::limits_file;
-use super::prices;
 use super::records::Records;
-use crate::budget::Rules;
+use super::{files, prices};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{Config, Loaded, Problems};
 use crate::http::{ReloadRequests, Reloaded};
 use crate::ingest::{SharedPrices, SharedRules};
 use crate::metrics::{ExporterMetrics, Handles};
@@ -53,14 +51,20 @@ impl Reloader {
     pub(super) async fn run(self, mut requests: ReloadRequests) {
         while let Some(request) = requests.next().await {
             self.notifier.notify(State::Reloading);
-            let outcome = self.reload();
+            // Files may be slow to read; the runtime serves scrapes and signals meanwhile.
+            let (flags, env) = (self.setup.flags.clone(), self.setup.env.clone());
+            let loaded = tokio::task::spawn_blocking(move || files::load(&flags, &env)).await;
+            let outcome = match loaded {
+                Ok(loaded) => self.apply(loaded),
+                Err(error) => Err(error.to_string()),
+            };
             self.notifier.notify(State::Ready);
             request.finish(outcome);
         }
     }
 
-    fn reload(&self) -> Result<Reloaded, String> {
-        let loaded = match config::load(&self.setup.flags, &self.setup.env) {
+    fn apply(&self, loaded: Result<Loaded<Config>, Problems>) -> Result<Reloaded, String> {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
                 self.metrics.configuration_read(Err(()));
@@ -72,12 +76,12 @@ impl Reloader {
             tracing::warn!(%warning, "configuration warning");
         }
         let new = loaded.value;
-        match self.lists(&new) {
-            Ok((table, rules)) => {
+        match self.prices(&new) {
+            Ok(table) => {
                 self.prices.store(Arc::new(table));
                 // Unchanged rules keep their usage counters.
-                if **self.rules.load() != rules {
-                    self.rules.store(Arc::new(rules));
+                if **self.rules.load() != new.limits.rules {
+                    self.rules.store(Arc::new(new.limits.rules.clone()));
                 }
             }
             Err(error) => {
@@ -106,11 +110,10 @@ impl Reloader {
 }
 
 impl Reloader {
-    /// Loads the files with prices and limits.
-    fn lists(&self, new: &Config) -> anyhow::Result<(PriceTable, Rules)> {
+    fn prices(&self, new: &Config) -> anyhow::Result<PriceTable> {
         let table = prices::load(&self.setup.config.storage.path, &new.cost)?;
         prices::references(&new.cost, &table)?;
-        Ok((table, limits_file::load(&new.limits)?))
+        Ok(table)
     }
 }
 

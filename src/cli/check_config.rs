@@ -12,11 +12,10 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let flags = args.flags.into_flags();
-    let loaded = config::load(&flags, env)?;
+    let loaded = files::load(&flags, env)?;
     for warning in &loaded.warnings {
         note(&format!("warning: {warning}"));
     }
-    files::check(&loaded.value)?;
     let mut text = String::from("The configuration is valid");
     match config::file_path(&flags, env) {
         Some(path) => writeln!(text, ": {}", path.display())?,

@@ -181,7 +181,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::app::limits_file;
 
     /// Default label of a record's account.
     fn default_label(record: &[u8]) -> String {
@@ -245,7 +244,7 @@ mod tests {
         let env = Env::from([("CPA_MANAGEMENT_KEY", "k")]);
         let loaded = config::load(&flags, &env).unwrap();
         assert_eq!(loaded.warnings, []);
-        let rules = limits_file::load(&loaded.value.limits).unwrap();
+        let rules = &loaded.value.limits.rules;
         assert!(!rules.budgets.is_empty() && !rules.combos.is_empty());
         let mut traffic = SimulatorConfig::default();
         traffic.traffic.records = Some(2000);

@@ -4,14 +4,13 @@ use tokio::runtime;
 use super::Exit;
 use crate::{
     app::{self, Setup},
-    config::{self, Env, Flags},
+    config::{Env, Flags},
     lifecycle::{Cause, Drain, Ended},
     telemetry::Telemetry,
 };
 
 pub(super) fn execute(flags: Flags, env: &Env) -> anyhow::Result<Exit> {
-    let loaded = config::load(&flags, env)?;
-    app::files::check(&loaded.value)?;
+    let loaded = app::files::load(&flags, env)?;
     let log = &loaded.value.log;
     let telemetry = Telemetry::init(log.level, log.format)?;
     for warning in &loaded.warnings {

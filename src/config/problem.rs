@@ -23,6 +23,16 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// The file and the line in it.
+    pub(super) fn line(&self) -> Option<(&Path, usize)> {
+        if let Self::File { path, line, .. } = self {
+            return Some((&**path, *line));
+        }
+        None
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,14 +106,26 @@ impl fmt::Display for Problems {
 }
 
 impl Problems {
-    /// Problems of a file first, by line; then those of environment, flags and missing keys.
+    /// Problems of files first, file by file and by line; then those of environment, flags and
+    /// missing keys.
     pub(super) fn sort(&mut self) {
+        let mut files: Vec<Arc<Path>> = Vec::new();
+        for problem in &self.0 {
+            if let Origin::File { path, .. } = &problem.origin
+                && !files.contains(path)
+            {
+                files.push(Arc::clone(path));
+            }
+        }
         self.0.sort_by_key(|problem| match &problem.origin {
-            Origin::Path(_) => (0, 0, 0),
-            Origin::File { line, column, .. } => (1, *line, *column),
-            Origin::Environment(_) => (2, 0, 0),
-            Origin::Flag(_) => (3, 0, 0),
-            Origin::Default => (4, 0, 0),
+            Origin::Path(_) => (0, 0, 0, 0),
+            Origin::File { path, line, column } => {
+                let file = files.iter().position(|file| file == path);
+                (1, file.unwrap_or(0), *line, *column)
+            }
+            Origin::Environment(_) => (2, 0, 0, 0),
+            Origin::Flag(_) => (3, 0, 0, 0),
+            Origin::Default => (4, 0, 0, 0),
         });
     }
 }

@@ -12,7 +12,7 @@ use toml::{
 
 use super::{
     env::Env,
-    keys::{self, ENV_PREFIX, Key},
+    key::{ENV_PREFIX, Key},
     problem::{Origin, Problem, did_you_mean},
 };
 
@@ -32,7 +32,9 @@ pub(super) enum Raw {
     Untyped(String),
     Text(String),
     Integer(i64),
+    Float(f64),
     Boolean(bool),
+    List(Vec<Given>),
     Table(Vec<Entry>),
     /// A kind that no key has; the kind's name.
     Other(&'static str),
@@ -68,76 +70,102 @@ impl Raw {
         match self {
             Self::Untyped(_) | Self::Text(_) => "text",
             Self::Integer(_) => "a number",
+            Self::Float(_) => "a number with a fraction",
             Self::Boolean(_) => "true or false",
+            Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(kind) => kind,
         }
     }
-}
 
-/// Parses a file; a syntax error does not hide other errors in the file.
-pub(super) fn file(path: &Path, text: &str) -> Layer {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut walk = Walk {
-        path: Arc::from(path),
-        text,
-        layer: Layer::default(),
-    };
-    walk.table("", table.get_ref());
-    let broken: Vec<Problem> = errors
-        .iter()
-        .map(|error| {
-            let origin = walk.origin(&error.span().unwrap_or(0..0));
-            // Only the message: the whole error quotes the line, which may contain a secret.
-            Problem::general(origin, format!("not valid TOML: {}", error.message()))
-        })
-        .collect();
-    let mut layer = walk.layer;
-    // Further errors on the line of a syntax error follow from it.
-    layer
-        .problems
-        .retain(|problem| !broken.iter().any(|b| same_line(&b.origin, &problem.origin)));
-    layer.unread = !broken.is_empty();
-    layer.problems.extend(broken);
-    layer
-}
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) | Self::Untyped(text) = self {
+            return Some(text);
+        }
+        None
+    }
 
-fn same_line(a: &Origin, b: &Origin) -> bool {
-    match (a, b) {
-        (Origin::File { line: a, .. }, Origin::File { line: b, .. }) => a == b,
-        _ => false,
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "limits are exact below 2^53")]
+            Self::Integer(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::Untyped(text) => text.trim().parse().ok(),
+            Self::Text(_) | Self::Boolean(_) | Self::List(_) | Self::Table(_) | Self::Other(_) => {
+                None
+            }
+        }
+    }
+
+    /// The items of a list, which is `a,b` where values have no type.
+    pub(super) fn list<T>(&self, item: impl Fn(&Self) -> Option<T>) -> Option<Vec<T>> {
+        match self {
+            Self::List(items) => items.iter().map(|it| item(&it.raw)).collect(),
+            Self::Untyped(text) => {
+                let items = text.split(',').map(|it| Self::Untyped(it.to_owned()));
+                items.map(|it| item(&it)).collect()
+            }
+            Self::Text(_)
+            | Self::Integer(_)
+            | Self::Float(_)
+            | Self::Boolean(_)
+            | Self::Table(_)
+            | Self::Other(_) => None,
+        }
     }
 }
 
-struct Walk<'a> {
-    path: Arc<Path>,
-    text: &'a str,
-    layer: Layer,
+/// A file as it is written.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) entries: Vec<Entry>,
+    /// Syntax errors, which do not hide other errors in the file.
+    pub(super) broken: Vec<Problem>,
 }
 
-impl Walk<'_> {
-    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
-        for (name, value) in table {
-            let origin = self.origin(&name.span());
-            let name: &Cow<'_, str> = name.get_ref();
-            let path = if prefix.is_empty() {
-                name.clone().into_owned()
-            } else {
-                format!("{prefix}.{name}")
-            };
-            if let Some(key) = keys::find(&path) {
-                let raw = self.raw(value);
-                self.layer.values.insert(key.path, Given { raw, origin });
-            } else if keys::is_section(&path) {
-                match value.get_ref().as_table() {
-                    Some(table) => self.table(&path, table),
-                    None => self.problem(origin, &path, format!("write it as [{path}]")),
-                }
-            } else {
-                let text = unknown(prefix, name);
-                self.problem(origin, &path, text);
-            }
-        }
+impl Document {
+    /// Drops errors on the line of a syntax error, which follow from it.
+    pub(super) fn keep_causes(&self, problems: &mut Vec<Problem>) {
+        let on = |line: &Origin| {
+            let mut lines = self.broken.iter().map(|broken| broken.origin.line());
+            line.line().is_some() && lines.any(|broken| broken == line.line())
+        };
+        problems.retain(|problem| !on(&problem.origin));
+        problems.extend(self.broken.iter().cloned());
+    }
+}
+
+/// Parses TOML.
+pub(super) fn document(path: &Path, text: &str) -> Document {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let source = Source {
+        path: Arc::from(path),
+        text,
+    };
+    let broken = errors.iter().map(|error| {
+        let origin = source.origin(&error.span().unwrap_or(0..0));
+        // Only the message: the whole error quotes the line, which may contain a secret.
+        Problem::general(origin, format!("not valid TOML: {}", error.message()))
+    });
+    Document {
+        broken: broken.collect(),
+        entries: source.entries(table.get_ref()),
+    }
+}
+
+struct Source<'a> {
+    path: Arc<Path>,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn entries(&self, table: &DeTable<'_>) -> Vec<Entry> {
+        let entry = |(name, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| Entry {
+            name: name.get_ref().clone().into_owned(),
+            value: self.raw(value),
+            origin: self.origin(&name.span()),
+        };
+        table.iter().map(entry).collect()
     }
 
     fn raw(&self, value: &Spanned<DeValue<'_>>) -> Raw {
@@ -145,25 +173,23 @@ impl Walk<'_> {
             DeValue::String(text) => Raw::Text(text.clone().into_owned()),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or(Raw::Other("a number that is too large"), Raw::Integer),
+            DeValue::Float(number) => number
+                .as_str()
+                .parse()
+                .map_or(Raw::Other("a number with a fraction"), Raw::Float),
             DeValue::Boolean(value) => Raw::Boolean(*value),
-            DeValue::Table(table) => Raw::Table(
-                table
+            DeValue::Table(table) => Raw::Table(self.entries(table)),
+            DeValue::Array(items) => Raw::List(
+                items
                     .iter()
-                    .map(|(name, value)| Entry {
-                        name: name.get_ref().clone().into_owned(),
-                        value: self.raw(value),
-                        origin: self.origin(&name.span()),
+                    .map(|item| Given {
+                        raw: self.raw(item),
+                        origin: self.origin(&item.span()),
                     })
                     .collect(),
             ),
-            DeValue::Float(_) => Raw::Other("a number with a fraction"),
             DeValue::Datetime(_) => Raw::Other("a date"),
-            DeValue::Array(_) => Raw::Other("a list"),
         }
-    }
-
-    fn problem(&mut self, origin: Origin, key: &str, text: String) {
-        self.layer.problems.push(Problem::new(origin, key, text));
     }
 
     fn origin(&self, span: &Range<usize>) -> Origin {
@@ -178,9 +204,61 @@ impl Walk<'_> {
     }
 }
 
+/// Reads the configuration file.
+pub(super) fn file(keys: &[Key], path: &Path, text: &str) -> Layer {
+    let mut document = document(path, text);
+    let mut layer = Layer {
+        unread: !document.broken.is_empty(),
+        ..Layer::default()
+    };
+    layer.add(keys, "", std::mem::take(&mut document.entries));
+    document.keep_causes(&mut layer.problems);
+    layer
+}
+
+impl Layer {
+    fn add(&mut self, keys: &[Key], section: &str, entries: Vec<Entry>) {
+        for Entry {
+            name,
+            value,
+            origin,
+        } in entries
+        {
+            let path = if section.is_empty() {
+                name.clone()
+            } else {
+                format!("{section}.{name}")
+            };
+            let wrong = if let Some(key) = find(keys, &path) {
+                self.values.insert(key.path, Given { raw: value, origin });
+                continue;
+            } else if !is_section(keys, &path) {
+                unknown(keys, section, &name)
+            } else if let Raw::Table(entries) = value {
+                self.add(keys, &path, entries);
+                continue;
+            } else {
+                format!("write it as [{path}]")
+            };
+            self.problems.push(Problem::new(origin, &path, wrong));
+        }
+    }
+}
+
+fn find<'a>(keys: &'a [Key], path: &str) -> Option<&'a Key> {
+    keys.iter().find(|key| key.path == path)
+}
+
+/// Whether `path` is a table of keys, such as `metrics.caps`.
+fn is_section(keys: &[Key], path: &str) -> bool {
+    keys.iter()
+        .filter_map(|key| key.path.strip_prefix(path))
+        .any(|rest| rest.starts_with('.'))
+}
+
 /// Suggests a key: a right name may be in the wrong section, so both are searched.
-fn unknown(section: &str, name: &str) -> String {
-    let paths = || keys::ALL.iter().map(|key| key.path);
+fn unknown(keys: &[Key], section: &str, name: &str) -> String {
+    let paths = || keys.iter().map(|key| key.path);
     let here = paths().filter_map(|path| {
         let rest = if section.is_empty() {
             Some(path)
@@ -189,20 +267,21 @@ fn unknown(section: &str, name: &str) -> String {
         };
         rest?.split('.').next()
     });
-    if let Some(near) = did_you_mean(name, here) {
-        return format!("unknown key; did you mean {near}?");
-    }
-    let elsewhere = paths().find(|path| path.rsplit('.').next() == Some(name));
-    elsewhere.map_or_else(
+    let elsewhere = || paths().find(|path| path.rsplit('.').next() == Some(name));
+    unknown_key(did_you_mean(name, here).or_else(elsewhere))
+}
+
+pub(super) fn unknown_key(near: Option<&str>) -> String {
+    near.map_or_else(
         || "unknown key".to_owned(),
-        |path| format!("unknown key; did you mean {path}?"),
+        |near| format!("unknown key; did you mean {near}?"),
     )
 }
 
 /// Reads `CPA_EXPORTER_*`; an empty variable counts as not set, because compose files set such.
-pub(super) fn environment(env: &Env) -> Layer {
+pub(super) fn environment(keys: &[Key], env: &Env) -> Layer {
     let mut layer = Layer::default();
-    let ours = keys::ALL.iter().map(|key| (key.env(), key.path));
+    let ours = keys.iter().map(|key| (key.env(), key.path));
     let short = SHORT_ENV.map(|(name, path)| (name.to_owned(), path));
     // The long name is more specific: it is read first and wins.
     for (name, path) in ours.chain(short) {
@@ -221,13 +300,13 @@ pub(super) fn environment(env: &Env) -> Layer {
                 .push(Problem::new(origin, path, "the value is not valid UTF-8")),
         }
     }
-    layer.warnings = unknown_variables(env);
+    layer.warnings = unknown_variables(keys, env);
     layer
 }
 
 /// Unknown variables with our prefix: a warning, because other programs may set them.
-fn unknown_variables(env: &Env) -> Vec<Problem> {
-    let known: Vec<String> = keys::ALL.iter().map(Key::env).collect();
+fn unknown_variables(keys: &[Key], env: &Env) -> Vec<Problem> {
+    let known: Vec<String> = keys.iter().map(Key::env).collect();
     env.names()
         .filter(|name| name.starts_with(ENV_PREFIX) && *name != CONFIG_FILE_ENV)
         .filter(|name| !known.iter().any(|known| known == name) && !is_service_link(name))
@@ -252,11 +331,11 @@ fn is_service_link(name: &str) -> bool {
 }
 
 /// The values of the command line.
-pub(super) fn flags<'a>(given: impl Iterator<Item = (&'a str, &'a str)>) -> Layer {
+pub(super) fn flags<'a>(keys: &[Key], given: impl Iterator<Item = (&'a str, &'a str)>) -> Layer {
     let mut layer = Layer::default();
     for (path, value) in given {
         let origin = Origin::Flag(path.replace('_', "-"));
-        if let Some(key) = keys::find(path) {
+        if let Some(key) = find(keys, path) {
             let raw = Raw::Untyped(value.to_owned());
             layer.values.insert(key.path, Given { raw, origin });
         } else {

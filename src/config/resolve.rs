@@ -2,31 +2,64 @@
 //! collected, so that none hides the next.
 
 use std::{
-    fs::File,
+    collections::BTreeSet,
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Config, Env, Problem, Problems, Secret,
-    keys::{self, Key},
-    problem::Origin,
-    raw::{Given, Layer, Raw},
-    section::Field,
+    Env, Problem, Problems, Secret, input,
+    key::{Key, Kind},
+    problem::{Origin, did_you_mean},
+    raw::{self, Entry, Given, Layer, Raw, unknown_key},
     value::{Value, text},
 };
 use crate::platform;
 
+/// A table whose keys are the fields of a struct.
+pub(super) trait Section: Sized {
+    /// In the order of the declaration.
+    fn keys() -> Vec<Key>;
+
+    /// Reads all keys before it returns, so that all problems are found; `None` after a problem.
+    fn read(resolver: &mut Resolver<'_>) -> Option<Self>;
+}
+
+/// The value of a key.
+pub(super) trait Field: Sized {
+    const KIND: Kind = Kind::Plain;
+    const VALUE_NAME: &'static str = "VALUE";
+
+    /// `None` after a problem.
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self>;
+}
+
 /// Reads values from the layers, first layer first, and collects problems.
 pub(super) struct Resolver<'a> {
-    layers: [Layer; 3],
+    layers: Vec<Layer>,
     pub(super) env: &'a Env,
+    /// Where a key is missing.
+    place: Origin,
+    /// What precedes a key in messages: `quota "free": `.
+    within: String,
+    /// Whether wrong values are quoted; one in another file may be a secret.
+    quotes: bool,
     pub(super) problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
 
+/// An element of an array of tables.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Placed<T> {
+    value: T,
+    origin: Origin,
+    /// For messages: `quota "free"`.
+    name: String,
+}
+
 impl<'a> Resolver<'a> {
-    pub(super) fn new(mut layers: [Layer; 3], env: &'a Env) -> Self {
-        let take = |of: fn(&mut Layer) -> &mut Vec<Problem>, layers: &mut [Layer; 3]| {
+    pub(super) fn new(mut layers: Vec<Layer>, env: &'a Env) -> Self {
+        let take = |of: fn(&mut Layer) -> &mut Vec<Problem>, layers: &mut Vec<Layer>| {
             layers
                 .iter_mut()
                 .flat_map(|layer| std::mem::take(of(layer)))
@@ -37,25 +70,14 @@ impl<'a> Resolver<'a> {
             warnings: take(|layer| &mut layer.warnings, &mut layers),
             layers,
             env,
+            place: Origin::Default,
+            within: String::new(),
+            quotes: true,
         }
     }
 
     pub(super) fn finish(self) -> (Problems, Vec<Problem>) {
         (Problems(self.problems), self.warnings)
-    }
-
-    /// Checks limits that depend on each other.
-    pub(super) fn check_together(&mut self, config: &Config) {
-        let least = config.cpa.pop_bytes.get().saturating_mul(4);
-        if config.storage.spool_limit.get() < least {
-            let key = "storage.spool_limit";
-            let text = format!(
-                "{} has no room for four pops of cpa.pop_bytes = {}",
-                config.storage.spool_limit, config.cpa.pop_bytes
-            );
-            self.problems
-                .push(Problem::new(self.origin(key), key, text));
-        }
     }
 
     pub(super) fn given(&self, path: &str) -> Option<&Given> {
@@ -69,32 +91,147 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn problem(&mut self, origin: Origin, key: &Key, text: impl Into<String>) {
-        self.problems.push(Problem::new(origin, key.path, text));
+        let key = format!("{}{}", self.within, key.path);
+        self.problems.push(Problem::new(origin, &key, text));
     }
 
-    /// The given value, or the default; `None` after a problem, or for a key without default.
+    /// The given value, or the default; also after a problem, so that others are found too.
     pub(super) fn value<T: Value>(&mut self, key: &Key) -> Option<T> {
-        let given = self.given(key.path).cloned().or_else(|| {
-            let raw = Raw::Untyped(key.default?.to_owned());
-            let origin = Origin::Default;
-            Some(Given { raw, origin })
-        })?;
+        let default = || T::parse(&Raw::Untyped(key.default?.to_owned())).ok();
+        let Some(given) = self.given(key.path).cloned() else {
+            return default().or_else(|| self.missing(key));
+        };
+        let shown = T::QUOTED && self.quotes;
+        let found = |text: String| {
+            // "expected a number from 1, found a number" would say nothing.
+            let is_said = !shown && text.contains(given.raw.kind());
+            let found = if is_said {
+                String::new()
+            } else {
+                found(shown, &given.raw)
+            };
+            text + &found
+        };
         let checked = T::parse(&given.raw)
-            .map_err(|expected| format!("expected {expected}"))
-            .and_then(|value| within(value, key));
+            .map_err(|expected| found(format!("expected {expected}")))
+            .and_then(|value| {
+                within(value, key).map_err(|text| if shown { found(text) } else { text })
+            });
         match checked {
             Ok(value) => {
-                if let Raw::Text(text) | Raw::Untyped(text) = &given.raw
-                    && let Some(text) = value.warning(text)
-                {
-                    let warning = Problem::new(given.origin, key.path, text);
-                    self.warnings.push(warning);
-                }
+                let warning = given.raw.text().and_then(|text| value.warning(text));
+                let warning = warning.map(|text| Problem::new(given.origin, key.path, text));
+                self.warnings.extend(warning);
                 Some(value)
             }
             Err(text) => {
-                let found = found(T::QUOTED, &given.raw);
-                self.problem(given.origin, key, format!("{text}{found}"));
+                self.problem(given.origin, key, text);
+                default()
+            }
+        }
+    }
+
+    fn missing<T>(&mut self, key: &Key) -> Option<T> {
+        self.problem(self.place.clone(), key, "a value is required");
+        None
+    }
+
+    /// A table inside another one, or its defaults.
+    pub(super) fn table<S: Section>(&mut self, key: &Key) -> Option<S> {
+        let name = format!("{}.", key.path);
+        match self.given(key.path).cloned() {
+            None => self.nested(Vec::new(), self.place.clone(), &name),
+            Some(Given {
+                raw: Raw::Table(entries),
+                origin,
+            }) => self.nested(entries, origin, &name),
+            Some(given) => {
+                let text = format!("expected a table, found {}", given.raw.kind());
+                self.problem(given.origin, key, text);
+                None
+            }
+        }
+    }
+
+    fn nested<S: Section>(&mut self, entries: Vec<Entry>, place: Origin, name: &str) -> Option<S> {
+        let keys = S::keys();
+        let mut child = Resolver {
+            place,
+            within: format!("{}{name}", self.within),
+            quotes: false,
+            ..Resolver::new(Vec::new(), self.env)
+        };
+        let mut layer = Layer::default();
+        for entry in entries {
+            let name = &entry.name;
+            if let Some(key) = keys.iter().find(|key| key.path == *name) {
+                let (raw, origin) = (entry.value, entry.origin);
+                layer.values.insert(key.path, Given { raw, origin });
+            } else {
+                let near = did_you_mean(name, keys.iter().map(|key| key.path));
+                let key = format!("{}{name}", child.within);
+                let text = unknown_key(near);
+                child.problems.push(Problem::new(entry.origin, &key, text));
+            }
+        }
+        child.layers.push(layer);
+        let read = S::read(&mut child);
+        self.problems.append(&mut child.problems);
+        self.warnings.append(&mut child.warnings);
+        read
+    }
+
+    /// Converts each element that is valid; messages name it. `convert` has the names so far.
+    pub(super) fn each<T, U>(
+        &mut self,
+        elements: Vec<Placed<T>>,
+        convert: impl Fn(&mut Self, T, &mut BTreeSet<String>) -> Result<U, &'static str>,
+    ) -> Vec<U> {
+        let mut seen = BTreeSet::new();
+        let mut converted = Vec::new();
+        for element in elements {
+            match convert(self, element.value, &mut seen) {
+                Ok(value) => converted.push(value),
+                Err(text) => {
+                    let problem = Problem::new(element.origin, &element.name, text);
+                    self.problems.push(problem);
+                }
+            }
+        }
+        converted
+    }
+
+    /// Reads the file of `key` as one table; the default without a file and after a problem.
+    pub(super) fn file<S: Section, T: Default>(
+        &mut self,
+        key: &Key,
+        convert: impl FnOnce(&mut Self, S) -> T,
+    ) -> Option<T> {
+        if self.given(key.path).is_none() {
+            return Some(T::default());
+        }
+        let Some(path) = self.path(key) else {
+            return Some(T::default());
+        };
+        let Some(text) = self.text(&path, key) else {
+            return Some(T::default());
+        };
+        let document = raw::document(&path, &text);
+        let earlier = std::mem::take(&mut self.problems);
+        let read = self.nested(document.entries.clone(), Origin::Path(path), "");
+        let value = read.map(|read| convert(self, read));
+        document.keep_causes(&mut self.problems);
+        self.problems.splice(..0, earlier);
+        value.or_else(|| Some(T::default()))
+    }
+
+    fn text(&mut self, path: &Path, key: &Key) -> Option<String> {
+        match input::read_text(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let remedy = platform::access_remedy(path, &error);
+                let text = format!("{} cannot be read: {error}{remedy}", path.display());
+                self.problem(self.origin(key.path), key, text);
                 None
             }
         }
@@ -113,36 +250,21 @@ impl<'a> Resolver<'a> {
                 }
             }),
             Ok(_) | Err(_) => {
-                let text = format!("expected a path{}", found(true, &given.raw));
+                let text = format!("expected a path{}", found(self.quotes, &given.raw));
                 self.problem(given.origin, key, text);
                 None
             }
         }
     }
 
-    /// A file that must be readable now.
-    fn readable_file(&mut self, key: &Key) -> Option<PathBuf> {
-        let path = self.path(key)?;
-        if let Err(error) = File::open(&path) {
-            let remedy = platform::access_remedy(&path, &error);
-            let text = format!("{} cannot be read: {error}{remedy}", path.display());
-            self.problem(self.origin(key.path), key, text);
-            return None;
-        }
-        Some(path)
-    }
-
     /// The secret of `key`, or the file that the key with the ending `_file` names. The first layer
     /// with either wins; both in one layer are an error.
     fn secret(&mut self, key: &Key) -> Option<Secret> {
-        let file = &Key {
-            path: keys::find(&format!("{}_file", key.path))?.path,
-            ..*key
-        };
-        let lookup = |layer: &Layer, key: &Key| layer.values.get(key.path).cloned();
+        let file = format!("{}_file", key.path);
         let first = self.layers.iter().find_map(|layer| {
-            let given = (lookup(layer, key), lookup(layer, file));
-            (given != (None, None)).then_some(given)
+            let value = layer.values.get(key.path).cloned();
+            let file = layer.values.get_key_value(&*file).map(|(path, _)| *path);
+            (value.is_some() || file.is_some()).then_some((value, file))
         });
         match first {
             // The unread file may contain it.
@@ -160,12 +282,20 @@ impl<'a> Resolver<'a> {
                 None
             }
             Some((Some(given), None)) => self.secret_value(key, given),
-            Some((None, _)) => self.secret_file(file),
+            Some((None, file)) => {
+                let file = Key {
+                    path: file?,
+                    ..*key
+                };
+                let secret = self.secret_file(&file)?;
+                self.warn_if_exposed(&secret, self.origin(file.path), &file);
+                Some(secret)
+            }
         }
     }
 
     fn secret_value(&mut self, key: &Key, given: Given) -> Option<Secret> {
-        let (Raw::Text(text) | Raw::Untyped(text)) = given.raw else {
+        let Some(text) = given.raw.text() else {
             let text = format!("expected text, found {}", given.raw.kind());
             self.problem(given.origin, key, text);
             return None;
@@ -181,7 +311,6 @@ impl<'a> Resolver<'a> {
     fn secret_file(&mut self, key: &Key) -> Option<Secret> {
         let secret = Secret::from_file(self.path(key)?);
         let origin = self.origin(key.path);
-        self.warn_if_exposed(&secret, origin.clone(), key);
         if let Err(error) = secret.read() {
             let cause = std::error::Error::source(&error)
                 .map_or_else(String::new, |cause| format!(": {cause}"));
@@ -201,34 +330,98 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The management key, or a secret with a file of its own.
+impl<T: Value> Field for T {
+    const KIND: Kind = T::KIND;
+    const VALUE_NAME: &'static str = T::NAME;
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        resolver.value(key)
+    }
+}
+
+/// The management key, or the secret in the file that a key with the ending `_file` names.
 impl Field for Secret {
     const VALUE_NAME: &'static str = "FILE";
 
     fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        resolver.secret(key)
+        if !key.path.ends_with("_file") {
+            return resolver.secret(key);
+        }
+        if resolver.given(key.path).is_none() {
+            return resolver.missing(key);
+        }
+        resolver.secret_file(key)
     }
 }
 
-/// A file with a secret, if it is given.
-impl Field for Option<Secret> {
-    const VALUE_NAME: &'static str = "FILE";
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        let path = Option::<PathBuf>::read(resolver, key)?;
-        Some(path.map(Secret::from_file))
-    }
-}
-
-/// A readable file, if it is given.
-impl Field for Option<PathBuf> {
-    const VALUE_NAME: &'static str = "FILE";
+impl<T: Field> Field for Option<T> {
+    const KIND: Kind = T::KIND;
+    const VALUE_NAME: &'static str = T::VALUE_NAME;
 
     fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
         if resolver.given(key.path).is_none() {
             return Some(None);
         }
-        resolver.readable_file(key).map(Some)
+        T::read(resolver, key).map(Some)
+    }
+}
+
+/// An array of tables. Returns the valid ones, so that other problems are found too.
+impl<S: Section> Field for Vec<Placed<S>> {
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        let Some(given) = resolver.given(key.path).cloned() else {
+            return Some(Self::new());
+        };
+        let Raw::List(elements) = given.raw else {
+            let text = format!("write it as [[{}]]", key.path);
+            resolver.problem(given.origin, key, text);
+            return Some(Self::new());
+        };
+        let mut found = Self::new();
+        for (index, element) in elements.into_iter().enumerate() {
+            let Raw::Table(entries) = element.raw else {
+                let text = format!("expected a table, found {}", element.raw.kind());
+                resolver.problem(element.origin, key, text);
+                continue;
+            };
+            let named = entries.iter().find(|entry| entry.name == "name");
+            let name = match named.and_then(|entry| entry.value.text()) {
+                Some(name) => format!("{} {name:?}", key.path),
+                None => format!("{} {}", key.path, index + 1),
+            };
+            let origin = element.origin;
+            if let Some(value) = resolver.nested(entries, origin.clone(), &format!("{name}: ")) {
+                let name = format!("{}{name}", resolver.within);
+                found.push(Placed {
+                    value,
+                    origin,
+                    name,
+                });
+            }
+        }
+        Some(found)
+    }
+}
+
+/// A file that is readable now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilePath(PathBuf);
+
+impl Deref for FilePath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Field for FilePath {
+    const VALUE_NAME: &'static str = "FILE";
+
+    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
+        let path = resolver.path(key)?;
+        resolver.text(&path, key)?;
+        Some(Self(path))
     }
 }
 
@@ -248,7 +441,7 @@ fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
     let bound = |text: &str| T::parse(&Raw::Untyped(text.to_owned()));
     if let Some((low, high)) = key.bounds {
         let (least, most) = (bound(low)?, bound(high)?);
-        if value < least || value > most {
+        if !value.is_within(&least, &most) {
             return Err(format!("must be between {low} and {high}"));
         }
     }
@@ -258,15 +451,15 @@ fn within<T: Value>(value: T, key: &Key) -> Result<T, String> {
 /// The found value for a message: the value if it may be shown and is short, else its kind, unless
 /// the kind is as expected.
 fn found(shown: bool, raw: &Raw) -> String {
-    match raw {
-        Raw::Text(text) | Raw::Untyped(text) if shown && text.chars().count() <= 40 => {
-            format!(", found {text:?}")
-        }
-        Raw::Integer(number) if shown => format!(", found {number}"),
-        Raw::Text(_) | Raw::Untyped(_) => String::new(),
-        Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
-            format!(", found {}", raw.kind())
-        }
+    if let Raw::Integer(number) = raw
+        && shown
+    {
+        return format!(", found {number}");
+    }
+    match raw.text() {
+        Some(text) if shown && text.chars().count() <= 40 => format!(", found {text:?}"),
+        Some(_) => String::new(),
+        None => format!(", found {}", raw.kind()),
     }
 }
 

@@ -1,14 +1,13 @@
 //! A secret value or the file that contains it.
 
 use std::{
-    fmt,
-    fs::File,
-    io::{self, Read as _},
+    fmt, io,
     path::{Path, PathBuf},
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::input;
 use crate::model::is_invisible;
 use crate::platform;
 
@@ -88,16 +87,14 @@ impl Secret {
 }
 
 fn read_file(path: &Path) -> Result<SecretString, SecretError> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_LEN + 1).read_to_string(&mut text))
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::InvalidData {
-                SecretError::Encoding
-            } else {
-                SecretError::Io(error)
-            }
-        })?;
+    let bytes = input::read(path, MAX_LEN).map_err(|error| {
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            SecretError::TooLong
+        } else {
+            SecretError::Io(error)
+        }
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_shows_bytes| SecretError::Encoding)?;
     checked(&text)
 }
 

@@ -1,28 +1,5 @@
 //! Declares a table of a file once: its struct, its keys and its reader come from one place.
 
-use super::{
-    keys::{Key, Kind},
-    resolve::Resolver,
-};
-
-/// A table whose keys are the fields of a struct.
-pub(super) trait Section: Sized {
-    /// In the order of the declaration.
-    fn keys() -> Vec<Key>;
-
-    /// Reads all keys before it returns, so that all problems are found; `None` after a problem.
-    fn read(resolver: &mut Resolver<'_>) -> Option<Self>;
-}
-
-/// The value of a key.
-pub(super) trait Field: Sized {
-    const KIND: Kind = Kind::Plain;
-    const VALUE_NAME: &'static str = "VALUE";
-
-    /// `None` after a problem.
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self>;
-}
-
 /// Declares a section.
 ///
 /// ```text
@@ -58,26 +35,35 @@ macro_rules! section {
             $($vis $part: $section,)*
         }
 
-        impl $crate::config::section::Section for $name {
-            fn keys() -> Vec<$crate::config::keys::Key> {
-                let own: Vec<Option<$crate::config::keys::Key>> = vec![$(
+        impl $crate::config::resolve::Section for $name {
+            fn keys() -> Vec<$crate::config::key::Key> {
+                let own: Vec<Option<$crate::config::key::Key>> = vec![$(
                     Some(section!(@key $prefix, [$field $($key)?], $type, [$($file)?], $heading,
                         [$($help)*], [$($default $(, $low, $high)?)?], [$($value_name)?])),
                     section!(@file $prefix, $heading $(, $file, $file_help)?),
                 )*];
-                let parts: Vec<Vec<$crate::config::keys::Key>> =
-                    vec![$(<$section as $crate::config::section::Section>::keys(),)*];
+                let parts: Vec<Vec<$crate::config::key::Key>> =
+                    vec![$(<$section as $crate::config::resolve::Section>::keys(),)*];
                 own.into_iter().flatten().chain(parts.into_iter().flatten()).collect()
             }
 
             fn read(resolver: &mut $crate::config::resolve::Resolver<'_>) -> Option<Self> {
-                $(let $field = <$type as $crate::config::section::Field>::read(
+                $(let $field = <$type as $crate::config::resolve::Field>::read(
                     resolver,
                     &section!(@key $prefix, [$field $($key)?], $type, [$($file)?], $heading,
                         [], [$($default $(, $low, $high)?)?], [$($value_name)?]),
                 );)*
-                $(let $part = <$section as $crate::config::section::Section>::read(resolver);)*
+                $(let $part = <$section as $crate::config::resolve::Section>::read(resolver);)*
                 Some(Self { $($field: $field?,)* $($part: $part?,)* })
+            }
+        }
+
+        impl $crate::config::resolve::Field for $name {
+            fn read(
+                resolver: &mut $crate::config::resolve::Resolver<'_>,
+                key: &$crate::config::key::Key,
+            ) -> Option<Self> {
+                resolver.table(key)
             }
         }
     };
@@ -87,12 +73,12 @@ macro_rules! section {
     (@key $prefix:literal, [$($name:ident)+], $type:ty, [$($file:ident)?], $heading:literal,
         [$($help:literal)*], [$($default:literal $(, $low:literal, $high:literal)?)?],
         [$($value_name:literal)?]) => {
-        $crate::config::keys::Key {
+        $crate::config::key::Key {
             path: concat!($prefix, section!(@last $($name)+)),
-            kind: section!(@or [$($crate::config::keys::Kind::Secret; $file)?]
-                <$type as $crate::config::section::Field>::KIND),
+            kind: section!(@or [$($crate::config::key::Kind::Secret; $file)?]
+                <$type as $crate::config::resolve::Field>::KIND),
             value_name: section!(@or [$($value_name; it)?]
-                <$type as $crate::config::section::Field>::VALUE_NAME),
+                <$type as $crate::config::resolve::Field>::VALUE_NAME),
             default: section!(@option $($default)?),
             bounds: section!(@option $($($low, $high)?)?),
             help: concat!($($help),*),

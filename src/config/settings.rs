@@ -9,10 +9,13 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration}
 
 use super::{
     CpaUrl, ListenAddress, Secret, TelemetryPath,
+    quota_file::QuotaFile,
+    resolve::FilePath,
     section::section,
     tables::{Alias, Billing, Fee, ModelName},
     value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode},
 };
+use crate::budget::Rules;
 
 section! {
     /// The whole valid configuration.
@@ -69,7 +72,7 @@ section! {
         /// Switch on CPA's usage statistics when they are off
         manage_usage_statistics: bool = "false",
         /// PEM file of certificates trusted for an https URL
-        tls_ca_file: Option<PathBuf>,
+        tls_ca_file: Option<FilePath>,
     }
 }
 
@@ -95,7 +98,7 @@ section! {
         /// Timeout of one call to a provider
         timeout: Duration = "20s" in "1s" to "55s",
         /// File with additional accounts and providers
-        file: Option<PathBuf>,
+        file: QuotaFile,
     }
 }
 
@@ -176,7 +179,7 @@ section! {
     /// Settings of costs.
     pub struct Cost in "cost.", "Cost" {
         /// Price list, TOML or JSON, that overrides the built-in one
-        price_file: Option<PathBuf>,
+        price_file: Option<FilePath>,
         /// Lifetime assumed for Claude's cache writes when a record states none: 5m or 1h
         cache_writes: CacheWrites = "5m",
         /// Billing of accounts: per_use or plan [default: API keys per_use, OAuth logins plan]
@@ -192,7 +195,7 @@ section! {
     /// Local quotas, budgets and combos.
     pub struct Limits in "limits.", "Limits" {
         /// File with local quotas, budgets and combos
-        file: Option<PathBuf>,
+        rules(file): Rules,
     }
 }
 

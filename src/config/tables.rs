@@ -3,11 +3,10 @@
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
 use super::{
-    keys::{Key, Kind},
+    key::{Key, Kind},
     problem::Origin,
     raw::{Entry, Raw},
-    resolve::Resolver,
-    section::Field,
+    resolve::{Field, Resolver},
     value::text,
 };
 use crate::model::is_invisible;
@@ -41,7 +40,12 @@ impl<T: TableValue> Field for BTreeMap<String, T> {
         let entries = match given.raw {
             Raw::Table(entries) => entries,
             Raw::Untyped(text) => pairs(&text, &given.origin),
-            Raw::Text(_) | Raw::Integer(_) | Raw::Boolean(_) | Raw::Other(_) => {
+            Raw::Text(_)
+            | Raw::Integer(_)
+            | Raw::Float(_)
+            | Raw::Boolean(_)
+            | Raw::List(_)
+            | Raw::Other(_) => {
                 let text = format!("expected a table, found {}", given.raw.kind());
                 resolver.problem(given.origin, key, text);
                 return None;
@@ -187,12 +191,12 @@ impl TableValue for Fee {
     const VALUE_NAME: &'static str = "ID=USD PLAN,...";
 
     fn parse(raw: &Raw) -> Result<Self, String> {
-        let fee = match raw {
-            Raw::Text(text) | Raw::Untyped(text) => fee(text),
-            Raw::Integer(dollars) => fee(&dollars.to_string()),
-            Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => None,
+        let written = if let Raw::Integer(dollars) = raw {
+            Some(dollars.to_string())
+        } else {
+            raw.text().map(str::to_owned)
         };
-        fee.ok_or_else(|| {
+        written.and_then(|text| fee(&text)).ok_or_else(|| {
             "dollars and the plan's name, such as \"20 Plus\" or \"200/year Max\"".to_owned()
         })
     }

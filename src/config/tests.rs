@@ -327,28 +327,30 @@ fn uncommented(example: &str) -> String {
 #[test]
 fn the_example_lists_every_key_with_its_default() {
     let example = fs::read_to_string("config.example.toml").unwrap();
-    let as_it_is = raw::file(Path::new("config.example.toml"), &example);
+    let as_it_is = raw::file(&ALL, Path::new("config.example.toml"), &example);
     assert!(as_it_is.problems.is_empty(), "{:?}", as_it_is.problems);
     assert!(as_it_is.values.is_empty(), "only the user sets something");
 
     let text = uncommented(&example);
-    let layer = raw::file(Path::new("config.example.toml"), &text);
+    let layer = raw::file(&ALL, Path::new("config.example.toml"), &text);
     assert_eq!(layer.problems, []);
     let listed: BTreeSet<&str> = layer.values.keys().copied().collect();
-    let known: BTreeSet<&str> = keys::ALL.iter().map(|key| key.path).collect();
+    let known: BTreeSet<&str> = ALL.iter().map(|key| key.path).collect();
     let missing: Vec<&&str> = known.difference(&listed).collect();
     assert!(
         missing.is_empty(),
         "config.example.toml lists no {missing:?}: add `#key = default` with a comment to its section"
     );
     assert_eq!(listed, known);
-    for key in keys::ALL.iter() {
+    for key in ALL.iter() {
         let shown = match &layer.values[key.path].raw {
             Raw::Text(text) => text.clone(),
             Raw::Integer(number) => number.to_string(),
             Raw::Boolean(value) => value.to_string(),
             Raw::Table(_) => String::new(),
-            unexpected @ (Raw::Untyped(_) | Raw::Other(_)) => panic!("{unexpected:?}"),
+            unexpected @ (Raw::Untyped(_) | Raw::Float(_) | Raw::List(_) | Raw::Other(_)) => {
+                panic!("{unexpected:?}")
+            }
         };
         if let Some(default) = key.default {
             assert_eq!(shown, default, "{}", key.path);

@@ -3,15 +3,11 @@
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
-use super::{
-    keys::{Key, Kind},
-    raw::Raw,
-    resolve::Resolver,
-    section::Field,
-};
+use super::{key::Kind, raw::Raw};
+use crate::model::{Limit, Name};
 
 /// A kind of value of a key.
-pub(super) trait Value: Sized + PartialOrd {
+pub(super) trait Value: Sized {
     /// Kind of the value, for `--help`.
     const NAME: &'static str = "VALUE";
     const KIND: Kind = Kind::Plain;
@@ -21,28 +17,27 @@ pub(super) trait Value: Sized + PartialOrd {
     /// The error completes "expected …".
     fn parse(raw: &Raw) -> Result<Self, String>;
 
+    fn is_within(&self, _least: &Self, _most: &Self) -> bool {
+        true
+    }
+
     /// A remark on a valid value that was written as `text`.
     fn warning(&self, _text: &str) -> Option<String> {
         None
     }
 }
 
-impl<T: Value> Field for T {
-    const KIND: Kind = T::KIND;
-    const VALUE_NAME: &'static str = T::NAME;
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        resolver.value(key)
-    }
+pub(super) fn text<'a>(raw: &'a Raw, expected: &str) -> Result<&'a str, String> {
+    raw.text().ok_or_else(|| expected.to_owned())
 }
 
-pub(super) fn text<'a>(raw: &'a Raw, expected: &str) -> Result<&'a str, String> {
-    match raw {
-        Raw::Text(text) | Raw::Untyped(text) => Ok(text),
-        Raw::Integer(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => {
-            Err(expected.to_owned())
+/// The bounds of a type with an order.
+macro_rules! ordered {
+    () => {
+        fn is_within(&self, least: &Self, most: &Self) -> bool {
+            (least..=most).contains(&self)
         }
-    }
+    };
 }
 
 impl Value for bool {
@@ -50,34 +45,90 @@ impl Value for bool {
     const KIND: Kind = Kind::Switch;
 
     fn parse(raw: &Raw) -> Result<Self, String> {
-        match raw {
-            Raw::Boolean(value) => Ok(*value),
-            Raw::Untyped(text) if text == "true" => Ok(true),
-            Raw::Untyped(text) if text == "false" => Ok(false),
-            Raw::Untyped(_) | Raw::Text(_) | Raw::Integer(_) | Raw::Table(_) | Raw::Other(_) => {
-                Err("true or false".to_owned())
-            }
+        if let Raw::Boolean(value) = raw {
+            return Ok(*value);
         }
+        if let Raw::Untyped(text) = raw
+            && let Ok(value) = text.parse()
+        {
+            return Ok(value);
+        }
+        Err("true or false".to_owned())
+    }
+}
+
+/// A whole number, in environment and flags as text.
+fn whole<T: TryFrom<i64>>(raw: &Raw) -> Option<T> {
+    match raw {
+        Raw::Integer(number) => T::try_from(*number).ok(),
+        Raw::Untyped(text) => T::try_from(text.parse::<i64>().ok()?).ok(),
+        Raw::Text(_)
+        | Raw::Float(_)
+        | Raw::Boolean(_)
+        | Raw::List(_)
+        | Raw::Table(_)
+        | Raw::Other(_) => None,
+    }
+}
+
+impl Value for u8 {
+    ordered!();
+
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        whole(raw).ok_or_else(|| "a whole number, at most 255".to_owned())
+    }
+}
+
+impl Value for String {
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        text(raw, "text").map(str::to_owned)
+    }
+}
+
+impl Value for Name {
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        const EXPECTED: &str = "a name, which does not look like an id or an address";
+        Self::new(text(raw, EXPECTED)?).ok_or_else(|| EXPECTED.to_owned())
+    }
+}
+
+impl Value for Limit {
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        const EXPECTED: &str = "a name, which does not look like an id or an address";
+        Self::new(text(raw, EXPECTED)?).ok_or_else(|| EXPECTED.to_owned())
+    }
+}
+
+/// One text or several.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Patterns(pub(super) Vec<String>);
+
+impl Value for Patterns {
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        let one = raw.text().map(|text| vec![text.to_owned()]);
+        let all = one.or_else(|| raw.list(|it| it.text().map(str::to_owned)));
+        let filled = |all: &Vec<String>| !all.is_empty() && all.iter().all(|it| !it.is_empty());
+        all.filter(filled)
+            .map(Self)
+            .ok_or_else(|| "a text or a list of texts, none of them empty".to_owned())
     }
 }
 
 impl Value for NonZeroU32 {
     const NAME: &'static str = "NUMBER";
 
+    ordered!();
+
     fn parse(raw: &Raw) -> Result<Self, String> {
-        let number = match raw {
-            Raw::Integer(number) => u32::try_from(*number).ok(),
-            Raw::Untyped(text) => text.parse().ok(),
-            Raw::Text(_) | Raw::Boolean(_) | Raw::Table(_) | Raw::Other(_) => None,
-        };
-        number
-            .and_then(Self::new)
-            .ok_or_else(|| "a whole number from 1".to_owned())
+        let number = whole(raw).and_then(Self::new);
+        number.ok_or_else(|| "a whole number from 1".to_owned())
     }
 }
 
 impl Value for Duration {
     const NAME: &'static str = "DURATION";
+
+    ordered!();
 
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str = "a duration with its unit, such as \"250ms\", \"5s\" or \"1m30s\"";
@@ -118,6 +169,8 @@ impl fmt::Display for ByteSize {
 impl Value for ByteSize {
     const NAME: &'static str = "SIZE";
 
+    ordered!();
+
     fn parse(raw: &Raw) -> Result<Self, String> {
         const EXPECTED: &str =
             "a size such as \"256KiB\", \"64MiB\", \"1GiB\" or a number of bytes";
@@ -141,38 +194,36 @@ impl Value for ByteSize {
     }
 }
 
-/// Parses a closed choice from its names.
-macro_rules! choice {
-    ($(#[$doc:meta])* $name:ident as $value_name:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+/// Parses a closed choice from its words; declares the enum, or takes one that exists.
+macro_rules! words {
+    ($(#[$doc:meta])* $vis:vis enum $name:ident $(as $value_name:literal)? {
+        $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $vis enum $name { $($(#[$variant_doc])* $variant),+ }
 
-        impl $name {
-            /// The name in the configuration.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
+        words! { $name $(as $value_name)? { $($variant = $word),+ } }
+    };
+    ($name:ident $(as $value_name:literal)? { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $crate::config::value::Value for $name {
+            $(const NAME: &'static str = $value_name;)?
 
-        impl Value for $name {
-            const NAME: &'static str = $value_name;
-
-            fn parse(raw: &Raw) -> Result<Self, String> {
-                const WORDS: &[&str] = &[$($word),+];
-                let expected = || format!("one of {}", WORDS.join(", "));
-                match text(raw, &expected())? {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(expected()),
+            fn parse(raw: &$crate::config::raw::Raw) -> Result<Self, String> {
+                let words = [$($word),+].join(", ");
+                match raw.text() {
+                    $(Some($word) => Ok(Self::$variant),)+
+                    _ => Err(format!("one of {words}")),
                 }
             }
         }
     };
 }
+pub(super) use words;
 
-choice! {
+words! {
     /// Ingest mode.
-    Mode as "MODE" {
+    pub enum Mode as "MODE" {
         /// The best available mode, found by repeated probes.
         Auto = "auto",
         Pop = "pop",
@@ -181,9 +232,9 @@ choice! {
     }
 }
 
-choice! {
+words! {
     /// Price of a cache write of unknown lifetime.
-    CacheWrites as "LIFETIME" {
+    pub enum CacheWrites as "LIFETIME" {
         /// The five-minute write: a lower bound.
         FiveMinutes = "5m",
         /// The one-hour write: an upper bound.
@@ -191,9 +242,9 @@ choice! {
     }
 }
 
-choice! {
+words! {
     /// Minimum level of written messages.
-    LogLevel as "LEVEL" {
+    pub enum LogLevel as "LEVEL" {
         Error = "error",
         Warn = "warn",
         Info = "info",
@@ -202,9 +253,9 @@ choice! {
     }
 }
 
-choice! {
+words! {
     /// Format of log lines.
-    LogFormat as "FORMAT" {
+    pub enum LogFormat as "FORMAT" {
         /// Text on a terminal, else JSON.
         Auto = "auto",
         Text = "text",

@@ -50,7 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("lifecycle", &["platform"]),
     ("telemetry", &["config"]),
-    ("config", &["platform"]),
+    ("config", &["budget", "platform", "quota"]),
     ("version", &[]),
 ];
 /// The crate of pure code; the compiler checks the simulator's dependencies.
@@ -171,7 +171,9 @@ fn siblings(src: &Path, dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
     for name in &names {
         for (at, path) in facade.match_indices(&format!("use {name}::")) {
             let items = first_names(&facade[at + path.len()..]);
-            homes.extend(items.into_iter().map(|item| (item, name.clone())));
+            // The comma at the end of a list.
+            let items = items.into_iter().filter(|item| !item.is_empty());
+            homes.extend(items.map(|item| (item, name.clone())));
         }
     }
     let path = dir.strip_prefix(src).unwrap().to_str().unwrap();

@@ -152,7 +152,7 @@ async fn local_limits_match_the_database_across_kills_and_reloads() {
     exporter.signal("HUP");
     let line = exporter.logged("configuration not reloaded").await;
     assert!(
-        line.contains("line 3") && !line.contains("hunter2"),
+        line.contains("limits.toml:3:1: ") && !line.contains("hunter2"),
         "{line}"
     );
     exporter.when("the old rules", counted).await;

@@ -30,6 +30,7 @@ mod prometheus;
 mod quota;
 mod quotas;
 mod redis;
+mod reload;
 mod report;
 mod secrets;
 mod source;

@@ -10,7 +10,7 @@ use crate::quota::built_in::parsed;
 use crate::quota::session::Session;
 use crate::quota::{AccountRef, Auth, Failure, Request};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generic {
     pub id: String,
     pub serves: Serves,
@@ -25,7 +25,7 @@ pub struct Generic {
 }
 
 /// The accounts that the provider serves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Serves {
     /// All accounts of this provider.
     Provider(String),
@@ -36,7 +36,7 @@ pub enum Serves {
 }
 
 /// A reading. Positions are JSON pointers (RFC 6901).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GenericLimit {
     pub limit: Limit,
     pub name: Option<Name>,

@@ -1,5 +1,7 @@
 use std::fs;
 
+use super::super::resolve::Section;
+use super::super::{Env, Flags, Quota, resolve};
 use super::*;
 
 fn read(text: &str) -> Result<QuotaFile, String> {
@@ -7,7 +9,12 @@ fn read(text: &str) -> Result<QuotaFile, String> {
     fs::write(dir.path().join("token"), "s3cret\n").unwrap();
     let path = dir.path().join("quota.toml");
     fs::write(&path, text).unwrap();
-    QuotaFile::read(&path).map_err(|error| error.to_string())
+    let mut flags = Flags::default();
+    flags.set("quota.file", path.display().to_string());
+    let loaded = resolve(&flags, &Env::default(), <Quota as Section>::read);
+    loaded
+        .map(|loaded| loaded.value.file)
+        .map_err(|problems| problems.to_string())
 }
 
 #[test]
@@ -24,7 +31,8 @@ fn the_example_in_the_documentation_is_valid() {
 fn errors_name_their_place_without_values() {
     let error = read("[[account]]\nname = \"x\"\nprovder = \"hunter2\"\n").unwrap_err();
     assert!(
-        error.contains("line 3") && !error.contains("hunter2"),
+        error.contains(":3:1: account \"x\": provder: unknown key; did you mean provider?")
+            && !error.contains("hunter2"),
         "{error}"
     );
     let account = "[[account]]\nname = \"x\"\nprovider = \"copilot\"\ntoken_file = \"none\"\n";
@@ -35,7 +43,7 @@ fn errors_name_their_place_without_values() {
     assert!(error.contains("https:// or http://"), "{error}");
     let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n[[provider.limit]]\nname = \"main\"\n";
     for (extra, expected) in [
-        ("used = \"no-pointer\"", "JSON pointers"),
+        ("used = \"no-pointer\"", "JSON pointer"),
         ("reset = \"/a\"", "belong together"),
         ("used_ratio = \"/a\"\nused_percent = \"/b\"", "one share"),
     ] {
@@ -50,7 +58,7 @@ fn errors_name_their_place_without_values() {
 fn a_wrong_value_is_not_quoted() {
     let base = "[[provider]]\nname = \"p\"\nurl = \"https://x\"\ndomain = \"x\"\n";
     let error = read(&format!("{base}headers = \"Bearer hunter2\"\n")).unwrap_err();
-    assert!(error.contains("line 5"), "{error}");
+    assert!(error.contains(":5:1: provider \"p\": headers: "), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
 }
 
@@ -73,11 +81,11 @@ fn an_account_without_a_usable_provider_is_refused() {
     for (extra, of_limit, expected) in [
         ("headers = { \"a b\" = \"c\" }", "", "header"),
         ("headers = { a = \"b\\nc\" }", "", "header"),
-        ("plan = \"plan\"", "", "JSON pointers"),
+        ("plan = \"plan\"", "", "JSON pointer"),
         (
             "credits = { unit = \"usd\", at = \"x\" }",
             "",
-            "JSON pointers",
+            "JSON pointer",
         ),
         ("", "divisor = 0", "divisor"),
         ("", "divisor = nan", "divisor"),
@@ -92,7 +100,7 @@ fn an_account_without_a_usable_provider_is_refused() {
         provider.replace("https://x", "https://")
     ))
     .unwrap_err();
-    assert!(error.contains("url must"), "{error}");
+    assert!(error.contains("https:// or http://"), "{error}");
 }
 
 proptest::proptest! {

@@ -1,5 +1,7 @@
 use std::fs;
 
+use super::super::resolve::Section;
+use super::super::{Env, Flags, Limits, resolve};
 use super::*;
 use crate::model::UnixNanos;
 
@@ -7,7 +9,11 @@ fn written(text: &str) -> Result<Rules, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("limits.toml");
     fs::write(&path, text).unwrap();
-    read(&path).map_err(|error| error.to_string())
+    let mut flags = Flags::default();
+    flags.set("limits.file", path.display().to_string());
+    let read = resolve(&flags, &Env::default(), <Limits as Section>::read);
+    read.map(|loaded| loaded.value.rules)
+        .map_err(|problems| problems.to_string())
 }
 
 #[test]
@@ -42,11 +48,27 @@ fn refused(text: &str, place: &str, message: &str) {
 #[test]
 fn syntax_errors_name_their_line() {
     let with = |line: &str| format!("{QUOTA}{line}\n");
-    refused(&with("limt = 5"), "line 5", "unknown field `limt`");
-    refused(&with("limit = \"hunter2\""), "line 5", "expected f64");
+    refused(
+        &with("limt = 5"),
+        ":5:1: quota \"q\": limt: ",
+        "unknown key; did you mean limit?",
+    );
+    refused(
+        &with("limit = \"hunter2\""),
+        ":5:1: quota \"q\": limit: ",
+        "expected a number from 0 on",
+    );
     let measure = QUOTA.replace("tokens", "hunter2");
-    refused(&measure, "line 3", "expected one of");
-    refused(&with("model = 7"), "line 5", "expected a text or a list");
+    refused(
+        &measure,
+        ":3:1: quota \"q\": measure: ",
+        "expected one of tokens, ",
+    );
+    refused(
+        &with("model = 7"),
+        ":5:1: quota \"q\": model: ",
+        "expected a text or a list",
+    );
 }
 
 #[test]
@@ -63,7 +85,7 @@ fn errors_in_quotas_name_their_rule() {
         (&daily, "zone = \"+99:00\"", "Europe/Berlin"),
         (&daily, "day = 3", "day to monthly"),
         (&daily, "length = \"5h\"", "only rolling"),
-        (&daily, "model = []", "pattern is empty"),
+        (&daily, "model = []", "none of them empty"),
         (&daily, QUOTA, "another one"),
         (&rolling, "", "needs a length"),
         (&rolling, "length = \"10s\"", "one minute"),
@@ -87,7 +109,11 @@ fn errors_in_other_tables_name_their_place() {
     );
     let combo = "[[combo]]\nname = \"c\"\n";
     refused(combo, "combo \"c\"", "models or aliases");
-    refused("[anomaly]\nminimum_days = 8\n", "anomaly", "1 to 7");
+    refused(
+        "[anomaly]\nminimum_days = 8\n",
+        "anomaly.minimum_days",
+        "between 1 and 7",
+    );
     refused("zone = \"hunter2\"\n", "zone", "Europe/Berlin");
 }
 
@@ -148,4 +174,20 @@ proptest::proptest! {
         let _number = written(&QUOTA.replace("\"daily\"", &number.to_string()));
         let _limit = written(&format!("{QUOTA}limit = {number}\n"));
     }
+}
+
+#[test]
+fn every_problem_is_reported_with_its_place() {
+    let text = format!(
+        "zone = \"Nowhere\"\n[anomaly]\nminimum_days = 8\nfloor = 1\n{QUOTA}at = \"25:00\"\n\
+         limit = -1\n[[quota]]\nname = \"r\"\nwindow = \"rolling\"\n[[quota]]\n\
+         measure = \"requests\"\nwindow = \"daily\"\nname = \"s\"\nday = 3\n\
+         {BUDGET}thresholds = [0.5, 80]\n[[combo]]\nname = \"c\"\n"
+    );
+    let error = written(&text).unwrap_err();
+    let lines = error.lines().map(|line| {
+        let (_directory, rest) = line.split_once("limits.toml:").unwrap();
+        rest.to_owned() + "\n"
+    });
+    insta::assert_snapshot!("every_problem", lines.collect::<String>());
 }
