@@ -27,8 +27,8 @@ pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel, 
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use handles::{
-    AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Losses, PollMetrics,
-    ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics, StoreSizes,
+    AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Loss, Losses,
+    PollMetrics, ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics, StoreSizes,
 };
 pub use labels::{Aliases, Caps};
 pub use names::{AccountLabel, AccountNames};

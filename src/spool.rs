@@ -14,6 +14,7 @@
 //! Writes reach the operating system (`write(2)`), not the disk: kill -9 loses nothing, power
 //! loss at most what was not yet committed.
 
+mod ballast;
 mod frame;
 mod reader;
 mod segment;
@@ -30,7 +31,7 @@ use crate::platform::storage_remedy;
 pub use frame::{Frame, FrameBody};
 pub use reader::Reader;
 pub use segment::{Position, SegmentId};
-pub use writer::Writer;
+pub use writer::{Room, Writer};
 
 /// A segment is closed and the next one begun once it has grown to this size.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::decode::HashKey;
 use crate::platform::{replace_private_file, storage_remedy};
 use crate::spool::{self, Position, Reader, SegmentId, Writer};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Key of this installation's hashes of secrets.
 const HASH_KEY_FILE: &str = "hash.key";
@@ -44,31 +44,43 @@ pub(crate) fn open_idle(storage: &Path, spool_limit: u64) -> anyhow::Result<Stor
 }
 
 /// Created at the first start. Without the file equal keys would get new hashes, and every client
-/// would look new. So a damaged file is an error and is not replaced.
+/// would look new. So a file that is damaged, or missing beside a database, is an error. An empty
+/// file requests a new key.
 pub(crate) fn hash_key(directory: &Path) -> anyhow::Result<HashKey> {
+    const ADVICE: &str = "put it back from a copy of this storage directory, or create it as an \
+                          empty file to let every client key get a new name";
     let path = directory.join(HASH_KEY_FILE);
     match fs::read(&path) {
+        Ok(bytes) if bytes.is_empty() => new_hash_key(&path),
         Ok(bytes) => {
             let key = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_wrong_length| {
-                anyhow::anyhow!(
-                    "{} does not hold 16 bytes; put it back from a copy, or remove it to let every \
-                     client key get a new name",
-                    path.display()
-                )
+                anyhow::anyhow!("{} does not hold 16 bytes; {ADVICE}", path.display())
             })?;
             Ok(HashKey(key))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = random_bytes()?;
-            replace_private_file(&path, &key)
-                .with_context(|| format!("cannot create {}", path.display()))?;
-            Ok(HashKey(key))
+            // A database that cannot be read is reported when it is opened for writing.
+            let has_clients = store::Reader::open(directory)
+                .is_ok_and(|database| database.has_clients().unwrap_or(false));
+            anyhow::ensure!(
+                !has_clients,
+                "{} is missing beside a database whose client names depend on it; {ADVICE}",
+                path.display()
+            );
+            new_hash_key(&path)
         }
         Err(error) => {
             let remedy = storage_remedy(&path, &error);
             Err(error).with_context(|| format!("cannot read {}{remedy}", path.display()))
         }
     }
+}
+
+fn new_hash_key(path: &Path) -> anyhow::Result<HashKey> {
+    let key = random_bytes()?;
+    replace_private_file(path, &key)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(HashKey(key))
 }
 
 /// For masks that are neither shown nor stored.

@@ -8,7 +8,7 @@ use super::accounting::Accounting;
 use crate::clock::Clock;
 use crate::decode::{Decoded, Decoder, Reject, split_array};
 use crate::errors::Chain;
-use crate::metrics::Losses;
+use crate::metrics::{Loss, Losses};
 use crate::model::{Control, UnixNanos};
 use crate::spool::{Frame, FrameBody, Reader, SpoolError};
 use crate::store::{Ingest, SpoolMark, Store, StoreError, Write, WriteQueue};
@@ -100,6 +100,8 @@ impl Round<'_> {
             offset: position.offset,
         };
         let committed = self.accounting.commit(open, mark, self.clock.now())?;
+        let dropped = committed.dropped_rejects;
+        self.losses.count(Loss::RejectDropped, dropped);
         self.accounting.notify(self.listener);
         if let Err(error) = self.reader.release(position, committed.number) {
             // The records are in the database; only their space in the spool is not free yet.

@@ -9,6 +9,7 @@ use super::accounting::Accounting;
 use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
 use crate::errors::Chain;
+use crate::metrics::Loss;
 use crate::model::{FailureClass, LabelValue as _};
 use crate::spool::{Position, SegmentId};
 use crate::store::{Store, StoreError};
@@ -166,7 +167,11 @@ impl Worker {
             listener: &*self.parts.listener,
         };
         let began = Instant::now();
-        let outcome = round.run(store)?;
+        let outcome = round.run(store);
+        if self.parts.reader.take_damaged_bytes() > 0 {
+            self.parts.losses.count(Loss::SpoolDamaged, 1);
+        }
+        let outcome = outcome?;
         if outcome != Outcome::Idle {
             self.parts.metrics.observe_commit(began.elapsed());
             self.recovered();

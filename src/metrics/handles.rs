@@ -18,7 +18,7 @@ pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
 pub use gauge_set::{GaugeSet, Samples};
 pub use polls::PollMetrics;
 pub use source::{ReconnectReason, SourceMetrics};
-pub use store::{StoreFile, StoreMetrics, StoreSizes};
+pub use store::{Loss, StoreFile, StoreMetrics, StoreSizes};
 
 use super::catalogue::{Family, accounts, budgets};
 use super::encode::Encoder;
@@ -43,10 +43,14 @@ pub struct Handles {
 
 impl Handles {
     pub fn new(build: BuildInfo, log_counts: LogCounts) -> Self {
-        let losses = Losses::default();
+        let store = StoreMetrics::default();
+        let losses = Losses {
+            store: store.clone(),
+            ..Losses::default()
+        };
         Self {
             source: SourceMetrics::new(losses.clone()),
-            store: StoreMetrics::default(),
+            store,
             accounts: GaugeSet::default(),
             account_errors: AccountErrors::default(),
             quotas: GaugeSet::default(),
@@ -80,6 +84,7 @@ pub struct Losses {
     start: Instant,
     /// Milliseconds from `start`, plus one; 0 = never.
     last: Arc<AtomicU64>,
+    store: StoreMetrics,
 }
 
 impl Default for Losses {
@@ -87,11 +92,20 @@ impl Default for Losses {
         Self {
             start: Instant::now(),
             last: Arc::default(),
+            store: StoreMetrics::default(),
         }
     }
 }
 
 impl Losses {
+    /// Counts losses and notes their time.
+    pub fn count(&self, loss: Loss, number: u64) {
+        if number > 0 {
+            self.store.count_losses(loss, number);
+            self.note();
+        }
+    }
+
     pub fn note(&self) {
         let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.last.fetch_max(millis + 1, Ordering::Relaxed);

@@ -50,6 +50,8 @@ pub(super) struct Table {
     grown: bool,
     /// The hold of a series has ended, and its slots are not marked yet.
     releasing: bool,
+    /// A value has reached [`u64::MAX`], which is logged once.
+    saturated: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,7 @@ impl Table {
             entries: Arc::new([]),
             grown: false,
             releasing: false,
+            saturated: false,
         }
     }
 
@@ -217,7 +220,13 @@ impl Table {
     pub(super) fn add(&mut self, slot: u32, cell: usize, n: u64) {
         self.touch(slot);
         let value = &mut self.staged[slot as usize * self.width + cell];
-        *value = value.wrapping_add(n);
+        *value = value.checked_add(n).unwrap_or_else(|| {
+            if !std::mem::replace(&mut self.saturated, true) {
+                let metric = self.family.family.name;
+                tracing::error!(metric, "a counter has reached its maximum and stays there");
+            }
+            u64::MAX
+        });
     }
 
     /// Raises a latest time.
@@ -282,7 +291,7 @@ impl Table {
                     *value = if self.family.is_latest() {
                         (*value).max(*new)
                     } else {
-                        value.wrapping_add(new.wrapping_sub(*old))
+                        value.saturating_add(new.saturating_sub(*old))
                     };
                 }
                 // The zero has been seen, and that is on disk: now the value may be seen.

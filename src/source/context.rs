@@ -169,7 +169,7 @@ impl Context {
             body,
         };
         self.metrics.batch(mode);
-        match self.inlet.put(&batch, &self.hard).await {
+        match self.inlet.put(batch, &self.hard).await {
             Ok(()) => Ok(()),
             Err(lost) => {
                 tracing::error!(error = %Chain(&lost), "records lost");

@@ -1,29 +1,41 @@
 //! Writes to the spool: wait for room, write the batch, wake the ingest thread.
 
 use std::fmt;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::errors::Chain;
+use crate::errors::{Chain, RepeatLimit};
 use crate::model::{Batch, BatchBody};
-use crate::spool::Writer;
+use crate::spool::{Room, Writer};
 
 /// Interval at which a full spool is checked for room.
 const ROOM_LOOK: Duration = Duration::from_millis(50);
 /// Pause before a failed write is retried.
 const WRITE_RETRY: Duration = Duration::from_millis(500);
 
+/// Time after which a write counts as stalled.
+const STALL: Duration = Duration::from_secs(5);
+
+const SPOOL_FULL: &str = "the spool is full because the database does not accept writes: records \
+                          stay in CPA, which drops them after its retention";
+const DISK_FULL: &str = "the disk has no room for another reply: records stay in CPA, which drops \
+                         them after its retention";
+
 /// Called when the spool has grown.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
+/// The writer of the spool, which runs on threads that may block: a stalled disk must not stop
+/// scrapes and signals.
 pub struct Inlet {
-    writer: Writer,
+    writer: Arc<Mutex<Writer>>,
     wake: Wake,
     received: Arc<AtomicU64>,
+    full: RepeatLimit,
     said_full: bool,
 }
 
@@ -35,9 +47,10 @@ pub struct Lost;
 impl Inlet {
     pub fn new(writer: Writer, wake: Wake) -> Self {
         Self {
-            writer,
+            writer: Arc::new(Mutex::new(writer)),
             wake,
             received: Arc::default(),
+            full: RepeatLimit::default(),
             said_full: false,
         }
     }
@@ -47,21 +60,30 @@ impl Inlet {
         Arc::clone(&self.received)
     }
 
-    /// Waits until the spool has room for a reply of `bytes`. False when `stop` came first.
+    /// Waits until spool and disk have room for a reply of `bytes`. False when `stop` came first.
     ///
     /// Cancel-safe: it holds no data.
     pub async fn wait_for_room(&mut self, bytes: u64, stop: &CancellationToken) -> bool {
-        // An empty spool must accept a batch, even when it is small.
-        let bytes = bytes.min(self.writer.limit_bytes());
-        while !self.writer.has_room(bytes) {
-            if !self.said_full {
+        loop {
+            let looked = self.blocking(move |writer| {
+                // An empty spool must accept a batch, even when it is small.
+                writer.room_for(bytes.min(writer.limit_bytes()))
+            });
+            let room = tokio::select! {
+                biased;
+                room = looked => room,
+                () = stop.cancelled() => return false,
+            };
+            let why = match room {
+                Some(Room::Free) => break,
+                Some(Room::SpoolFull) => SPOOL_FULL,
+                Some(Room::DiskFull) => DISK_FULL,
+                // The runtime ends.
+                None => return false,
+            };
+            if let Some(repeated) = self.full.log(why, Instant::now()) {
                 self.said_full = true;
-                tracing::error!(
-                    pending = self.writer.pending_bytes(),
-                    limit = self.writer.limit_bytes(),
-                    "the spool is full because the database does not accept writes: records stay in CPA, \
-                     which drops them after its retention"
-                );
+                tracing::error!(repeated, "{why}");
             }
             tokio::select! {
                 biased;
@@ -69,6 +91,7 @@ impl Inlet {
                 () = sleep(ROOM_LOOK) => {}
             }
         }
+        self.full.forget_old(Instant::now());
         if std::mem::take(&mut self.said_full) {
             tracing::info!("spool has free space again; collection resumed");
         }
@@ -77,11 +100,19 @@ impl Inlet {
 
     /// Writes the batch and retries until it succeeds: CPA keeps no copy. Gives up at `hard`, when
     /// the process must end. Not cancel-safe.
-    pub async fn put(&mut self, batch: &Batch, hard: &CancellationToken) -> Result<(), Lost> {
-        let mut said = false;
-        while let Err(error) = self.writer.append(batch) {
-            if !said {
-                said = true;
+    pub async fn put(&mut self, batch: Batch, hard: &CancellationToken) -> Result<(), Lost> {
+        let batch = Arc::new(batch);
+        let mut failed = false;
+        loop {
+            let written = Arc::clone(&batch);
+            let writing = self.blocking(move |writer| writer.append(&written));
+            let outcome = tokio::select! {
+                biased;
+                outcome = log_stall(writing) => outcome.ok_or(Lost)?,
+                () = hard.cancelled() => return Err(Lost),
+            };
+            let Err(error) = outcome else { break };
+            if !std::mem::replace(&mut failed, true) {
                 tracing::error!(
                     error = %Chain(&error),
                     "spool cannot be written; retrying with the received records in memory"
@@ -93,7 +124,7 @@ impl Inlet {
                 () = sleep(WRITE_RETRY) => {}
             }
         }
-        if said {
+        if failed {
             tracing::info!("spool writes succeed again; no record was lost");
         }
         // The records of an array are counted only when it is parsed: 1 is enough to show that
@@ -106,12 +137,117 @@ impl Inlet {
         (self.wake)();
         Ok(())
     }
+
+    /// Runs `call` on a thread that may block. `None` when the runtime ends.
+    fn blocking<T, F>(&self, call: F) -> impl Future<Output = Option<T>> + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer) -> T + Send + 'static,
+    {
+        let writer = Arc::clone(&self.writer);
+        let running = tokio::task::spawn_blocking(move || {
+            // The writer is consistent between statements.
+            call(&mut writer.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        async move {
+            match running.await {
+                Ok(value) => Some(value),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_cancelled) => None,
+                },
+            }
+        }
+    }
+}
+
+/// Awaits a write, and logs when it takes long.
+async fn log_stall<T>(writing: impl Future<Output = T>) -> T {
+    let mut writing = pin!(writing);
+    if let Ok(outcome) = timeout(STALL, &mut writing).await {
+        return outcome;
+    }
+    tracing::error!("the disk does not respond; received records wait in memory");
+    let outcome = writing.await;
+    tracing::info!("the disk responds again");
+    outcome
 }
 
 impl fmt::Debug for Inlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inlet")
-            .field("writer", &self.writer)
-            .finish_non_exhaustive()
+        f.debug_struct("Inlet").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::model::{IngestMode, UnixNanos};
+    use crate::spool::{self, SegmentId};
+
+    /// A write that blocks for as long as its lock is held, as on a stalled disk.
+    #[tokio::test(start_paused = true)]
+    async fn a_stalled_write_does_not_stop_other_tasks() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut id = 0;
+        let ids = Box::new(move || {
+            id += 1;
+            SegmentId(id)
+        });
+        let (writer, mut reader) = spool::open(dir.path().into(), 1 << 20, ids).unwrap();
+        let mut inlet = Inlet::new(writer, Arc::new(|| ()));
+        let writer = Arc::clone(&inlet.writer);
+        let batch = Batch {
+            mode: IngestMode::Pop,
+            received: UnixNanos::new(1),
+            body: BatchBody::Records(vec![Bytes::from_static(b"{}")]),
+        };
+        let (hard, soft) = (CancellationToken::new(), CancellationToken::new());
+        let stalled = stall(&writer);
+        {
+            let mut putting = pin!(inlet.put(batch, &hard));
+            // Other tasks of this only worker go on.
+            for _ in 0..100 {
+                assert!(futures_util::poll!(&mut putting).is_pending());
+                tokio::task::yield_now().await;
+            }
+            assert!(!reader.has_frame().unwrap());
+            stalled.end();
+            putting.await.unwrap();
+        }
+        assert!(reader.has_frame().unwrap());
+        let stalled = stall(&writer);
+        let waiting = inlet.wait_for_room(1, &soft);
+        soft.cancel();
+        assert!(!waiting.await, "a stop ends the wait for a stalled disk");
+        stalled.end();
+    }
+
+    /// A thread that holds the writer, as a stalled write does.
+    struct Stall {
+        end: std::sync::mpsc::Sender<()>,
+        thread: std::thread::JoinHandle<()>,
+    }
+
+    impl Stall {
+        fn end(self) {
+            self.end.send(()).unwrap();
+            self.thread.join().unwrap();
+        }
+    }
+
+    fn stall(writer: &Arc<Mutex<Writer>>) -> Stall {
+        let writer = Arc::clone(writer);
+        let (end, ended) = std::sync::mpsc::channel();
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let _held = writer.lock().unwrap();
+            locked.send(()).unwrap();
+            ended.recv().unwrap();
+        });
+        is_locked.recv().unwrap();
+        Stall { end, thread }
     }
 }

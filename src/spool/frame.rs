@@ -108,6 +108,18 @@ pub(super) fn check(bytes: &[u8]) -> Checked {
     }
 }
 
+/// Offset of the first whole frame behind the damage at the start of `bytes`.
+pub(super) fn find_next(bytes: &[u8]) -> Option<usize> {
+    (1..bytes.len()).find(|from| {
+        let candidate = bytes.get(*from..).unwrap_or_default();
+        // Type and mode are bytes that text does not contain, so few checksums are computed.
+        let has_head = matches!(candidate.get(PREFIX..), Some(&[kind, mode, ..])
+            if [TYPE_RECORD, TYPE_ARRAY].contains(&kind)
+                && usize::from(mode) < IngestMode::ALL.len());
+        has_head && matches!(check(candidate), Checked::Frame(_))
+    })
+}
+
 /// Takes a frame apart whose checksum has been verified.
 ///
 /// `None` for a type or mode that this version does not know.

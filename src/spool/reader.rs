@@ -4,11 +4,12 @@
     reason = "a frame that is skipped is lost; a restart reads the spool again"
 )]
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::SpoolError;
-use super::frame::{Checked, Frame, check, view};
+use super::frame::{Checked, Frame, check, find_next, view};
 use super::segment::{HEADER_LEN, Position, SegmentId, Segments};
 
 /// Least number of bytes asked of a file at once.
@@ -28,6 +29,7 @@ pub struct Reader {
     start: u64,
     /// Read position within `buffer`.
     at: usize,
+    damage: Damage,
 }
 
 impl Reader {
@@ -40,6 +42,7 @@ impl Reader {
             buffer: Vec::new(),
             start: 0,
             at: 0,
+            damage: Damage::default(),
         }
     }
 
@@ -99,6 +102,11 @@ impl Reader {
         self.segments.lock().segments.iter().map(|s| s.len).sum()
     }
 
+    /// Bytes of damaged frames that were skipped since the last call.
+    pub fn take_damaged_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.damage.unreported_bytes)
+    }
+
     /// Whether something that was appended has not been given out yet.
     pub fn has_frame(&mut self) -> Result<bool, SpoolError> {
         Ok(self.ready()?.is_some())
@@ -120,19 +128,21 @@ impl Reader {
         Ok(Some(frame))
     }
 
-    /// Makes the next frame whole in the buffer and gives its length there.
+    /// Makes the next frame whole in the buffer and returns its length there.
     fn ready(&mut self) -> Result<Option<usize>, SpoolError> {
         loop {
             if self.file.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            let goes_on = match check(&self.buffer[self.at..]) {
+            match check(&self.buffer[self.at..]) {
                 Checked::Frame(len) => return Ok(Some(len)),
-                Checked::Short(want) => self.fill(want)? || self.leave_segment(false),
-                Checked::Damaged => self.leave_segment(true),
-            };
-            if !goes_on {
-                return Ok(None);
+                Checked::Short(want) if self.fill(want)? => {}
+                Checked::Short(_) => match self.at_end() {
+                    End::Damaged => self.skip_damage()?,
+                    End::Continue => {}
+                    End::Wait => return Ok(None),
+                },
+                Checked::Damaged => self.skip_damage()?,
             }
         }
     }
@@ -181,53 +191,109 @@ impl Reader {
             .take(missing.min(available))
             .read_to_end(&mut self.buffer)
             .map_err(|e| SpoolError::new(&path, "read", e))?;
+        if read == 0 {
+            self.cut_short(have);
+        }
         Ok(read > 0)
     }
 
-    /// Ends the reading of a segment that has no further whole frame.
-    ///
-    /// False when there is nothing to do but wait: it is the last one, in which frames can still
-    /// be appended. What the writer has done since the look that led here counts, so everything
-    /// is decided anew under the lock.
-    fn leave_segment(&mut self, damaged: bool) -> bool {
+    /// Another program has truncated the file to this length. New frames go to a new file, because
+    /// their offsets in this one would be wrong.
+    fn cut_short(&mut self, at: u64) {
         let mut state = self.segments.lock();
+        let mut segments = state.segments.iter_mut();
+        let segment = segments.find(|s| s.number == self.number && s.id == self.id);
+        let Some(segment) = segment else { return };
+        let lost = segment.len.saturating_sub(at);
+        segment.len = at;
+        if state.segments.back().is_some_and(|s| s.id == self.id) {
+            state.tail = None;
+        }
+        drop(state);
+        let position = Position {
+            segment: self.id,
+            offset: at,
+        };
+        if self.damage.note(position, lost) {
+            let path = self.segments.path(self.number);
+            tracing::error!(
+                path = %path.display(), offset = at, bytes = lost,
+                "spool file was truncated by another program; the records in it are lost"
+            );
+        }
+    }
+
+    /// Decides what follows when the bytes read hold no further whole frame. The writer may have
+    /// appended since, so everything is decided under the lock.
+    fn at_end(&mut self) -> End {
+        let state = self.segments.lock();
         let is_last = state
             .segments
             .back()
             .is_none_or(|last| last.number <= self.number);
-        let at = self.start + self.at as u64;
-        let read_to = self.start + self.buffer.len() as u64;
-        let segment = state.segments.iter_mut().find(|s| s.number == self.number);
+        let segment = state.segments.iter().find(|s| s.number == self.number);
         match segment {
-            // Deleted after its release: go on behind it.
-            None => {}
-            // Emptied after its release: it has a new content, to be read from its start.
+            // Emptied after its release: read its new content from the start.
             Some(segment) if segment.id != self.id => {
                 self.number = self.number.saturating_sub(1);
             }
-            // Grown since.
-            Some(segment) if !damaged && segment.len > read_to => return true,
-            Some(_) if is_last && !damaged => return false,
-            Some(segment) => {
-                let lost = segment.len.saturating_sub(at);
-                if lost > 0 {
-                    let path = self.segments.path(self.number);
-                    tracing::warn!(
-                        path = %path.display(), offset = at, bytes = lost,
-                        "spool file ends in a torn frame, which is cut off; it had not been \
-                         written in full"
-                    );
-                    segment.len = at;
-                }
-                if is_last {
-                    // Damage in the file being written: what follows goes to a new one.
-                    state.tail = None;
-                    self.file = None;
-                    return false;
-                }
-            }
+            Some(segment) if segment.len > self.read_to() => return End::Continue,
+            // The writer appends whole frames under the lock, so a part of one is damage.
+            Some(_) if self.at < self.buffer.len() => return End::Damaged,
+            Some(_) if is_last => return End::Wait,
+            // At its end, or deleted after its release.
+            Some(_) | None => {}
         }
         self.file = None;
-        true
+        End::Continue
+    }
+
+    /// Offset in the file up to which `buffer` holds its bytes.
+    fn read_to(&self) -> u64 {
+        self.start + self.buffer.len() as u64
+    }
+
+    /// Moves to the next whole frame of the segment, or to its end, and keeps a copy of the bytes
+    /// in between.
+    fn skip_damage(&mut self) -> Result<(), SpoolError> {
+        while self.fill(usize::MAX)? {}
+        let rest = &self.buffer[self.at..];
+        let length = find_next(rest).unwrap_or(rest.len());
+        let position = self.position();
+        if self.damage.note(position, length as u64) {
+            let piece = &rest[..length];
+            self.segments.keep_damaged(self.number, position, piece);
+        }
+        self.at += length;
+        Ok(())
+    }
+}
+
+/// What follows the bytes that were read.
+enum End {
+    /// More bytes or another segment: look again.
+    Continue,
+    /// Nothing until the writer appends.
+    Wait,
+    /// Part of a frame.
+    Damaged,
+}
+
+/// Damaged pieces that were skipped.
+#[derive(Debug, Default)]
+struct Damage {
+    /// After a failed commit the same pieces are read again.
+    known: HashSet<Position>,
+    unreported_bytes: u64,
+}
+
+impl Damage {
+    /// False if the piece is known.
+    fn note(&mut self, at: Position, length: u64) -> bool {
+        let is_new = self.known.insert(at);
+        if is_new {
+            self.unreported_bytes += length;
+        }
+        is_new
     }
 }

@@ -21,6 +21,12 @@ const MAGIC: &[u8; 8] = b"CPASPL01";
 pub(super) const HEADER_LEN: u64 = HEADER_BYTES as u64;
 const HEADER_BYTES: usize = 28;
 const SUFFIX: &str = "spool";
+/// Name of the file that reserves space on the disk.
+const BALLAST: &str = "reserve";
+/// Suffix of copies of damaged pieces.
+const DAMAGED: &str = "damaged";
+/// Maximum number of copies; they are for people to look at.
+const MAX_DAMAGED: usize = 16;
 
 /// Random name of a segment's content. Never zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,7 +39,7 @@ impl fmt::Debug for SegmentId {
 }
 
 /// A place in the spool: everything before `offset` in `segment`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     pub segment: SegmentId,
     pub offset: u64,
@@ -84,11 +90,11 @@ impl Segments {
     pub(super) fn open(
         dir: PathBuf,
         limit: u64,
-        next_id: Box<dyn FnMut() -> SegmentId + Send>,
+        mut next_id: Box<dyn FnMut() -> SegmentId + Send>,
     ) -> Result<Self, SpoolError> {
         crate::platform::create_private_dir(&dir)
             .map_err(|e| SpoolError::new(&dir, "created", e))?;
-        let (segments, commit_number) = find(&dir)?;
+        let (segments, commit_number) = find(&dir, &mut next_id)?;
         let own_from = segments.back().map_or(1, |last| last.number + 1);
         let this = Self {
             dir: dir.into(),
@@ -116,6 +122,46 @@ impl Segments {
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{number:020}.{SUFFIX}"))
+    }
+
+    /// Writes a damaged piece, which is about to be skipped, to a file beside its segment.
+    pub(super) fn keep_damaged(&self, number: u64, at: Position, piece: &[u8]) {
+        let path = self.path(number);
+        let copy = self
+            .dir
+            .join(format!("{number:020}-{}.{DAMAGED}", at.offset));
+        let kept = self.write_damaged(&copy, piece);
+        let (offset, bytes) = (at.offset, piece.len());
+        match kept {
+            Ok(()) => tracing::error!(
+                path = %path.display(), offset, bytes, copy = %copy.display(),
+                "damaged bytes in the spool skipped; their records are lost, a copy of the bytes is kept"
+            ),
+            Err(error) => tracing::error!(
+                path = %path.display(), offset, bytes, %error,
+                "damaged bytes in the spool skipped; their records are lost"
+            ),
+        }
+    }
+
+    fn write_damaged(&self, copy: &Path, piece: &[u8]) -> io::Result<()> {
+        let is_copy = |entry: &io::Result<fs::DirEntry>| {
+            entry
+                .as_ref()
+                .is_ok_and(|e| e.path().extension().is_some_and(|x| x == DAMAGED))
+        };
+        if fs::read_dir(&self.dir)?.filter(|e| is_copy(e)).count() >= MAX_DAMAGED {
+            return Err(io::Error::other("the spool directory holds enough of them"));
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true);
+        crate::platform::private(&mut options)
+            .open(copy)?
+            .write_all(piece)
+    }
+
+    pub(super) fn ballast_path(&self) -> PathBuf {
+        self.dir.join(BALLAST)
     }
 
     fn fresh_id(&self) -> SegmentId {
@@ -241,7 +287,10 @@ fn parse_header(bytes: &[u8; HEADER_BYTES]) -> Option<(SegmentId, u64)> {
 }
 
 /// The segments of earlier processes, oldest first, and the highest commit number they know.
-fn find(dir: &Path) -> Result<(VecDeque<Segment>, u64), SpoolError> {
+fn find(
+    dir: &Path,
+    next_id: &mut dyn FnMut() -> SegmentId,
+) -> Result<(VecDeque<Segment>, u64), SpoolError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| SpoolError::new(dir, "listed", e))? {
         let path = entry.map_err(|e| SpoolError::new(dir, "listed", e))?.path();
@@ -257,7 +306,21 @@ fn find(dir: &Path) -> Result<(VecDeque<Segment>, u64), SpoolError> {
     let mut segments = VecDeque::new();
     let mut commit_number = 0;
     for (number, path) in numbers {
-        let (id, commit, len) = inspect(&path).map_err(|e| SpoolError::new(&path, "read", e))?;
+        let (header, len) = inspect(&path).map_err(|e| SpoolError::new(&path, "read", e))?;
+        let (id, commit, len) = match header {
+            Some((id, commit)) => (id, commit, len),
+            // Begun or emptied when its process died: it holds no frame.
+            None if len <= HEADER_LEN => (SegmentId(0), 0, 0),
+            None => {
+                let path = path.display();
+                tracing::error!(
+                    %path, bytes = len,
+                    "header of a spool file is damaged; its records are read again, and those that \
+                     are stored already count as duplicates"
+                );
+                (next_id(), 0, len)
+            }
+        };
         commit_number = commit_number.max(commit);
         segments.push_back(Segment {
             id,
@@ -269,24 +332,15 @@ fn find(dir: &Path) -> Result<(VecDeque<Segment>, u64), SpoolError> {
     Ok((segments, commit_number))
 }
 
-/// Reads a segment's header. A file without a whole header holds no frame: it was being begun
-/// or emptied when its process died, and it gets the id that no database can know.
-fn inspect(path: &Path) -> io::Result<(SegmentId, u64, u64)> {
+/// Reads the header of a segment, `None` if it is not valid, and the length of the file.
+fn inspect(path: &Path) -> io::Result<(Option<(SegmentId, u64)>, u64)> {
     let mut file = File::open(path)?;
     let len = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut bytes = [0_u8; HEADER_BYTES];
-    let header = match file.read_exact(&mut bytes) {
-        Ok(()) => parse_header(&bytes),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => None,
-        Err(e) => return Err(e),
-    };
-    if let Some((id, commit)) = header {
-        return Ok((id, commit, len));
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok((parse_header(&bytes), len)),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok((None, len)),
+        Err(e) => Err(e),
     }
-    if len > HEADER_LEN {
-        let path = path.display();
-        tracing::error!(%path, bytes = len, "spool file without a valid header skipped");
-    }
-    Ok((SegmentId(0), 0, 0))
 }

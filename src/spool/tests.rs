@@ -167,6 +167,96 @@ fn a_torn_tail_loses_only_the_torn_frame() {
     }
 }
 
+fn damaged_copies(dir: &Path) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let copies = files.filter(|path| path.extension().is_some_and(|x| x == "damaged"));
+    copies.map(|path| fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn one_damaged_byte_anywhere_loses_only_its_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer
+        .append(&batch(&["first", "second", "third"]))
+        .unwrap();
+    drop(writer);
+    let path = last_file(dir.path());
+    let bytes = fs::read(&path).unwrap();
+    let header = usize::try_from(segment::HEADER_LEN).unwrap();
+    let records = ["first", "second", "third", "after"];
+    let mut frame_of = vec![None; header];
+    for (number, record) in records[..3].iter().enumerate() {
+        frame_of.extend(vec![Some(number); 18 + record.len()]);
+    }
+    assert_eq!(frame_of.len(), bytes.len());
+    for (at, frame) in frame_of.iter().enumerate() {
+        for flip in [0x01, 0x80, 0xff] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            fs::write(dir.path().join(path.file_name().unwrap()), &damaged).unwrap();
+            let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(100)).unwrap();
+            writer.append(&batch(&["after"])).unwrap();
+            let mut expected = records.to_vec();
+            let mut lost = Vec::new();
+            if let Some(number) = frame {
+                let length = 18 + expected.remove(*number).len();
+                let from = frame_of.iter().position(|f| f == frame).unwrap();
+                lost.push(damaged[from..from + length].to_vec());
+            }
+            assert_eq!(drain(&mut reader), expected, "{at} {flip:x}");
+            let lost_bytes = lost.iter().map(Vec::len).sum::<usize>() as u64;
+            assert_eq!(reader.take_damaged_bytes(), lost_bytes, "{at} {flip:x}");
+            assert_eq!(damaged_copies(dir.path()), lost, "{at} {flip:x}");
+            // After a failed commit the same damage is not counted again.
+            reader.rewind();
+            assert_eq!(drain(&mut reader), expected, "{at} {flip:x}");
+            assert_eq!(reader.take_damaged_bytes(), 0, "{at} {flip:x}");
+            reader.release(reader.position(), 1).unwrap();
+            assert_eq!(reader.pending_bytes(), 0, "{at} {flip:x}");
+        }
+    }
+}
+
+#[test]
+fn damage_in_the_file_being_written_is_skipped_and_later_frames_follow() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a", "b"])).unwrap();
+    let path = last_file(dir.path());
+    let mut bytes = fs::read(&path).unwrap();
+    // The length of the last frame becomes larger than the file.
+    let last = bytes.len() - 19;
+    bytes[last + 2] = 0x7f;
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(drain(&mut reader), ["a"]);
+    assert_eq!(reader.take_damaged_bytes(), 19);
+    writer.append(&batch(&["c"])).unwrap();
+    assert_eq!(drain(&mut reader), ["c"]);
+    reader.release(reader.position(), 1).unwrap();
+    assert_eq!(reader.pending_bytes(), 0);
+}
+
+#[test]
+fn a_file_that_was_truncated_while_open_is_a_counted_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();
+    writer.append(&batch(&["a"])).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(last_file(dir.path()))
+        .unwrap()
+        .set_len(segment::HEADER_LEN)
+        .unwrap();
+    assert!(drain(&mut reader).is_empty());
+    assert_eq!(reader.take_damaged_bytes(), 19);
+    writer.append(&batch(&["b"])).unwrap();
+    assert_eq!(drain(&mut reader), ["b"]);
+    reader.release(reader.position(), 1).unwrap();
+    assert_eq!(reader.pending_bytes(), 0);
+}
+
 #[test]
 fn rewind_gives_unreleased_frames_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -198,15 +288,38 @@ fn segments_rotate_and_go() {
 }
 
 #[test]
-fn the_bound_is_a_question_and_never_a_refusal() {
+fn the_limit_stops_requests_and_never_an_append() {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, mut reader) = open(dir.path().into(), 100, ids(0)).unwrap();
-    assert!(writer.has_room(100));
+    assert_eq!(writer.room_for(100), Room::Free);
     writer.append(&batch(&[&"y".repeat(500)])).unwrap();
-    assert!(!writer.has_room(0));
+    assert_eq!(writer.room_for(0), Room::SpoolFull);
     drain(&mut reader);
     reader.release(reader.position(), 1).unwrap();
-    assert!(writer.has_room(100));
+    assert_eq!(writer.room_for(100), Room::Free);
+}
+
+#[test]
+fn room_on_the_disk_is_reserved_by_a_file_that_is_not_a_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut writer, _reader) = open(dir.path().into(), 1 << 30, ids(0)).unwrap();
+    let reserved = || {
+        let reserve = dir.path().join("reserve");
+        fs::metadata(reserve).map_or(0, |file| file.len())
+    };
+    assert_eq!(writer.room_for(100_000), Room::Free);
+    assert_eq!(reserved(), 100_000);
+    assert_eq!(writer.room_for(300_000), Room::Free);
+    assert_eq!(reserved(), 300_000);
+    writer.append(&batch(&["a"])).unwrap();
+    drop(writer);
+    let (_writer, mut reader) = open(dir.path().into(), 1 << 30, ids(100)).unwrap();
+    assert_eq!(reserved(), 0);
+    assert_eq!(drain(&mut reader), ["a"]);
+    // A directory in its place: no room can be reserved.
+    fs::create_dir(dir.path().join("reserve")).unwrap();
+    let (mut writer, _reader) = open(dir.path().into(), 1 << 30, ids(200)).unwrap();
+    assert_eq!(writer.room_for(1), Room::DiskFull);
 }
 
 #[test]

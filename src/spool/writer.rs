@@ -5,8 +5,9 @@
 )]
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
 
+use super::ballast::Ballast;
 use super::frame::{encode, encoded_len};
 use super::segment::Segments;
 use super::{SEGMENT_BYTES, SpoolError};
@@ -18,22 +19,40 @@ pub struct Writer {
     segments: Segments,
     /// Reused between appends.
     buffer: Vec<u8>,
+    ballast: Ballast,
+}
+
+/// Whether a reply can be requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Free,
+    /// The pending bytes have reached the limit of the spool.
+    SpoolFull,
+    /// The file system has no room for the reply.
+    DiskFull,
 }
 
 impl Writer {
     pub(super) fn new(segments: Segments) -> Self {
         Self {
+            ballast: Ballast::new(segments.ballast_path()),
             segments,
             buffer: Vec::new(),
         }
     }
 
-    /// Whether a reply of up to `bytes` may be asked for.
+    /// Whether a reply of up to `bytes` can be requested: it has room on the disk, too, which
+    /// nobody else can take.
     ///
-    /// The bound is kept by not asking: [`Self::append`] takes what has been received even when
-    /// it turned out larger than expected.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        self.pending_bytes().saturating_add(bytes) <= self.segments.limit()
+    /// [`Self::append`] does not check it, because it must take every received reply.
+    pub fn room_for(&mut self, bytes: u64) -> Room {
+        if self.pending_bytes().saturating_add(bytes) > self.segments.limit() {
+            Room::SpoolFull
+        } else if self.ballast.ensure(bytes).is_err() {
+            Room::DiskFull
+        } else {
+            Room::Free
+        }
     }
 
     /// Bytes that wait for their commit.
@@ -48,12 +67,22 @@ impl Writer {
     /// Writes the batch; when it returns `Ok`, the operating system has every byte.
     ///
     /// After an error nothing of the batch is in the spool, and the same batch can be appended
-    /// again. The write goes to the page cache and is as short as a memory copy, which is why it
-    /// runs on the caller's thread.
+    /// again. Blocks while the disk does.
     pub fn append(&mut self, batch: &Batch) -> Result<(), SpoolError> {
         self.buffer.clear();
         self.buffer.reserve(encoded_len(batch));
         encode(batch, &mut self.buffer);
+        match self.write_buffer() {
+            Err(error)
+                if error.source.kind() == io::ErrorKind::StorageFull && self.ballast.release() =>
+            {
+                self.write_buffer()
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn write_buffer(&mut self) -> Result<(), SpoolError> {
         let mut state = self.segments.lock();
         let full = state.segments.back().is_none_or(|s| s.len >= SEGMENT_BYTES);
         if full || state.tail.is_none() {

@@ -20,6 +20,8 @@ use crate::model::{
 pub struct Committed {
     /// Its number; goes on over restarts.
     pub number: u64,
+    /// Rejects of CPA that were deleted because of the limits.
+    pub dropped_rejects: u64,
 }
 
 const INSERT_EVENT: &str = "INSERT OR IGNORE INTO event (\
@@ -207,7 +209,7 @@ impl Ingest<'_> {
 
     fn keep(&mut self, reject: &NewReject<'_>, origin: Origin) -> Result<(), StoreError> {
         rejects::insert(self.conn, reject, origin)?;
-        self.next_rejects.add(origin);
+        self.next_rejects.add(origin, reject.payload.len());
         Ok(())
     }
 
@@ -226,7 +228,7 @@ impl Ingest<'_> {
         totals: impl Iterator<Item = TotalRow>,
         mark: SpoolMark,
     ) -> Result<Committed, StoreError> {
-        self.next_rejects.prune(self.conn)?;
+        let dropped_rejects = self.next_rejects.prune(self.conn)?;
         self.interner.save(self.conn)?;
         totals::save(self.conn, self.state.epoch, totals)?;
         let next = State {
@@ -244,6 +246,7 @@ impl Ingest<'_> {
         *self.rejects = self.next_rejects;
         Ok(Committed {
             number: next.commits,
+            dropped_rejects,
         })
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::schema::refuse_other_schema;
 use super::{DATABASE_FILE, StoreError};
-use crate::model::{RejectReason, UnixNanos};
+use crate::model::{Dimension, RejectReason, UnixNanos};
 
 /// Reads the database, beside a running exporter if need be.
 #[derive(Debug)]
@@ -67,6 +67,13 @@ impl Reader {
         self.conn
             .query_row("SELECT events FROM state", [], |_row| Ok(()))?;
         Ok(())
+    }
+
+    /// Whether a client has been stored, whose name depends on the hash key.
+    pub fn has_clients(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM dimension WHERE dimension = ?1 AND value != '')";
+        let client = [Dimension::Client as u8];
+        Ok(self.conn.query_row(sql, client, |row| row.get(0))?)
     }
 
     pub(super) fn connection(&self) -> &Connection {

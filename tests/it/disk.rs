@@ -44,13 +44,12 @@ async fn a_full_disk_loses_nothing_and_ingest_recovers() {
     let simulator = simulator(|config| config.traffic.backlog = 200).await;
     let exporter = Exporter::start(&simulator, dir.path(), &["--cpa.pop-bytes", "64KiB"]).await;
     exporter.when("first", |s| counted(s)[0] == 200.0).await;
-    let filler = dir.path().join("filler");
-    let mut file = fs::File::create(&filler).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
-    drop(file);
+    let filler = fill(dir.path());
     simulator.generate(3000);
-    // The records in memory are kept until the spool accepts them.
-    exporter.logged("spool cannot be written; retrying").await;
+    // No reply is requested without room for it on the disk.
+    exporter
+        .logged("the disk has no room for another reply")
+        .await;
     let page = exporter.samples().await;
     assert_eq!(
         counted(&page)[0],
@@ -75,6 +74,40 @@ async fn a_full_disk_loses_nothing_and_ingest_recovers() {
     exporter.when("counted", |s| counted(s) == want).await;
     let (status, log) = exporter.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_on_a_full_disk_loses_nothing() {
+    let dir = tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "48m") else {
+        return skipped("a full disk needs the right to mount a tmpfs");
+    };
+    let simulator = simulator(|config| config.traffic.backlog = 200).await;
+    let flags = ["--cpa.pop-bytes", "64KiB"];
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    exporter.when("first", |s| counted(s)[0] == 200.0).await;
+    let filler = fill(dir.path());
+    simulator.generate(3000);
+    exporter
+        .logged("the disk has no room for another reply")
+        .await;
+    let (_, log) = exporter.terminate().await;
+    assert!(!log.contains("records lost"), "{log}");
+    let popped = simulator.totals().popped.records;
+    assert!(popped > 200 && simulator.totals().queued > 0, "{popped}");
+    fs::remove_file(&filler).unwrap();
+    let exporter = Exporter::start(&simulator, dir.path(), &flags).await;
+    exporter
+        .when("all stored", |s| s.get("cpa_store_events") == Some(&3200.0))
+        .await;
+}
+
+/// Leaves no free byte.
+fn fill(disk: &Path) -> std::path::PathBuf {
+    let filler = disk.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    filler
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -334,6 +334,7 @@ pub(crate) fn counted(samples: &Samples) -> [f64; 3] {
 pub(crate) fn spool_files(directory: &Path) -> Vec<PathBuf> {
     let spool = fs::read_dir(directory.join("spool")).unwrap();
     let mut files: Vec<_> = spool.map(|e| e.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|suffix| suffix == "spool"));
     files.sort();
     files
 }

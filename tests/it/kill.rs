@@ -192,7 +192,9 @@ async fn a_torn_spool_tail_loses_only_the_torn_record() {
     file.set_len(len - 5).unwrap();
     let exporter = Exporter::start(&simulator, dir.path(), &[]).await;
     exporter.ready().await;
-    exporter.logged("torn frame").await;
+    exporter.logged("damaged bytes in the spool skipped").await;
+    let page = exporter.samples().await;
+    assert_eq!(sum(&page, "cpa_ingest_losses_total"), 1.0);
     let events = count(dir.path(), "SELECT count(*) FROM event") - before;
     assert_eq!(events.cast_unsigned(), waiting - 1);
 }

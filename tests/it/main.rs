@@ -12,6 +12,7 @@ mod accounts;
 mod backfill;
 mod caps;
 mod cpa;
+mod damage;
 mod demo;
 mod disk;
 mod gate;

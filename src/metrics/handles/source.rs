@@ -50,7 +50,7 @@ metrics! {
     starved: Gauge, "cpa_ingest_starved", &[],
         "1 if CPA counts requests but the exporter receives no records, else 0.";
     losses: Losses, "cpa_ingest_complete", &[],
-        "1 if no loss is known in the last hour: no gap, closed subscription, reject or starvation; else 0.";
+        "1 if no loss is known in the last hour: no gap, closed subscription, reject, starvation or loss of received records; else 0.";
 }
 
 /// State of the connection to CPA and of the collection of records.

@@ -18,6 +18,18 @@ label_enum! {
     }
 }
 
+label_enum! {
+    /// Cause of a known loss of received records.
+    pub enum Loss {
+        /// Bytes in the spool were damaged.
+        SpoolDamaged = "spool_damaged",
+        /// A stored reject was deleted because of the limits, before it was replayed.
+        RejectDropped = "reject_dropped",
+        /// Another program deleted or replaced open files of the storage directory.
+        FilesDeleted = "files_deleted",
+    }
+}
+
 /// Microseconds.
 #[derive(Debug)]
 struct CommitTime;
@@ -34,6 +46,8 @@ impl BucketsOf for CommitTime {
 
 metrics! {
     struct Inner;
+    losses: By<Loss, Counter>, "cpa_ingest_losses_total", &["reason"],
+        "Known losses of received records, by reason, since the start of the exporter; each makes cpa_ingest_complete 0 for an hour.";
     events: Gauge, "cpa_store_events", &[],
         "Events in the database.";
     rejects: Gauge, "cpa_store_rejects", &[],
@@ -73,6 +87,10 @@ pub struct StoreMetrics(Arc<Inner>);
 
 impl StoreMetrics {
     pub(in crate::metrics) const FAMILIES: &'static [Family] = Inner::FAMILIES;
+
+    pub(super) fn count_losses(&self, loss: Loss, number: u64) {
+        self.0.losses.of(loss).inc_by(number);
+    }
 
     pub fn set_sizes(&self, sizes: &StoreSizes) {
         let inner = &*self.0;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::{fs, path::Path};
 
 use super::super::catalogue::{Family, Kind, sections, stored_families};
-use super::super::handles::{ReconnectReason, StoreFile};
+use super::super::handles::{Loss, ReconnectReason, StoreFile};
 use crate::model::{
     AccessRefusal, Control, FailureClass, FailureReason, IngestMode, LabelValue, RejectReason,
     TokenKind, TokenQuality,
@@ -217,7 +217,7 @@ const COOLDOWNS: &str = "`quota`, `credential_quota`, `cloudflare_challenge`, `u
     `not_found`, `model_not_supported`, `invalid_grant`, `transient_error`, `unknown`";
 
 /// Labels with their values, where these are a closed set.
-fn closed() -> [(&'static str, String); 15] {
+fn closed() -> [(&'static str, String); 16] {
     let modes = list_of::<IngestMode>();
     [
         (
@@ -233,6 +233,7 @@ fn closed() -> [(&'static str, String); 15] {
             "reason` of `cpa_ingest_reconnects_total",
             list_of::<ReconnectReason>(),
         ),
+        ("reason` of `cpa_ingest_losses_total", list_of::<Loss>()),
         (
             "reason` of `cpa_store_commit_failures_total",
             list_of::<FailureClass>(),

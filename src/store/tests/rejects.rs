@@ -31,6 +31,35 @@ fn rejects_are_kept_in_order_and_bounded() {
 }
 
 #[test]
+fn rejects_are_bounded_in_bytes_and_the_oldest_are_counted_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let payload = vec![b'x'; 256 * 1024];
+    let mut dropped = 0;
+    for n in 0..30 {
+        let mut ingest = store.begin().unwrap();
+        for _ in 0..10 {
+            let at = UnixNanos::new(n);
+            let reason = RejectReason::Json;
+            ingest.reject(at, reason, "at 0", &payload).unwrap();
+        }
+        let committed = ingest.commit(std::iter::empty(), MARK).unwrap();
+        dropped += committed.dropped_rejects;
+    }
+    assert_eq!(store.stats().unwrap().rejects, 256, "64 MiB");
+    assert_eq!(dropped, 44);
+    drop(store);
+    let mut store = Store::open(dir.path()).unwrap();
+    let mut ingest = store.begin().unwrap();
+    let (at, reason) = (UnixNanos::new(99), RejectReason::Json);
+    ingest.reject(at, reason, "at 0", &payload).unwrap();
+    let committed = ingest.commit(std::iter::empty(), MARK).unwrap();
+    assert_eq!(committed.dropped_rejects, 1, "the bytes are known again");
+    let kept = Reader::open(dir.path()).unwrap().rejects(u32::MAX).unwrap();
+    assert_eq!(kept[0].received, at);
+}
+
+#[test]
 fn rejects_are_counted_by_their_origin_and_with_their_transaction() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();

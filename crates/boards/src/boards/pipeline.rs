@@ -219,6 +219,7 @@ fn troubles(kit: &Kit<'_>) -> Panel {
     [
         ("rejected", "", "@cpa_ingest_rejects_total"),
         ("duplicates", "", "@cpa_ingest_duplicates_total"),
+        ("losses", "reason", "@cpa_ingest_losses_total"),
         ("reconnects", "reason", "@cpa_ingest_reconnects_total"),
         ("cuts", "", "@cpa_ingest_subscriber_cuts_total"),
         ("full_polls", "", "@cpa_ingest_full_polls_total"),

@@ -8,9 +8,9 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 pub(super) const MARK: &str = "bad number";
 
 /// Above any real token count, duration or status; sums of a million such numbers still fit.
-const MAX: u64 = 1_000_000_000_000_000;
+const MAX: u64 = 1 << 40;
 
-/// An integer from 0 to 10^15; `null` and a missing key are 0.
+/// An integer from 0 to 2^40; `null` and a missing key are 0.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     deserializer.deserialize_any(Count)
 }
@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for Count {
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "whole and within 0..=10^15, where a double is exact"
+        reason = "whole and within 0..=2^40, where a double is exact"
     )]
     fn visit_f64<E: Error>(self, value: f64) -> Result<u64, E> {
         if value.fract() == 0.0 && value >= 0.0 && value <= MAX as f64 {
