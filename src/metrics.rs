@@ -1,21 +1,23 @@
 //! What Prometheus reads.
 //!
-//! * [`catalogue`] is the one table of families.
+//! * `catalogue` is the one table of families; [`sections`] lists them.
 //! * [`Counters`] counts events into totals by internal ids. It belongs to the ingest thread; what it
 //!   has staged becomes public with the commit of the same transaction.
 //! * [`Exposition`] is what a scrape reads: an immutable snapshot, rendered once a version, and
 //!   the [`Handles`] through which the other parts tell facts about themselves.
 
-pub mod catalogue;
+pub(crate) mod catalogue;
 mod counted;
 mod counter;
 mod counters;
 mod encode;
 mod exposition;
+mod family;
 mod handles;
 mod labels;
 mod names;
 mod past;
+mod sections;
 mod snapshot;
 mod table;
 
@@ -26,6 +28,7 @@ pub use counted::Record;
 pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel, WrongTotal};
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
+pub use family::{Buckets, Family, Kind};
 pub use handles::{
     AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Loss, Losses,
     PollMetrics, ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics, StoreSizes,
@@ -33,4 +36,5 @@ pub use handles::{
 pub use labels::{Aliases, Caps};
 pub use names::{AccountLabel, AccountNames};
 pub use past::{BlockWriter, PastOutput, PastPage, PastSeries, PastTimes, past_queries};
+pub use sections::sections;
 pub use snapshot::Audience;

@@ -3,8 +3,8 @@
 use secrecy::ExposeSecret;
 
 use crate::cpa::lists::account::{Account, Status};
-use crate::metrics::catalogue::{Family, accounts as catalogue};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
+use crate::metrics::{Family, catalogue::accounts as catalogue};
 use crate::model::{AuthType, UnixNanos};
 
 /// The gauges of all accounts, and whether an account still has no name.

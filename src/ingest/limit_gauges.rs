@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::budget::{Anomaly, BudgetState, By, QuotaState, UsageCounters, projection};
-use crate::metrics::catalogue::{Family, budgets as families};
 use crate::metrics::{Counters, Samples};
+use crate::metrics::{Family, catalogue::budgets as families};
 use crate::model::{Amounts, Dimension, LocalAccount, LocalQuota, Reading, Scope, UnixNanos};
 
 /// Nano-dollars in a dollar.

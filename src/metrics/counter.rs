@@ -7,7 +7,7 @@
     reason = "declarations are constant, and a test reads them all"
 )]
 
-use super::catalogue::{Buckets, Family, Kind};
+use super::family::{Buckets, Family, Kind};
 use super::labels::LabelKind;
 use crate::model::{LabelValue, NANOS_PER_USD, PastQuery, TotalRow, UnixNanos};
 

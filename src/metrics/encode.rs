@@ -1,7 +1,7 @@
 //! Text 0.0.4 and OpenMetrics 1.0 from one encoder.
 
-use super::catalogue::{Buckets, Family, Kind};
 use super::counter::Cells;
+use super::family::{Buckets, Family, Kind};
 use super::snapshot::{Audience, Entry, Exemplar, FamilySnapshot, Gauges};
 use crate::model::is_invisible;
 

@@ -20,8 +20,9 @@ pub use polls::PollMetrics;
 pub use source::{ReconnectReason, SourceMetrics};
 pub use store::{Loss, StoreFile, StoreMetrics, StoreSizes};
 
-use super::catalogue::{Family, accounts, budgets};
+use super::catalogue::{accounts, budgets};
 use super::encode::Encoder;
+use super::family::Family;
 use super::snapshot::Snapshot;
 
 /// All handles; each part gets its own.

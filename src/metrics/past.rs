@@ -11,9 +11,10 @@ pub use blocks::BlockWriter;
 
 use std::io::{self, Write};
 
-use super::catalogue::{Buckets, stored_families};
+use super::catalogue::stored_families;
 use super::counter::{Cells, StoredFamily, label_ids};
 use super::encode::{Bounds, Dialect, Encoder, push_decimal, push_label};
+use super::family::Buckets;
 use super::labels::{Aliases, Caps, LabelKind, LabelTexts};
 
 use super::snapshot::Audience;

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::catalogue::Family;
 use super::counter::StoredFamily;
+use super::family::Family;
 use crate::model::UnixNanos;
 
 /// Number of series that are copied together when one of them changes.

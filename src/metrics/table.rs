@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::catalogue::Buckets;
 use super::counter::{Cells, StoredFamily};
+use super::family::Buckets;
 use super::labels::{LabelKind, LabelTexts, OTHER};
 use super::snapshot::{CHUNK, Chunk, Entry, Exemplar};
 use crate::model::{TOTAL_KEY_LEN, TotalRow, UnixNanos};

@@ -3,8 +3,8 @@
 use super::limit_window::LimitWindow;
 use super::state::{AccountQuotas, Holder, QuotaState};
 use super::window_state::WindowStatus;
-use crate::metrics::catalogue::{Family, accounts as families};
 use crate::metrics::{AccountLabel, AccountNames, Samples};
+use crate::metrics::{Family, catalogue::accounts as families};
 use crate::model::{Reading, UnixNanos};
 
 /// All samples of the quota families. `listed`: the provider of an account in CPA's list.

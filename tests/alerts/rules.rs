@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cpa_exporter::metrics::catalogue::{self, Kind};
+use cpa_exporter::metrics::{self, Kind};
 use serde_json::Value;
 
 use crate::promql;
@@ -12,7 +12,7 @@ use crate::support::{read, root, yaml};
 /// Series name → labels, from the catalogue. `up` is Prometheus' own.
 fn exposed() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut exposed = BTreeMap::new();
-    for (_, families) in catalogue::sections() {
+    for (_, families) in metrics::sections() {
         for family in families {
             let labels: BTreeSet<&str> = family.labels.iter().copied().collect();
             match family.kind {

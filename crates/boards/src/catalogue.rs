@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use cpa_exporter::metrics::catalogue::{self, Kind};
+use cpa_exporter::metrics::{self, Kind};
 
 /// What a query needs to know of a family.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ static FAMILIES: LazyLock<BTreeMap<&'static str, Family>> = LazyLock::new(|| {
             family(name, Shape::Gauge, labels, Origin::Prometheus),
         );
     }
-    for (_, families) in catalogue::sections() {
+    for (_, families) in metrics::sections() {
         for family in families {
             let (shape, bounds) = shape_of(family.kind);
             let mut ours = self::family(family.name, shape, family.labels, Origin::Exporter);
@@ -111,7 +111,7 @@ fn family(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bounds are small whole numbers")]
-fn bounds_of(buckets: catalogue::Buckets) -> Vec<f64> {
+fn bounds_of(buckets: metrics::Buckets) -> Vec<f64> {
     let bounds = buckets.bounds.iter();
     bounds
         .map(|bound| *bound as f64 / buckets.scale as f64)

@@ -1,7 +1,8 @@
 //! Accounts and quotas, as last reported by CPA and the providers. Series of removed accounts are absent.
 
-use super::Kind::{Counter, Gauge, Histogram};
-use super::{Buckets, families};
+use super::families;
+use crate::metrics::family::Buckets;
+use crate::metrics::family::Kind::{Counter, Gauge, Histogram};
 
 /// Milliseconds.
 const POLL: Buckets = Buckets {

@@ -1,7 +1,7 @@
 //! Budgets, daily means and monthly forecasts, computed from stored events.
 
-use super::Kind::Gauge;
 use super::families;
+use crate::metrics::family::Kind::Gauge;
 
 const BUDGET: &[&str] = &["budget"];
 

@@ -1,7 +1,7 @@
 //! The exporter itself and its process.
 
-use super::Kind::{Counter, Gauge};
 use super::families;
+use crate::metrics::family::Kind::{Counter, Gauge};
 
 families! {
     pub(in crate::metrics) ALL;

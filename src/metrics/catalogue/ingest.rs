@@ -1,8 +1,8 @@
 //! Counters of the ingest of payloads.
 
-use super::Buckets;
 use crate::metrics::counted::{CommitAmount, Outcome, OutcomeAmount, PayloadAmount, RecordAmount};
 use crate::metrics::counter::{Amount, Counter, counter};
+use crate::metrics::family::Buckets;
 use crate::model::{Control, LabelValue as _, RejectReason};
 
 /// Milliseconds.

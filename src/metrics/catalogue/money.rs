@@ -1,9 +1,9 @@
 //! Money: list value of traffic, its billed part, and the prices in use.
 
-use super::Kind::Gauge;
 use super::families;
 use crate::metrics::counted::{ComboAmount, RecordAmount, RecordItem, ReferenceAmount};
 use crate::metrics::counter::{Amount, Counter, counter};
+use crate::metrics::family::Kind::Gauge;
 use crate::model::{LabelValue as _, Money, TokenKind};
 
 /// Events that were never priced, such as those from before the first price list, are in no family

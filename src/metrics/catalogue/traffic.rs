@@ -1,8 +1,8 @@
 //! Traffic: counters of records, stored and restored at the start.
 
-use super::Buckets;
 use crate::metrics::counted::{RecordAmount, RecordItem};
 use crate::metrics::counter::{Amount, Counter, counter};
+use crate::metrics::family::Buckets;
 use crate::model::{DimId, LabelValue as _, TokenKind, TokenQuality};
 
 /// Milliseconds.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::catalogue::{Family, money as catalogue};
+use super::super::catalogue::money as catalogue;
 use super::super::encode::{push_decimal, push_label};
+use super::super::family::Family;
 use super::super::labels::{LabelKind, OTHER};
 use super::super::snapshot::Gauges;
 use super::Counters;

@@ -2,8 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::catalogue::{Family, exporter as catalogue};
+use super::super::catalogue::exporter as catalogue;
 use super::super::encode::{Encoder, push_label};
+use super::super::family::Family;
 use super::super::snapshot::Snapshot;
 use super::metric::{Gauge, Number as _};
 use super::{as_f64, gauge, label};

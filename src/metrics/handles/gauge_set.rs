@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::super::catalogue::Family;
 use super::super::encode::{Encoder, push_label};
+use super::super::family::Family;
 
 /// Gauges that one part of the program computes together. A [`Samples`] replaces all former samples
 /// at once, so a page never contains half of a change.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::catalogue::{Buckets, Family, Kind};
 use super::super::encode::{Bounds, Encoder};
+use super::super::family::{Buckets, Family, Kind};
 use super::{as_f64, gauge, label};
 use crate::model::LabelValue;
 

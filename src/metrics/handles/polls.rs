@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::super::catalogue::{Kind, accounts};
+use super::super::catalogue::accounts;
 use super::super::encode::{Bounds, Encoder, push_label};
+use super::super::family::Kind;
 use super::{as_f64, label};
 
 /// What the quota polls did, by provider. Each series exists at zero from the first poll on.

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::catalogue::{Family, Kind};
 use super::super::encode::{Encoder, push_label};
+use super::super::family::{Family, Kind};
 use super::metric::{By, Gauge, Metric, Number, OneOf, SecondsCounter, metrics};
 use super::{Losses, label};
 use crate::model::{AccessRefusal, IngestMode, label_enum, visible};

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::super::catalogue::{Buckets, Family};
 use super::super::encode::Encoder;
+use super::super::family::{Buckets, Family};
 use super::as_f64;
 use super::metric::{BucketsOf, By, Gauge, Histogram, Metric, metrics};
 use crate::model::{FailureClass, UnixNanos, label_enum};

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::super::catalogue::{
-    Family, Kind, accounts, budgets, exporter, money, sections, stored_families,
-};
+use super::super::catalogue::{accounts, budgets, exporter, money, stored_families};
 use super::super::counter::{Cells, MAX_VALUES};
 use super::super::{Dialect, Record};
+use super::super::{Family, Kind, sections};
 use super::docs::bounds;
 use super::support::{Bench, START, failure, route, success};
 use crate::model::{DimId, FailureReason, Money, TOTAL_KEY_LEN, Value};

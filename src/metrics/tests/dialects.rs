@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::super::encode::{Encoder, push_label};
-use super::super::{Audience, Dialect, catalogue::Kind};
+use super::super::{Audience, Dialect, Kind};
 use super::support::{Bench, domain, failure, route, samples, success};
 use crate::model::{Dimension, Event, FailureReason, UnixNanos, is_invisible, visible};
 
@@ -165,7 +165,7 @@ fn exemplars_have_plausible_ids_only_and_the_newest_wins() {
 
 #[test]
 fn help_is_escaped_as_its_dialect_requires() {
-    let family = super::super::catalogue::Family {
+    let family = super::super::Family {
         name: "x",
         kind: Kind::Gauge,
         labels: &[],

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::{fs, path::Path};
 
-use super::super::catalogue::{Family, Kind, sections, stored_families};
+use super::super::catalogue::stored_families;
 use super::super::handles::{Loss, ReconnectReason, StoreFile};
+use super::super::{Family, Kind, sections};
 use crate::model::{
     AccessRefusal, Control, FailureClass, FailureReason, IngestMode, LabelValue, RejectReason,
     TokenKind, TokenQuality,

@@ -1,0 +1,31 @@
+//! The sections of the exposition and of `docs/metrics.md`.
+
+use super::catalogue::{accounts, budgets, declared, exporter, ingest, money, traffic};
+use super::family::Family;
+use super::handles::{SourceMetrics, StoreMetrics};
+
+/// The sections of the exposition and of the documentation, with their families in order.
+pub fn sections() -> [(&'static str, Vec<&'static Family>); 6] {
+    let money = [
+        declared(money::COUNTERS),
+        declared(money::OF_REFERENCES),
+        declared(money::OF_COMBOS),
+        money::GAUGES.to_vec(),
+    ];
+    let ingest = [
+        declared(ingest::OF_PAYLOADS),
+        declared(ingest::OF_OUTCOMES),
+        declared(ingest::OF_COMMITS),
+        declared(ingest::OF_RECORDS),
+        SourceMetrics::FAMILIES.iter().collect(),
+        StoreMetrics::FAMILIES.iter().collect(),
+    ];
+    [
+        ("Traffic", declared(traffic::COUNTERS)),
+        ("Accounts and quotas", accounts::ALL.to_vec()),
+        ("Money", money.concat()),
+        ("Budgets and comparisons", budgets::ALL.to_vec()),
+        ("Ingest and CPA", ingest.concat()),
+        ("Self", exporter::ALL.to_vec()),
+    ]
+}
