@@ -201,7 +201,8 @@ pub(crate) fn reasons(family: &str) -> &'static [&'static str] {
     match family {
         "cpa_access_refused" => &["wrong_key", "banned"],
         "cpa_ingest_rejects_total" => &["json", "time"],
-        "cpa_ingest_reconnects_total" => &["closed"],
+        "cpa_ingest_reconnects_total" => &["down"],
+        "cpa_ingest_losses_total" => &["spool_damaged"],
         "cpa_store_commit_failures_total" => &["locked"],
         "cpa_quota_poll_failures_total" => &["http"],
         "cpa_account_cooldown_until_timestamp_seconds" => &["quota"],
