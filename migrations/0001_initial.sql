@@ -93,6 +93,8 @@ CREATE TABLE cursor (
     name  TEXT    NOT NULL PRIMARY KEY, -- `spool`, or `forward/` and the name of a sink
     major INTEGER NOT NULL,             -- spool: id of the segment; forwarder: 0
     minor INTEGER NOT NULL              -- spool: offset in bytes; forwarder: `seq` of the outbox
+    -- Of CPA: `contact` (ns since the epoch, 0), `contact/counts` (CPA's request count, records
+    -- since), `loss` (ns since the epoch, 0).
 ) STRICT, WITHOUT ROWID;
 
 -- Accounts that CPA has listed, kept when CPA lists them no longer.

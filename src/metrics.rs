@@ -30,8 +30,9 @@ pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use family::{Buckets, Family, Kind};
 pub use handles::{
-    AccountErrors, BuildInfo, ExporterMetrics, GaugeSet, Handles, LogCounts, Loss, Losses,
-    PollMetrics, ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics, StoreSizes,
+    AccountErrors, BuildInfo, ContactState, ExporterMetrics, GaugeSet, Handles, LogCounts, Loss,
+    Losses, PollMetrics, ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics,
+    StoreSizes,
 };
 pub use labels::{Aliases, Caps};
 pub use names::{AccountLabel, AccountNames};

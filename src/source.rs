@@ -8,15 +8,19 @@
 //! no pop is sent without room in the spool.
 
 mod checks;
+mod completeness;
 mod context;
+mod history;
 mod http_queue;
 mod inlet;
 mod plan;
+mod report;
 mod resp_pop;
 mod resp_subscribe;
 mod sizing;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,13 +31,15 @@ use crate::metrics::{ReconnectReason, SourceMetrics};
 use crate::model::IngestMode;
 
 pub use context::{Settings, Shared};
+pub use history::ContactLog;
 pub use inlet::{Inlet, Wake};
 pub use plan::ModeSetting;
 
-use crate::cpa::{Client, CpaStates, HttpFailure, Remedy};
+use crate::cpa::{Client, CpaStates, HttpFailure, ReadRequests, Refusal, Remedy};
 use crate::errors::{Chain, RepeatLimit};
-use checks::{Checks, Known};
-use context::{Context, LastContact, SessionEnd};
+use checks::{CheckParts, Checks};
+use context::{Context, SessionEnd};
+use history::Keeper;
 use plan::{Decision, Plan};
 
 /// Pauses between attempts to reach a CPA that does not answer. The maximum stays well below CPA's
@@ -48,6 +54,9 @@ pub struct Parts {
     pub inlet: Inlet,
     pub client: Client,
     pub states: CpaStates,
+    pub requests: ReadRequests,
+    /// Where contact and losses are kept for the next run.
+    pub contact_log: ContactLog,
     pub metrics: SourceMetrics,
     pub clock: Clock,
     /// Finish the current reply.
@@ -61,22 +70,32 @@ pub struct Parts {
 pub struct Source {
     context: Context,
     checks: Checks,
+    keeper: Keeper,
 }
 
 impl Source {
     pub fn new(parts: Parts) -> Self {
         let shared = Arc::new(Shared::default());
         let received = parts.inlet.received();
+        let losses = parts.metrics.losses().clone();
+        let keeper = Keeper::new(
+            parts.contact_log,
+            Arc::clone(&shared),
+            Arc::clone(&received),
+            parts.clock.clone(),
+            losses,
+        );
         Self {
-            checks: Checks {
+            checks: Checks::new(CheckParts {
                 settings: parts.settings.clone(),
                 states: parts.states,
+                requests: parts.requests,
                 received,
                 shared: Arc::clone(&shared),
                 metrics: parts.metrics.clone(),
                 stop: parts.soft.clone(),
-                known: Known::default(),
-            },
+            }),
+            keeper,
             context: Context {
                 settings: parts.settings,
                 inlet: parts.inlet,
@@ -86,7 +105,6 @@ impl Source {
                 clock: parts.clock,
                 soft: parts.soft,
                 hard: parts.hard,
-                contact: LastContact::default(),
                 maybe_cut: false,
                 silent_since: None,
                 failures: RepeatLimit::default(),
@@ -101,7 +119,8 @@ impl Source {
 
     /// Runs until the program stops; every received record is in the spool then.
     pub async fn run(self) {
-        let checks = self.checks.run();
+        let keeper = self.keeper.clone();
+        let checks = self.checks.run(keeper.clone());
         let supervisor = Supervisor {
             plan: Plan::new(self.context.settings.setting),
             context: self.context,
@@ -118,6 +137,7 @@ impl Source {
             () = supervisor.run() => {}
             () = watching => {}
         }
+        keeper.save();
     }
 }
 
@@ -133,6 +153,8 @@ struct Supervisor {
 impl Supervisor {
     async fn run(mut self) {
         loop {
+            let probing = self.context.shared.probing.load(Ordering::Relaxed);
+            self.plan.probe(probing);
             let decision = self.plan.next(Instant::now());
             self.log_decision(&decision);
             let began = Instant::now();
@@ -144,6 +166,7 @@ impl Supervisor {
                     http_queue::run(&mut self.context, until).await
                 }
             };
+            self.context.shared.set_mode(None);
             self.context.client.access().disconnected();
             if began.elapsed() > RETRY_MAX {
                 self.retry = RETRY_FIRST;
@@ -168,7 +191,7 @@ impl Supervisor {
         }
         match end {
             SessionEnd::Stopped => return false,
-            SessionEnd::Again => {
+            SessionEnd::Again | SessionEnd::Probe => {
                 self.context.metrics.reconnect(ReconnectReason::Reprobe);
                 if self.context.shared.take_reload() {
                     self.plan.reset();
@@ -184,7 +207,10 @@ impl Supervisor {
                 self.lost_contact(ReconnectReason::Refused);
                 self.context.client.access().refused(refusal);
             }
-            SessionEnd::AccessLost => self.lost_contact(ReconnectReason::Refused),
+            SessionEnd::AccessLost => {
+                self.lost_contact(ReconnectReason::Refused);
+                self.note_management_off();
+            }
             SessionEnd::Unavailable(why) => {
                 self.lost_contact(ReconnectReason::Unavailable);
                 self.plan.resp_unavailable(&why, now);
@@ -204,11 +230,20 @@ impl Supervisor {
             }
             SessionEnd::Down { why, remedy } => {
                 self.lost_contact(ReconnectReason::Down);
+                let closed = remedy == Some(Remedy::NoListener);
+                self.context.shared.down.store(closed, Ordering::Relaxed);
                 self.log_down(&why, remedy.as_ref(), now);
                 return self.pause_after_failure().await;
             }
         }
         true
+    }
+
+    /// CPA makes no records while its management is off.
+    fn note_management_off(&self) {
+        if self.context.client.access().refusal() == Some(Refusal::ManagementOff) {
+            self.context.shared.contact().management_is_off();
+        }
     }
 
     fn log_down(&mut self, why: &str, remedy: Option<&Remedy>, now: Instant) {
@@ -229,7 +264,9 @@ impl Supervisor {
         }
         match client.detect().await {
             // Reported by the call.
-            Ok(_) | Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => {}
+            Ok(_) | Err(HttpFailure::Refused(_) | HttpFailure::NoAccess) => {
+                self.note_management_off();
+            }
             Err(failure) => {
                 let why = Chain(&failure).to_string();
                 self.log_down(&why, Remedy::of(&failure).as_ref(), Instant::now());

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod columns;
+mod contact;
 mod cursors;
 mod dimensions;
 mod error;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+pub use contact::ContactHistory;
 pub use cursors::SpoolMark;
 pub use dimensions::NewName;
 pub use error::StoreError;

@@ -23,7 +23,7 @@ use crate::ingest::{
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
 use crate::model::IngestMode;
-use crate::source::{self, Inlet, ModeSetting, Settings, Shared, Source};
+use crate::source::{self, ContactLog, Inlet, ModeSetting, Settings, Shared, Source};
 use crate::store::WriteQueue;
 
 /// Interface of the ingest thread to other tasks.
@@ -37,6 +37,16 @@ pub(super) struct Side {
     pub(super) restored: CancellationToken,
     /// Requests for an early read of CPA.
     pub(super) requests: ReadRequests,
+}
+
+impl Side {
+    fn contact_log(&self, directory: &Path) -> ContactLog {
+        ContactLog {
+            directory: directory.to_owned(),
+            ready: self.restored.clone(),
+            writes: self.writes.clone(),
+        }
+    }
 }
 
 /// The pipeline, ready to run.
@@ -67,6 +77,7 @@ impl Records {
         let (writer, reader) = open_spool(&storage.path, limit)?;
         handles.store.set_spool_limit(limit);
 
+        let contact_log = side.contact_log(&storage.path);
         let (signal, restored) = (side.signal, side.restored);
         let ingest_ended = CancellationToken::new();
         let parts = ingest::Parts {
@@ -86,11 +97,7 @@ impl Records {
             jobs: side.jobs,
             listener: side.listener,
         };
-        let rules: SharedRules = Arc::new(ArcSwap::from_pointee(config.limits.rules.clone()));
-        let limits = LimitParts {
-            rules: Arc::clone(&rules),
-            gauges: handles.budgets.clone(),
-        };
+        let (rules, limits) = limits(config, handles);
         let counters = Counters::new(counters_config(config), exposition, side.names);
         let (cost, aliases) = (&config.cost, &config.aliases);
         let (prices, accounting) = accounting(&storage.path, cost, aliases, counters, limits)?;
@@ -100,11 +107,13 @@ impl Records {
         let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
         let source_stop = life.soft().child_token();
         let inlet = Inlet::new(writer, Arc::new(move || signal.wake()));
-        let (observer, states) = observer(config, &cpa, &inlet, side.requests, life)?;
+        let (observer, states) = observer(config, &cpa, &inlet, side.requests.clone(), life)?;
         let source = Source::new(source::Parts {
             settings: settings(&config.cpa),
             inlet,
             states: states.clone(),
+            requests: side.requests,
+            contact_log,
             client: cpa.client.clone(),
             metrics: handles.source.clone(),
             clock: clock.clone(),
@@ -203,8 +212,19 @@ fn settings(cpa: &config::Cpa) -> Settings {
         },
         poll_interval: cpa.poll_interval,
         http_poll_interval: cpa.http_poll_interval,
+        check_interval: cpa.check_interval,
         pop_bytes: cpa.pop_bytes.get(),
     }
+}
+
+/// The rules of limits, and what the ingest thread needs for them.
+fn limits(config: &Config, handles: &Handles) -> (SharedRules, LimitParts) {
+    let rules: SharedRules = Arc::new(ArcSwap::from_pointee(config.limits.rules.clone()));
+    let limits = LimitParts {
+        rules: Arc::clone(&rules),
+        gauges: handles.budgets.clone(),
+    };
+    (rules, limits)
 }
 
 /// The accounting stage, and its price list for reloads.

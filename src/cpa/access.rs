@@ -144,6 +144,11 @@ impl Access {
         state.key.clone().filter(|_| state.accepted)
     }
 
+    /// Why CPA refuses access now, if it does.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.lock().refused.as_ref().map(|refused| refused.reason)
+    }
+
     /// The key released last, unless CPA has refused it since.
     pub(super) fn released_key(&self) -> Option<SecretString> {
         self.lock().key.clone()

@@ -28,6 +28,8 @@ pub struct CpaState {
     pub(crate) server: Option<Server>,
     /// Whether CPA produces usage records; `None` when this release has no such switch.
     pub(crate) statistics: Option<bool>,
+    /// When `statistics` was read.
+    pub(crate) statistics_read: Option<Instant>,
     /// How long CPA keeps a record in its queue.
     pub(crate) retention: Option<Duration>,
     /// CPA's clock minus ours, in seconds.
@@ -219,7 +221,10 @@ impl Observer {
             tracing::info!("CPA's usage statistics were off; enabled them");
             statistics = Some(true);
         }
-        self.publish(|state| state.statistics = statistics);
+        self.publish(|state| {
+            state.statistics = statistics;
+            state.statistics_read = Some(Instant::now());
+        });
         Ok(())
     }
 

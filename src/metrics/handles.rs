@@ -10,8 +10,10 @@ mod source;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 pub use account_errors::AccountErrors;
 pub use exporter::{BuildInfo, ExporterMetrics, LogCounts};
@@ -79,12 +81,27 @@ impl Handles {
 /// How long a known loss makes the picture incomplete.
 const RECENTLY: Duration = Duration::from_hours(1);
 
+/// Whether the exporter can know of a loss at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContactState {
+    /// CPA has never been reached.
+    #[default]
+    Never,
+    /// The queue was read within CPA's retention.
+    Good,
+    /// It was not, and CPA may run: records may be expiring.
+    Lost,
+    /// CPA does not run: its port is closed.
+    Down,
+}
+
 /// When something was last known to be missing from the records.
 #[derive(Clone, Debug)]
 pub struct Losses {
     start: Instant,
-    /// Milliseconds from `start`, plus one; 0 = never.
-    last: Arc<AtomicU64>,
+    /// Milliseconds from `start`, negative for a loss in an earlier run; [`i64::MIN`] = never.
+    last: Arc<AtomicI64>,
+    contact: Arc<Mutex<ContactState>>,
     store: StoreMetrics,
 }
 
@@ -92,7 +109,8 @@ impl Default for Losses {
     fn default() -> Self {
         Self {
             start: Instant::now(),
-            last: Arc::default(),
+            last: Arc::new(AtomicI64::new(i64::MIN)),
+            contact: Arc::default(),
             store: StoreMetrics::default(),
         }
     }
@@ -108,19 +126,40 @@ impl Losses {
     }
 
     pub fn note(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.last.fetch_max(millis + 1, Ordering::Relaxed);
+        self.last.fetch_max(self.now(), Ordering::Relaxed);
     }
 
-    fn none_recently(&self) -> bool {
-        match self.last.load(Ordering::Relaxed).checked_sub(1) {
-            None => true,
-            Some(millis) => {
-                self.start
-                    .elapsed()
-                    .saturating_sub(Duration::from_millis(millis))
-                    > RECENTLY
-            }
+    /// A loss that an earlier run has noted.
+    pub fn restore(&self, age: Duration) {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.last
+            .fetch_max(self.now().saturating_sub(age), Ordering::Relaxed);
+    }
+
+    /// Time since the last loss.
+    pub fn age(&self) -> Option<Duration> {
+        let last = Some(self.last.load(Ordering::Relaxed)).filter(|last| *last != i64::MIN)?;
+        let age = self.now().saturating_sub(last);
+        Some(Duration::from_millis(u64::try_from(age).unwrap_or(0)))
+    }
+
+    pub fn set_contact(&self, state: ContactState) {
+        *self.contact.lock() = state;
+    }
+
+    fn now(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// `None` while nothing is known.
+    fn complete(&self) -> Option<bool> {
+        if self.age().is_some_and(|age| age <= RECENTLY) {
+            return Some(false);
+        }
+        match *self.contact.lock() {
+            ContactState::Never | ContactState::Down => None,
+            ContactState::Good => Some(true),
+            ContactState::Lost => Some(false),
         }
     }
 }
@@ -143,4 +182,37 @@ fn label(name: &str, value: &str) -> String {
     let mut out = String::new();
     super::encode::push_label(&mut out, name, value);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complete_is_unknown_without_contact_and_false_for_an_hour_after_a_loss() {
+        let losses = Losses::default();
+        let states = |losses: &Losses| {
+            use ContactState::{Down, Good, Lost, Never};
+            [Never, Good, Lost, Down].map(|state| {
+                losses.set_contact(state);
+                losses.complete()
+            })
+        };
+        let no_loss = [None, Some(true), Some(false), None];
+        assert_eq!((losses.age(), states(&losses)), (None, no_loss));
+        // A loss of an earlier run that is too old.
+        losses.restore(RECENTLY + Duration::from_secs(1));
+        assert_eq!(states(&losses), no_loss);
+        let earlier = Duration::from_mins(59);
+        losses.restore(earlier);
+        assert!(
+            losses
+                .age()
+                .is_some_and(|age| age >= earlier && age < RECENTLY)
+        );
+        assert_eq!(states(&losses), [Some(false); 4]);
+        losses.note();
+        losses.restore(earlier);
+        assert!(losses.age().is_some_and(|age| age < earlier));
+    }
 }

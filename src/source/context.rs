@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::completeness::Contact;
 use super::inlet::Inlet;
 use super::plan::ModeSetting;
 use crate::clock::Clock;
@@ -17,6 +19,9 @@ use crate::cpa::{Client, DEFAULT_RETENTION, Refusal, Remedy, RespError};
 use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::SourceMetrics;
 use crate::model::{Batch, BatchBody, IngestMode};
+
+/// A subscription that does not answer a PING is closed this long after its last message.
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(50);
 
 /// Ingest settings from the configuration.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Pause between pops over HTTP, where a call costs CPA 62 ms of CPU.
     pub http_poll_interval: Duration,
+    /// Interval at which CPA's counts are read.
+    pub check_interval: Duration,
     /// Target size of one pop over RESP, in bytes.
     pub pop_bytes: u64,
 }
@@ -34,8 +41,14 @@ pub struct Settings {
 /// State shared by the running mode, the checks and a reload.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Set by the checks, reset by the running mode.
+    /// Another client takes records. Set by the checks, reset by the running mode.
     pub(super) starved: AtomicBool,
+    /// Whether the checks want a subscription for a while.
+    pub(super) probing: AtomicBool,
+    contact: Mutex<Contact>,
+    mode: Mutex<Option<IngestMode>>,
+    /// CPA's port is closed.
+    pub(super) down: AtomicBool,
     /// Increases with each reload.
     reloads: AtomicU64,
     reloaded: AtomicBool,
@@ -48,6 +61,19 @@ impl Shared {
     pub fn reload(&self) {
         self.reloaded.store(true, Ordering::Relaxed);
         self.reloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock()
+    }
+
+    /// The running mode, if there is contact.
+    pub(super) fn mode(&self) -> Option<IngestMode> {
+        *self.mode.lock()
+    }
+
+    pub(super) fn set_mode(&self, mode: Option<IngestMode>) {
+        *self.mode.lock() = mode;
     }
 
     /// Whether there was a reload since the last call.
@@ -63,6 +89,14 @@ impl Shared {
         match self.retention_seconds.load(Ordering::Relaxed) {
             0 => DEFAULT_RETENTION,
             seconds => Duration::from_secs(seconds),
+        }
+    }
+
+    /// A silence of this length loses nothing: a subscription without records is only pinged.
+    pub(super) fn longest_silence(&self) -> Duration {
+        match self.mode() {
+            Some(IngestMode::Subscribe) => self.retention().max(DEAD_AFTER),
+            _ => self.retention(),
         }
     }
 
@@ -85,8 +119,10 @@ pub(super) enum SessionEnd {
     Unavailable(String),
     /// The connection failed or ended.
     Down { why: String, remedy: Option<Remedy> },
-    /// CPA counts requests but no records arrive.
+    /// Another client takes records.
     Starved,
+    /// A probe for other clients begins or ends.
+    Probe,
     /// Select a mode again: after a reload, or to try a better mode.
     Again,
 }
@@ -102,7 +138,6 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) soft: CancellationToken,
     pub(super) hard: CancellationToken,
-    pub(super) contact: LastContact,
     /// A live subscription ended; the next connect shows whether CPA cut it.
     pub(super) maybe_cut: bool,
     /// Start of CPA's silence, if it was logged.
@@ -187,32 +222,17 @@ impl Context {
         }
     }
 
-    /// Notes a read of the queue, and logs when the silence before it exceeded CPA's retention.
-    pub(super) fn touch(&mut self) {
-        let gap = self.contact.touch(Instant::now(), self.shared.retention());
-        if gap.is_zero() {
-            return;
-        }
-        self.metrics.add_gap(gap);
-        tracing::warn!(
-            seconds = gap.as_secs(),
-            retention = self.shared.retention().as_secs(),
-            "the queue was not read for longer than CPA's retention: records may be missing; raise \
-             `redis-usage-queue-retention-seconds` in CPA (up to 3600)"
-        );
+    /// The queue was read, or the subscription is alive.
+    pub(super) fn touch(&self) {
+        self.shared.down.store(false, Ordering::Relaxed);
+        let longest = self.shared.longest_silence();
+        self.shared.contact().touch(Instant::now(), longest);
     }
-}
 
-/// Time of the last read of the queue.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LastContact(Option<Instant>);
-
-impl LastContact {
-    /// Time since the last read in which records may have expired.
-    fn touch(&mut self, now: Instant, retention: Duration) -> Duration {
-        let last = self.0.replace(now);
-        let silence = last.map_or(Duration::ZERO, |last| now.duration_since(last));
-        silence.saturating_sub(retention)
+    /// Records arrive in this mode from now on.
+    pub(super) fn set_mode(&self, mode: IngestMode) {
+        self.metrics.set_mode(Some(mode));
+        self.shared.set_mode(Some(mode));
     }
 }
 
@@ -220,6 +240,7 @@ impl LastContact {
 #[derive(Debug)]
 pub(super) struct Interrupts {
     reloads: u64,
+    probing: bool,
     until: Option<Instant>,
 }
 
@@ -227,6 +248,7 @@ impl Interrupts {
     pub(super) fn new(context: &Context, until: Option<Instant>) -> Self {
         Self {
             reloads: context.shared.reloads(),
+            probing: context.shared.probing.load(Ordering::Relaxed),
             until,
         }
     }
@@ -236,6 +258,8 @@ impl Interrupts {
             Some(SessionEnd::Stopped)
         } else if context.shared.starved.swap(false, Ordering::Relaxed) {
             Some(SessionEnd::Starved)
+        } else if context.shared.probing.load(Ordering::Relaxed) != self.probing {
+            Some(SessionEnd::Probe)
         } else if context.shared.reloads() != self.reloads
             || self.until.is_some_and(|until| Instant::now() >= until)
         {
@@ -268,21 +292,5 @@ impl SessionEnd {
             why: Chain(failure).to_string(),
             remedy: Remedy::of(failure),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_pause_beyond_the_retention_is_a_gap() {
-        let start = Instant::now();
-        let minute = Duration::from_mins(1);
-        let mut contact = LastContact::default();
-        assert_eq!(contact.touch(start, minute), Duration::ZERO);
-        assert_eq!(contact.touch(start + minute, minute), Duration::ZERO);
-        assert_eq!(contact.touch(start + minute * 3, minute), minute);
-        assert_eq!(contact.touch(start + minute * 3, minute), Duration::ZERO);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::context::{Context, Interrupts, SessionEnd};
+use super::context::{Context, Interrupts, SessionEnd, Settings};
 use super::sizing::Sizing;
 use crate::cpa::HttpFailure;
 use crate::model::{BatchBody, IngestMode};
@@ -37,7 +37,7 @@ async fn poll(
     context
         .metrics
         .set_server(&server.version, server.api.as_str());
-    context.metrics.set_mode(Some(IngestMode::Http));
+    context.set_mode(IngestMode::Http);
     let mut sizing = Sizing::with_max_count(CALL_BYTES, MAX_COUNT);
     let interrupts = Interrupts::new(context, until);
     loop {
@@ -53,11 +53,14 @@ async fn poll(
 }
 
 fn pause(context: &Context) -> Duration {
-    let quarter = context.shared.retention() / 4;
-    context
-        .settings
+    http_pause(&context.settings, context.shared.retention())
+}
+
+/// Pause between two calls while few records wait.
+pub(super) fn http_pause(settings: &Settings, retention: Duration) -> Duration {
+    settings
         .http_poll_interval
-        .min(quarter)
+        .min(retention / 4)
         .max(MIN_PAUSE)
 }
 
@@ -88,6 +91,7 @@ async fn poll_once(context: &mut Context, sizing: &mut Sizing) -> Result<bool, S
         .await?;
     // Count the records only after they are in the spool. The decoder reports damaged ones.
     let records = serde_json::from_slice::<Vec<&RawValue>>(&body).map_or(0, |v| v.len()) as u64;
+    context.inlet.count(records);
     sizing.observe(records, body.len() as u64);
     Ok(records >= count)
 }

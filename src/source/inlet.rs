@@ -98,6 +98,11 @@ impl Inlet {
         true
     }
 
+    /// Counts records of a JSON array, which [`Self::put`] does not parse.
+    pub fn count(&self, records: u64) {
+        self.received.fetch_add(records, Ordering::Relaxed);
+    }
+
     /// Writes the batch and retries until it succeeds: CPA keeps no copy. Gives up at `hard`, when
     /// the process must end. Not cancel-safe.
     pub async fn put(&mut self, batch: Batch, hard: &CancellationToken) -> Result<(), Lost> {
@@ -127,13 +132,9 @@ impl Inlet {
         if failed {
             tracing::info!("spool writes succeed again; no record was lost");
         }
-        // The records of an array are counted only when it is parsed: 1 is enough to show that
-        // something arrives.
-        let records = match &batch.body {
-            BatchBody::Records(records) => records.len() as u64,
-            BatchBody::JsonArray(_) => 1,
-        };
-        self.received.fetch_add(records, Ordering::Relaxed);
+        if let BatchBody::Records(records) = &batch.body {
+            self.count(records.len() as u64);
+        }
         (self.wake)();
         Ok(())
     }

@@ -39,6 +39,8 @@ pub(super) struct Plan {
     setting: ModeSetting,
     without_resp: Option<Fallback>,
     starved: Option<Fallback>,
+    /// Subscribe for a while, to find out whether another client takes records.
+    probing: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,21 @@ impl Plan {
     }
 
     pub(super) fn next(&self, now: Instant) -> Decision {
+        let pops = matches!(
+            self.setting,
+            ModeSetting::Auto | ModeSetting::Forced(IngestMode::Pop)
+        );
+        let resp_works = self
+            .without_resp
+            .as_ref()
+            .is_none_or(|held| now >= held.until);
+        if self.probing && pops && resp_works {
+            return Decision {
+                mode: IngestMode::Subscribe,
+                why: "finding out for a while why records are missing".to_owned(),
+                until: None,
+            };
+        }
         if let ModeSetting::Forced(mode) = self.setting {
             return Decision {
                 mode,
@@ -104,14 +121,18 @@ impl Plan {
         self.without_resp = None;
     }
 
-    /// CPA counts requests and the queue stays empty: another client consumes the records.
+    /// Subscribe for a while, or no more.
+    pub(super) fn probe(&mut self, on: bool) {
+        self.probing = on;
+    }
+
+    /// Another client takes records from the queue.
     pub(super) fn starved(&mut self, now: Instant) {
         let pause = self.starved.as_ref().map_or(SUBSCRIBE_FIRST, |held| {
             held.pause.saturating_mul(2).min(SUBSCRIBE_MAX)
         });
         self.starved = Some(Fallback {
-            why: "another subscriber consumes every record, so the queue stays empty; subscribers \
-                  each get a copy"
+            why: "another client takes records from the queue; each subscriber gets a copy of all"
                 .to_owned(),
             until: now + pause,
             pause,
@@ -158,6 +179,27 @@ mod tests {
         assert_eq!(plan.next(now + SUBSCRIBE_FIRST).mode, IngestMode::Subscribe);
         plan.reset();
         assert_eq!(plan.next(now).mode, IngestMode::Pop);
+    }
+
+    #[test]
+    fn a_probe_subscribes_instead_of_popping() {
+        let now = Instant::now();
+        for (setting, probe) in [
+            (ModeSetting::Auto, IngestMode::Subscribe),
+            (ModeSetting::Forced(IngestMode::Pop), IngestMode::Subscribe),
+            (ModeSetting::Forced(IngestMode::Http), IngestMode::Http),
+        ] {
+            let mut plan = Plan::new(setting);
+            let before = plan.next(now).mode;
+            plan.probe(true);
+            assert_eq!(plan.next(now).mode, probe);
+            plan.probe(false);
+            assert_eq!(plan.next(now).mode, before);
+        }
+        let mut plan = Plan::new(ModeSetting::Auto);
+        plan.resp_unavailable("removed", now);
+        plan.probe(true);
+        assert_eq!(plan.next(now).mode, IngestMode::Http);
     }
 
     #[test]

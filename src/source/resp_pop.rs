@@ -24,7 +24,7 @@ pub(super) async fn run(context: &mut Context) -> SessionEnd {
 
 async fn poll(context: &mut Context) -> Result<std::convert::Infallible, SessionEnd> {
     let mut connection = context.connect().await?;
-    context.metrics.set_mode(Some(IngestMode::Pop));
+    context.set_mode(IngestMode::Pop);
     let mut sizing = Sizing::new(context.settings.pop_bytes);
     let interrupts = Interrupts::new(context, None);
     loop {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::context::{Context, Interrupts, SessionEnd};
+use super::context::{Context, DEAD_AFTER, Interrupts, SessionEnd};
 use super::resp_pop::pop_once;
 use super::sizing::Sizing;
 use crate::cpa::resp::{Commands, Connection, Message, Replies, RespFailure};
@@ -19,8 +19,6 @@ use crate::model::{BatchBody, IngestMode};
 
 /// A connection silent for this long gets a PING.
 const PING_AFTER: Duration = Duration::from_secs(20);
-/// A connection that does not answer the PING is closed. A half-open one would lose records.
-const DEAD_AFTER: Duration = Duration::from_secs(50);
 /// Time for records in transit after UNSUBSCRIBE. CPA confirms within milliseconds. A stop, with
 /// the last commit to the database, must fit into the ten seconds that the process gets.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
@@ -54,7 +52,7 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
              are lost"
         );
     }
-    context.metrics.set_mode(Some(IngestMode::Subscribe));
+    context.set_mode(IngestMode::Subscribe);
     let (sender, arrivals) = mpsc::channel(AHEAD);
     let mut reader = JoinSet::new();
     reader.spawn(read_messages(replies, sender));
@@ -99,8 +97,8 @@ async fn receive(
     let interrupts = Interrupts::new(context, None);
     let mut last_message = Instant::now();
     let mut pinged = false;
+    context.touch();
     loop {
-        context.touch();
         if let Some(end) = interrupts.check(context) {
             unsubscribe(context, commands, arrivals).await?;
             return Err(end);
@@ -120,10 +118,13 @@ async fn receive(
             first = arrivals.recv() => {
                 last_message = Instant::now();
                 pinged = false;
+                context.touch();
                 store_arrivals(context, first, &mut arrivals).await?;
             }
             () = sleep_until(wake) => {
                 if pinged {
+                    // CPA sent the records since into the dead connection.
+                    context.shared.contact().subscription_died();
                     return Err(RespFailure::Timeout(DEAD_AFTER).into());
                 }
                 pinged = true;

@@ -30,6 +30,12 @@ pub(super) fn save_spool(conn: &Connection, mark: SpoolMark) -> Result<(), Store
     save(conn, SPOOL, mark.segment.cast_signed(), mark.offset)
 }
 
+pub(super) fn remove(conn: &Connection, name: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM cursor WHERE name = ?1";
+    conn.prepare_cached(sql)?.execute([name])?;
+    Ok(())
+}
+
 pub(super) fn save(
     conn: &Connection,
     name: &str,

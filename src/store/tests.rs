@@ -1,3 +1,4 @@
+mod contact;
 mod outbox;
 mod rejects;
 

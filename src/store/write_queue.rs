@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Ingest, StoreError};
-use crate::model::{AccountSeen, QuotaPoint};
+use crate::model::{AccountSeen, QuotaPoint, UnixNanos};
 
 /// More than any directory of accounts; while the database fails, the oldest writes are dropped.
 const MAX_WRITES: usize = 100_000;
@@ -17,6 +17,13 @@ const MAX_WRITES: usize = 100_000;
 pub enum Write {
     Account(AccountSeen),
     Quota(QuotaPoint),
+    /// CPA's queue was read; CPA's request count at its last read, and the records since.
+    Contact {
+        at: UnixNanos,
+        counts: Option<(u64, u64)>,
+    },
+    /// Records are known to be missing.
+    Loss(UnixNanos),
 }
 
 /// Writes for the next transaction of the ingest thread. Never blocks: nothing in it is worth
@@ -78,6 +85,8 @@ impl Ingest<'_> {
         match write {
             Write::Account(seen) => self.account_seen(seen),
             Write::Quota(point) => self.quota_point(point),
+            Write::Contact { at, counts } => self.contact(*at, *counts),
+            Write::Loss(at) => self.loss(*at),
         }
     }
 }
@@ -92,7 +101,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::model::UnixNanos;
 
     fn write(index: &str) -> Write {
         Write::Account(AccountSeen {
@@ -105,7 +113,7 @@ mod tests {
     fn indexes(writes: &VecDeque<Write>) -> Vec<&str> {
         let indexes = writes.iter().filter_map(|write| match write {
             Write::Account(seen) => Some(&*seen.auth_index),
-            Write::Quota(_) => None,
+            Write::Quota(_) | Write::Contact { .. } | Write::Loss(_) => None,
         });
         indexes.collect()
     }

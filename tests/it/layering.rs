@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["platform"]),
     ("metrics", &[]),
     ("cpa", &["clock", "decode", "http_client"]),
-    ("source", &["clock", "cpa", "metrics", "spool"]),
+    ("source", &["clock", "cpa", "metrics", "spool", "store"]),
     ("quota", &["json"]),
     (
         "ingest",

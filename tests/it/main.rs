@@ -11,6 +11,7 @@
 mod accounts;
 mod backfill;
 mod caps;
+mod completeness;
 mod cpa;
 mod damage;
 mod demo;

@@ -133,13 +133,16 @@ async fn a_competing_subscriber_switches_the_mode_to_subscribe() {
     let dir = tempdir().unwrap();
     simulator.faults().set(|f| f.competing_subscriber = true);
     let exporter = Exporter::start(&simulator, dir.path(), &CHECK).await;
+    exporter.logged("finding out why").await;
+    let line = exporter.logged("another client takes records from").await;
+    assert!(line.contains("\"popping\":0.0"), "{line}");
     let page = exporter
         .when("subscribing", |s| {
             s["cpa_ingest_mode{mode=\"subscribe\"}"] == 1.0
+                && s["cpa_ingest_reconnects_total{reason=\"starved\"}"] == 1.0
         })
         .await;
     assert_eq!(page["cpa_ingest_complete"], 0.0);
-    exporter.logged("another collector pops them").await;
     let before = page.get("cpa_store_events").copied().unwrap_or(0.0);
     exporter
         .when("records", |s| {

@@ -119,6 +119,15 @@ impl Simulator {
         self.core().generate(n);
     }
 
+    /// Serves `n` requests that CPA counts without a record, such as token counting.
+    pub fn count_without_record(&self, n: usize) {
+        let core = self.core();
+        let now = core.now();
+        for _ in 0..n {
+            core.queue().oracle.count_without_record(now);
+        }
+    }
+
     /// Sends an event to the subscribers of `errors`.
     pub fn push_error(&self, event: impl Into<Bytes>) {
         self.core().queue().publish_error(&event.into());

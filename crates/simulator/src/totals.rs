@@ -168,6 +168,13 @@ impl Oracle {
         }
     }
 
+    /// Counts a success of the first credential without a record, as for token counting.
+    pub(crate) fn count_without_record(&mut self, now: UnixNanos) {
+        if let Some(results) = self.results.first_mut() {
+            results.add(false, now);
+        }
+    }
+
     pub(crate) fn results(&self, account: usize) -> Results {
         self.results.get(account).copied().unwrap_or_default()
     }

@@ -46,11 +46,11 @@ metrics! {
     cuts: Counter, "cpa_ingest_subscriber_cuts_total", &[],
         "Subscriptions that CPA closed because the subscriber was too slow, since the start of the exporter.";
     gap: SecondsCounter, "cpa_ingest_gap_seconds_total", &[],
-        "Seconds during which records may have expired in CPA before collection, since the start of the exporter.";
+        "Seconds of which records may be missing: they expired in CPA before collection, or CPA made none; since the start of the exporter.";
     starved: Gauge, "cpa_ingest_starved", &[],
-        "1 if CPA counts requests but the exporter receives no records, else 0.";
+        "1 if another client takes records from CPA's queue, as a comparison with CPA's request counts shows, else 0.";
     losses: Losses, "cpa_ingest_complete", &[],
-        "1 if no loss is known in the last hour: no gap, closed subscription, reject, starvation or loss of received records; else 0.";
+        "1 if no loss is known in the last hour; 0 if one is (gap, closed subscription, reject, loss of received records, another client that takes records), or while the queue is not read within CPA's retention; absent while CPA was never reached or does not run.";
 }
 
 /// State of the connection to CPA and of the collection of records.
@@ -128,6 +128,11 @@ impl SourceMetrics {
         }
     }
 
+    /// What is known of losses.
+    pub fn losses(&self) -> &Losses {
+        &self.0.losses
+    }
+
     pub(super) fn encode(&self, page: &mut Encoder<'_>) {
         self.0.encode(page);
     }
@@ -156,6 +161,7 @@ impl Number for Losses {
     const KIND: Kind = Kind::Gauge;
 
     fn number(&self) -> Option<f64> {
-        Some(f64::from(u8::from(self.none_recently())))
+        self.complete()
+            .map(|complete| f64::from(u8::from(complete)))
     }
 }
