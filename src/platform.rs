@@ -17,7 +17,9 @@ mod imp;
 #[path = "platform/unix.rs"]
 mod imp;
 
-pub use imp::{Notifier, Signals, access_remedy, free_space, is_world_readable, storage_remedy};
+pub use imp::{
+    Notifier, Signals, access_remedy, file_id, free_space, is_world_readable, storage_remedy,
+};
 
 /// Name of the lock file of a directory.
 const LOCK_FILE: &str = "lock";

@@ -9,6 +9,7 @@ mod accounts;
 mod columns;
 mod contact;
 mod cursors;
+mod deleted;
 mod dimensions;
 mod error;
 mod events;
@@ -65,6 +66,8 @@ pub const DATABASE_FILE: &str = "cpa-exporter.db";
 pub struct Store {
     conn: Connection,
     path: PathBuf,
+    /// Of the open file.
+    file_id: Option<(u64, u64)>,
     interner: Interner,
     state: State,
     rejects: RejectCounts,

@@ -8,7 +8,7 @@ use super::Parts;
 use super::accounting::Accounting;
 use super::round::{Outcome, Round, RoundError};
 use super::wake_up::WakeUp;
-use crate::errors::Chain;
+use crate::errors::{Chain, RepeatLimit};
 use crate::metrics::Loss;
 use crate::model::{FailureClass, LabelValue as _};
 use crate::spool::{Position, SegmentId};
@@ -44,6 +44,9 @@ pub(super) struct Worker {
     /// There was a commit since the last publication.
     unpublished: bool,
     measured: Option<Instant>,
+    /// Last time the files were looked at.
+    examined: Option<Instant>,
+    restore_failures: RepeatLimit,
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -60,6 +63,8 @@ impl Worker {
             published: None,
             unpublished: false,
             measured: None,
+            examined: None,
+            restore_failures: RepeatLimit::default(),
             ready: Some(ready),
         }
     }
@@ -92,6 +97,7 @@ impl Worker {
             if !more && !self.wake_up.is_stopping() {
                 more = self.step_jobs(&mut store);
             }
+            self.restore_deleted_files(&mut store)?;
             self.measure(&store);
             self.publish();
             if self.wake_up.is_stopping() {
@@ -188,6 +194,47 @@ impl Worker {
         let now = self.parts.clock.now();
         let Parts { jobs, decoder, .. } = &mut self.parts;
         jobs.step(store, decoder, &mut self.accounting, now)
+    }
+
+    /// Restores files that another program has deleted. An error ends the program: another
+    /// database is in the place of this one.
+    fn restore_deleted_files(&mut self, store: &mut Store) -> Result<(), StoreError> {
+        if !left(self.examined, COMMIT_SPACING).is_zero() {
+            return Ok(());
+        }
+        self.examined = Some(Instant::now());
+        let restored = store
+            .restore_deleted_file()
+            .map_err(RoundError::from)
+            .and_then(|database| Ok(self.parts.reader.restore_deleted_file()? || database));
+        match restored {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.parts.losses.count(Loss::FilesDeleted, 1);
+                tracing::error!(
+                    directory = %self.parts.directory.display(),
+                    "another program has deleted files of the storage directory; the open ones are \
+                     restored: check hash.key and lock there"
+                );
+                Ok(())
+            }
+            Err(RoundError::Store(error)) if error.is_permanent() => {
+                self.parts.losses.count(Loss::FilesDeleted, 1);
+                Err(error)
+            }
+            Err(error) => {
+                let error = Chain(&error).to_string();
+                if let Some(repeated) = self.restore_failures.log(&error, Instant::now()) {
+                    self.parts.losses.count(Loss::FilesDeleted, 1);
+                    tracing::error!(
+                        error,
+                        repeated,
+                        "deleted files of the storage directory cannot be restored"
+                    );
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Discards the round, logs the first failure of its kind, and waits before the next try.

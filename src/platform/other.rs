@@ -29,6 +29,11 @@ pub fn storage_remedy(_path: &Path, _error: &io::Error) -> String {
     String::new()
 }
 
+/// Open files cannot be deleted there.
+pub fn file_id(_metadata: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
 /// Not known without foreign calls.
 pub fn free_space(_path: &Path) -> Option<u64> {
     None

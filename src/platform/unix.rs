@@ -92,6 +92,11 @@ fn command(path: &Path, place: &Path, is_dir: bool, owner: u32, user: u32, write
     }
 }
 
+/// Device and inode, which name a file as long as it is open.
+pub fn file_id(metadata: &Metadata) -> Option<(u64, u64)> {
+    Some((metadata.dev(), metadata.ino()))
+}
+
 /// Bytes that an unprivileged process can still write below `path`.
 pub fn free_space(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;

@@ -23,6 +23,8 @@ pub struct Reader {
     number: u64,
     id: SegmentId,
     file: Option<File>,
+    /// Generation of the segment's file that is open.
+    generation: u32,
     /// Bytes of the file from `start` on.
     buffer: Vec<u8>,
     /// Offset in the file of the first byte of `buffer`.
@@ -39,6 +41,7 @@ impl Reader {
             number: 0,
             id: SegmentId(0),
             file: None,
+            generation: 0,
             buffer: Vec::new(),
             start: 0,
             at: 0,
@@ -102,6 +105,11 @@ impl Reader {
         self.segments.lock().segments.iter().map(|s| s.len).sum()
     }
 
+    /// Restores the file being written if another program has deleted it. True if it had.
+    pub fn restore_deleted_file(&mut self) -> Result<bool, SpoolError> {
+        self.segments.restore_last()
+    }
+
     /// Bytes of damaged frames that were skipped since the last call.
     pub fn take_damaged_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.damage.unreported_bytes)
@@ -131,8 +139,11 @@ impl Reader {
     /// Makes the next frame whole in the buffer and returns its length there.
     fn ready(&mut self) -> Result<Option<usize>, SpoolError> {
         loop {
-            if self.file.is_none() && !self.open_next()? {
-                return Ok(None);
+            if self.file.is_none() {
+                if !self.open_next()? {
+                    return Ok(None);
+                }
+                continue;
             }
             match check(&self.buffer[self.at..]) {
                 Checked::Frame(len) => return Ok(Some(len)),
@@ -149,34 +160,52 @@ impl Reader {
 
     /// Opens the segment after the current one at its first unreleased byte.
     fn open_next(&mut self) -> Result<bool, SpoolError> {
-        let (number, id, from) = {
-            let state = self.segments.lock();
-            let next = state.segments.iter().find(|s| s.number > self.number);
-            let Some(next) = next else { return Ok(false) };
-            (next.number, next.id, next.released.max(HEADER_LEN))
-        };
-        let path = self.segments.path(number);
-        let mut file = File::open(&path).map_err(|e| SpoolError::new(&path, "opened", e))?;
-        file.seek(SeekFrom::Start(from))
-            .map_err(|e| SpoolError::new(&path, "read", e))?;
+        let state = self.segments.lock();
+        let next = state.segments.iter().find(|s| s.number > self.number);
+        let Some(next) = next else { return Ok(false) };
+        let (from, len) = (next.released.max(HEADER_LEN), next.len);
+        (self.number, self.id) = (next.number, next.id);
+        (self.start, self.at, self.generation) = (from, 0, next.generation);
+        drop(state);
         self.buffer.clear();
-        (self.number, self.id, self.start, self.at) = (number, id, from, 0);
-        self.file = Some(file);
+        let path = self.segments.path(self.number);
+        match File::open(&path) {
+            Ok(mut file) => {
+                file.seek(SeekFrom::Start(from))
+                    .map_err(|e| SpoolError::new(&path, "read", e))?;
+                self.file = Some(file);
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if self.segments.restore_last()? {
+                    self.number = self.number.saturating_sub(1);
+                } else {
+                    self.skip_deleted(len);
+                }
+            }
+            Err(e) => return Err(SpoolError::new(&path, "opened", e)),
+        }
         Ok(true)
     }
 
     /// Reads on until `want` bytes are there from the read position on; false at the end.
     fn fill(&mut self, want: usize) -> Result<bool, SpoolError> {
-        let file = self.file.as_mut();
-        let file = file.expect("a segment is open while its frames are read");
-        let end = {
+        let (end, generation) = {
             let state = self.segments.lock();
             match state.segments.iter().find(|s| s.number == self.number) {
                 // An emptied segment has a new id: what follows is another content.
-                Some(segment) if segment.id == self.id => segment.len,
-                _ => 0,
+                Some(segment) if segment.id == self.id => (segment.len, segment.generation),
+                _ => (0, self.generation),
             }
         };
+        if generation != self.generation {
+            let path = self.segments.path(self.number);
+            let mut file = File::open(&path).map_err(|e| SpoolError::new(&path, "opened", e))?;
+            file.seek(SeekFrom::Start(self.read_to()))
+                .map_err(|e| SpoolError::new(&path, "read", e))?;
+            (self.file, self.generation) = (Some(file), generation);
+        }
+        let file = self.file.as_mut();
+        let file = file.expect("a segment is open while its frames are read");
         self.buffer.drain(..self.at);
         self.start += self.at as u64;
         self.at = 0;
@@ -195,6 +224,20 @@ impl Reader {
             self.cut_short(have);
         }
         Ok(read > 0)
+    }
+
+    /// Another program has deleted a file of this length that no one had open.
+    fn skip_deleted(&mut self, len: u64) {
+        let position = self.position();
+        let lost = len.saturating_sub(position.offset);
+        if lost > 0 && self.damage.note(position, lost) {
+            let path = self.segments.path(self.number);
+            tracing::error!(
+                path = %path.display(), bytes = lost,
+                "spool file was deleted by another program; the records in it are lost"
+            );
+        }
+        self.start = self.start.max(len);
     }
 
     /// Another program has truncated the file to this length. New frames go to a new file, because

@@ -54,6 +54,8 @@ pub(super) struct Segment {
     pub(super) len: u64,
     /// Bytes that the reader has let go of, header included.
     pub(super) released: u64,
+    /// Increases when a deleted file is created again with the same content.
+    pub(super) generation: u32,
 }
 
 /// State behind the lock. Every critical section is a few field accesses and, for the writer,
@@ -175,7 +177,7 @@ impl Segments {
         let id = self.fresh_id();
         let path = self.path(number);
         let mut options = OpenOptions::new();
-        options.create_new(true).append(true);
+        options.create_new(true).read(true).append(true);
         let file = crate::platform::private(&mut options)
             .open(&path)
             .and_then(|mut file| {
@@ -189,8 +191,28 @@ impl Segments {
             number,
             len: HEADER_LEN,
             released: HEADER_LEN,
+            generation: 0,
         });
         Ok(())
+    }
+
+    /// Creates the last file again if another program has deleted or moved it. True if it had.
+    pub(super) fn restore_last(&self) -> Result<bool, SpoolError> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let (Some(tail), Some(last)) = (&mut state.tail, state.segments.back_mut()) else {
+            return Ok(false);
+        };
+        let path = self.path(last.number);
+        if is_same_file(tail, &path).map_err(|e| SpoolError::new(&path, "examined", e))? {
+            return Ok(false);
+        }
+        let restored = crate::platform::create_private_dir(&self.dir)
+            .and_then(|()| copy_open_file(tail, &path, last.len))
+            .map_err(|e| SpoolError::new(&path, "restored", e))?;
+        *tail = restored;
+        last.generation += 1;
+        Ok(true)
     }
 
     /// Deletes what has been released; empties the tail when nothing is left in it.
@@ -239,6 +261,7 @@ impl Segments {
             number: last.number,
             len: HEADER_LEN,
             released: HEADER_LEN,
+            generation: last.generation,
         };
         Ok(())
     }
@@ -327,9 +350,30 @@ fn find(
             number,
             len,
             released: HEADER_LEN.min(len),
+            generation: 0,
         });
     }
     Ok((segments, commit_number))
+}
+
+/// Whether `path` still names the open file. A platform without file ids does not delete open files.
+fn is_same_file(open: &File, path: &Path) -> io::Result<bool> {
+    let open = crate::platform::file_id(&open.metadata()?);
+    match fs::metadata(path) {
+        Ok(named) => Ok(open == crate::platform::file_id(&named)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies the first `len` bytes of a file without a name to a new file, open for appending.
+fn copy_open_file(open: &mut File, path: &Path, len: u64) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).read(true).append(true);
+    let mut copy = crate::platform::private(&mut options).open(path)?;
+    open.seek(SeekFrom::Start(0))?;
+    io::copy(&mut open.take(len), &mut copy)?;
+    Ok(copy)
 }
 
 /// Reads the header of a segment, `None` if it is not valid, and the length of the file.

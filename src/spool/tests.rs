@@ -258,6 +258,40 @@ fn a_file_that_was_truncated_while_open_is_a_counted_loss() {
 }
 
 #[test]
+fn deleted_files_are_restored_where_they_are_open_and_counted_where_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool");
+    let (mut writer, mut reader) = open(spool.clone(), 1 << 30, ids(0)).unwrap();
+    assert!(!reader.restore_deleted_file().unwrap());
+    writer.append(&batch(&["a", "b"])).unwrap();
+    assert!(reader.has_frame().unwrap());
+    fs::remove_dir_all(&spool).unwrap();
+    writer.append(&batch(&["c"])).unwrap();
+    assert!(reader.restore_deleted_file().unwrap());
+    assert!(!reader.restore_deleted_file().unwrap());
+    writer.append(&batch(&["d"])).unwrap();
+    assert_eq!(drain(&mut reader), ["a", "b", "c", "d"]);
+    assert_eq!(reader.take_damaged_bytes(), 0);
+    drop((writer, reader));
+    let (mut writer, mut reader) = open(spool.clone(), 1 << 30, ids(100)).unwrap();
+    assert_eq!(drain(&mut reader), ["a", "b", "c", "d"], "a restart");
+    // A file that nobody has open is lost, and the next ones follow.
+    writer.append(&batch(&["e"])).unwrap();
+    reader.rewind();
+    let first = fs::read_dir(&spool)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .min();
+    let first = first.unwrap();
+    let lost = fs::metadata(&first).unwrap().len() - segment::HEADER_LEN;
+    fs::remove_file(first).unwrap();
+    assert_eq!(drain(&mut reader), ["e"]);
+    assert_eq!(reader.take_damaged_bytes(), lost);
+    reader.release(reader.position(), 1).unwrap();
+    assert_eq!(reader.pending_bytes(), 0);
+}
+
+#[test]
 fn rewind_gives_unreleased_frames_again() {
     let dir = tempfile::tempdir().unwrap();
     let (mut writer, mut reader) = open(dir.path().into(), 1 << 20, ids(0)).unwrap();

@@ -43,6 +43,13 @@ pub enum StoreError {
     /// Nothing has been touched.
     #[error("{0} is a database of another program")]
     Foreign(PathBuf),
+    /// The open database is safe in `rescue`.
+    #[error(
+        "another program has replaced the database {path} while it was open; the database until \
+         then is in {rescue}: to continue with it, stop the exporter, delete {path} with its -wal and \
+         -shm files and rename {rescue} to it; otherwise the next start uses the new file"
+    )]
+    Replaced { path: PathBuf, rescue: PathBuf },
     #[error("the database is damaged: {0}")]
     Damaged(String),
     #[error("database holds a value that this program never writes: {0}")]
@@ -67,6 +74,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::OtherSchema { .. }
             | Self::PreRelease(_)
+            | Self::Replaced { .. }
             | Self::Foreign(_) => FailureClass::Other,
         }
     }
@@ -75,7 +83,11 @@ impl StoreError {
     pub fn is_permanent(&self) -> bool {
         matches!(
             self,
-            Self::Newer { .. } | Self::OtherSchema { .. } | Self::PreRelease(_) | Self::Foreign(_)
+            Self::Newer { .. }
+                | Self::OtherSchema { .. }
+                | Self::PreRelease(_)
+                | Self::Foreign(_)
+                | Self::Replaced { .. }
         )
     }
 }

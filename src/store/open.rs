@@ -22,25 +22,38 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE_FILE);
         create_private(&path)?;
-        let mut conn = Connection::open_with_flags(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        let version = refuse_strangers(&conn, &path)?;
-        configure(&conn, version)?;
-        migrate(&mut conn, version)?;
+        let conn = connect(&path)?;
         let state = State::load(&conn)?;
         let interner = Interner::load(&conn)?;
         let rejects = RejectCounts::load(&conn)?;
         Ok(Self {
             conn,
+            file_id: file_id(&path),
             path,
             interner,
             state,
             rejects,
         })
     }
+}
+
+/// Opens, configures and migrates the database.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let mut conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    let version = refuse_strangers(&conn, path)?;
+    configure(&conn, version)?;
+    migrate(&mut conn, version)?;
+    Ok(conn)
+}
+
+/// Names the file at `path`; `None` if there is none.
+pub(super) fn file_id(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    platform::file_id(&metadata)
 }
 
 /// Makes an empty file that only its owner can read; SQLite gives its side files the same mode.

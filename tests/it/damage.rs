@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use crate::harness::{
-    Exporter, command, database, eventually, run_once, simulator, spool_files, stored, sum,
+    Exporter, command, counted, database, eventually, run_once, simulator, spool_files, stored, sum,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,6 +56,59 @@ async fn a_damaged_byte_in_the_spool_loses_its_frame_and_is_reported() {
     assert_eq!(Some(copy.len() as u64), line["bytes"].as_u64());
     let (status, log) = exporter.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_deleted_while_open_are_restored_and_reported() {
+    let simulator = simulator(|config| config.traffic.backlog = 200).await;
+    let dir = tempdir().unwrap();
+    let storage = dir.path().join("storage");
+    let exporter = Exporter::start(&simulator, &storage, &[]).await;
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&200.0))
+        .await;
+    let key = fs::read(storage.join("hash.key")).unwrap();
+    let losses = "cpa_ingest_losses_total{reason=\"files_deleted\"}";
+    for file in [
+        "cpa-exporter.db",
+        "cpa-exporter.db-wal",
+        "cpa-exporter.db-shm",
+    ] {
+        fs::remove_file(storage.join(file)).ok();
+    }
+    let page = exporter.when("noticed", |s| s[losses] == 1.0).await;
+    assert_eq!(page["cpa_ingest_complete"], 0.0);
+    simulator.generate(100);
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&300.0))
+        .await;
+    assert_eq!(stored(&storage)[0], 300.0);
+    // The whole directory is moved away.
+    fs::rename(&storage, dir.path().join("moved")).unwrap();
+    exporter.when("noticed", |s| s[losses] >= 2.0).await;
+    simulator.generate(100);
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&400.0))
+        .await;
+    exporter.logged("the open ones are restored").await;
+    let (status, log) = exporter.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    fs::write(storage.join("hash.key"), key).unwrap();
+    let exporter = Exporter::start(&simulator, &storage, &[]).await;
+    exporter.ready().await;
+    assert_eq!(stored(&storage)[0], 400.0);
+    let want = stored(&storage);
+    exporter.when("counted", |s| counted(s) == want).await;
+    // Another database in the place of the open one ends the program.
+    let other = dir.path().join("moved").join("cpa-exporter.db");
+    fs::remove_file(storage.join("cpa-exporter.db")).unwrap();
+    fs::rename(other, storage.join("cpa-exporter.db")).unwrap();
+    exporter
+        .logged("another program has replaced the database")
+        .await;
+    let mut exporter = exporter;
+    assert_eq!(exporter.ended().await.code(), Some(1));
+    assert!(storage.join("cpa-exporter.db.rescued").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
