@@ -244,7 +244,10 @@ async fn no_marker_of_any_input_is_in_any_output() {
     simulator.push_many(records);
     let done = |page: &crate::harness::Samples| page.get("cpa_ingest_records_total") == Some(&all);
     let page = exporter.when("all records", done).await;
-    let rejects = page["cpa_store_rejects"];
+    let rejects = page
+        .iter()
+        .filter(|(name, _)| name.starts_with("cpa_ingest_rejects_total{"));
+    let rejects: f64 = rejects.map(|(_, value)| value).sum();
     assert!(
         rejects > 100.0 && count > 1_898,
         "{rejects} rejects, {count} markers"
