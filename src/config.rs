@@ -6,6 +6,7 @@
 
 mod address;
 mod env;
+mod fields;
 mod input;
 mod key;
 pub mod keys;
@@ -28,9 +29,9 @@ use std::{
 
 pub use address::{CpaUrl, ListenAddress, TelemetryPath};
 pub use env::Env;
+pub use fields::FilePath;
 pub use problem::{Origin, Problem, Problems};
 pub use quota_file::{OwnAccount, QuotaFile};
-pub use resolve::FilePath;
 pub use secret::{Secret, SecretError};
 pub use settings::{
     Accounts, Aliases, Caps, Config, Cost, Cpa, Labels, Limits, Log, Metrics, Money, Quota,

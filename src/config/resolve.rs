@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    ops::Deref,
     path::{Path, PathBuf},
 };
 
@@ -41,7 +40,7 @@ pub(super) struct Resolver<'a> {
     /// Where a key is missing.
     place: Origin,
     /// What precedes a key in messages: `quota "free": `.
-    within: String,
+    pub(super) within: String,
     /// Whether wrong values are quoted; one in another file may be a secret.
     quotes: bool,
     pub(super) problems: Vec<Problem>,
@@ -51,10 +50,10 @@ pub(super) struct Resolver<'a> {
 /// An element of an array of tables.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placed<T> {
-    value: T,
-    origin: Origin,
+    pub(super) value: T,
+    pub(super) origin: Origin,
     /// For messages: `quota "free"`.
-    name: String,
+    pub(super) name: String,
 }
 
 impl<'a> Resolver<'a> {
@@ -131,7 +130,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn missing<T>(&mut self, key: &Key) -> Option<T> {
+    pub(super) fn missing<T>(&mut self, key: &Key) -> Option<T> {
         self.problem(self.place.clone(), key, "a value is required");
         None
     }
@@ -153,7 +152,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn nested<S: Section>(&mut self, entries: Vec<Entry>, place: Origin, name: &str) -> Option<S> {
+    pub(super) fn nested<S: Section>(
+        &mut self,
+        entries: Vec<Entry>,
+        place: Origin,
+        name: &str,
+    ) -> Option<S> {
         let keys = S::keys();
         let mut child = Resolver {
             place,
@@ -225,7 +229,7 @@ impl<'a> Resolver<'a> {
         value.or_else(|| Some(T::default()))
     }
 
-    fn text(&mut self, path: &Path, key: &Key) -> Option<String> {
+    pub(super) fn text(&mut self, path: &Path, key: &Key) -> Option<String> {
         match input::read_text(path) {
             Ok(text) => Some(text),
             Err(error) => {
@@ -238,7 +242,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// A path in a file is relative to that file; `None` after a problem.
-    fn path(&mut self, key: &Key) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &Key) -> Option<PathBuf> {
         let given = self.given(key.path)?.clone();
         match text(&given.raw, "a path") {
             Ok(path) if !path.is_empty() => Some(match &given.origin {
@@ -259,7 +263,7 @@ impl<'a> Resolver<'a> {
 
     /// The secret of `key`, or the file that the key with the ending `_file` names. The first layer
     /// with either wins; both in one layer are an error.
-    fn secret(&mut self, key: &Key) -> Option<Secret> {
+    pub(super) fn secret(&mut self, key: &Key) -> Option<Secret> {
         let file = format!("{}_file", key.path);
         let first = self.layers.iter().find_map(|layer| {
             let value = layer.values.get(key.path).cloned();
@@ -308,7 +312,7 @@ impl<'a> Resolver<'a> {
             .ok()
     }
 
-    fn secret_file(&mut self, key: &Key) -> Option<Secret> {
+    pub(super) fn secret_file(&mut self, key: &Key) -> Option<Secret> {
         let secret = Secret::from_file(self.path(key)?);
         let origin = self.origin(key.path);
         if let Err(error) = secret.read() {
@@ -327,113 +331,6 @@ impl<'a> Resolver<'a> {
             let text = "everybody on this machine can read the file; chmod 600 helps";
             self.warnings.push(Problem::new(origin, key.path, text));
         }
-    }
-}
-
-impl<T: Value> Field for T {
-    const KIND: Kind = T::KIND;
-    const VALUE_NAME: &'static str = T::NAME;
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        resolver.value(key)
-    }
-}
-
-/// The management key, or the secret in the file that a key with the ending `_file` names.
-impl Field for Secret {
-    const VALUE_NAME: &'static str = "FILE";
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        if !key.path.ends_with("_file") {
-            return resolver.secret(key);
-        }
-        if resolver.given(key.path).is_none() {
-            return resolver.missing(key);
-        }
-        resolver.secret_file(key)
-    }
-}
-
-impl<T: Field> Field for Option<T> {
-    const KIND: Kind = T::KIND;
-    const VALUE_NAME: &'static str = T::VALUE_NAME;
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        if resolver.given(key.path).is_none() {
-            return Some(None);
-        }
-        T::read(resolver, key).map(Some)
-    }
-}
-
-/// An array of tables. Returns the valid ones, so that other problems are found too.
-impl<S: Section> Field for Vec<Placed<S>> {
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        let Some(given) = resolver.given(key.path).cloned() else {
-            return Some(Self::new());
-        };
-        let Raw::List(elements) = given.raw else {
-            let text = format!("write it as [[{}]]", key.path);
-            resolver.problem(given.origin, key, text);
-            return Some(Self::new());
-        };
-        let mut found = Self::new();
-        for (index, element) in elements.into_iter().enumerate() {
-            let Raw::Table(entries) = element.raw else {
-                let text = format!("expected a table, found {}", element.raw.kind());
-                resolver.problem(element.origin, key, text);
-                continue;
-            };
-            let named = entries.iter().find(|entry| entry.name == "name");
-            let name = match named.and_then(|entry| entry.value.text()) {
-                Some(name) => format!("{} {name:?}", key.path),
-                None => format!("{} {}", key.path, index + 1),
-            };
-            let origin = element.origin;
-            if let Some(value) = resolver.nested(entries, origin.clone(), &format!("{name}: ")) {
-                let name = format!("{}{name}", resolver.within);
-                found.push(Placed {
-                    value,
-                    origin,
-                    name,
-                });
-            }
-        }
-        Some(found)
-    }
-}
-
-/// A file that is readable now.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FilePath(PathBuf);
-
-impl Deref for FilePath {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Field for FilePath {
-    const VALUE_NAME: &'static str = "FILE";
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        let path = resolver.path(key)?;
-        resolver.text(&path, key)?;
-        Some(Self(path))
-    }
-}
-
-/// The data directory.
-impl Field for PathBuf {
-    const VALUE_NAME: &'static str = "DIR";
-
-    fn read(resolver: &mut Resolver<'_>, key: &Key) -> Option<Self> {
-        if resolver.given(key.path).is_none() {
-            return Some(default_directory(resolver.env));
-        }
-        resolver.path(key)
     }
 }
 
@@ -470,28 +367,4 @@ fn place(path: &Path) -> String {
     } else {
         String::new()
     }
-}
-
-/// Under systemd the unit's state directory; else the platform's directory of user data; else a
-/// directory below the working directory.
-fn default_directory(env: &Env) -> PathBuf {
-    let set = |name: &str| env.get(name).filter(|value| !value.is_empty());
-    if let Some(listed) = set("STATE_DIRECTORY") {
-        // systemd separates several directories by colons.
-        let first = listed.to_str().and_then(|all| all.split(':').next());
-        return first.map_or_else(|| PathBuf::from(listed), PathBuf::from);
-    }
-    let (base, below) = if cfg!(windows) {
-        (set("LOCALAPPDATA"), "cpa-exporter")
-    } else if cfg!(target_os = "macos") {
-        (set("HOME"), "Library/Application Support/cpa-exporter")
-    } else if let Some(data) = set("XDG_DATA_HOME") {
-        (Some(data), "cpa-exporter")
-    } else {
-        (set("HOME"), ".local/share/cpa-exporter")
-    };
-    base.map_or_else(
-        || PathBuf::from("cpa-exporter-data"),
-        |base| Path::new(base).join(below),
-    )
 }

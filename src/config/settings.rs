@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration}
 
 use super::{
     CpaUrl, ListenAddress, Secret, TelemetryPath,
+    fields::FilePath,
     quota_file::QuotaFile,
-    resolve::FilePath,
     section::section,
     tables::{Alias, Billing, Fee, ModelName},
     value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode},
