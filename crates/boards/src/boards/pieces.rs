@@ -84,7 +84,7 @@ pub(crate) fn trust(kit: &Kit<'_>) -> Panel {
     let query = format!(
         "1000 * clamp_max(sum(1 - {}), 1) + (100 * clamp_max(sum(1 - @cpa_up), 1) \
          + 10 * clamp_max(sum(@cpa_ingest_starved), 1) or vector(1000)) \
-         + (1 - min(min_over_time(@cpa_ingest_complete[$__range])) or vector(0))",
+         + (1 - min(min_over_time(@cpa_ingest_complete[$__range])) or 0 * sum(@cpa_up))",
         scraped()
     );
     kit.stat("trust")
