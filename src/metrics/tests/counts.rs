@@ -42,6 +42,24 @@ fn a_failure_counts_as_request_and_failure_with_its_tokens_and_no_times() {
 }
 
 #[test]
+fn a_counter_stays_at_its_maximum() {
+    let mut bench = Bench::without_hold();
+    let event = Event {
+        tokens: Tokens {
+            input: 1 << 63,
+            ..Tokens::default()
+        },
+        ..success()
+    };
+    for _ in 0..3 {
+        bench.count(&event, &route(1, 1, 1, 1));
+    }
+    bench.settle();
+    let sample = r#"cpa_tokens_total{provider="id-1",model="id-1",account="id-1",kind="input"}"#;
+    assert_eq!(bench.value(sample), Some(u64::MAX.to_string()));
+}
+
+#[test]
 fn a_prewarm_request_counts_its_tokens_only() {
     let prewarm = Event {
         generate: false,
