@@ -1,6 +1,6 @@
 //! What Prometheus reads.
 //!
-//! * `catalogue` is the one table of families; [`sections`] lists them.
+//! * `catalogue` is the one table of families; [`sections()`] lists them.
 //! * [`Counters`] counts events into totals by internal ids. It belongs to the ingest thread; what it
 //!   has staged becomes public with the commit of the same transaction.
 //! * [`Exposition`] is what a scrape reads: an immutable snapshot, rendered once a version, and
