@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Name, UnixNanos, Window, WindowRole, figure, is_plausible_time};
+use crate::model::{Name, UnixNanos, Window, WindowRole, figure, is_plausible_time, whole};
 
 /// A bare number below this is in seconds since 1970, above it in milliseconds.
 const SECONDS_END: f64 = 1e12;
@@ -203,12 +203,9 @@ fn from_bare_number(number: f64) -> Option<UnixNanos> {
 /// time.
 pub(crate) fn at_seconds(seconds: f64) -> Option<UnixNanos> {
     let in_range = seconds > 0.0 && seconds <= 9e9;
-    let millis = in_range.then(|| format!("{:.0}", seconds * 1000.0))?;
-    millis
-        .parse()
-        .ok()
-        .map(UnixNanos::from_millis)
-        .filter(|at| is_plausible_time(*at))
+    let millis = whole(seconds * 1000.0).filter(|_| in_range)?;
+    let at = UnixNanos::from_millis(i64::try_from(millis).ok()?);
+    is_plausible_time(at).then_some(at)
 }
 
 /// `seconds` after `at`, at most ten years.

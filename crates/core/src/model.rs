@@ -26,13 +26,13 @@ pub use masked::Masked;
 pub use money::{Correction, Money, NANOS_PER_USD, Value};
 pub use outcome::{Failure, FailureReason};
 pub use past::{PastKey, PastQuery, PastRow};
-pub(crate) use quota::figure;
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
     QuotaPoint, QuotaSource, RESET_JITTER, Reading, Scope, Spend, Unit, Window, WindowRole,
     is_plausible_time,
 };
-pub use text::{is_invisible, visible};
+pub(crate) use quota::{figure, whole};
+pub use text::{has_invisible, is_invisible, visible};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};

@@ -7,7 +7,7 @@ use foldhash::HashSet;
 
 use super::harmless::{is_secret_name, keep_harmless};
 use super::secrets::{Secrets, looks_secret};
-use crate::model::{is_invisible, visible};
+use crate::model::{has_invisible, visible};
 
 /// Maximum length of a label value in bytes.
 const MAX_LABEL: usize = 128;
@@ -76,7 +76,7 @@ impl<'s> Labels<'s> {
 
     pub(super) fn label<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         // First, because a secret may contain invisible characters.
-        let text = if text.contains(is_invisible) {
+        let text = if has_invisible(&text) {
             Cow::Owned(visible(&text))
         } else {
             text

@@ -132,6 +132,14 @@ fn tidy(number: f64) -> f64 {
     scale.map_or(number, |scale| (number * scale).round() / scale)
 }
 
+/// The nearest whole number; `None` for a negative one, and for one beyond 64 bits.
+pub(crate) fn whole(number: f64) -> Option<u64> {
+    // The conversion without loss that the standard library has.
+    let rounded = number.round_ties_even();
+    let span = std::time::Duration::try_from_secs_f64(rounded).ok()?;
+    Some(span.as_secs())
+}
+
 /// A figure of a quota: finite and not negative. Any other number is unknown, not 0: a 0 would look
 /// like a reset.
 pub(crate) fn figure(number: Option<f64>) -> Option<f64> {

@@ -13,6 +13,16 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether `text` has invisible characters. Nearly all texts are ASCII, which needs no look at each
+/// character.
+pub fn has_invisible(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.contains(is_invisible)
+    }
+}
+
 /// `text` without invisible characters.
 pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect()
@@ -28,8 +38,12 @@ mod tests {
             visible("a\u{200b}b\u{202e}c\u{feff}d\u{2066}e\u{7}\n"),
             "abcde"
         );
-        for text in ["café β", "người dùng", "工作", "حساب", "🤖 x"] {
+        for text in ["a\u{7}", "\u{7f}", "é\u{200b}"] {
+            assert!(has_invisible(text), "{text:?}");
+        }
+        for text in ["", "a b", "café β", "người dùng", "工作", "حساب", "🤖 x"] {
             assert_eq!(visible(text), text);
+            assert!(!has_invisible(text), "{text:?}");
         }
     }
 }

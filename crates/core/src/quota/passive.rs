@@ -4,6 +4,8 @@
 mod anthropic;
 mod codex;
 
+use std::borrow::Cow;
+
 use crate::model::{
     AuthType, Event, Exhaustion, Limit, QuotaAnswer, Reading, Scope, UnixNanos, Window,
 };
@@ -102,26 +104,38 @@ fn refusal(
     Some(row)
 }
 
-/// Headers by name in lower case; of duplicates, the first non-empty one.
-struct Headers<'a>(std::collections::BTreeMap<String, &'a str>);
+/// Headers with names in lower case; of duplicates, the first non-empty one.
+struct Headers<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Headers<'a> {
     fn new(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut found = std::collections::BTreeMap::new();
-        for (name, value) in headers {
-            let value = value.trim();
-            if !value.is_empty() {
-                found.entry(name.to_ascii_lowercase()).or_insert(value);
+        let lower = |name: &'a str| {
+            if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                Cow::Owned(name.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(name)
             }
-        }
-        Self(found)
+        };
+        let headers = headers
+            .into_iter()
+            .map(|(name, value)| (name, value.trim()));
+        let headers = headers.filter(|(_, value)| !value.is_empty());
+        Self(headers.map(|(name, value)| (lower(name), value)).collect())
     }
 
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).copied()
+    /// The value of the header whose name these parts make up. Every record asks for several, so no
+    /// name is put together.
+    fn get(&self, parts: &[&str]) -> Option<&'a str> {
+        let is_it = |name: &str| {
+            let mut parts = parts.iter();
+            let rest = parts.try_fold(name, |rest, part| rest.strip_prefix(part));
+            rest == Some("")
+        };
+        let found = self.0.iter().find(|(name, _)| is_it(name));
+        found.map(|(_, value)| *value)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_ref())
     }
 }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use super::figure;
+use super::{figure, whole};
 use crate::model::UnixNanos;
 
 const MINUTE: u32 = 60;
@@ -55,8 +55,11 @@ impl Window {
             None => None,
         };
         let seconds = seconds.filter(|s| (1.0..=LONGEST).contains(s));
-        let whole = seconds.and_then(|s| format!("{s:.0}").parse().ok());
-        Some(whole.map_or(Self::Role(role), Self::Length))
+        let length = seconds.and_then(|seconds| {
+            let length = u32::try_from(whole(seconds)?).ok()?;
+            NonZeroU32::new(length)
+        });
+        Some(length.map_or(Self::Role(role), Self::Length))
     }
 
     /// The window between two times; `role` if one is missing or the end is not after the start.

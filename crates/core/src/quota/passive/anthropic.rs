@@ -34,7 +34,7 @@ fn claim(header: &str) -> Option<&str> {
 }
 
 fn row(headers: &Headers<'_>, claim: &str, observed: UnixNanos) -> Option<Reading> {
-    let get = |what: &str| headers.get(&format!("{PREFIX}{claim}-{what}"));
+    let get = |what: &str| headers.get(&[PREFIX, claim, "-", what]);
     let (limit, window, scope) = limit_of_claim(claim)?;
     let reset = get("reset").and_then(time);
     if reset.is_some_and(|reset| reset <= observed) {
@@ -58,7 +58,7 @@ fn rejected(status: &str) -> Option<bool> {
 
 /// The status is `rejected` even if no overage was bought, so only the ratio is used.
 fn overage(headers: &Headers<'_>) -> Option<Reading> {
-    let share = headers.get("anthropic-ratelimit-unified-overage-utilization");
+    let share = headers.get(&[PREFIX, "overage-utilization"]);
     let share = share.and_then(number)?;
     let row = Reading::new(Limit::new("extra_usage")?, Window::MONTH, Scope::Spend);
     Some(row.with_ratio(Some(share)))

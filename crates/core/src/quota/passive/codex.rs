@@ -38,7 +38,7 @@ pub(super) fn read(headers: &Headers<'_>, observed: UnixNanos) -> QuotaAnswer {
 /// The limit of the unprefixed windows. `X-Codex-Active-Limit` names it: a group, or the plan by
 /// any other name (`codex`, `premium`).
 pub(super) fn active_limit(headers: &Headers<'_>) -> (Limit, Scope) {
-    let named = headers.get("x-codex-active-limit").and_then(|active| {
+    let named = headers.get(&[PREFIX, "active-limit"]).and_then(|active| {
         let active = active.to_ascii_lowercase().replace('-', "_");
         let group = active.replace('_', "-");
         let has_family = || families(headers).contains(format!("{group}-").as_str());
@@ -75,9 +75,9 @@ fn read_family(headers: &Headers<'_>, family: &str, observed: UnixNanos) -> Vec<
     let Some((limit, scope)) = place else {
         return Vec::new();
     };
-    let name = headers.get(&format!("{PREFIX}{family}limit-name"));
+    let name = headers.get(&[PREFIX, family, "limit-name"]);
     let rows = ROLES.into_iter().filter_map(|(role_name, role)| {
-        let get = |what: &str| headers.get(&format!("{PREFIX}{family}{role_name}-{what}"));
+        let get = |what: &str| headers.get(&[PREFIX, family, role_name, "-", what]);
         let (window, percent, reset) = window(get, role, observed)?;
         let row = Reading::new(limit.clone(), window, scope)
             .with_name(name.and_then(Name::new))
@@ -130,12 +130,12 @@ fn window<'a>(
 
 fn facts(headers: &Headers<'_>) -> AccountFacts {
     let mut facts = AccountFacts {
-        plan: headers.get("x-codex-plan-type").and_then(Name::new),
+        plan: headers.get(&[PREFIX, "plan-type"]).and_then(Name::new),
         ..AccountFacts::default()
     };
-    let unlimited = headers.get("x-codex-credits-unlimited");
+    let unlimited = headers.get(&[PREFIX, "credits-unlimited"]);
     let unlimited = unlimited.is_some_and(|flag| flag == "1" || flag.eq_ignore_ascii_case("true"));
-    let balance = headers.get("x-codex-credits-balance");
+    let balance = headers.get(&[PREFIX, "credits-balance"]);
     let balance = balance.and_then(|text| signed(text.trim_start_matches('$')));
     facts.add_credits(Unit::Credits, balance.filter(|_| !unlimited));
     facts
