@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::errors::{Chain, RepeatLimit};
 use crate::model::{Batch, BatchBody};
-use crate::spool::{Room, Writer};
+use crate::spool::{Room, SpoolError, Writer};
 
 /// Interval at which a full spool is checked for room.
 const ROOM_LOOK: Duration = Duration::from_millis(50);
@@ -35,6 +35,10 @@ pub struct Inlet {
     writer: Arc<Mutex<Writer>>,
     wake: Wake,
     received: Arc<AtomicU64>,
+    /// Size of a reply for which there was room after the last write. Nobody else fills the spool.
+    free_for: u64,
+    /// Size of the reply that room was last asked for; the next one is as large.
+    asked_for: u64,
     full: RepeatLimit,
     said_full: bool,
 }
@@ -50,6 +54,8 @@ impl Inlet {
             writer: Arc::new(Mutex::new(writer)),
             wake,
             received: Arc::default(),
+            free_for: 0,
+            asked_for: 0,
             full: RepeatLimit::default(),
             said_full: false,
         }
@@ -64,11 +70,13 @@ impl Inlet {
     ///
     /// Cancel-safe: it holds no data.
     pub async fn wait_for_room(&mut self, bytes: u64, stop: &CancellationToken) -> bool {
+        self.asked_for = bytes;
+        let is_known = std::mem::take(&mut self.free_for) >= bytes && bytes > 0;
+        if is_known && !self.said_full {
+            return !stop.is_cancelled();
+        }
         loop {
-            let looked = self.blocking(move |writer| {
-                // An empty spool must accept a batch, even when it is small.
-                writer.room_for(bytes.min(writer.limit_bytes()))
-            });
+            let looked = self.blocking(move |writer| room(writer, bytes));
             let room = tokio::select! {
                 biased;
                 room = looked => room,
@@ -108,15 +116,23 @@ impl Inlet {
     pub async fn put(&mut self, batch: Batch, hard: &CancellationToken) -> Result<(), Lost> {
         let batch = Arc::new(batch);
         let mut failed = false;
-        loop {
+        let next = self.asked_for;
+        let free = loop {
             let written = Arc::clone(&batch);
-            let writing = self.blocking(move |writer| writer.append(&written));
+            // Looks for the room of the next reply at once: each change of threads costs more.
+            let writing = self.blocking(move |writer| {
+                writer.append(&written)?;
+                Ok::<_, SpoolError>(room(writer, next) == Room::Free)
+            });
             let outcome = tokio::select! {
                 biased;
                 outcome = log_stall(writing) => outcome.ok_or(Lost)?,
                 () = hard.cancelled() => return Err(Lost),
             };
-            let Err(error) = outcome else { break };
+            let error = match outcome {
+                Ok(free) => break free,
+                Err(error) => error,
+            };
             if !std::mem::replace(&mut failed, true) {
                 tracing::error!(
                     error = %Chain(&error),
@@ -128,7 +144,8 @@ impl Inlet {
                 () = hard.cancelled() => return Err(Lost),
                 () = sleep(WRITE_RETRY) => {}
             }
-        }
+        };
+        self.free_for = if free { next } else { 0 };
         if failed {
             tracing::info!("spool writes succeed again; no record was lost");
         }
@@ -160,6 +177,12 @@ impl Inlet {
             }
         }
     }
+}
+
+/// Whether spool and disk have room for a reply of `bytes`. An empty spool must accept a batch, even
+/// when it is small.
+fn room(writer: &mut Writer, bytes: u64) -> Room {
+    writer.room_for(bytes.min(writer.limit_bytes()))
 }
 
 /// Awaits a write, and logs when it takes long.
