@@ -126,10 +126,11 @@ impl<'a> Headers<'a> {
     /// The value of the header whose name these parts make up. Every record asks for several, so no
     /// name is put together.
     fn get(&self, parts: &[&str]) -> Option<&'a str> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
         let is_it = |name: &str| {
             let mut parts = parts.iter();
-            let rest = parts.try_fold(name, |rest, part| rest.strip_prefix(part));
-            rest == Some("")
+            let mut rest = || parts.try_fold(name, |rest, part| rest.strip_prefix(part));
+            name.len() == length && rest() == Some("")
         };
         let found = self.0.iter().find(|(name, _)| is_it(name));
         found.map(|(_, value)| *value)
