@@ -11,7 +11,7 @@ use super::counter::{Amount, MAX_VALUES};
 use super::labels::LabelKind;
 use crate::model::{Control, DimId, Event, Money, RejectReason, Route, UnixNanos};
 
-/// A new event with everything that is known of it.
+/// A new event with its route and price.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub event: &'a Event<'a>,

@@ -39,7 +39,7 @@ pub(super) struct Known<'a> {
     pub(super) names: &'a AccountNames,
 }
 
-/// All known accounts with what is known of their quotas.
+/// All known accounts with their quotas.
 pub(super) fn view(
     state: &QuotaState,
     known: Known<'_>,

@@ -1,4 +1,4 @@
-//! Log lines of what is known of missing records.
+//! Log lines about missing records.
 
 use std::time::Duration;
 

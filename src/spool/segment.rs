@@ -1,4 +1,4 @@
-//! The segment files and what is known of them; shared by writer and reader.
+//! The segment files and their state, shared by writer and reader.
 
 #![expect(
     clippy::expect_used,

@@ -275,7 +275,7 @@ fn deleted_files_are_restored_where_they_are_open_and_counted_where_not() {
     drop((writer, reader));
     let (mut writer, mut reader) = open(spool.clone(), 1 << 30, ids(100)).unwrap();
     assert_eq!(drain(&mut reader), ["a", "b", "c", "d"], "a restart");
-    // A file that nobody has open is lost, and the next ones follow.
+    // A deleted file without an open handle is lost; reading continues with the next file.
     writer.append(&batch(&["e"])).unwrap();
     reader.rewind();
     let first = fs::read_dir(&spool)

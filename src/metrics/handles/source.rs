@@ -128,7 +128,7 @@ impl SourceMetrics {
         }
     }
 
-    /// What is known of losses.
+    /// Known losses of records.
     pub fn losses(&self) -> &Losses {
         &self.0.losses
     }

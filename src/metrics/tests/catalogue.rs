@@ -183,7 +183,7 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
         |family: &&Family| accounts::ALL.contains(family) || budgets::ALL.contains(family);
     let absent = families().filter(|f| !shown(f) && !elsewhere(f));
     let absent: Vec<&str> = absent.map(|f| f.name).collect();
-    // Not known yet: nobody has told.
+    // Unknown until CPA is reached.
     let unknown = [
         &money::LIST_VALUE_CORRECTION,
         &money::COST_CORRECTION,

@@ -44,10 +44,14 @@ fn a_new_series_has_its_value_after_a_scrape_of_its_zero() {
     assert_eq!(requests(&bench), None, "not committed, not published");
     bench.commit();
     assert_eq!(requests(&bench), Some(0));
-    assert_eq!(bench.counters.next_deadline(), None, "nobody has seen it");
+    assert_eq!(
+        bench.counters.next_deadline(),
+        None,
+        "no scrape has shown it"
+    );
     bench.wait(HOLD * 100);
     bench.commit();
-    assert_eq!(requests(&bench), Some(0), "still nobody has seen it");
+    assert_eq!(requests(&bench), Some(0), "still no scrape has shown it");
 
     bench.see();
     assert_eq!(

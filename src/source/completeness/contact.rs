@@ -107,7 +107,7 @@ impl Contact {
         self.whole = Some(MANAGEMENT_OFF);
     }
 
-    /// The subscription was dead: CPA sent records to a connection that nobody read.
+    /// The subscription was dead: CPA sent records to a connection without a reader.
     pub(in crate::source) fn subscription_died(&mut self) {
         self.whole = Some("the subscription was dead");
     }

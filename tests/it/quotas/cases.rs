@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cpa_exporter::clock::Clock;
 use cpa_exporter::http_client::{self, Proxy, Timeouts};
+use cpa_exporter::simulator::Simulator;
 use cpa_exporter::simulator::{QuotaFault, QuotaFaultMode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -49,14 +50,18 @@ fn of_limit(page: &Samples, family: &str, account: &str, limit: &str, window: &s
     page.get(&name).copied()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_limit_of_one_model_is_not_a_limit_of_the_plan() {
-    let simulator = simulator(|config| {
+/// A CPA with a single account.
+async fn one_codex() -> Simulator {
+    simulator(|config| {
         config.traffic.providers = vec!["codex".to_owned()];
         config.traffic.accounts = 1;
     })
-    .await;
-    let dir = tempdir().unwrap();
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_one_model_is_not_a_limit_of_the_plan() {
+    let (simulator, dir) = (one_codex().await, tempdir().unwrap());
     let exporter = Exporter::start(&simulator, dir.path(), &DEAF).await;
     let account = of_provider(&simulator, "codex").remove(0).account;
     let of_plan = |page: &Samples, family: &str| of_window(page, family, &account, "weekly");
@@ -87,12 +92,7 @@ async fn a_limit_of_one_model_is_not_a_limit_of_the_plan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_of_a_header_replaces_the_one_of_the_list() {
-    let simulator = simulator(|config| {
-        config.traffic.providers = vec!["codex".to_owned()];
-        config.traffic.accounts = 1;
-    })
-    .await;
-    let dir = tempdir().unwrap();
+    let (simulator, dir) = (one_codex().await, tempdir().unwrap());
     let exporter = Exporter::start(&simulator, dir.path(), &DEAF).await;
     let account = of_provider(&simulator, "codex").remove(0).account;
     let plans = |page: &Samples| {
@@ -122,12 +122,7 @@ async fn the_plan_of_a_header_replaces_the_one_of_the_list() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_429_of_the_plan_shows_no_other_limit() {
-    let simulator = simulator(|config| {
-        config.traffic.providers = vec!["codex".to_owned()];
-        config.traffic.accounts = 1;
-    })
-    .await;
-    let dir = tempdir().unwrap();
+    let (simulator, dir) = (one_codex().await, tempdir().unwrap());
     let exporter = Exporter::start(&simulator, dir.path(), &DEAF).await;
     let account = of_provider(&simulator, "codex").remove(0).account;
     for record in records("codex-429-active-limit.jsonl", &account) {
@@ -151,12 +146,7 @@ async fn a_429_of_the_plan_shows_no_other_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_is_polled_while_only_one_model_is_used() {
-    let simulator = simulator(|config| {
-        config.traffic.providers = vec!["codex".to_owned()];
-        config.traffic.accounts = 1;
-    })
-    .await;
-    let dir = tempdir().unwrap();
+    let (simulator, dir) = (one_codex().await, tempdir().unwrap());
     let place = "/rate_limit/primary_window/used_percent";
     let page = "https://chatgpt.com/backend-api/wham/usage";
     let file = super::faults::hurried(dir.path(), &[("codex", page, place)]);

@@ -84,7 +84,7 @@ pub(super) fn keep_harmless(text: &str, names: &[&str], secrets: [&str; 2]) -> S
     filter.out
 }
 
-/// What is known of the next chunk.
+/// Expectation about the next chunk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     Free,
