@@ -13,6 +13,7 @@ mod records;
 mod reload;
 pub(crate) mod standalone_quotas;
 pub(crate) mod storage;
+mod storage_wait;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::cpa::ReadRequests;
 use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers};
 use crate::ingest::{JobHandle, WakeUp, job_channel};
-use crate::lifecycle::{Ended, GRACE, Lifecycle};
+use crate::lifecycle::{Cause, Drain, Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
 use crate::platform::{
     DirLock, Notifier, Signal, Signals, State, create_private_dir, storage_remedy,
@@ -86,22 +87,32 @@ pub struct App {
 /// Runs the exporter until a stop request or the failure of an essential task.
 pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     let mut signals = Signals::new().context("cannot install signal handlers")?;
-    let deps = Deps {
-        clock: Clock::system(),
-        listener: options.listener,
-    };
-    let app = App::build(setup, deps).await?;
-    let next_signal = async || match signals.next().await {
+    let mut next_signal = async || match signals.next().await {
         Signal::Reload if options.stop_on_hangup => Signal::Stop,
         signal @ (Signal::Stop | Signal::Reload | Signal::Refresh) => signal,
     };
+    let listener = match options.listener {
+        Some(listener) => listener,
+        None => bind(&setup.config.web.listen_address).await?,
+    };
+    let Some(listener) = storage_wait::wait(&setup, listener, &mut next_signal).await? else {
+        return Ok(Ended {
+            cause: Cause::StopSignal,
+            drain: Drain::Complete,
+        });
+    };
+    let deps = Deps {
+        clock: Clock::system(),
+        listener: Some(listener),
+    };
+    let app = App::build(setup, deps).await?;
     Ok(app.run(next_signal).await)
 }
 
 impl App {
     /// Locks the storage directory, builds the parts and starts their tasks.
     pub async fn build(setup: Setup, deps: Deps) -> anyhow::Result<Self> {
-        let notifier = Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into));
+        let notifier = notifier(&setup);
         let storage = &setup.config.storage.path;
         create_private_dir(storage).map_err(|error| {
             // The path of a file in it, so that the remedy names the missing directory.
@@ -266,6 +277,10 @@ fn api(setup: &Setup, quotas: PolledQuotas, jobs: JobHandle, local_api: &LocalAp
         token: setup.config.web.api_token.clone(),
         local_token: local_api.token(),
     }
+}
+
+fn notifier(setup: &Setup) -> Notifier {
+    Notifier::new(setup.env.get("NOTIFY_SOCKET").map(Into::into))
 }
 
 /// Bound before the first pop: an occupied port must not cost a record.

@@ -15,5 +15,5 @@ pub use api::{ApiParts, JobFailure, JobService, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };
-pub use routes::{Parts, routers};
+pub use routes::{Parts, routers, waiting_routers};
 pub use server::{Routers, bind, serve};

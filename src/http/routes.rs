@@ -32,6 +32,21 @@ pub fn routers(parts: Parts) -> Routers {
     }
 }
 
+/// Routes before the program can start: metrics, health checks, and the reason for all else.
+pub fn waiting_routers(
+    telemetry: Router,
+    telemetry_path: &TelemetryPath,
+    readiness: Readiness,
+) -> Routers {
+    let health = health(readiness.clone());
+    Routers {
+        reserve: health.clone().fallback(too_many_connections),
+        all: health
+            .nest(telemetry_path.as_str(), telemetry)
+            .fallback(move || ready(State(readiness))),
+    }
+}
+
 fn health(readiness: Readiness) -> Router {
     Router::new()
         .route("/-/healthy", get(healthy))

@@ -111,6 +111,50 @@ fn fill(disk: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_or_read_only_disk_serves_the_reason_and_waits() {
+    let dir = tempdir().unwrap();
+    let Some(_disk) = SmallDisk::mount(dir.path(), "48m") else {
+        return skipped("a full disk needs the right to mount a tmpfs");
+    };
+    let remount = |how: &str| {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-o", &format!("remount,{how}")])
+            .arg(dir.path());
+        mount.status().is_ok_and(|status| status.success())
+    };
+    let storage = dir.path().join("storage");
+    let simulator = simulator(|config| config.traffic.backlog = 100).await;
+    let filler = fill(dir.path());
+    let exporter = Exporter::start(&simulator, &storage, &[]).await;
+    let failures = |reason: &str| format!("cpa_store_commit_failures_total{{reason=\"{reason}\"}}");
+    let full = failures("full");
+    exporter.when("full", |s| s[&full] >= 2.0).await;
+    let (status, text) = exporter.get("/-/ready", "").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("is full; make room"), "{text}");
+    assert_eq!(exporter.get("/-/healthy", "").await.0, 200);
+    let (status, text) = exporter.get("/api/v1/quota", "").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("is full; make room"), "{text}");
+    assert_eq!(simulator.totals().queued, 100, "nothing is popped");
+    assert!(remount("ro"));
+    let read_only = failures("read_only");
+    exporter.when("read-only", |s| s[&read_only] >= 1.0).await;
+    assert!(remount("rw"));
+    fs::remove_file(&filler).unwrap();
+    exporter
+        .when("stored", |s| s.get("cpa_store_events") == Some(&100.0))
+        .await;
+    let (status, log) = exporter.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    fill(dir.path());
+    let exporter = Exporter::start(&simulator, &dir.path().join("other"), &[]).await;
+    let (status, log) = exporter.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_database_fills_the_spool_and_ingest_recovers() {
     let simulator = simulator(|config| config.traffic.backlog = 300).await;
     let dir = tempdir().unwrap();
