@@ -21,9 +21,27 @@ pub use quota::{
 };
 pub use usage::{Breakdown, BreakdownRow, TokenCounts, Usage};
 
-/// The body of every answer that is not a success.
+/// The body of every response that is not a success, as RFC 9457 defines it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Name of the status.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
     /// For people; its wording may change.
-    pub error: String,
+    pub detail: String,
+}
+
+impl Problem {
+    pub fn new(status: u16, title: Option<&str>, detail: String) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: title.unwrap_or_default().to_owned(),
+            status,
+            detail,
+        }
+    }
 }

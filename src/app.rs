@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::cpa::ReadRequests;
-use crate::http::{self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers};
+use crate::http::{
+    self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers, Tokens,
+};
 use crate::ingest::{JobHandle, WakeUp, job_channel};
 use crate::lifecycle::{Cause, Drain, Ended, GRACE, Lifecycle};
 use crate::metrics::{AccountNames, BuildInfo, Exposition, Handles};
@@ -274,8 +276,11 @@ fn api(setup: &Setup, quotas: PolledQuotas, jobs: JobHandle, local_api: &LocalAp
             env: setup.env.clone(),
             prices: RepricePrices::default(),
         }),
-        token: setup.config.web.api_token.clone(),
-        local_token: local_api.token(),
+        tokens: Tokens {
+            admin: setup.config.web.api_token.clone(),
+            read: setup.config.web.read_token.clone(),
+            local: local_api.token(),
+        },
     }
 }
 

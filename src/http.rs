@@ -2,6 +2,7 @@
 //!
 //! It owns connections and paths. The router of the telemetry path is a parameter.
 
+mod access;
 mod api;
 mod control;
 mod page;
@@ -11,6 +12,7 @@ pub mod scrape;
 mod server;
 mod stream;
 
+pub use access::Tokens;
 pub use api::{ApiParts, JobFailure, JobService, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,

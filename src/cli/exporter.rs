@@ -45,9 +45,13 @@ pub(super) enum QueryFailure {
     NobodyThere,
     #[error("the exporter does not answer")]
     Unreachable(#[source] reqwest::Error),
-    #[error("the exporter requires a token; set web.api_token_file to the file that it uses")]
+    #[error(
+        "the exporter requires a token; set web.api_token_file or web.read_token_file to the file that it uses"
+    )]
     NoToken,
-    #[error("the exporter does not accept the token in the file of web.api_token_file")]
+    #[error(
+        "the exporter does not accept the token in the file of web.api_token_file or web.read_token_file"
+    )]
     WrongToken,
     #[error("the exporter answers {status}: {text}")]
     Refused { status: StatusCode, text: String },
@@ -55,7 +59,7 @@ pub(super) enum QueryFailure {
     Answer(#[source] ClientError),
     #[error("the server there is not an exporter, or has another version")]
     Content,
-    #[error("cannot use the file of web.api_token_file")]
+    #[error("cannot use the file of web.api_token_file or web.read_token_file")]
     Token(#[source] SecretError),
     #[error("cannot build a URL from web.listen_address")]
     Address,
@@ -70,7 +74,8 @@ impl Exporter {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{}", web.listen_address.reach_at()),
         };
-        let token = web.api_token.as_ref().map(Secret::read);
+        let token = web.api_token.as_ref().or(web.read_token.as_ref());
+        let token = token.map(Secret::read);
         let token = token.transpose().map_err(QueryFailure::Token)?;
         Self::at(&root, token, LIMITS)
     }
@@ -172,7 +177,7 @@ impl Exporter {
             StatusCode::UNAUTHORIZED => return Err(QueryFailure::WrongToken),
             status => {
                 let problem = serde_json::from_slice::<Problem>(&body);
-                let text = problem.map_err(|_no_json| QueryFailure::Content)?.error;
+                let text = problem.map_err(|_no_json| QueryFailure::Content)?.detail;
                 // The response must not send escape sequences to the terminal.
                 let text = text.chars().filter(|c| !c.is_control()).take(MAX_TEXT);
                 return Err(QueryFailure::Refused {

@@ -126,6 +126,8 @@ section! {
         enable_lifecycle: bool = "false",
         /// File with the bearer token of /api/v1; without it the API is read-only
         api_token(api_token_file): Option<Secret>,
+        /// File with a bearer token of /api/v1 for reads only
+        read_token(read_token_file): Option<Secret>,
         /// Maximum number of open connections; more get health checks only
         max_connections: NonZeroU32 = "256" in "1" to "65536",
         /// Maximum number of concurrent scrapes; more get 503

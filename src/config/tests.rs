@@ -377,6 +377,7 @@ fn the_example_uncommented_is_a_valid_configuration_with_the_defaults() {
                 "price_file",
                 "file =",
                 "api_token_file",
+                "read_token_file",
             ];
             !files.iter().any(|file| line.starts_with(file))
         })

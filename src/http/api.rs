@@ -9,16 +9,15 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use secrecy::{ExposeSecret as _, SecretString};
 
+use super::access::{Access, Tokens};
 use super::page;
 use crate::api::Problem;
-use crate::config::Secret;
 
 /// Maximum size of a request body, except of an import.
 const MAX_BODY: usize = 64 * 1024;
@@ -31,10 +30,7 @@ pub use quota::QuotaService;
 pub struct ApiParts {
     pub quotas: Arc<dyn QuotaService>,
     pub jobs: Arc<dyn JobService>,
-    /// Bearer token for writes. Without one, only commands on this machine may write.
-    pub token: Option<Secret>,
-    /// Bearer token of commands on this machine, valid for this run of the exporter.
-    pub local_token: SecretString,
+    pub tokens: Tokens,
 }
 
 pub(super) fn router(parts: ApiParts) -> Router {
@@ -51,53 +47,49 @@ pub(super) fn router(parts: ApiParts) -> Router {
         .layer(middleware::map_response(async |response: Response| {
             page::with_security_headers(response)
         }))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "the API has no such resource"))
+        .method_not_allowed_fallback(async || {
+            let text = "the resource does not have this method";
+            problem(StatusCode::METHOD_NOT_ALLOWED, text)
+        })
         .with_state(parts)
 }
 
-fn problem(status: StatusCode, error: impl Into<String>) -> Response {
-    let error = error.into();
-    (status, Json(Problem { error })).into_response()
+/// A problem of RFC 9457 without a type of its own.
+fn problem(status: StatusCode, detail: impl Into<String>) -> Response {
+    let problem = Problem::new(status.as_u16(), status.canonical_reason(), detail.into());
+    let content = [(header::CONTENT_TYPE, "application/problem+json")];
+    (status, content, Json(problem)).into_response()
 }
 
 async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) -> Response {
-    if has_token(request.headers(), parts.local_token.expose_secret()) {
-        return next.run(request).await;
-    }
+    let peer = request.extensions().get();
     let reads = request.method().is_safe();
-    match &parts.token {
-        None if reads => next.run(request).await,
-        None => problem(
+    match parts.tokens.access(request.headers(), peer) {
+        Ok(Access::Full) => next.run(request).await,
+        Ok(Access::Read) if reads => next.run(request).await,
+        Ok(Access::Read) if parts.tokens.admin.is_some() => problem(
+            StatusCode::FORBIDDEN,
+            "the read token does not allow changes; use the token of web.api_token_file",
+        ),
+        Ok(Access::Read | Access::Remote) if !reads => problem(
             StatusCode::FORBIDDEN,
             "web.api_token_file is not set, so the API is read-only",
         ),
-        Some(token) => match token.read() {
-            Ok(token) if has_token(request.headers(), token.expose_secret()) => {
-                next.run(request).await
-            }
-            Ok(_) => {
-                let mut response = problem(StatusCode::UNAUTHORIZED, "a bearer token is required");
-                let ask = header::HeaderValue::from_static("Bearer");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
-                response
-            }
-            Err(_unreadable) => problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "cannot read the file of web.api_token_file",
-            ),
-        },
+        Ok(Access::Read | Access::Remote) => problem(
+            StatusCode::FORBIDDEN,
+            "without a token the API answers only programs on this machine; set web.read_token_file \
+             or web.api_token_file",
+        ),
+        Ok(Access::Unauthorized) => {
+            let mut response = problem(StatusCode::UNAUTHORIZED, "a bearer token is required");
+            let ask = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, ask);
+            response
+        }
+        Err(_unreadable) => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "cannot read the file of web.api_token_file or web.read_token_file",
+        ),
     }
-}
-
-/// Compares in constant time, so that the duration reveals nothing about the token.
-fn has_token(headers: &HeaderMap, token: &str) -> bool {
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().split_at_checked(b"Bearer ".len()))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "))
-        .map_or(&[][..], |(_, shown)| shown);
-    let differences = shown
-        .iter()
-        .zip(token.as_bytes())
-        .fold(0, |all, (a, b)| all | (a ^ b));
-    differences == 0 && shown.len() == token.len()
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -26,6 +26,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::access::Peer;
 use super::stream::TimedStream;
 use crate::config::ListenAddress;
 use crate::errors::{Chain, RepeatLimit};
@@ -283,7 +284,7 @@ impl Connection {
             .keep_alive(!self.place.is_reserve)
             .serve_connection(
                 TokioIo::new(self.stream),
-                TowerToHyperService::new(self.router),
+                TowerToHyperService::new(self.router.layer(Extension(Peer(self.peer)))),
             );
         let error = self.watcher.watch(connection).await.err()?;
         let source = std::error::Error::source(&error);

@@ -90,8 +90,11 @@ fn parts(path: &str) -> Parts {
         api: ApiParts {
             quotas: Arc::new(Fixed(Vec::new())),
             jobs: Arc::new(NoJobs),
-            token: None,
-            local_token: LOCAL_TOKEN.into(),
+            tokens: Tokens {
+                admin: None,
+                read: None,
+                local: LOCAL_TOKEN.into(),
+            },
         },
         telemetry: Router::new().route("/", get(async || "up 1\n")),
         telemetry_path: web.telemetry_path,
@@ -104,6 +107,7 @@ async fn ask(router: &Router, method: Method, path: &str) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
+        .extension(access::Peer(([127, 0, 0, 1], 4000).into()))
         .body(Body::empty())
         .unwrap();
     let service = TowerToHyperService::new(router.clone());
@@ -164,12 +168,12 @@ async fn quota_of_a_provider_that_does_not_exist_is_refused() {
     let body: Problem = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 400);
     let start = "there is no provider \"codx\"; known: ";
-    assert!(body.error.starts_with(start), "{}", body.error);
-    assert!(body.error.contains("claude, codex"), "{}", body.error);
-    assert!(body.error.contains("mine"), "{}", body.error);
+    assert!(body.detail.starts_with(start), "{}", body.detail);
+    assert!(body.detail.contains("claude, codex"), "{}", body.detail);
+    assert!(body.detail.contains("mine"), "{}", body.detail);
     let (status, body) = get_text(&router, "/api/v1/quota?account=a&account=b").await;
     let body: Problem = serde_json::from_str(&body).unwrap();
-    assert_eq!(status, 400, "{}", body.error);
+    assert_eq!(status, 400, "{}", body.detail);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn without_a_token_the_api_is_read_only() {
     assert_eq!(with_limits.count(), codex);
     let path = "quota?provider=codx";
     let (status, _, body) = exporter.api(Method::GET, path, None).await;
-    let error = body["error"].as_str().unwrap();
+    let error = body["detail"].as_str().unwrap();
     assert_eq!(status, 400);
     assert!(
         error.starts_with("there is no provider \"codx\""),
@@ -41,7 +41,7 @@ async fn without_a_token_the_api_is_read_only() {
     let (status, _, body) = exporter
         .api(Method::POST, "quota/refresh", Some(TOKEN))
         .await;
-    assert_eq!((status, body["error"].is_string()), (403, true));
+    assert_eq!((status, body["detail"].is_string()), (403, true));
     assert_eq!(calls(&simulator), before);
 }
 
