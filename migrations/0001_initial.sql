@@ -153,3 +153,23 @@ CREATE TABLE correction (
     cost_nano  INTEGER NOT NULL,
     PRIMARY KEY (provider, model, account)
 ) STRICT, WITHOUT ROWID;
+
+-- Position in the log of a gateway (New API, One API): a single row. Ids are the gateway's.
+CREATE TABLE gateway_tail (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    location    TEXT    NOT NULL, -- database of the log, without user and password
+    cursor      INTEGER NOT NULL, -- last row that is counted
+    cursor_time INTEGER           -- its time, Unix seconds
+) STRICT;
+
+-- Missing ids below the cursor: rows that may still be committed.
+CREATE TABLE gateway_gap (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL
+) STRICT;
+
+-- Some rows that were counted, by which an emptied log is told from an older copy.
+CREATE TABLE gateway_anchor (
+    id   INTEGER PRIMARY KEY,
+    time INTEGER NOT NULL -- Unix seconds
+) STRICT;

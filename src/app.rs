@@ -3,6 +3,7 @@
 mod account_tasks;
 mod cpa;
 pub(crate) mod files;
+mod gateway;
 mod jobs;
 mod listener;
 pub(crate) mod local_api;
@@ -215,7 +216,7 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
-        api: api(&setup, polled, job_handle, &outside.local_api),
+        api: api(&setup, polled, job_handle.clone(), &outside.local_api),
         reload: config.web.enable_lifecycle.then_some(outside.reload),
     });
     serve(outside.listener, &config.web, routers, life)?;
@@ -249,7 +250,10 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         restored,
         clock: clock.clone(),
     };
-    account_tasks.watch(config, &records, &handles, life)?;
+    gateway::watch(config, &handles, job_handle, &account_tasks, life);
+    if let Some(cpa) = records.cpa() {
+        account_tasks.watch(config, cpa, &handles, life)?;
+    }
     let reloader = Reloader::new(setup, &records, &handles, clock, outside.notifier);
     life.spawn_essential("records", records.run());
     let soft = life.soft();

@@ -5,8 +5,10 @@
 //! once to check it; it does not watch them.
 
 mod address;
+mod checks;
 mod env;
 mod fields;
+mod gateway;
 mod input;
 mod key;
 pub mod keys;
@@ -30,12 +32,14 @@ use std::{
 pub use address::{CpaUrl, ListenAddress, TelemetryPath};
 pub use env::Env;
 pub use fields::FilePath;
+pub(crate) use gateway::read_dsn as read_gateway_dsn;
+pub use gateway::{GatewayDsn, GatewayStart};
 pub use problem::{Origin, Problem, Problems};
 pub use quota_file::{OwnAccount, QuotaFile};
 pub use secret::{Secret, SecretError};
 pub use settings::{
-    Accounts, Aliases, Caps, Config, Cost, Cpa, Labels, Limits, Log, Metrics, Money, Quota,
-    Storage, Web,
+    Accounts, Aliases, Caps, Config, Cost, Cpa, Gateway, Labels, Limits, Log, Metrics, Money,
+    Quota, Storage, Web,
 };
 pub use tables::{Alias, Billing, Fee, ModelName};
 pub use value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode};
@@ -92,25 +96,11 @@ pub(crate) fn load_and_check(
 ) -> Result<Loaded<Config>, Problems> {
     resolve(flags, env, |resolver| {
         let config = Config::read(resolver)?;
-        check_together(resolver, &config);
+        checks::limits(resolver, &config);
+        checks::gateway(resolver, &config);
         resolver.problems.extend(check(&config));
         Some(config)
     })
-}
-
-/// Checks limits that depend on each other.
-fn check_together(resolver: &mut Resolver<'_>, config: &Config) {
-    let least = config.cpa.pop_bytes.get().saturating_mul(4);
-    if config.storage.spool_limit.get() < least {
-        let key = "storage.spool_limit";
-        let text = format!(
-            "{} has no room for four pops of cpa.pop_bytes = {}",
-            config.storage.spool_limit, config.cpa.pop_bytes
-        );
-        resolver
-            .problems
-            .push(Problem::new(resolver.origin(key), key, text));
-    }
 }
 
 /// Reads only `[web]`: enough to query a running exporter's health, without the management key.

@@ -6,6 +6,7 @@
 //! the spool again. Between two rounds it works on [`jobs`]: imports and reprices.
 
 mod accounting;
+mod gateway;
 mod import;
 mod jobs;
 mod limit_gauges;
@@ -34,6 +35,7 @@ use crate::spool::Reader;
 use crate::store::{StoreError, WriteQueue};
 
 pub use accounting::{Accounting, AccountingParts};
+pub use gateway::GatewayBatch;
 pub use import::import;
 pub use jobs::{JobError, JobHandle, Jobs, job_channel};
 pub use limits::{LimitParts, SharedRules};

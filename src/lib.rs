@@ -38,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod cpa;
 pub mod errors;
+pub mod gateway;
 pub mod history;
 pub mod http;
 pub mod http_client;

@@ -13,6 +13,7 @@ mod counters;
 mod encode;
 mod exposition;
 mod family;
+mod gateway;
 mod handles;
 mod labels;
 mod names;
@@ -29,6 +30,9 @@ pub use counters::{Counters, CountersConfig, PlanFee, PriceFacts, PriceOfModel, 
 pub use encode::Dialect;
 pub use exposition::{Exposition, Form, NoPage, Page};
 pub use family::{Buckets, Family, Kind};
+pub use gateway::{
+    GatewayInput, GatewayItem, GatewayOutcome, GatewayRow, GatewayStreamEnd, GatewayTokens,
+};
 pub use handles::{
     AccountErrors, BuildInfo, ContactState, ExporterMetrics, GaugeSet, Handles, LogCounts, Loss,
     Losses, PollMetrics, ReconnectReason, Samples, SourceMetrics, StoreFile, StoreMetrics,

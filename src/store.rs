@@ -14,6 +14,7 @@ mod dimensions;
 mod error;
 mod events;
 mod flags;
+mod gateway;
 mod ingest;
 mod missing;
 mod money;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::records::Records;
+use super::cpa::Cpa;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
 use crate::config::{Config, QuotaFile};
-use crate::cpa::Client;
+use crate::cpa::{Client, CpaStates};
 use crate::decode::Secrets;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::lifecycle::Lifecycle;
@@ -45,13 +45,13 @@ impl AccountTasks {
     pub(super) fn watch(
         self,
         config: &Config,
-        records: &Records,
+        cpa: (Cpa, CpaStates),
         handles: &Handles,
         life: &Lifecycle,
     ) -> anyhow::Result<()> {
         let directory = Directory::new();
         let secrets = Secrets::new(hash_key(&config.storage.path)?);
-        let client = records.cpa().client;
+        let (Cpa { client, .. }, states) = cpa;
         let max_codes = config.metrics.caps.code.get() as usize;
         let errors = handles.account_errors.clone();
         errors.limit(config.metrics.zero_hold, max_codes);
@@ -65,7 +65,7 @@ impl AccountTasks {
             settings: accounts::Settings {
                 interval: config.accounts.interval,
             },
-            states: records.states(),
+            states,
             clock: self.clock.clone(),
             directory: directory.clone(),
             names: self.names.clone(),

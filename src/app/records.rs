@@ -51,15 +51,21 @@ impl Side {
 
 /// The pipeline, ready to run.
 pub(super) struct Records {
-    source: Source,
+    /// `None` without CPA.
+    from_cpa: Option<FromCpa>,
     ingest: Ingest,
     ingest_ended: CancellationToken,
     source_stop: CancellationToken,
+    prices: SharedPrices,
+    rules: SharedRules,
+}
+
+/// The parts that read CPA.
+struct FromCpa {
+    source: Source,
     cpa: Cpa,
     observer: Observer,
     states: CpaStates,
-    prices: SharedPrices,
-    rules: SharedRules,
 }
 
 impl Records {
@@ -104,41 +110,32 @@ impl Records {
         let ended = ingest_ended.clone();
         let ingest = Ingest::start(parts, accounting, signal.clone(), ended)?;
 
-        let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
         let source_stop = life.soft().child_token();
         let inlet = Inlet::new(writer, Arc::new(move || signal.wake()));
-        let (observer, states) = observer(config, &cpa, &inlet, side.requests.clone(), life)?;
-        let source = Source::new(source::Parts {
-            settings: settings(&config.cpa),
+        let parts = CpaParts {
             inlet,
-            states: states.clone(),
             requests: side.requests,
             contact_log,
-            client: cpa.client.clone(),
-            metrics: handles.source.clone(),
-            clock: clock.clone(),
-            soft: source_stop.clone(),
-            hard: life.hard(),
-        });
+            source_stop: source_stop.clone(),
+        };
+        let from_cpa = config
+            .cpa
+            .enabled
+            .then(|| FromCpa::build(config, handles, clock, life, parts));
         Ok(Self {
-            source,
+            from_cpa: from_cpa.transpose()?,
             ingest,
             ingest_ended,
             source_stop,
-            cpa,
-            observer,
-            states,
             prices,
             rules,
         })
     }
 
-    pub(super) fn cpa(&self) -> Cpa {
-        self.cpa.clone()
-    }
-
-    pub(super) fn states(&self) -> CpaStates {
-        self.states.clone()
+    /// The client of CPA and its published state; `None` without CPA.
+    pub(super) fn cpa(&self) -> Option<(Cpa, CpaStates)> {
+        let from_cpa = self.from_cpa.as_ref()?;
+        Some((from_cpa.cpa.clone(), from_cpa.states.clone()))
     }
 
     pub(super) fn prices(&self) -> SharedPrices {
@@ -149,28 +146,77 @@ impl Records {
         Arc::clone(&self.rules)
     }
 
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        self.source.shared()
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.from_cpa
+            .as_ref()
+            .map(|from_cpa| from_cpa.source.shared())
     }
 
     /// Ingests records until the program stops; then lets the ingest thread commit the rest.
     pub(super) async fn run(self) {
         let Self {
-            source,
-            observer,
+            from_cpa,
             ingest,
             ingest_ended,
             source_stop,
             ..
         } = self;
-        // The observer only reads, so it may be dropped at any time.
-        let source = Box::pin(async {
-            tokio::select! {
-                () = source.run() => {}
-                () = async { observer.run().await; std::future::pending().await } => {}
+        let stop = source_stop.clone();
+        let source = Box::pin(async move {
+            match from_cpa {
+                Some(from_cpa) => Box::pin(from_cpa.run()).await,
+                None => stop.cancelled().await,
             }
         });
         until_ingest_ends(source, ingest, ingest_ended, source_stop).await;
+    }
+}
+
+/// Dependencies of the parts that read CPA.
+struct CpaParts {
+    inlet: Inlet,
+    requests: ReadRequests,
+    contact_log: ContactLog,
+    source_stop: CancellationToken,
+}
+
+impl FromCpa {
+    fn build(
+        config: &Config,
+        handles: &Handles,
+        clock: &Clock,
+        life: &Lifecycle,
+        parts: CpaParts,
+    ) -> anyhow::Result<Self> {
+        let cpa = Cpa::new(&config.cpa, handles, clock.clone())?;
+        let requests = parts.requests;
+        let (observer, states) = observer(config, &cpa, &parts.inlet, requests.clone(), life)?;
+        let source = Source::new(source::Parts {
+            settings: settings(&config.cpa),
+            inlet: parts.inlet,
+            states: states.clone(),
+            requests,
+            contact_log: parts.contact_log,
+            client: cpa.client.clone(),
+            metrics: handles.source.clone(),
+            clock: clock.clone(),
+            soft: parts.source_stop,
+            hard: life.hard(),
+        });
+        Ok(Self {
+            source,
+            cpa,
+            observer,
+            states,
+        })
+    }
+
+    async fn run(self) {
+        // The observer only reads, so it may be dropped at any time.
+        tokio::select! {
+            () = self.source.run() => {}
+            () = async { self.observer.run().await; std::future::pending().await } => {}
+        }
     }
 }
 
@@ -270,6 +316,7 @@ pub(crate) fn labels(caps: &config::Caps, aliases: &config::Aliases) -> (Caps, A
         client: caps.client.get() as usize,
         endpoint: caps.endpoint.get() as usize,
         code: caps.code.get() as usize,
+        channel: caps.channel.get() as usize,
         series: caps.series.get() as usize,
         ..Caps::default()
     };

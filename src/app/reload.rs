@@ -18,8 +18,9 @@ use crate::source::Shared;
 pub(super) struct Reloader {
     /// The running configuration, and its inputs.
     setup: Setup,
-    cpa: Cpa,
-    source: Arc<Shared>,
+    /// `None` without CPA.
+    cpa: Option<Cpa>,
+    source: Option<Arc<Shared>>,
     prices: SharedPrices,
     rules: SharedRules,
     metrics: ExporterMetrics,
@@ -38,7 +39,7 @@ impl Reloader {
         handles.exporter.configuration_read(Ok(clock.now()));
         Self {
             setup,
-            cpa: records.cpa(),
+            cpa: records.cpa().map(|(cpa, _)| cpa),
             source: records.shared(),
             prices: records.prices(),
             rules: records.rules(),
@@ -92,8 +93,12 @@ impl Reloader {
             }
         }
         self.setup.telemetry.set_level(new.log.level);
-        self.cpa.replace_key(new.cpa.management_key.clone());
-        self.source.reload();
+        if let Some(cpa) = &self.cpa {
+            cpa.replace_key(new.cpa.management_key.clone());
+        }
+        if let Some(source) = &self.source {
+            source.reload();
+        }
         self.metrics.configuration_read(Ok(self.clock.now()));
         let needs_restart = waiting_for_restart(&self.setup.config, &new);
         if needs_restart.is_empty() {
@@ -129,6 +134,7 @@ fn waiting_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("cpa", old_cpa != new.cpa),
         ("accounts", old.accounts != new.accounts),
         ("quota", old.quota != new.quota),
+        ("gateway", old.gateway != new.gateway),
         ("storage", old.storage != new.storage),
         ("web", old.web != new.web),
         ("metrics", old.metrics != new.metrics),

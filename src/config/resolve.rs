@@ -261,6 +261,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Whether a switch is given as false.
+    fn is_off(&self, path: &str) -> bool {
+        let given = self.given(path).map(|given| bool::parse(&given.raw));
+        matches!(given, Some(Ok(false)))
+    }
+
     /// The secret of `key`, or the file that the key with the ending `_file` names. The first layer
     /// with either wins; both in one layer are an error.
     pub(super) fn secret(&mut self, key: &Key) -> Option<Secret> {
@@ -273,6 +279,7 @@ impl<'a> Resolver<'a> {
         match first {
             // The unread file may contain it.
             None if self.layers.iter().any(|layer| layer.unread) => None,
+            None if self.is_off("cpa.enabled") => Some(Secret::absent()),
             None => {
                 let text = "no management key: set cpa.management_key_file in the file, \
                             --cpa.management-key-file, CPA_MANAGEMENT_KEY_FILE or \

@@ -22,6 +22,8 @@ pub struct Secret(Source);
 
 #[derive(Clone)]
 enum Source {
+    /// Nothing needs it.
+    Absent,
     Value(SecretString),
     File(PathBuf),
 }
@@ -29,6 +31,8 @@ enum Source {
 /// Why a secret is invalid. Never contains it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
+    #[error("no management key is configured, because cpa.enabled is false")]
+    Absent,
     #[error("the secret is empty")]
     Empty,
     #[error("the secret contains a line break or another control character")]
@@ -51,12 +55,17 @@ impl Secret {
         Ok(Self(Source::Value(checked(value.as_ref())?)))
     }
 
+    pub(super) const fn absent() -> Self {
+        Self(Source::Absent)
+    }
+
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into()))
     }
 
     pub fn read(&self) -> Result<SecretString, SecretError> {
         match &self.0 {
+            Source::Absent => Err(SecretError::Absent),
             Source::Value(value) => Ok(value.clone()),
             Source::File(path) => read_file(path),
         }
@@ -66,7 +75,7 @@ impl Secret {
     pub fn file(&self) -> Option<&Path> {
         match &self.0 {
             Source::File(path) => Some(path),
-            Source::Value(_) => None,
+            Source::Value(_) | Source::Absent => None,
         }
     }
 
@@ -152,7 +161,8 @@ impl PartialEq for Secret {
         match (&self.0, &other.0) {
             (Source::Value(a), Source::Value(b)) => a.expose_secret() == b.expose_secret(),
             (Source::File(a), Source::File(b)) => a == b,
-            (Source::Value(_), Source::File(_)) | (Source::File(_), Source::Value(_)) => false,
+            (Source::Absent, Source::Absent) => true,
+            (Source::Value(_) | Source::File(_) | Source::Absent, _) => false,
         }
     }
 }
@@ -160,6 +170,7 @@ impl PartialEq for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Source::Absent => f.write_str("Secret(absent)"),
             Source::Value(_) => f.write_str("Secret(value)"),
             Source::File(path) => write!(f, "Secret(file {})", path.display()),
         }

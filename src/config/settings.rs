@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration}
 use super::{
     CpaUrl, ListenAddress, Secret, TelemetryPath,
     fields::FilePath,
+    gateway::{GatewayDsn, GatewayStart},
     quota_file::QuotaFile,
     section::section,
     tables::{Alias, Billing, Fee, ModelName},
@@ -23,6 +24,7 @@ section! {
         ..cpa: Cpa,
         ..accounts: Accounts,
         ..quota: Quota,
+        ..gateway: Gateway,
         ..storage: Storage,
         ..web: Web,
         ..metrics: Metrics,
@@ -54,6 +56,8 @@ section! {
 section! {
     /// Address of CPA and ingest settings.
     pub struct Cpa in "cpa.", "CPA" {
+        /// Read CLIProxyAPI; false for an exporter that reads a gateway only
+        enabled: bool = "true",
         /// Base URL of CLIProxyAPI; https also enables TLS for RESP
         url: CpaUrl = "http://127.0.0.1:8317",
         /// Management key of CPA
@@ -99,6 +103,30 @@ section! {
         timeout: Duration = "20s" in "1s" to "55s",
         /// File with additional accounts and providers
         file: QuotaFile,
+    }
+}
+
+section! {
+    /// A New API or One API gateway.
+    pub struct Gateway in "gateway.", "New API and One API" {
+        /// Database of the gateway: sqlite:///path, postgres://… or mysql://…, without password
+        dsn: Option<GatewayDsn>,
+        /// File with the URL of the gateway's database
+        dsn_secret(dsn_file): Option<Secret>,
+        /// Database of the gateway's log, if it is another one (LOG_SQL_DSN)
+        log_dsn: Option<GatewayDsn>,
+        /// File with the URL of the database of the gateway's log
+        log_dsn_secret(log_dsn_file): Option<Secret>,
+        /// Table of the log
+        log_table: String = "logs",
+        /// First row that counts at the first start: end, first or an RFC 3339 time
+        start: GatewayStart = "end",
+        /// Pause between reads of the log
+        poll_interval: Duration = "1s" in "100ms" to "1m",
+        /// Interval between reads of channels and tokens
+        objects_interval: Duration = "30s" in "1s" to "1h",
+        /// Maximum number of tokens with gauges, newest first; 0 = none
+        max_tokens: u32 = "1000" in "0" to "100000",
     }
 }
 
@@ -159,6 +187,8 @@ section! {
         endpoint: NonZeroU32 = "20" in "1" to "1000000",
         /// Maximum number of values of the label code
         code: NonZeroU32 = "40" in "1" to "1000000",
+        /// Maximum number of values of the label channel_id; the rest become `other`
+        channel: NonZeroU32 = "1000" in "1" to "1000000",
         /// Maximum number of values of the label limit
         limit: NonZeroU32 = "50" in "1" to "1000000",
         /// Maximum number of series in total

@@ -79,6 +79,16 @@ impl Value for u8 {
     }
 }
 
+impl Value for u32 {
+    const NAME: &'static str = "NUMBER";
+
+    ordered!();
+
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        whole(raw).ok_or_else(|| "a whole number from 0".to_owned())
+    }
+}
+
 impl Value for String {
     fn parse(raw: &Raw) -> Result<Self, String> {
         text(raw, "text").map(str::to_owned)

@@ -6,7 +6,7 @@ use super::WakeUp;
 use super::limits::{LimitParts, LimitTracker, UsageEntry, usage_entry};
 use super::money::{EventPricer, MoneyParts};
 use super::observations::QuotaObservations;
-use crate::metrics::{Counters, Record, WrongTotal};
+use crate::metrics::{Counters, GatewayItem, Record, WrongTotal};
 use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
 use crate::pricing::Pricer;
 use crate::store::{Committed, Ingest, NewName, PricedEvent, SpoolMark, Store, StoreError};
@@ -113,6 +113,12 @@ impl Accounting {
             self.pending.usage.push(usage_entry(event, &route, &money));
         }
         Ok(is_new)
+    }
+
+    /// Counts an item of a gateway, whose names `store` has interned.
+    pub(super) fn gateway(&mut self, store: &mut Ingest<'_>, item: &GatewayItem) {
+        self.register_new(store);
+        self.counters.gateway(item);
     }
 
     pub(super) fn accounts_changed(&mut self) {

@@ -1,4 +1,4 @@
-//! Imports and reprices that other threads request from the ingest thread, which owns the database.
+//! Imports, reprices and a gateway's rows that other threads request from the ingest thread, which owns the database.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::WakeUp;
 use super::accounting::Accounting;
+use super::gateway::{GatewayBatch, commit_gateway};
 use super::import::import;
 use super::reprice::{Reprice, RepriceError};
 use crate::api::{ImportSummary, RepriceRequest, RepriceStep};
@@ -59,6 +60,10 @@ enum Job {
         request: RepriceRequest,
         table: Arc<PriceTable>,
         reply: Reply<RepriceStep>,
+    },
+    Gateway {
+        batch: Arc<GatewayBatch>,
+        reply: Reply<()>,
     },
     /// A reprice under way.
     Repricing {
@@ -118,6 +123,11 @@ impl JobHandle {
         .await
     }
 
+    /// Counts rows of a gateway's log and stores the position behind them, all or nothing.
+    pub async fn gateway(&self, batch: Arc<GatewayBatch>) -> Result<(), JobError> {
+        self.run(|reply| Job::Gateway { batch, reply }).await
+    }
+
     async fn run<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, JobError> {
         let (reply, result) = oneshot::channel();
         let sent = self.jobs.send(job(reply)).await;
@@ -151,6 +161,7 @@ impl Job {
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Import { reply, .. } => reply.is_closed(),
+            Self::Gateway { reply, .. } => reply.is_closed(),
             Self::Reprice { reply, .. } | Self::Repricing { reply, .. } => reply.is_closed(),
         }
     }
@@ -195,6 +206,10 @@ impl Job {
                 }),
                 Err(error) => send(reply, Err(error.into())),
             },
+            Self::Gateway { batch, reply } => {
+                let done = commit_gateway(store, accounting, &batch, now);
+                send(reply, done.map_err(JobError::from))
+            }
             Self::Repricing {
                 mut reprice,
                 began,
@@ -215,7 +230,7 @@ impl Job {
 fn send<T>(reply: Reply<T>, result: Result<T, JobError>) -> Option<Job> {
     if let Err(JobError::Store(error)) = &result {
         let remedy = error.class().remedy();
-        tracing::warn!(error = %Chain(error), remedy, "import or reprice failed");
+        tracing::warn!(error = %Chain(error), remedy, "import, reprice or gateway batch failed");
     }
     // A client that has disconnected needs no result.
     reply.send(result).ok();

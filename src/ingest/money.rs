@@ -136,7 +136,12 @@ impl EventPricer {
             | Dimension::FailureText
             | Dimension::Reference
             | Dimension::Combo
-            | Dimension::Status => {}
+            | Dimension::Status
+            | Dimension::GatewayChannel
+            | Dimension::GatewayModel
+            | Dimension::GatewayStatus
+            | Dimension::GatewayErrorType
+            | Dimension::GatewayLogType => {}
         }
     }
 

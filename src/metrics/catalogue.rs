@@ -6,6 +6,7 @@
 pub(crate) mod accounts;
 pub(crate) mod budgets;
 pub(super) mod exporter;
+pub(crate) mod gateway;
 pub(super) mod ingest;
 pub(super) mod money;
 pub(super) mod traffic;
@@ -47,5 +48,6 @@ pub(super) fn stored_families() -> Vec<&'static StoredFamily> {
         .chain(of(money::COUNTERS))
         .chain(of(money::OF_REFERENCES))
         .chain(of(money::OF_COMBOS))
+        .chain(of(gateway::COUNTERS))
         .collect()
 }

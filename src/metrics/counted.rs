@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "an array has an entry for each kind of label"
+    reason = "an array has a place for each kind of label"
 )]
 
 use std::time::Duration;
@@ -137,16 +137,16 @@ impl OfCombo<'_> {
 
 /// An id for each kind of label; 0 is the absent value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct LabelIds([u32; LabelKind::ALL.len()]);
+pub(super) struct LabelIds([u32; LabelKind::PLACES]);
 
 impl LabelIds {
     #[inline]
-    fn with(mut self, kind: LabelKind, id: DimId) -> Self {
-        self.0[kind as usize] = id.0;
+    pub(super) fn with(mut self, kind: LabelKind, id: DimId) -> Self {
+        self.0[kind.place()] = id.0;
         self
     }
 
     pub(super) fn get(&self, kind: LabelKind) -> u32 {
-        self.0[kind as usize]
+        self.0[kind.place()]
     }
 }

@@ -194,8 +194,9 @@ impl StoredFamily {
 
     /// Type of each part of a series' key, in label order.
     pub(super) fn key(&self) -> Vec<LabelKind> {
-        let kind =
-            |name: &&str| LabelKind::named(name).expect("a test names the labels of all rows");
+        let kind = |name: &&str| {
+            LabelKind::named(self.family.name, name).expect("a test names the labels of all rows")
+        };
         self.open_labels().iter().map(kind).collect()
     }
 

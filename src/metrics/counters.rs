@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::catalogue::{ingest, money as money_families, stored_families, traffic};
+use super::catalogue::{
+    gateway as gateway_families, ingest, money as money_families, stored_families, traffic,
+};
 use super::counted::{
     ComboAmount, Commit, CommitAmount, LabelIds, OfCombo, OfReference, Outcome, OutcomeAmount,
     Payload, PayloadAmount, Record, RecordAmount, RecordItem, ReferenceAmount,
 };
 use super::counter::{Counter, StoredFamily, label_ids};
 use super::exposition::Exposition;
+use super::gateway::{GatewayAmount, GatewayItem};
 use super::labels::{LabelKind, LabelTexts, OTHER};
 use super::names::{AccountNames, NamedAccounts};
 use super::snapshot::{ExemplarOf, Snapshot};
@@ -40,6 +43,7 @@ pub struct Counters {
     of_commits: CounterSet<CommitAmount>,
     of_references: CounterSet<ReferenceAmount>,
     of_combos: CounterSet<ComboAmount>,
+    of_gateway: CounterSet<GatewayAmount>,
     money: MoneyGauges,
     version: u64,
     exposition: Exposition,
@@ -66,6 +70,7 @@ impl Counters {
         let money = following(&mut at, money_families::COUNTERS);
         let references = following(&mut at, money_families::OF_REFERENCES);
         let combos = following(&mut at, money_families::OF_COMBOS);
+        let gateway = following(&mut at, gateway_families::COUNTERS);
         Self {
             tables: Tables::new(&families, texts, config.caps.series),
             families,
@@ -75,6 +80,7 @@ impl Counters {
             of_commits: CounterSet::new(&[commits]),
             of_references: CounterSet::new(&[references]),
             of_combos: CounterSet::new(&[combos]),
+            of_gateway: CounterSet::new(&[gateway]),
             money: MoneyGauges::default(),
             version: 0,
             config,
@@ -129,6 +135,12 @@ impl Counters {
             self.of_combos.count(tables, &item.labels(), &item, None);
         }
         self.count_outcome(&Outcome::Event(&item));
+    }
+
+    /// Counts a row of a gateway's log, or shows a route of it at 0.
+    pub fn gateway(&mut self, item: &GatewayItem) {
+        let tables = &mut self.tables;
+        self.of_gateway.count(tables, &item.labels(), item, None);
     }
 
     /// Counts a payload of any kind.

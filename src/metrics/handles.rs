@@ -22,7 +22,7 @@ pub use polls::PollMetrics;
 pub use source::{ReconnectReason, SourceMetrics};
 pub use store::{Loss, StoreFile, StoreMetrics, StoreSizes};
 
-use super::catalogue::{accounts, budgets};
+use super::catalogue::{accounts, budgets, gateway};
 use super::encode::Encoder;
 use super::family::Family;
 use super::snapshot::Snapshot;
@@ -42,6 +42,10 @@ pub struct Handles {
     pub polls: PollMetrics,
     /// The families of budgets and comparisons.
     pub budgets: GaugeSet,
+    /// The families of a gateway's log.
+    pub gateway: GaugeSet,
+    /// The families of a gateway's channels and tokens.
+    pub gateway_objects: GaugeSet,
 }
 
 impl Handles {
@@ -59,6 +63,8 @@ impl Handles {
             quotas: GaugeSet::default(),
             polls: PollMetrics::default(),
             budgets: GaugeSet::default(),
+            gateway: GaugeSet::default(),
+            gateway_objects: GaugeSet::default(),
             exporter: ExporterMetrics::new(build, log_counts),
             losses,
         }
@@ -70,9 +76,12 @@ impl Handles {
         self.quotas.encode(page, accounts::ALL);
         self.polls.encode(page);
         self.budgets.encode(page, budgets::ALL);
+        self.gateway.encode(page, gateway::GAUGES);
+        self.gateway_objects.encode(page, gateway::GAUGES);
         self.source.encode(page);
         self.store.encode(page);
-        let left_out = self.quotas.left_out() + self.budgets.left_out();
+        let sets = [&self.quotas, &self.budgets, &self.gateway_objects];
+        let left_out = sets.into_iter().map(GaugeSet::left_out).sum();
         self.exporter.encode(page, snapshot, left_out);
         process::encode(page);
     }

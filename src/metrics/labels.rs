@@ -24,12 +24,22 @@ pub(super) enum LabelKind {
     Reference,
     /// Configured name of a group of models.
     Combo,
+    GatewayChannel,
+    GatewayModel,
+    GatewayStatus,
+    GatewayErrorType,
+    GatewayLogType,
 }
 
+/// Kinds of labels of CPA's records; those of a gateway come after them.
+const RECORD_KINDS: usize = 12;
+
 const KINDS: usize = LabelKind::ALL.len();
+/// The label `model` of a gateway's families, which has a cap of its own.
+const GATEWAY_MODEL: &str = "gateway_model";
 
 impl LabelKind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Provider,
         Self::Model,
         Self::Account,
@@ -42,7 +52,25 @@ impl LabelKind {
         Self::Reason,
         Self::Reference,
         Self::Combo,
+        Self::GatewayChannel,
+        Self::GatewayModel,
+        Self::GatewayStatus,
+        Self::GatewayErrorType,
+        Self::GatewayLogType,
     ];
+    /// Most labels that an item has.
+    pub(super) const PLACES: usize = RECORD_KINDS;
+
+    /// Place of the label among those of an item. No item has labels of both, so a gateway's take
+    /// the places of a record's.
+    pub(super) const fn place(self) -> usize {
+        let kind = self as usize;
+        if kind < RECORD_KINDS {
+            kind
+        } else {
+            kind - RECORD_KINDS
+        }
+    }
 
     /// Name of the label, source of its ids, and value of the absent id 0.
     const fn declaration(self) -> (&'static str, PastKey, Option<&'static str>) {
@@ -68,6 +96,31 @@ impl LabelKind {
             Self::Reason => ("reason", PastKey::Reason, None),
             Self::Reference => ("reference", Interned(Dimension::Reference), Some("none")),
             Self::Combo => ("combo", Interned(Dimension::Combo), Some("none")),
+            Self::GatewayChannel => (
+                "channel_id",
+                Interned(Dimension::GatewayChannel),
+                Some("none"),
+            ),
+            Self::GatewayModel => (
+                GATEWAY_MODEL,
+                Interned(Dimension::GatewayModel),
+                Some("none"),
+            ),
+            Self::GatewayStatus => (
+                "status_code",
+                Interned(Dimension::GatewayStatus),
+                Some("none"),
+            ),
+            Self::GatewayErrorType => (
+                "error_type",
+                Interned(Dimension::GatewayErrorType),
+                Some("none"),
+            ),
+            Self::GatewayLogType => (
+                "log_type",
+                Interned(Dimension::GatewayLogType),
+                Some("none"),
+            ),
         }
     }
 
@@ -80,8 +133,10 @@ impl LabelKind {
         Self::ALL.into_iter().find(|kind| kind.past_key() == key)
     }
 
-    /// The kind of the label called `name`.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    /// The kind of the label called `name` of a family.
+    pub(super) fn named(family: &str, name: &str) -> Option<Self> {
+        let is_model = name == "model" && family.starts_with("newapi_");
+        let name = if is_model { GATEWAY_MODEL } else { name };
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
@@ -102,6 +157,8 @@ pub struct Caps {
     pub client: usize,
     pub endpoint: usize,
     pub code: usize,
+    /// Channels of a gateway.
+    pub channel: usize,
     /// Providers, executors, tiers and efforts: CPA's own words, so few.
     pub word: usize,
     pub series: usize,
@@ -115,6 +172,7 @@ impl Default for Caps {
             client: 200,
             endpoint: 20,
             code: 40,
+            channel: 1000,
             word: 50,
             series: 200_000,
         }
@@ -125,13 +183,17 @@ impl Caps {
     const fn of(&self, kind: LabelKind) -> usize {
         match kind {
             LabelKind::Account => self.account,
-            LabelKind::Model => self.model,
+            LabelKind::Model | LabelKind::GatewayModel => self.model,
             LabelKind::Client => self.client,
             LabelKind::Endpoint => self.endpoint,
-            LabelKind::Code => self.code,
-            LabelKind::Provider | LabelKind::Executor | LabelKind::Tier | LabelKind::Effort => {
-                self.word
-            }
+            LabelKind::Code | LabelKind::GatewayStatus => self.code,
+            LabelKind::GatewayChannel => self.channel,
+            LabelKind::Provider
+            | LabelKind::Executor
+            | LabelKind::Tier
+            | LabelKind::Effort
+            | LabelKind::GatewayErrorType
+            | LabelKind::GatewayLogType => self.word,
             LabelKind::Reason | LabelKind::Reference | LabelKind::Combo => usize::MAX,
         }
     }

@@ -46,7 +46,12 @@ pub(super) fn choose(
         | Dimension::FailureText
         | Dimension::Reference
         | Dimension::Combo
-        | Dimension::Status => return None,
+        | Dimension::Status
+        | Dimension::GatewayChannel
+        | Dimension::GatewayModel
+        | Dimension::GatewayStatus
+        | Dimension::GatewayErrorType
+        | Dimension::GatewayLogType => return None,
     };
     let ends = tail.char_indices().map(|(at, c)| at + c.len_utf8());
     ends.skip(digits.saturating_sub(1))

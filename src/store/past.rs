@@ -205,8 +205,14 @@ pub(super) fn column(key: PastKey) -> &'static str {
             Dimension::Source => "source",
             Dimension::FailureText => "excerpt",
             Dimension::Status => "status",
-            // Names of the configuration; no event has them.
-            Dimension::Reference | Dimension::Combo => "0",
+            // Names of the configuration and of a gateway; no event has them.
+            Dimension::Reference
+            | Dimension::Combo
+            | Dimension::GatewayChannel
+            | Dimension::GatewayModel
+            | Dimension::GatewayStatus
+            | Dimension::GatewayErrorType
+            | Dimension::GatewayLogType => "0",
         },
     }
 }

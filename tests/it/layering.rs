@@ -43,6 +43,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("history", &["metrics", "store"]),
+    (
+        "gateway",
+        &["clock", "config", "ingest", "metrics", "store"],
+    ),
     ("http", &["api", "clock", "config", "metrics", "version"]),
     ("query", &["api", "config", "store"]),
     ("report", &["api"]),

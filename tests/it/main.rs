@@ -17,6 +17,7 @@ mod damage;
 mod demo;
 mod disk;
 mod gate;
+mod gateway;
 mod harness;
 mod history;
 mod keys;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::super::catalogue::{accounts, budgets, exporter, money, stored_families};
+use super::super::catalogue::{accounts, budgets, exporter, gateway, money, stored_families};
 use super::super::counter::{Cells, MAX_VALUES};
-use super::super::{Dialect, Record};
+use super::super::{Dialect, GatewayItem, GatewayOutcome, GatewayRow, GatewayStreamEnd, Record};
 use super::super::{Family, Kind, sections};
 use super::docs::bounds;
 use super::support::{Bench, START, failure, route, success};
@@ -47,7 +47,9 @@ fn names_and_help_follow_the_rules() {
             "{name}"
         );
         assert!(
-            name.starts_with("cpa_") || name.starts_with("process_"),
+            ["cpa_", "newapi_", "process_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix)),
             "{name}"
         );
         assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
@@ -156,6 +158,22 @@ fn sql_of_a_counter_gives_all_its_cells() {
     }
 }
 
+/// Families of the parts that are not running here.
+const UNKNOWN: [&str; 12] = [
+    "cpa_ingest_complete",
+    "cpa_reference_value_usd_total",
+    "cpa_up",
+    "cpa_info",
+    "cpa_usage_statistics_enabled",
+    "cpa_clock_skew_seconds",
+    "cpa_store_events",
+    "cpa_store_rejects",
+    "cpa_store_free_bytes",
+    "cpa_store_oldest_event_timestamp_seconds",
+    "cpa_spool_pending_bytes",
+    "cpa_spool_limit_bytes",
+];
+
 #[test]
 fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
     let bench = busy();
@@ -178,9 +196,11 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
         }
     }
     let shown = |family: &&Family| page.contains(&format!("# TYPE {} ", family.name));
-    // Accounts and quotas come with what they describe; tests/it/accounts.rs shows them.
-    let elsewhere =
-        |family: &&Family| accounts::ALL.contains(family) || budgets::ALL.contains(family);
+    // Gauges come with what they describe; tests/it shows them.
+    let elsewhere = |family: &&Family| {
+        let sets = [accounts::ALL, budgets::ALL, gateway::GAUGES];
+        sets.iter().any(|families| families.contains(family))
+    };
     let absent = families().filter(|f| !shown(f) && !elsewhere(f));
     let absent: Vec<&str> = absent.map(|f| f.name).collect();
     // Unknown until CPA is reached.
@@ -195,20 +215,7 @@ fn every_family_of_a_page_is_in_the_catalogue_with_its_labels() {
         &exporter::RELOAD_TIME,
     ];
     let mut unknown: Vec<&str> = unknown.iter().map(|family| family.name).collect();
-    unknown.extend([
-        "cpa_ingest_complete",
-        "cpa_reference_value_usd_total",
-        "cpa_up",
-        "cpa_info",
-        "cpa_usage_statistics_enabled",
-        "cpa_clock_skew_seconds",
-        "cpa_store_events",
-        "cpa_store_rejects",
-        "cpa_store_free_bytes",
-        "cpa_store_oldest_event_timestamp_seconds",
-        "cpa_spool_pending_bytes",
-        "cpa_spool_limit_bytes",
-    ]);
+    unknown.extend(UNKNOWN);
     let forgotten: Vec<&&str> = absent.iter().filter(|one| !unknown.contains(one)).collect();
     assert!(
         forgotten.is_empty(),
@@ -238,12 +245,39 @@ fn busy() -> Bench {
         });
     }
     bench.count(&failure(429, FailureReason::RateLimit), &route(1, 1, 1, 1));
+    bench.counters.gateway(&gateway_item());
+    bench.commit();
     bench.settle();
     // The first rendering tells how long it took, the next one shows it.
     bench.page(Dialect::Text);
     bench.counters.received(1);
     bench.commit();
     bench
+}
+
+/// Counts in every counter of a gateway.
+fn gateway_item() -> GatewayItem {
+    let one = Some(1);
+    GatewayItem {
+        channel: DimId(1),
+        model: DimId(1),
+        status: DimId(1),
+        error_type: DimId(1),
+        log_type: DimId(1),
+        row: Some(GatewayRow {
+            outcome: Some(GatewayOutcome::Error),
+            tokens: Some([1, 1, 1, 1, 0, 0]),
+            input: Some([1, 1, 1, 0, 0, 0]),
+            quota: one,
+            refund_quota: one,
+            test_quota: one,
+            cost_nano: one,
+            duration_ms: one,
+            first_response_ms: one,
+            stream_end: Some(GatewayStreamEnd::Ok),
+            time: one,
+        }),
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 
 use super::super::catalogue::stored_families;
 use super::super::handles::{Loss, ReconnectReason, StoreFile};
-use super::super::{Family, Kind, sections};
+use super::super::{
+    Family, GatewayInput, GatewayOutcome, GatewayStreamEnd, GatewayTokens, Kind, sections,
+};
 use crate::model::{
     AccessRefusal, Control, FailureClass, FailureReason, IngestMode, LabelValue, RejectReason,
     TokenKind, TokenQuality,
@@ -64,12 +66,21 @@ changes to counted events, so counter plus correction is the value at the new pr
 
 ## Caps
 
-Each label has a maximum number of values: `account` 1000, `model` 200, `client` 200, `endpoint` 20, `code` 40, `provider`,
-`executor`, `service_tier` and `reasoning_effort` 50 each. The first values keep their series; all later ones share the value
+Each label has a maximum number of values: `account` 1000, `model` 200, `client` 200, `endpoint` 20, `code` 40, `channel_id` 1000,
+`provider`, `executor`, `service_tier`, `reasoning_effort`, `error_type` and `log_type` 50 each. The models of a gateway have a cap of
+their own, as large as that of `model`. The first values keep their series; all later ones share the value
 `other` in counters, histograms and summaries, and are absent from gauges. Above 200,000 series no new series are exposed.
 `cpa_exporter_label_overflows_total` and `cpa_exporter_series_dropped_total` count both cases. The database keeps all values; with a
 larger cap they are exposed after the next start. Values are truncated to 128 bytes; control characters and invisible characters
 (zero width, direction) are removed.
+
+## Gateways
+
+The section *New API and One API* is present if `gateway.dsn` is set. It counts rows of the gateway's log: types 2 (consume), 5 (error) and
+6 (refund); all others count in `newapi_foreign_rows_total` only. An *attempt* is a request on one channel: a retried request has several.
+In One API, type 5 is a channel test, and errors leave no row; New API writes errors only with `ERROR_LOG_ENABLED=true`, and none for
+requests that it refuses before it selects a channel. `newapi_*` and `cpa_*` are never added: a gateway often stands in front of CPA, and then
+both count the same request. See `docs/gateways.md`.
 
 ## Shared aliases
 
@@ -101,7 +112,7 @@ fn document() -> String {
     for (label, value, absent) in OPEN {
         writeln!(out, "| `{label}` | {value} | {absent} |").unwrap();
     }
-    for (label, values) in closed() {
+    for (label, values) in closed().into_iter().chain(closed_of_gateway()) {
         writeln!(out, "| `{label}` | {values} | |").unwrap();
     }
     out.push_str("\nColumn *absent*: value of the label if the record has none.\n");
@@ -160,7 +171,7 @@ pub(super) fn bounds(family: &Family) -> String {
 }
 
 /// Label, what it holds, what it says when that is absent.
-const OPEN: [(&str, &str, &str); 18] = [
+const OPEN: [(&str, &str, &str); 27] = [
     (
         "provider",
         "identity of the executor: field `provider` of the record",
@@ -203,6 +214,35 @@ const OPEN: [(&str, &str, &str); 18] = [
     ),
     ("plan", "name of the plan in `cost.fees`", ""),
     ("level", "level of a log message", ""),
+    (
+        "channel_id",
+        "id of the gateway's channel; `0` for rows without one",
+        "`none`",
+    ),
+    (
+        "model` of `newapi_*",
+        "model in the client's request to the gateway",
+        "`none`",
+    ),
+    ("status_code", "HTTP status of the failed attempt", "`none`"),
+    (
+        "error_type",
+        "the gateway's class of the error, such as `openai_error` or `new_api_error`",
+        "`none`",
+    ),
+    (
+        "log_type",
+        "number in the column `type` of the gateway's log",
+        "",
+    ),
+    ("token_id", "id of the gateway's token", ""),
+    ("user_id", "id of the token's user", ""),
+    ("name` of `newapi_*", "name in the gateway", ""),
+    (
+        "provider` of `newapi_channel_info",
+        "the gateway's number of the provider, which differs between New API and One API",
+        "",
+    ),
 ];
 const ACCOUNT: &str = "alias from the configuration, else provider and start of the credential's index; \
     never an e-mail or a file name";
@@ -264,6 +304,31 @@ fn closed() -> [(&'static str, String); 16] {
             "code` of `cpa_account_errors_total",
             "HTTP status; `other` without a status and above the cap".to_owned(),
         ),
+    ]
+}
+
+/// The same of a gateway.
+fn closed_of_gateway() -> [(&'static str, String); 7] {
+    [
+        (
+            "outcome",
+            format!("{}; a retried request has several attempts", list_of::<GatewayOutcome>()),
+        ),
+        ("kind` of `newapi_tokens_total", list_of::<GatewayTokens>()),
+        ("cache", list_of::<GatewayInput>()),
+        (
+            "reason` of `newapi_stream_end_total",
+            list_of::<GatewayStreamEnd>(),
+        ),
+        (
+            "state",
+            "`active`, `disabled`, `expired`, `exhausted`: computed, because the gateway updates its own status late".to_owned(),
+        ),
+        (
+            "reason` of `newapi_log_gaps_expired_total`, `newapi_log_resets_total",
+            "`deadline`, `overflow`; `emptied`, `restored`".to_owned(),
+        ),
+        ("routed", "`yes`, `no`".to_owned()),
     ]
 }
 

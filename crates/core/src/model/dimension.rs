@@ -27,10 +27,17 @@ pub enum Dimension {
     /// HTTP status of counted failures. Events and totals store the status code itself; the number
     /// only records the order in which codes first occurred.
     Status = 13,
+    /// Of a gateway: a channel's id, the model that was asked for, the HTTP status of an error, its
+    /// class, and the type of a row of the log that is not read.
+    GatewayChannel = 14,
+    GatewayModel = 15,
+    GatewayStatus = 16,
+    GatewayErrorType = 17,
+    GatewayLogType = 18,
 }
 
 impl Dimension {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Provider,
         Self::Executor,
         Self::Model,
@@ -45,6 +52,11 @@ impl Dimension {
         Self::Reference,
         Self::Combo,
         Self::Status,
+        Self::GatewayChannel,
+        Self::GatewayModel,
+        Self::GatewayStatus,
+        Self::GatewayErrorType,
+        Self::GatewayLogType,
     ];
 
     pub fn code(self) -> u8 {

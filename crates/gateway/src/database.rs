@@ -1,0 +1,111 @@
+//! One database of a gateway, whatever its engine.
+
+use std::collections::BTreeSet;
+
+use crate::table::{Field, Kind, Row, text};
+use crate::{Dsn, GatewayError, sqlite};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+impl Engine {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// An identifier, quoted. `group` and `key` are reserved words.
+    pub(crate) fn quote(self, name: &str) -> String {
+        match self {
+            Self::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
+            Self::Sqlite | Self::Mysql => format!("`{}`", name.replace('`', "``")),
+        }
+    }
+}
+
+/// Transactions of PostgreSQL at one moment: all before `xmin` have ended, all from `xmax` on have
+/// not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub xmin: i64,
+    pub xmax: i64,
+}
+
+const NAME: &[Field] = &[text("name")];
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub struct Database {
+    dsn: Dsn,
+}
+
+impl Database {
+    /// Connects nothing yet.
+    pub fn new(dsn: Dsn) -> Result<Self, GatewayError> {
+        match dsn.engine() {
+            Engine::Sqlite => Ok(Self { dsn }),
+            engine @ (Engine::Postgres | Engine::Mysql) => {
+                let text = format!("this build cannot read {}", engine.name());
+                Err(GatewayError::Unsupported(text))
+            }
+        }
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.dsn.engine()
+    }
+
+    /// Names the database without user and password.
+    pub fn location(&self) -> String {
+        self.dsn.location()
+    }
+
+    /// The columns of a table that may be read; empty if there is no such table.
+    pub(crate) async fn columns(&self, table: &str) -> Result<BTreeSet<String>, GatewayError> {
+        let sql = match self.engine() {
+            Engine::Sqlite => format!("SELECT name FROM pragma_table_info({})", literal(table)),
+            Engine::Postgres => format!(
+                "SELECT column_name::text FROM information_schema.columns \
+                 WHERE table_schema = ANY (current_schemas(false)) AND table_name = {}",
+                literal(table)
+            ),
+            Engine::Mysql => format!(
+                "SELECT CAST(column_name AS CHAR) FROM information_schema.columns \
+                 WHERE table_schema = DATABASE() AND table_name = {}",
+                literal(table)
+            ),
+        };
+        let rows = self.rows(sql, NAME).await?;
+        Ok(rows.into_iter().filter_map(|mut row| row.text()).collect())
+    }
+
+    /// The rows of a statement whose columns have the kinds of `fields`.
+    pub(crate) async fn rows(
+        &self,
+        sql: String,
+        fields: &'static [Field],
+    ) -> Result<Vec<Row>, GatewayError> {
+        let kinds: Vec<Kind> = fields.iter().map(|field| field.kind).collect();
+        match self.dsn.file() {
+            Some(path) => sqlite::rows(path.to_owned(), sql, kinds).await,
+            None => Err(GatewayError::Unsupported("no such engine".to_owned())),
+        }
+    }
+
+    /// The running transactions, where the engine shows them.
+    pub const fn snapshot(&self) -> Option<Snapshot> {
+        None
+    }
+}
+
+/// A text in SQL.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
