@@ -6,6 +6,7 @@
 mod access;
 mod api_call;
 mod client;
+mod connect;
 mod detection;
 mod directory;
 mod generation;

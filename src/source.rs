@@ -205,7 +205,7 @@ impl Supervisor {
             SessionEnd::Starved => {}
             SessionEnd::Refused(refusal) => {
                 self.lost_contact(ReconnectReason::Refused);
-                self.context.client.access().refused(refusal);
+                self.context.client.access().refused(refusal, None);
             }
             SessionEnd::AccessLost => {
                 self.lost_contact(ReconnectReason::Refused);

@@ -1,12 +1,13 @@
-//! The management key, and the pause after CPA refuses it.
+//! The management key, the pause after CPA refuses it, and the turns of requests with it.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
@@ -22,6 +23,10 @@ pub type AccessReporter = Box<dyn Fn(Option<AccessRefusal>) + Send + Sync>;
 /// Interval at which the file of a refused key is read again.
 const KEY_REREAD: Duration = Duration::from_secs(10);
 
+/// A request that takes longer has passed CPA's check of the key, which takes about 62 ms; the
+/// provider behind `api-call` may be slow.
+const VERDICT_TIME: Duration = Duration::from_secs(1);
+
 /// The only source of the key. Every request to CPA gets its key here, so that one refusal stops
 /// all requests: five failed logins ban the address, RESP and HTTP counted together.
 pub struct Access {
@@ -29,7 +34,13 @@ pub struct Access {
     report: AccessReporter,
     state: Mutex<State>,
     changed: Notify,
+    turns: Semaphore,
 }
+
+/// The right to send a request whose key CPA may refuse. There is one at a time, because CPA counts
+/// each request with a wrong key as a failed login.
+#[derive(Debug)]
+pub(super) struct Turn<'a>(Option<SemaphorePermit<'a>>);
 
 #[derive(Default)]
 struct State {
@@ -61,6 +72,7 @@ impl Access {
             report,
             state: Mutex::default(),
             changed: Notify::new(),
+            turns: Semaphore::new(1),
         }
     }
 
@@ -138,6 +150,13 @@ impl Access {
         }
     }
 
+    /// Waits for the turn of a request with `key`. `None` if the key was refused or replaced
+    /// meanwhile. A refusal of the key must be reported within the turn.
+    pub(super) async fn turn(&self, key: &SecretString) -> Option<Turn<'_>> {
+        let permit = self.turns.acquire().await.ok()?;
+        self.lock().is_current(key).then(|| Turn(Some(permit)))
+    }
+
     /// Like [`Self::accepted_key`] without waiting; `None` while CPA has not accepted the key.
     pub(crate) fn accepted_key_now(&self) -> Option<SecretString> {
         let state = self.lock();
@@ -171,10 +190,7 @@ impl Access {
         let mut state = self.lock();
         state.unreadable.succeeded();
         if let Some(refused) = &state.refused {
-            let same = refused
-                .key
-                .as_ref()
-                .is_some_and(|old| old.expose_secret() == key.expose_secret());
+            let same = refused.key.as_ref().is_some_and(|old| is_same(old, &key));
             let other_key = refused.reason.concerns_key() && !same;
             if Instant::now() < refused.until && !other_key {
                 return None;
@@ -188,10 +204,9 @@ impl Access {
         Some(key)
     }
 
-    /// CPA accepted a RESP login; the connection is open until [`Self::disconnected`].
+    /// Records arrive without a new login until [`Self::disconnected`].
     pub(crate) fn connected(&self) {
         self.lock().connected = true;
-        self.accepted();
     }
 
     pub(crate) fn disconnected(&self) {
@@ -199,21 +214,27 @@ impl Access {
     }
 
     /// CPA accepted the key.
-    pub(crate) fn accepted(&self) {
+    pub(crate) fn accepted(&self, key: &SecretString) {
         let mut state = self.lock();
         state.strikes = 0;
-        state.logged = None;
         // A refusal may have withdrawn the key while another call succeeded with it.
-        state.accepted = state.key.is_some();
+        if !state.is_current(key) {
+            return;
+        }
+        state.logged = None;
+        state.accepted = true;
         drop(state);
         (self.report)(None);
         self.changed.notify_waiters();
     }
 
-    /// CPA refused access. The key is withheld until the pause ends or the key changes.
-    pub(crate) fn refused(&self, reason: Refusal) {
+    /// CPA refused access, and the key if the reason concerns it. The key is withheld until the
+    /// pause ends or the key changes.
+    pub(crate) fn refused(&self, reason: Refusal, key: Option<&SecretString>) {
         let mut state = self.lock();
-        let wait = state.refuse(reason, Instant::now());
+        let Some(wait) = state.refuse(reason, key, Instant::now()) else {
+            return;
+        };
         // Refusals without a cost are repeated often. Log each once.
         let logged = state.logged.replace(reason.kind());
         drop(state);
@@ -228,17 +249,28 @@ impl Access {
         }
     }
 
-    /// The operator has changed something: reset the key and the pause, but not the failed logins,
-    /// which CPA still counts.
+    /// The operator has changed something: read the key again. A refused key keeps its pause, which
+    /// another key ends, and its failed logins, which CPA still counts.
     pub fn reload(&self) {
         let mut state = self.lock();
+        let refused = state.refused.take();
         *state = State {
             strikes: state.strikes,
             connected: state.connected,
+            refused: refused.filter(|refused| refused.reason.concerns_key()),
             ..State::default()
         };
+        let pause = state.refused.as_ref().map(|refused| refused.until);
         drop(state);
         self.changed.notify_waiters();
+        if let Some(until) = pause {
+            let seconds = until.saturating_duration_since(Instant::now()).as_secs();
+            tracing::warn!(
+                next_try = %humantime::format_duration(Duration::from_secs(seconds)),
+                "CPA has refused the management key: another key is tried at once, the same one \
+                 after a pause, because five failed logins ban this address"
+            );
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,10 +279,25 @@ impl Access {
 }
 
 impl State {
-    /// Withholds the key and returns for how long.
-    fn refuse(&mut self, reason: Refusal, now: Instant) -> Duration {
+    /// Whether `key` is the released one.
+    fn is_current(&self, key: &SecretString) -> bool {
+        self.key
+            .as_ref()
+            .is_some_and(|current| is_same(current, key))
+    }
+
+    /// Withholds the key and returns for how long. `None` if the refused key was replaced.
+    fn refuse(
+        &mut self,
+        reason: Refusal,
+        key: Option<&SecretString>,
+        now: Instant,
+    ) -> Option<Duration> {
         if reason.concerns_key() {
             self.strikes += 1;
+        }
+        if self.key.is_some() && key.is_some_and(|key| !self.is_current(key)) {
+            return None;
         }
         self.accepted = false;
         let mut refused = Refused {
@@ -258,7 +305,7 @@ impl State {
             until: now + reason.wait(self.strikes),
             key: self.key.take(),
         };
-        // Concurrent calls with the same key are refused together.
+        // Requests with the same key may be refused together.
         if let Some(before) = self.refused.take() {
             refused.key = refused.key.or(before.key);
             if before.until > refused.until {
@@ -267,8 +314,24 @@ impl State {
         }
         let wait = refused.until - now;
         self.refused = Some(refused);
-        wait
+        Some(wait)
     }
+}
+
+impl Turn<'_> {
+    /// Awaits a request. The turn ends early if the request takes longer than a refusal.
+    pub(super) async fn hold<T>(&mut self, request: impl Future<Output = T>) -> T {
+        let mut request = pin!(request);
+        if let Ok(outcome) = timeout(VERDICT_TIME, &mut request).await {
+            return outcome;
+        }
+        self.0 = None;
+        request.await
+    }
+}
+
+fn is_same(a: &SecretString, b: &SecretString) -> bool {
+    a.expose_secret() == b.expose_secret()
 }
 
 impl fmt::Debug for Access {
@@ -278,94 +341,4 @@ impl fmt::Debug for Access {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn access(key: &Arc<Mutex<&'static str>>) -> Access {
-        let key = Arc::clone(key);
-        let read = move || Ok(SecretString::from(*key.lock()));
-        Access::new(Box::new(read), Box::new(|_| ()))
-    }
-
-    fn exposed(key: Option<SecretString>) -> Option<String> {
-        key.map(|key| key.expose_secret().to_owned())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn concurrent_refusals_do_not_release_the_key() {
-        let file = Arc::new(Mutex::new("old"));
-        let access = access(&file);
-        assert_eq!(exposed(access.try_key()).as_deref(), Some("old"));
-        access.accepted();
-        for _ in 0..2 {
-            access.refused(Refusal::WrongKey);
-            assert_eq!(exposed(access.try_key()), None);
-        }
-        tokio::time::advance(Duration::from_mins(9)).await;
-        assert_eq!(
-            exposed(access.try_key()),
-            None,
-            "the second pause is longer"
-        );
-        *file.lock() = "new";
-        assert_eq!(exposed(access.try_key()).as_deref(), Some("new"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_without_cost_does_not_shorten_the_pause() {
-        let access = access(&Arc::new(Mutex::new("key")));
-        access.try_key().unwrap();
-        access.refused(Refusal::WrongKey);
-        access.refused(Refusal::ManagementOff);
-        tokio::time::advance(Duration::from_mins(4)).await;
-        assert_eq!(exposed(access.try_key()), None);
-        tokio::time::advance(Duration::from_mins(2)).await;
-        assert!(access.try_key().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_good_key_is_released_after_a_refusal_without_key_fault() {
-        let access = access(&Arc::new(Mutex::new("key")));
-        access.try_key().unwrap();
-        access.connected();
-        access.refused(Refusal::ManagementOff);
-        assert_eq!(exposed(access.accepted_key_now()), None);
-        let proven = access.probe_key(&CancellationToken::new()).await;
-        assert_eq!(exposed(proven).as_deref(), Some("key"));
-        access.accepted();
-        assert_eq!(exposed(access.accepted_key_now()).as_deref(), Some("key"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn refusals_and_acceptance_are_reported() {
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&reports);
-        let access = Access::new(
-            Box::new(|| Ok(SecretString::from("key"))),
-            Box::new(move |reason| seen.lock().push(reason)),
-        );
-        access.refused(Refusal::WrongKey);
-        access.refused(Refusal::ManagementOff);
-        access.accepted();
-        let expected = [
-            Some(AccessRefusal::WrongKey),
-            Some(AccessRefusal::ManagementOff),
-            None,
-        ];
-        assert_eq!(*reports.lock(), expected);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reload_keeps_the_count_of_failed_logins() {
-        let access = access(&Arc::new(Mutex::new("key")));
-        for minutes in [5, 10, 20, 130] {
-            access.try_key().unwrap();
-            access.refused(Refusal::WrongKey);
-            tokio::time::advance(Duration::from_secs(minutes * 60 - 1)).await;
-            assert_eq!(exposed(access.try_key()), None, "{minutes}");
-            access.reload();
-        }
-    }
-}
+mod tests;

@@ -14,13 +14,12 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::access::{Access, AccessReporter, KeyReader};
 use super::generation::{Api, Server};
-use super::refusal::{Refusal, RespError};
-use super::resp::{Connection, Endpoint, RespFailure};
+use super::refusal::Refusal;
+use super::resp::Endpoint;
 use crate::clock::Clock;
 use crate::model::{LabelValue as _, UnixNanos};
 
@@ -113,6 +112,10 @@ impl Client {
         &self.0.url
     }
 
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
     pub(super) fn http(&self) -> &reqwest::Client {
         &self.0.http
     }
@@ -132,40 +135,6 @@ impl Client {
         self.state().skew
     }
 
-    /// Waits until CPA may be called, opens a RESP connection and logs in. `None` when `stop` came
-    /// first.
-    pub(crate) async fn connect(
-        &self,
-        stop: &CancellationToken,
-    ) -> Option<Result<Connection, RespFailure>> {
-        let key = self.0.access.key(stop).await?;
-        let opened = Connection::open(&self.0.endpoint, key.expose_secret()).await;
-        match &opened {
-            Ok(_) => self.0.access.connected(),
-            Err(RespFailure::Answer(RespError::Refused(refusal))) => {
-                self.0.access.refused(*refusal);
-            }
-            Err(_) => {}
-        }
-        Some(opened)
-    }
-
-    /// Like [`Self::connect`], for a secondary connection: waits until CPA has accepted the key.
-    pub(crate) async fn connect_accepted(
-        &self,
-        stop: &CancellationToken,
-    ) -> Option<Result<Connection, RespFailure>> {
-        let key = self.0.access.accepted_key(stop).await?;
-        let opened = Connection::open(&self.0.endpoint, key.expose_secret()).await;
-        if let Err(RespFailure::Answer(RespError::Refused(refusal))) = &opened
-            && let Refusal::WrongKey | Refusal::MissingKey | Refusal::Banned(_) = refusal
-        {
-            // A failed login counts towards a ban. Other refusals concern this connection alone.
-            self.0.access.refused(*refusal);
-        }
-        Some(opened)
-    }
-
     /// Detects the generation, with a key that CPA need not have accepted yet: the one that
     /// [`Access`] released last.
     pub(crate) async fn detect(&self) -> Result<Server, HttpFailure> {
@@ -173,7 +142,7 @@ impl Client {
         let found = self.find_server(&key).await;
         match &found {
             Ok(server) => {
-                self.0.access.accepted();
+                self.0.access.accepted(&key);
                 self.state().server = Some((server.clone(), Instant::now()));
             }
             Err(failure) => self.note_failure(failure),
@@ -217,13 +186,16 @@ impl Client {
     fn note_failure(&self, failure: &HttpFailure) {
         match failure {
             HttpFailure::Refused(refusal) => {
-                self.0.access.refused(*refusal);
+                // The call has reported a refused key.
+                if !refusal.concerns_key() {
+                    self.0.access.refused(*refusal, None);
+                }
                 self.forget_server();
             }
             HttpFailure::Unreachable(_)
             | HttpFailure::NotCpa(_)
             | HttpFailure::TlsExpected
-            | HttpFailure::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            | HttpFailure::Status(StatusCode::FORBIDDEN) => {
                 self.forget_server();
             }
             HttpFailure::NoAccess
@@ -237,7 +209,7 @@ impl Client {
         self.0.state.lock()
     }
 
-    /// One call with a response of up to `limit` bytes. Reports nothing.
+    /// One call with a response of up to `limit` bytes. Reports a refused key, nothing else.
     pub(super) async fn call(
         &self,
         limit: usize,
@@ -257,12 +229,16 @@ impl Client {
                 .header("content-type", "application/json")
                 .body(body);
         }
+        let access = &self.0.access;
+        let mut turn = access.turn(key).await.ok_or(HttpFailure::NoAccess)?;
         let sent = self.0.clock.now();
-        let mut response = request.send().await.map_err(unreachable)?;
+        let mut response = turn.hold(request.send()).await.map_err(unreachable)?;
         if let Some(skew) = skew(response.headers(), sent, self.0.clock.now()) {
             self.state().skew = Some(skew);
         }
         let status = response.status();
+        // The reason of a refusal is in the body.
+        let turn = Some(turn).filter(|_| status == StatusCode::UNAUTHORIZED);
         let version = response
             .headers()
             .get("x-cpa-version")
@@ -276,8 +252,12 @@ impl Client {
         }
         let text = String::from_utf8_lossy(bytes.get(..512).unwrap_or(&bytes));
         if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, version.is_some()) {
+            if refusal.concerns_key() {
+                access.refused(refusal, Some(key));
+            }
             return Err(HttpFailure::Refused(refusal));
         }
+        drop(turn);
         match status {
             // The texts of nginx, Go and Caddy.
             StatusCode::BAD_REQUEST

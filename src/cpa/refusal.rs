@@ -9,6 +9,8 @@ use crate::model::AccessRefusal;
 pub(crate) enum Refusal {
     WrongKey,
     MissingKey,
+    /// A login refused with an unknown text, by CPA or a proxy in front of it.
+    Unauthorized,
     /// Too many failed logins from our address; the remaining time as CPA states it.
     Banned(Option<Duration>),
     /// CPA accepts no remote management.
@@ -52,7 +54,7 @@ impl Refusal {
     /// Without the remaining time of a ban.
     pub(crate) const fn kind(self) -> AccessRefusal {
         match self {
-            Self::WrongKey => AccessRefusal::WrongKey,
+            Self::WrongKey | Self::Unauthorized => AccessRefusal::WrongKey,
             Self::MissingKey => AccessRefusal::MissingKey,
             Self::Banned(_) => AccessRefusal::Banned,
             Self::RemoteDisabled => AccessRefusal::RemoteDisabled,
@@ -66,7 +68,7 @@ impl Refusal {
     /// failed logins, this one included.
     pub(crate) fn wait(self, strikes: u32) -> Duration {
         match self {
-            Self::WrongKey | Self::MissingKey => {
+            Self::WrongKey | Self::MissingKey | Self::Unauthorized => {
                 let at = usize::try_from(strikes.saturating_sub(1)).unwrap_or(usize::MAX);
                 WRONG_KEY_WAITS
                     .get(at)
@@ -82,7 +84,7 @@ impl Refusal {
 
     /// Whether another key can change the outcome at once.
     pub(crate) const fn concerns_key(self) -> bool {
-        matches!(self, Self::WrongKey | Self::MissingKey)
+        matches!(self, Self::WrongKey | Self::MissingKey | Self::Unauthorized)
     }
 
     /// Advice for the operator.
@@ -93,6 +95,10 @@ impl Refusal {
                  `remote-management.secret-key` (or MANAGEMENT_PASSWORD) into the key file"
             }
             Self::MissingKey => "the management key is empty; configure one",
+            Self::Unauthorized => {
+                "the management key was refused with an unknown text; check the key, and if a proxy in \
+                 front of CPA requires a login, exempt this machine"
+            }
             Self::Banned(_) => {
                 "CPA has banned this address after five failed logins; find the client with a wrong key \
                  at this address, or restart CPA"
@@ -144,7 +150,8 @@ impl Refusal {
         match status {
             401 | 403 => {
                 let error = serde_json::from_str::<Error>(body).map(|e| e.error);
-                Self::from_text(error.as_deref().unwrap_or(body).trim())
+                let known = Self::from_text(error.as_deref().unwrap_or(body).trim());
+                known.or((status == 401).then_some(Self::Unauthorized))
             }
             404 if !from_cpa && body.is_empty() => Some(Self::ManagementOff),
             _ => None,
@@ -255,6 +262,12 @@ mod tests {
             Refusal::from_http(404, "", false),
             Some(Refusal::ManagementOff)
         );
+        for unknown in ["", "<html>", r#"{"error":"unauthorized"}"#] {
+            for from_cpa in [true, false] {
+                let refusal = Refusal::from_http(401, unknown, from_cpa);
+                assert_eq!(refusal, Some(Refusal::Unauthorized), "{unknown}");
+            }
+        }
         assert_eq!(Refusal::from_http(404, "", true), None);
         assert_eq!(Refusal::from_http(503, "", false), None);
     }

@@ -189,11 +189,9 @@ fn of_http(failure: &HttpFailure) -> Option<Remedy> {
         HttpFailure::NotCpa(_) => Some(Remedy::NotCpa),
         HttpFailure::TlsExpected => Some(Remedy::TlsPort),
         HttpFailure::Status(status) if status.is_redirection() => Some(Remedy::Redirect),
-        HttpFailure::Status(
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-        ) => Some(Remedy::ProxyLogin),
+        HttpFailure::Status(StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+            Some(Remedy::ProxyLogin)
+        }
         HttpFailure::Status(
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT,
         ) => Some(Remedy::NoUpstream),

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::RespError;
+use super::{Refusal, RespError};
 use crate::model::MAX_REPLY;
 
 /// Time-out of DNS, the TCP handshake and the TLS handshake together.
@@ -176,6 +176,9 @@ impl Connection {
             Ok(Reply::Ok) => Ok(()),
             Ok(other) => Err(other.unexpected()),
             Err(RespFailure::Ended(_)) => Err(RespFailure::ClosedAtLogin),
+            Err(RespFailure::Answer(RespError::Other(_))) => Err(RespFailure::Answer(
+                RespError::Refused(Refusal::Unauthorized),
+            )),
             Err(failure) => Err(failure),
         }
     }

@@ -25,6 +25,7 @@ mod kill;
 mod lag;
 mod layering;
 mod limits;
+mod logins;
 mod markers;
 mod modes;
 mod money;

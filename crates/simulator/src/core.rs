@@ -107,6 +107,19 @@ impl Core {
         self.gate.lock().change_key(key);
     }
 
+    pub(crate) fn failed_logins(&self) -> u64 {
+        self.gate.lock().failed()
+    }
+
+    /// The text of a refusal.
+    pub(crate) fn refusal_text(&self, refusal: Refusal) -> String {
+        if self.faults.get(|state| state.unknown_refusals) {
+            "unauthorized".to_owned()
+        } else {
+            refusal.to_string()
+        }
+    }
+
     /// Waits for the duration of CPA's key hash.
     pub(crate) async fn hash_key(&self) {
         // A timer would round zero up to its resolution.

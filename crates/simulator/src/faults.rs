@@ -21,6 +21,8 @@ pub struct FaultState {
     pub cut_replies: u32,
     /// Close the port; open connections stay open.
     pub refuse_connections: bool,
+    /// Refuse logins with a text that CPA never sends.
+    pub unknown_refusals: bool,
     /// Return 503 to every HTTP request.
     pub http_503: bool,
     /// Delay of each reply.

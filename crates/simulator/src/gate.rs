@@ -85,6 +85,8 @@ pub(crate) struct Gate {
     key_set: bool,
     allow_remote: bool,
     clients: HashMap<String, Strikes>,
+    /// Failed logins of all clients since the start.
+    failed: u64,
 }
 
 impl Gate {
@@ -94,6 +96,7 @@ impl Gate {
             key_set,
             allow_remote,
             clients: HashMap::new(),
+            failed: 0,
         }
     }
 
@@ -125,6 +128,10 @@ impl Gate {
         self.key = key;
     }
 
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
     /// Lifts every ban, as a restart does.
     pub(crate) fn forget(&mut self) {
         self.clients.clear();
@@ -143,6 +150,7 @@ impl Gate {
     fn strike(&mut self, client: &str, now: UnixNanos) {
         let strikes = self.clients.entry(client.to_owned()).or_default();
         strikes.count += 1;
+        self.failed += 1;
         if strikes.count >= STRIKES {
             strikes.banned_until = Some(now.saturating_add(BAN));
         }

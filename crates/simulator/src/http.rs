@@ -116,7 +116,7 @@ async fn managed(
     }
     let answer = match checked {
         Ok(()) => then(core),
-        Err(refusal) => Answer::error(refusal.status(), &refusal.to_string()),
+        Err(refusal) => Answer::error(refusal.status(), &core.refusal_text(refusal)),
     };
     with_version(answer, core)
 }

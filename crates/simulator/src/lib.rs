@@ -103,6 +103,11 @@ impl Simulator {
         self.core().change_key(key.to_owned());
     }
 
+    /// Failed logins over HTTP and RESP since the start; five in a row ban a client.
+    pub fn failed_logins(&self) -> u64 {
+        self.core().failed_logins()
+    }
+
     /// Publishes a raw payload as if a request had just ended.
     pub fn push(&self, payload: impl Into<Bytes>) {
         self.core().push(payload.into());

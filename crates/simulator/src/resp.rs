@@ -159,7 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.flush().await?;
                 Ok(Next::Continue)
             }
-            Err(refusal) => self.refuse(&format!("ERR {refusal}")).await,
+            Err(refusal) => {
+                let text = self.core.refusal_text(refusal);
+                self.refuse(&format!("ERR {text}")).await
+            }
         }
     }
 
