@@ -105,7 +105,8 @@ impl Gateway {
 
     pub async fn run(self) {
         let stop = self.parts.stop.clone();
-        stop.run_until_cancelled(self.poll_for_ever()).await;
+        stop.run_until_cancelled(Box::pin(self.poll_for_ever()))
+            .await;
     }
 
     async fn poll_for_ever(mut self) {
@@ -177,7 +178,7 @@ impl Gateway {
         let before = log.tail.cursor();
         let expired_before = log.tail.given_up();
         let asked = self.now_ms();
-        let snapshot = log.table.database().snapshot();
+        let snapshot = log.table.database().snapshot().await;
         let late = missing_rows(log).await?;
         let rows = log.table.from(before.max(1), ROWS).await?;
         let more = rows.len() >= ROWS;

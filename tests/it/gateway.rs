@@ -2,6 +2,8 @@
 
 mod capture;
 mod captured;
+mod server;
+mod servers;
 mod sqlite;
 mod writer;
 

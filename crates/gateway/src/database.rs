@@ -1,8 +1,11 @@
 //! One database of a gateway, whatever its engine.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use crate::table::{Field, Kind, Row, text};
+#[cfg(feature = "sql")]
+use crate::server::Server;
+use crate::table::{Field, Kind, Row, int, text};
 use crate::{Dsn, GatewayError, sqlite};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,20 +42,34 @@ pub struct Snapshot {
 }
 
 const NAME: &[Field] = &[text("name")];
+const SNAPSHOT: &[Field] = &[int("xmin"), int("xmax")];
 
-/// A connection that only reads.
+/// A database that is only read.
 #[derive(Debug)]
 pub struct Database {
     dsn: Dsn,
+    #[cfg(feature = "sql")]
+    server: Option<Server>,
 }
 
 impl Database {
     /// Connects nothing yet.
+    #[cfg(feature = "sql")]
+    pub fn new(dsn: Dsn) -> Result<Self, GatewayError> {
+        let server = dsn.url().map(|url| Server::new(dsn.engine(), url));
+        let server = server.transpose()?;
+        Ok(Self { dsn, server })
+    }
+
+    #[cfg(not(feature = "sql"))]
     pub fn new(dsn: Dsn) -> Result<Self, GatewayError> {
         match dsn.engine() {
             Engine::Sqlite => Ok(Self { dsn }),
             engine @ (Engine::Postgres | Engine::Mysql) => {
-                let text = format!("this build cannot read {}", engine.name());
+                let text = format!(
+                    "this build cannot read {}: build it with the feature gateway-sql",
+                    engine.name()
+                );
                 Err(GatewayError::Unsupported(text))
             }
         }
@@ -93,15 +110,26 @@ impl Database {
         fields: &'static [Field],
     ) -> Result<Vec<Row>, GatewayError> {
         let kinds: Vec<Kind> = fields.iter().map(|field| field.kind).collect();
-        match self.dsn.file() {
-            Some(path) => sqlite::rows(path.to_owned(), sql, kinds).await,
-            None => Err(GatewayError::Unsupported("no such engine".to_owned())),
+        #[cfg(feature = "sql")]
+        if let Some(server) = &self.server {
+            return server.rows(sql, &kinds).await;
         }
+        let path = self.dsn.file().map(Path::to_owned).unwrap_or_default();
+        sqlite::rows(path, sql, kinds).await
     }
 
-    /// The running transactions, where the engine shows them.
-    pub const fn snapshot(&self) -> Option<Snapshot> {
-        None
+    /// The running transactions; `None` where the engine does not show them.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        if self.engine() != Engine::Postgres {
+            return None;
+        }
+        // Since PostgreSQL 13.
+        let sql = "SELECT pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint \
+                   FROM pg_current_snapshot() AS now";
+        let rows = self.rows(sql.to_owned(), SNAPSHOT).await.ok()?;
+        let mut row = rows.into_iter().next()?;
+        let (xmin, xmax) = (row.int()?, row.int()?);
+        Some(Snapshot { xmin, xmax })
     }
 }
 

@@ -9,6 +9,15 @@ pub enum GatewayError {
     },
     #[error("the reading thread ended")]
     Thread,
+    #[cfg(feature = "sql")]
+    #[error("the gateway's database refused the statement{remedy}")]
+    Server {
+        remedy: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the gateway's database does not answer")]
+    Silent,
     #[error("{0}")]
     Unsupported(String),
     #[error(

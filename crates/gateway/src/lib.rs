@@ -10,6 +10,8 @@ mod entry;
 mod error;
 mod log;
 mod objects;
+#[cfg(feature = "sql")]
+mod server;
 mod sqlite;
 mod table;
 mod tail;

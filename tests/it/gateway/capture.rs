@@ -1,10 +1,13 @@
 //! Captured databases: rows of real gateways, with the totals of their upstream's ledger.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::Value;
+
+use super::server::Engine;
 
 pub(super) struct Capture(Value);
 
@@ -52,6 +55,46 @@ impl Capture {
 
     pub(super) fn list(&self, name: &str) -> &Vec<Value> {
         self.0[name].as_array().unwrap()
+    }
+
+    /// The tables, empty.
+    pub(super) fn schema(&self, engine: Engine) -> String {
+        let table = |table: &&str| {
+            let columns = self.columns(table);
+            let declared = columns.iter().map(|name| {
+                let kind = if *name == "id" {
+                    match engine {
+                        Engine::Postgres => "bigserial PRIMARY KEY",
+                        Engine::Mariadb => "bigint AUTO_INCREMENT PRIMARY KEY",
+                    }
+                } else {
+                    server_type(engine, kind(name))
+                };
+                format!("{} {kind}", quoted(engine, name))
+            });
+            let declared: Vec<String> = declared.collect();
+            format!("CREATE TABLE {table} ({});\n", declared.join(", "))
+        };
+        TABLES.iter().map(table).collect()
+    }
+
+    /// Statements that make the tables and their rows.
+    pub(super) fn sql(&self, engine: Engine) -> String {
+        let mut sql = self.schema(engine);
+        for table in TABLES {
+            let columns = self.columns(table);
+            let names: Vec<String> = columns.iter().map(|name| quoted(engine, name)).collect();
+            for row in self.rows(table) {
+                let values: Vec<String> = columns
+                    .iter()
+                    .zip(row)
+                    .map(|(name, value)| literal(engine, name, value))
+                    .collect();
+                let (names, values) = (names.join(", "), values.join(", "));
+                writeln!(sql, "INSERT INTO {table} ({names}) VALUES ({values});").unwrap();
+            }
+        }
+        sql
     }
 
     /// The database as a file.
@@ -113,6 +156,56 @@ pub(super) fn kind(column: &str) -> Kind {
         | "key"
         | "value" => Kind::Text,
         _ => Kind::Int,
+    }
+}
+
+fn quoted(engine: Engine, name: &str) -> String {
+    match engine {
+        Engine::Postgres => format!("\"{name}\""),
+        Engine::Mariadb => format!("`{name}`"),
+    }
+}
+
+/// As the gateways' own migration declares them.
+const fn server_type(engine: Engine, kind: Kind) -> &'static str {
+    match (engine, kind) {
+        (_, Kind::Int) => "bigint",
+        (Engine::Postgres, Kind::Bool) => "boolean",
+        (Engine::Mariadb, Kind::Bool) => "tinyint(1)",
+        (Engine::Postgres, Kind::Decimal) => "numeric",
+        (Engine::Mariadb, Kind::Decimal) => "double",
+        (Engine::Postgres, Kind::Text) => "text",
+        (Engine::Mariadb, Kind::Text) => "longtext",
+        (_, Kind::Json) => "json",
+        (Engine::Postgres, Kind::Time) => "timestamptz",
+        (Engine::Mariadb, Kind::Time) => "datetime(3)",
+    }
+}
+
+fn literal(engine: Engine, column: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Number(number) if matches!(kind(column), Kind::Bool) => {
+            if number.as_i64() == Some(0) {
+                "false"
+            } else {
+                "true"
+            }
+            .to_owned()
+        }
+        Value::Number(number) => number.to_string(),
+        Value::String(text) if engine == Engine::Mariadb && matches!(kind(column), Kind::Time) => {
+            format!("'{}'", text.get(..19).unwrap())
+        }
+        Value::String(text) => {
+            let text = text.replace('\'', "''");
+            let text = match engine {
+                Engine::Postgres => text,
+                Engine::Mariadb => text.replace('\\', "\\\\"),
+            };
+            format!("'{text}'")
+        }
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => unreachable!("{value}"),
     }
 }
 
