@@ -66,6 +66,7 @@ pub struct Gateway {
     routes: BTreeSet<(i64, String)>,
     new_routes: Vec<(i64, String)>,
     failures: RepeatLimit,
+    object_failures: RepeatLimit,
 }
 
 /// The log, and the position in it.
@@ -100,6 +101,7 @@ impl Gateway {
             routes: BTreeSet::new(),
             new_routes: Vec::new(),
             failures: RepeatLimit::default(),
+            object_failures: RepeatLimit::default(),
         }
     }
 
@@ -279,10 +281,14 @@ impl Gateway {
             Ok(Objects::read(&database, self.parts.max_tokens).await?)
         };
         match read.await {
-            Ok(objects) => self.take_objects(&objects),
+            Ok(objects) => {
+                self.object_failures.succeeded();
+                self.take_objects(&objects);
+            }
             Err(error) => {
                 self.status.object_failures += 1;
-                self.log_failure(&error, "channels and tokens of the gateway cannot be read");
+                let text = "channels and tokens of the gateway cannot be read";
+                log_failure(&mut self.object_failures, &error, text);
             }
         }
     }
@@ -304,14 +310,11 @@ impl Gateway {
         self.status.up = false;
         self.status.log_failures += 1;
         self.status.lag_seconds = self.caught_up.elapsed().as_secs_f64();
-        self.log_failure(error, "the gateway's log cannot be read");
-    }
-
-    fn log_failure(&mut self, error: &PollError, text: &str) {
-        let error = Chain(error).to_string();
-        if let Some(repeated) = self.failures.log(&error, Instant::now()) {
-            tracing::warn!(error, repeated, "{text}");
-        }
+        log_failure(
+            &mut self.failures,
+            error,
+            "the gateway's log cannot be read",
+        );
     }
 
     /// `behind`: time of the last row that was read, if there are more.
@@ -339,6 +342,13 @@ impl Gateway {
 
     fn now_ms(&self) -> i64 {
         self.parts.clock.now().as_millis()
+    }
+}
+
+fn log_failure(failures: &mut RepeatLimit, error: &PollError, text: &str) {
+    let error = Chain(error).to_string();
+    if let Some(repeated) = failures.log(&error, Instant::now()) {
+        tracing::warn!(error, repeated, "{text}");
     }
 }
 

@@ -29,8 +29,8 @@ fn promtool_accepts_configuration_and_rules() {
         &root(),
         &["check", "config", "prometheus/prometheus.yml"],
     );
-    assert!(said.contains("6 rule files found"), "{said}");
-    let mut files = vec![RECORDING.to_owned()];
+    assert!(said.contains("7 rule files found"), "{said}");
+    let mut files = vec![RECORDING.to_owned(), GATEWAY.to_owned()];
     files.extend(FILES.map(|file| format!("alerts/rules/{file}.yml")));
     for file in files {
         succeeds(
@@ -46,11 +46,10 @@ fn promtool_tests_every_rule() {
     if !have(&["promtool"]) {
         return;
     }
-    succeeds(
-        "promtool",
-        &root().join("prometheus"),
-        &["test", "rules", "recording.test.yml"],
-    );
+    for file in ["recording.test.yml", "newapi.test.yml"] {
+        let directory = root().join("prometheus");
+        succeeds("promtool", &directory, &["test", "rules", file]);
+    }
     for file in FILES {
         let file = format!("{file}.yml");
         succeeds(
@@ -58,6 +57,46 @@ fn promtool_tests_every_rule() {
             &root().join("alerts/tests"),
             &["test", "rules", &file],
         );
+    }
+}
+
+/// Rules of gateways. Their alerts have tests, a metric of the catalogue in each expression, and an
+/// entry in the runbook.
+const GATEWAY: &str = "prometheus/newapi.rules.yml";
+
+#[test]
+fn alerts_of_gateways_have_tests_metrics_and_a_runbook() {
+    let rules = read(GATEWAY);
+    let (tests, runbook) = (read("prometheus/newapi.test.yml"), read("docs/gateways.md"));
+    let names = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let names: Vec<&str> = names.collect();
+    assert_eq!(names.len(), 8);
+    for name in names {
+        assert!(
+            tests.contains(&format!("alertname: {name}\n")),
+            "{name} never fires in a test"
+        );
+        assert!(
+            runbook.contains(&format!("### {name}\n")),
+            "docs/gateways.md has no {name}"
+        );
+        let url = format!("docs/gateways.md#{}", name.to_lowercase());
+        assert!(rules.contains(&url), "{name} has no runbook_url");
+    }
+    let known: Vec<&str> = cpa_exporter::metrics::sections()
+        .into_iter()
+        .flat_map(|(_, families)| families)
+        .map(|family| family.name)
+        .collect();
+    let words = rules.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    for word in words.filter(|word| word.starts_with("newapi_")) {
+        let family = word
+            .strip_suffix("_sum")
+            .or_else(|| word.strip_suffix("_count"));
+        let is_there = known.contains(&family.unwrap_or(word));
+        assert!(is_there || word == "newapi_", "there is no {word}");
     }
 }
 

@@ -10,7 +10,7 @@ pub enum GatewayError {
     #[error("the reading thread ended")]
     Thread,
     #[cfg(feature = "sql")]
-    #[error("the gateway's database refused the statement{remedy}")]
+    #[error("the gateway's database cannot be used{remedy}")]
     Server {
         remedy: &'static str,
         #[source]
