@@ -232,9 +232,10 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         writes: writes.clone(),
         jobs,
         listener: Box::new(wire),
+        windows: ends.window_starts.subscribe(),
         restored: restored.clone(),
         requests: ReadRequests {
-            accounts: ends.accounts_changed,
+            accounts: Arc::clone(&ends.accounts_changed),
             ..ReadRequests::default()
         },
     };
@@ -243,8 +244,7 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
     let account_tasks = AccountTasks {
         names,
         writes,
-        signs: ends.signs,
-        local: ends.local,
+        events: ends,
         refreshes: outside.refreshes,
         quotas,
         restored,

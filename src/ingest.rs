@@ -15,11 +15,15 @@ mod money;
 mod observations;
 mod reprice;
 mod round;
+mod stored_read;
 #[cfg(test)]
 mod testing;
+mod usage_entry;
 mod wake_up;
+mod window_usage;
 mod worker;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Losses, StoreMetrics};
-use crate::model::LocalQuota;
+use crate::model::{LocalQuota, WindowStart, WindowUsage};
 use crate::quota::passive::QuotaSign;
 use crate::spool::Reader;
 use crate::store::{StoreError, WriteQueue};
@@ -42,6 +46,7 @@ pub use limits::{LimitParts, SharedRules};
 pub use money::{MoneyParts, SharedPrices};
 pub use reprice::{Reprice, RepriceError};
 pub use wake_up::WakeUp;
+pub use window_usage::WindowStarts;
 
 use worker::Worker;
 
@@ -73,6 +78,9 @@ pub trait Listener: Send {
 
     /// State of the locally counted quotas, about once a second.
     fn local_quotas(&self, quotas: Vec<LocalQuota>);
+
+    /// Usage of the quota windows that are counted, every few seconds.
+    fn window_usage(&self, usage: HashMap<WindowStart, WindowUsage>);
 
     /// CPA has added, changed or removed an account.
     fn accounts_changed(&self);

@@ -18,6 +18,7 @@ mod task;
 mod view;
 mod window_state;
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::clock::Clock;
 use crate::cpa::Client;
 use crate::errors::Chain;
 use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
-use crate::model::{AccountSeen, LocalQuota, QuotaPoint};
+use crate::model::{AccountSeen, LocalQuota, QuotaPoint, WindowStart, WindowUsage};
 use crate::quota::passive::QuotaSign;
 use crate::quota::providers::Generic;
 use crate::store::{Reader, Write, WriteQueue};
@@ -100,6 +101,9 @@ pub struct Parts {
     pub signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Limits that the exporter counts.
     pub local: watch::Receiver<Vec<LocalQuota>>,
+    /// The current windows, and their usage as the ingest thread counts it.
+    pub window_starts: watch::Sender<Arc<BTreeSet<WindowStart>>>,
+    pub window_usage: watch::Receiver<HashMap<WindowStart, WindowUsage>>,
     /// `None`: starts without readings.
     pub history: Option<History>,
     pub page: GaugeSet,

@@ -203,6 +203,14 @@ pub struct QuotaWindow {
     /// is not before the reset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exhaustion: Option<f64>,
+    /// Tokens that the account has used since the start of the window, as the exporter counts them.
+    /// Absent for a limit of another scope than `account`, and where the length or the reset of the
+    /// window is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_tokens: Option<u64>,
+    /// Value of that usage in US dollars at list price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_list_value_usd: Option<f64>,
     /// Where the reading comes from: `poll`, `header`, `error` or `local`.
     pub source: String,
     /// Time of the reading. Unix seconds.

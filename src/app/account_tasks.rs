@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::cpa::Cpa;
+use super::listener::IngestSubscribers;
 use super::storage::hash_key;
 use crate::accounts::{self, Directory, ErrorsChannel, ErrorsParts, Watcher, WatcherParts};
 use crate::clock::Clock;
@@ -16,9 +16,7 @@ use crate::decode::Secrets;
 use crate::http_client::{self, Proxy, Timeouts};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Handles};
-use crate::model::LocalQuota;
 use crate::poller::{self, History, OwnAccount, Poller, PollerConfig, Quotas, Refreshes};
-use crate::quota::passive::QuotaSign;
 use crate::store::WriteQueue;
 
 /// Time-outs of direct requests to providers; each call has a lower one of its own.
@@ -31,9 +29,7 @@ const DIRECT_LIMITS: Timeouts = Timeouts {
 pub(super) struct AccountTasks {
     pub(super) names: AccountNames,
     pub(super) writes: WriteQueue,
-    pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
-    /// Locally counted quotas, for the API beside those of providers.
-    pub(super) local: watch::Receiver<Vec<LocalQuota>>,
+    pub(super) events: IngestSubscribers,
     pub(super) refreshes: Refreshes,
     pub(super) quotas: Quotas,
     pub(super) restored: CancellationToken,
@@ -99,8 +95,10 @@ impl AccountTasks {
             directory,
             names: self.names,
             writes: self.writes,
-            signs: self.signs,
-            local: self.local,
+            signs: self.events.signs,
+            local: self.events.local,
+            window_starts: self.events.window_starts,
+            window_usage: self.events.window_usage,
             history: Some(history),
             automatic: true,
             page: handles.quotas.clone(),

@@ -1,11 +1,12 @@
 //! Channels from the ingest thread to the account and quota tasks.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::ingest::Listener;
-use crate::model::LocalQuota;
+use crate::model::{LocalQuota, WindowStart, WindowUsage};
 use crate::quota::passive::QuotaSign;
 
 /// Buffered batches of quota observations. A slower receiver misses some; later ones are newer.
@@ -16,6 +17,7 @@ const WAITING: usize = 64;
 pub(super) struct IngestEvents {
     signs: mpsc::Sender<Vec<QuotaSign>>,
     local: watch::Sender<Vec<LocalQuota>>,
+    window_usage: watch::Sender<HashMap<WindowStart, WindowUsage>>,
     accounts_changed: Arc<Notify>,
 }
 
@@ -23,22 +25,29 @@ pub(super) struct IngestEvents {
 #[derive(Debug)]
 pub(super) struct IngestSubscribers {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
+    /// Locally counted quotas, for the API beside those of providers.
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
+    pub(super) window_starts: watch::Sender<Arc<BTreeSet<WindowStart>>>,
+    pub(super) window_usage: watch::Receiver<HashMap<WindowStart, WindowUsage>>,
     pub(super) accounts_changed: Arc<Notify>,
 }
 
 pub(super) fn event_channels() -> (IngestEvents, IngestSubscribers) {
     let (sender, signs) = mpsc::channel(WAITING);
     let (local_sender, local) = watch::channel(Vec::new());
+    let (usage_sender, window_usage) = watch::channel(HashMap::new());
     let accounts_changed = Arc::new(Notify::new());
     let wire = IngestEvents {
         signs: sender,
         local: local_sender,
+        window_usage: usage_sender,
         accounts_changed: Arc::clone(&accounts_changed),
     };
     let ends = IngestSubscribers {
         signs,
         local,
+        window_starts: watch::Sender::default(),
+        window_usage,
         accounts_changed,
     };
     (wire, ends)
@@ -59,6 +68,10 @@ impl Listener for IngestEvents {
             *there = quotas;
             news
         });
+    }
+
+    fn window_usage(&self, usage: HashMap<WindowStart, WindowUsage>) {
+        self.window_usage.send_replace(usage);
     }
 
     fn accounts_changed(&self) {

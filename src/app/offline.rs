@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::build_info;
 use super::records::accounting;
 use super::storage::hash_key;
@@ -40,6 +42,7 @@ impl Offline {
         let limits = LimitParts {
             rules: Arc::default(),
             gauges: GaugeSet::default(),
+            windows: watch::channel(Arc::default()).1,
         };
         let (prices, parts) = accounting(&storage.path, cost, aliases, counters, limits)?;
         Ok(Self {

@@ -18,7 +18,7 @@ use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::ingest::{
     self, AccountingParts, Ingest, Jobs, LimitParts, Listener, MoneyParts, SharedPrices,
-    SharedRules, WakeUp,
+    SharedRules, WakeUp, WindowStarts,
 };
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
@@ -33,6 +33,8 @@ pub(super) struct Side {
     pub(super) writes: WriteQueue,
     pub(super) jobs: Jobs,
     pub(super) listener: Box<dyn Listener>,
+    /// Quota windows whose usage is counted.
+    pub(super) windows: WindowStarts,
     /// Cancelled once the database is open and the counters are restored.
     pub(super) restored: CancellationToken,
     /// Requests for an early read of CPA.
@@ -103,7 +105,7 @@ impl Records {
             jobs: side.jobs,
             listener: side.listener,
         };
-        let (rules, limits) = limits(config, handles);
+        let (rules, limits) = limits(config, handles, side.windows);
         let counters = Counters::new(counters_config(config), exposition, side.names);
         let (cost, aliases) = (&config.cost, &config.aliases);
         let (prices, accounting) = accounting(&storage.path, cost, aliases, counters, limits)?;
@@ -264,11 +266,12 @@ fn settings(cpa: &config::Cpa) -> Settings {
 }
 
 /// The rules of limits, and what the ingest thread needs for them.
-fn limits(config: &Config, handles: &Handles) -> (SharedRules, LimitParts) {
+fn limits(config: &Config, handles: &Handles, windows: WindowStarts) -> (SharedRules, LimitParts) {
     let rules: SharedRules = Arc::new(ArcSwap::from_pointee(config.limits.rules.clone()));
     let limits = LimitParts {
         rules: Arc::clone(&rules),
         gauges: handles.budgets.clone(),
+        windows,
     };
     (rules, limits)
 }

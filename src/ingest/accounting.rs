@@ -3,9 +3,11 @@
 
 use super::Listener;
 use super::WakeUp;
-use super::limits::{LimitParts, LimitTracker, UsageEntry, usage_entry};
+use super::limits::{LimitParts, LimitTracker};
 use super::money::{EventPricer, MoneyParts};
 use super::observations::QuotaObservations;
+use super::usage_entry::{UsageEntry, usage_entry};
+use super::window_usage::WindowTracker;
 use crate::metrics::{Counters, GatewayItem, Record, WrongTotal};
 use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
 use crate::pricing::Pricer;
@@ -24,6 +26,7 @@ pub struct Accounting {
     pub(super) counters: Counters,
     pricer: EventPricer,
     limits: LimitTracker,
+    pub(super) windows: WindowTracker,
     pending: Pending,
 }
 
@@ -42,6 +45,7 @@ impl Accounting {
         Self {
             counters: parts.counters,
             pricer: EventPricer::new(parts.money),
+            windows: WindowTracker::new(parts.limits.windows.clone(), wake_up.clone()),
             limits: LimitTracker::new(parts.limits, now, wake_up),
             pending: Pending::default(),
         }
@@ -154,6 +158,7 @@ impl Accounting {
 
     fn record_usage(&mut self) {
         self.limits.record(&self.pending.usage);
+        self.windows.record(&self.pending.usage);
         self.pending.usage.clear();
     }
 
@@ -193,17 +198,20 @@ impl Accounting {
     /// The amounts of stored events have changed.
     pub(super) fn amounts_changed(&mut self, store: &Store) -> Result<(), StoreError> {
         self.limits.amounts_changed();
+        self.windows.amounts_changed();
         self.counters.set_corrections(store.corrections()?);
         Ok(())
     }
 
-    /// Applies other rules of limits, and takes over usage that is complete.
+    /// Applies other rules of limits and other quota windows, and takes over usage that is complete.
     pub(super) fn update_limits(&mut self, store: &Store, now: UnixNanos) {
         self.limits.update(store, now);
+        self.windows.update(store);
     }
 
     pub(super) fn publish_limits(&mut self, listener: &dyn Listener, now: UnixNanos) {
         self.limits.publish(&mut self.counters, listener, now);
+        self.windows.publish(listener);
     }
 
     /// Publishes the counters. Returns false if nothing has changed.
@@ -235,6 +243,7 @@ impl Accounting {
             self.pricer.name(&name);
             let label = self.counters.text(name.dimension, name.id);
             self.limits.name(&name, label);
+            self.windows.name(&name);
         }
     }
 }

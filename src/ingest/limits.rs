@@ -7,19 +7,21 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::limit_gauges;
+use super::stored_read::StoredRead;
+use super::usage_entry::{UsageEntry, stored_entry};
+use super::window_usage::WindowStarts;
 use super::{Listener, wake_up::WakeUp};
-use crate::budget::{Combos, Entry, Rules, UsageCounters};
+use crate::budget::{Combos, Rules, UsageCounters};
 use crate::errors::Chain;
 use crate::metrics::{Counters, GaugeSet};
-use crate::model::{DimId, Dimension, Event, Money, Route, UnixNanos};
-use crate::store::{Ingest, NewName, PastEvent, Snapshot, Store, StoreError};
+use crate::model::{DimId, Dimension, Route, UnixNanos};
+use crate::store::{Ingest, NewName, Snapshot, Store, StoreError};
 
 /// Number of events that are added under one lock.
 const CHUNK: usize = 1000;
@@ -41,10 +43,9 @@ pub struct LimitParts {
     pub rules: SharedRules,
     /// Gauges of budgets and comparisons.
     pub gauges: GaugeSet,
+    /// Quota windows whose usage is counted.
+    pub windows: WindowStarts,
 }
-
-/// A route and the usage of one event.
-pub(super) type UsageEntry = (Route, Entry);
 
 pub(super) struct LimitTracker {
     parts: LimitParts,
@@ -65,12 +66,8 @@ pub(super) struct LimitTracker {
 /// The thread that adds stored events.
 struct Filling {
     usage: Arc<Mutex<UsageCounters>>,
-    _abandon: Abandon,
-    thread: JoinHandle<Result<(), StoreError>>,
+    read: StoredRead<()>,
 }
-
-/// Stops the thread when its counters are no longer needed.
-struct Abandon(Arc<AtomicBool>);
 
 impl LimitTracker {
     pub(super) fn new(parts: LimitParts, now: UnixNanos, wake_up: WakeUp) -> Self {
@@ -175,18 +172,16 @@ impl LimitTracker {
 
     /// Takes over counters that are complete.
     fn take_filled(&mut self) {
-        let done = self.filling.take_if(|filling| filling.thread.is_finished());
-        let Some(Filling { usage, thread, .. }) = done else {
+        let done = self.filling.take_if(|filling| filling.read.is_finished());
+        let Some(Filling { usage, read }) = done else {
             return;
         };
-        match thread.join() {
-            Ok(Ok(())) => self.usage = usage,
-            Ok(Err(error)) => {
+        match read.join() {
+            Ok(()) => self.usage = usage,
+            Err(error) => {
                 tracing::warn!(error = %Chain(&error), "stored events could not be read for limits");
                 self.stale = Some(Instant::now());
             }
-            // Its reason holds for the next try too, and the hook has logged it.
-            Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 
@@ -222,31 +217,15 @@ impl Filling {
         now: UnixNanos,
         wake_up: WakeUp,
     ) -> Option<Self> {
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let (filled, stop) = (Arc::clone(&usage), Arc::clone(&abandoned));
-        let work = move || {
-            let result = fill(&snapshot, &filled, now, &stop);
-            wake_up.wake();
-            result
-        };
-        let thread = std::thread::Builder::new().name("limits".to_owned());
-        match thread.spawn(work) {
-            Ok(thread) => Some(Self {
-                usage,
-                _abandon: Abandon(abandoned),
-                thread,
-            }),
+        let filled = Arc::clone(&usage);
+        let read = move |abandoned: &AtomicBool| fill(&snapshot, &filled, now, abandoned);
+        match StoredRead::start("limits", wake_up, read) {
+            Ok(read) => Some(Self { usage, read }),
             Err(error) => {
                 tracing::warn!(%error, "cannot start a thread to read stored events for limits");
                 None
             }
         }
-    }
-}
-
-impl Drop for Abandon {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -259,7 +238,7 @@ fn fill(
     let from = usage.lock().backfill_start(now);
     let mut chunk = Vec::with_capacity(CHUNK);
     snapshot.read(from, |event| {
-        chunk.push(past(&event));
+        chunk.push(stored_entry(&event));
         if chunk.len() == CHUNK {
             record(usage, &mut chunk);
         }
@@ -281,33 +260,6 @@ fn record(usage: &Mutex<UsageCounters>, chunk: &mut Vec<UsageEntry>) {
     }
 }
 
-fn past(event: &PastEvent) -> UsageEntry {
-    let entry = Entry {
-        at: event.at.get(),
-        latency_ms: event.latency_ms,
-        tokens: event.tokens,
-        failed: event.failed,
-        generate: event.generate,
-        cost: event.cost,
-        value: event.value,
-    };
-    (event.route, entry)
-}
-
-/// The usage of a new event.
-pub(super) fn usage_entry(event: &Event<'_>, route: &Route, money: &Money) -> UsageEntry {
-    let entry = Entry {
-        at: event.timestamp.get(),
-        latency_ms: event.latency_ms,
-        tokens: event.tokens,
-        failed: !event.is_success(),
-        generate: event.generate,
-        cost: money.cost().unwrap_or_default(),
-        value: money.value.map_or(0, |value| value.total()),
-    };
-    (*route, entry)
-}
-
 const fn is_selected(dimension: Dimension) -> bool {
     matches!(
         dimension,
@@ -317,6 +269,7 @@ const fn is_selected(dimension: Dimension) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::no_windows;
     use super::*;
     use crate::budget::{Measure, Period, QuotaRule, Selector, Split};
     use crate::decode::{Decoder, HashKey};
@@ -381,6 +334,7 @@ mod tests {
         let parts = LimitParts {
             rules: Arc::new(ArcSwap::from_pointee(rules())),
             gauges: GaugeSet::default(),
+            windows: no_windows(),
         };
         let mut limits = LimitTracker::new(parts, NOON, WakeUp::default());
         limits.fill(&store, NOON).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::accounting::{Accounting, AccountingParts};
-use super::{LimitParts, MoneyParts};
+use super::{LimitParts, MoneyParts, WindowStarts};
 use crate::decode::{Decoder, HashKey};
 use crate::metrics::{
     AccountNames, BuildInfo, Counters, CountersConfig, Exposition, GaugeSet, Handles,
@@ -21,6 +21,11 @@ pub(super) fn decoder() -> Decoder {
 pub(super) fn prices() -> PriceTable {
     let files = [(Layer::BuiltIn, built_in().unwrap())];
     PriceTable::new(&files, CacheWrites::Short).unwrap()
+}
+
+/// No quota windows are counted.
+pub(super) fn no_windows() -> WindowStarts {
+    tokio::sync::watch::channel(Arc::default()).1
 }
 
 /// The stage with the built-in prices.
@@ -46,6 +51,7 @@ pub(super) fn accounting(store: &mut Store) -> Accounting {
         limits: LimitParts {
             rules: Arc::default(),
             gauges: GaugeSet::default(),
+            windows: no_windows(),
         },
     };
     Accounting::offline(parts, store, UnixNanos::from_millis(1))

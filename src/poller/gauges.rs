@@ -5,7 +5,7 @@ use super::state::{AccountQuotas, Holder, QuotaState};
 use super::window_state::WindowStatus;
 use crate::metrics::{AccountLabel, AccountNames, Samples};
 use crate::metrics::{Family, catalogue::accounts as families};
-use crate::model::{Reading, UnixNanos};
+use crate::model::{Reading, UnixNanos, WindowUsage};
 
 /// All samples of the quota families. `listed`: the provider of an account in CPA's list.
 pub(super) fn samples<'a>(
@@ -35,7 +35,7 @@ pub(super) fn samples<'a>(
             account: [provider, &name],
         };
         samples.facts(account);
-        samples.windows(state, account);
+        samples.windows(state, auth_index, account);
     }
     samples
 }
@@ -62,7 +62,7 @@ impl AccountGauges<'_> {
         }
     }
 
-    fn windows(&mut self, state: &QuotaState, account: &AccountQuotas) {
+    fn windows(&mut self, state: &QuotaState, auth_index: &str, account: &AccountQuotas) {
         let mut described = None;
         for ((limit, label), window) in &account.windows {
             // Names of local quotas are the user's own, so there is no cap for them.
@@ -80,6 +80,10 @@ impl AccountGauges<'_> {
                     .for_each(|it| self.describe(it));
             }
             self.window(&[limit, label], window);
+            let usage = window.status().and_then(|it| state.usage(auth_index, &it));
+            if let Some(usage) = usage {
+                self.usage(&[limit, label], usage);
+            }
         }
     }
 
@@ -91,6 +95,12 @@ impl AccountGauges<'_> {
         if let Some(status) = window.status() {
             self.status(labels, &status);
         }
+    }
+
+    fn usage(&mut self, place: &[&str; 2], usage: WindowUsage) {
+        #[expect(clippy::cast_precision_loss, reason = "Prometheus keeps doubles")]
+        self.add(&families::WINDOW_TOKENS, place, Some(usage.tokens as f64));
+        self.add(&families::WINDOW_VALUE, place, Some(usage.value_usd()));
     }
 
     fn describe(&mut self, reading: &Reading) {

@@ -1,5 +1,8 @@
 //! A single refresh, for commands that print the result and exit.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +30,8 @@ pub async fn refresh_once(
     let (handle, refreshes) = refresh_channel();
     let (_signs, signs) = mpsc::channel(1);
     let (_local, local) = watch::channel(Vec::new());
+    let (window_starts, _starts) = watch::channel(Arc::default());
+    let (_usage, window_usage) = watch::channel(HashMap::new());
     let quotas = Quotas::default();
     let task = Task::new(Parts {
         poller_config: parts.poller_config,
@@ -35,6 +40,8 @@ pub async fn refresh_once(
         writes: WriteQueue::new(|| ()),
         signs,
         local,
+        window_starts,
+        window_usage,
         history: None,
         page: GaugeSet::default(),
         polls: PollMetrics::default(),

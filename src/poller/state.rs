@@ -1,13 +1,14 @@
 //! All readings of all accounts. Pure: the time is a parameter.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::limit_window::{LimitWindow, LocalWindow};
-use super::window_state::{Observation, WindowState};
+use super::window_state::{Observation, WindowState, WindowStatus};
 use crate::accounts::Account;
 use crate::model::{
     AccountFacts, LocalQuota, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
+    WindowStart, WindowUsage,
 };
 use crate::quota::{AccountRef, passive};
 
@@ -95,6 +96,8 @@ pub(super) struct QuotaState {
     /// Names of limits that are exposed: the first ones, up to the cap.
     limits: HashSet<Box<str>>,
     max_limits: usize,
+    /// What the exporter has counted since the start of windows.
+    usage: HashMap<WindowStart, WindowUsage>,
 }
 
 impl QuotaState {
@@ -103,6 +106,7 @@ impl QuotaState {
             accounts: HashMap::new(),
             limits: HashSet::new(),
             max_limits,
+            usage: HashMap::new(),
         }
     }
 
@@ -272,6 +276,24 @@ impl QuotaState {
         });
     }
 
+    /// The current windows whose usage the exporter can count.
+    pub(super) fn window_starts(&self) -> BTreeSet<WindowStart> {
+        let all = self.accounts.iter().flat_map(|(index, account)| {
+            let statuses = account.windows.values().filter_map(LimitWindow::status);
+            statuses.filter_map(|status| window_start(index, &status))
+        });
+        all.collect()
+    }
+
+    pub(super) fn set_usage(&mut self, usage: HashMap<WindowStart, WindowUsage>) {
+        self.usage = usage;
+    }
+
+    /// Usage of a window; `None` if it is not counted, or not yet.
+    pub(super) fn usage(&self, auth_index: &str, status: &WindowStatus<'_>) -> Option<WindowUsage> {
+        self.usage.get(&window_start(auth_index, status)?).copied()
+    }
+
     /// Expires readings whose window has ended. Returns the affected accounts.
     pub(super) fn expire(&mut self, now: UnixNanos) -> Vec<Box<str>> {
         let mut over = Vec::new();
@@ -318,6 +340,13 @@ impl QuotaState {
             self.limits.insert(limit.into());
         }
     }
+}
+
+fn window_start(auth_index: &str, status: &WindowStatus<'_>) -> Option<WindowStart> {
+    Some(WindowStart {
+        auth_index: auth_index.into(),
+        start: status.start()?,
+    })
 }
 
 fn key_of(reading: &Reading) -> WindowKey {

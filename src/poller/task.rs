@@ -82,6 +82,7 @@ impl Task {
         }
         let mut directory = self.parts.directory.changes();
         let mut local = self.parts.local.clone();
+        let mut usage = self.parts.window_usage.clone();
         self.apply_directory();
         loop {
             let look = sleep_until(self.next_look());
@@ -104,6 +105,10 @@ impl Task {
                 }
                 Ok(()) = local.changed() => {
                     self.state.set_local(local.borrow_and_update().clone());
+                    self.dirty = true;
+                }
+                Ok(()) = usage.changed() => {
+                    self.state.set_usage(usage.borrow_and_update().clone());
                     self.dirty = true;
                 }
                 () = look => {}
@@ -344,9 +349,22 @@ impl Task {
         }
     }
 
+    /// Tells the ingest thread which windows to count.
+    fn publish_window_starts(&self) {
+        let starts = self.state.window_starts();
+        self.parts.window_starts.send_if_modified(|published| {
+            let is_new = **published != starts;
+            if is_new {
+                *published = Arc::new(starts);
+            }
+            is_new
+        });
+    }
+
     fn publish_now(&mut self) {
         self.dirty = false;
         self.published = Instant::now();
+        self.publish_window_starts();
         let names = &self.parts.names;
         let listed = self.parts.directory.snapshot();
         let pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));

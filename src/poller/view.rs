@@ -12,7 +12,7 @@ use super::window_state::WindowStatus;
 use crate::accounts::Account;
 use crate::api::{AccountQuota, Credits, NoReading, QuotaWindow, Spend, Unpolled};
 use crate::metrics::{AccountLabel, AccountNames};
-use crate::model::{QuotaSource, UnixNanos};
+use crate::model::{QuotaSource, UnixNanos, WindowUsage};
 
 /// What was published last. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,9 @@ pub(super) fn view(
             return None;
         };
         let mut quota = of_account(provider, &name, state.get(index));
+        if let Some(known) = state.get(index) {
+            quota.limits = limits(known, |status| state.usage(index, status));
+        }
         quota.no_reading = no_reading(index, &quota);
         if let Some(account) = listed {
             if account.disabled && !quota.has_reading() {
@@ -116,20 +119,26 @@ fn of_account(provider: &str, name: &str, known: Option<&AccountQuotas>) -> Acco
                 limit_usd: spend.limit_usd(),
             })
             .collect(),
-        limits: known.map(limits).unwrap_or_default(),
+        limits: Vec::new(),
         no_reading: None,
     }
 }
 
 /// Those of the provider first.
-fn limits(known: &AccountQuotas) -> Vec<QuotaWindow> {
+fn limits(
+    known: &AccountQuotas,
+    usage: impl Fn(&WindowStatus<'_>) -> Option<WindowUsage>,
+) -> Vec<QuotaWindow> {
     let shown = known.windows.values().filter_map(LimitWindow::status);
     let mut shown: Vec<_> = shown.collect();
     shown.sort_by_key(|status| status.source == QuotaSource::Local);
-    shown.iter().map(quota_window).collect()
+    let windows = shown.iter();
+    windows
+        .map(|status| quota_window(status, usage(status)))
+        .collect()
 }
 
-fn quota_window(status: &WindowStatus<'_>) -> QuotaWindow {
+fn quota_window(status: &WindowStatus<'_>, usage: Option<WindowUsage>) -> QuotaWindow {
     let reading = status.reading;
     let amounts = reading.amounts();
     QuotaWindow {
@@ -146,6 +155,8 @@ fn quota_window(status: &WindowStatus<'_>) -> QuotaWindow {
         exhausted: status.exhausted,
         reset: reading.reset_at().map(UnixNanos::as_seconds),
         exhaustion: status.exhaustion.map(UnixNanos::as_seconds),
+        window_tokens: usage.map(|usage| usage.tokens),
+        window_list_value_usd: usage.map(WindowUsage::value_usd),
         source: status.source.as_str().to_owned(),
         observed: status.observed.as_seconds(),
     }

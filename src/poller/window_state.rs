@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{QuotaSource, RESET_JITTER, Reading, UnixNanos, Window};
+use crate::model::{QuotaSource, RESET_JITTER, Reading, Scope, UnixNanos, Window};
 
 /// A reading without a reset time expires after this time.
 const MAX_AGE_WITHOUT_RESET: Duration = Duration::from_hours(24);
@@ -61,6 +61,18 @@ pub(super) struct WindowStatus<'a> {
     pub(super) oldest_expiry: Option<UnixNanos>,
     pub(super) source: QuotaSource,
     pub(super) observed: UnixNanos,
+}
+
+impl WindowStatus<'_> {
+    /// Start of a window that counts all requests of its account; `None` for other scopes and
+    /// where the length or the reset is unknown.
+    pub(super) fn start(&self) -> Option<UnixNanos> {
+        let reading = self.reading;
+        let length = reading.window().seconds()?;
+        let reset = reading.reset_at()?;
+        let length = Duration::from_secs(length.into());
+        (reading.scope() == Scope::Account).then(|| reset.saturating_sub(length))
+    }
 }
 
 /// The latest reading of a window.

@@ -17,7 +17,7 @@ const BAR: usize = 10;
 const MISSING: &str = "-";
 const MAIN: &str = "main";
 
-const CSV_HEAD: [&str; 21] = [
+const CSV_HEAD: [&str; 23] = [
     "provider",
     "account",
     "plan",
@@ -39,15 +39,19 @@ const CSV_HEAD: [&str; 21] = [
     "no_reading",
     "no_reading_since",
     "no_reading_next_try",
+    "window_tokens",
+    "window_list_value_usd",
 ];
 
-const HEADS: [(&str, Align); 10] = [
+const HEADS: [(&str, Align); 12] = [
     ("LIMIT", Align::Left),
     ("WINDOW", Align::Left),
     ("", Align::Left),
     ("LEFT", Align::Right),
     ("USED", Align::Right),
     ("AMOUNT", Align::Left),
+    ("TOKENS", Align::Right),
+    ("VALUE", Align::Right),
     ("RESETS", Align::Left),
     ("IN", Align::Right),
     ("SOURCE", Align::Left),
@@ -55,14 +59,16 @@ const HEADS: [(&str, Align); 10] = [
 ];
 /// How the table gets narrower: first what is said elsewhere in the row, last what tells rows
 /// apart.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 12] = [
     Step::Shrink(0, 24),
     Step::Shrink(2, BAR / 2),
     Step::Drop(5),
     Step::Shrink(0, 14),
+    Step::Drop(10),
+    Step::Drop(11),
     Step::Drop(8),
-    Step::Drop(9),
     Step::Drop(6),
+    Step::Drop(7),
     Step::Drop(4),
     Step::Drop(2),
     Step::Shrink(0, 8),
@@ -119,7 +125,7 @@ pub fn csv(accounts: &[AccountQuota], here: &Here) -> String {
 }
 
 /// As in [`CSV_HEAD`].
-fn csv_row(account: &AccountQuota, limit: Option<&QuotaWindow>, here: &Here) -> [String; 21] {
+fn csv_row(account: &AccountQuota, limit: Option<&QuotaWindow>, here: &Here) -> [String; 23] {
     let text = |of: fn(&QuotaWindow) -> Option<&str>| {
         let text = limit.and_then(of);
         text.unwrap_or_default().to_owned()
@@ -133,6 +139,7 @@ fn csv_row(account: &AccountQuota, limit: Option<&QuotaWindow>, here: &Here) -> 
         truth.map_or_else(String::new, |truth| truth.to_string())
     };
     let time = |of: fn(&QuotaWindow) -> Option<f64>| csv_time(limit.and_then(of), here);
+    let tokens = limit.and_then(|limit| limit.window_tokens);
     let why = account.no_reading.as_ref();
     [
         account.provider.clone(),
@@ -156,6 +163,8 @@ fn csv_row(account: &AccountQuota, limit: Option<&QuotaWindow>, here: &Here) -> 
         why.map(|why| why.reason.clone()).unwrap_or_default(),
         csv_time(why.and_then(|why| why.since), here),
         csv_time(why.and_then(|why| why.next_try), here),
+        tokens.map_or_else(String::new, |tokens| tokens.to_string()),
+        figure(|limit| limit.window_list_value_usd),
     ]
 }
 
@@ -247,6 +256,8 @@ fn row(limit: &QuotaWindow, here: &Here, cells: usize) -> Vec<Cell> {
         painted(or_missing(left(limit))),
         Cell::plain(or_missing(used(limit))),
         Cell::plain(amount(limit)),
+        Cell::plain(tokens(limit)),
+        Cell::plain(value(limit)),
         Cell::plain(or_missing(
             reset.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()),
         )),
@@ -305,6 +316,18 @@ fn amount(limit: &QuotaWindow) -> String {
         (None, None, None) => return String::new(),
     };
     line(&text)
+}
+
+/// `1.25M`: tokens used since the start of the window.
+fn tokens(limit: &QuotaWindow) -> String {
+    let tokens = limit.window_tokens;
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    tokens.map_or_else(String::new, |tokens| number(tokens as f64))
+}
+
+fn value(limit: &QuotaWindow) -> String {
+    let value = limit.window_list_value_usd;
+    value.map_or_else(String::new, |usd| format!("${usd:.2}"))
 }
 
 /// Full = all of it remains.

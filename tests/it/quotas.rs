@@ -11,6 +11,7 @@ mod plugin;
 mod polls;
 mod secrets;
 mod truth;
+mod window_usage;
 
 use std::time::{Duration, Instant};
 

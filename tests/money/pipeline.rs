@@ -1,6 +1,6 @@
 //! Spool, decoder, database and counters as the program connects them, without a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -15,7 +15,9 @@ use cpa_exporter::ingest::{
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
-use cpa_exporter::model::{Batch, BatchBody, IngestMode, LocalQuota, UnixNanos};
+use cpa_exporter::model::{
+    Batch, BatchBody, IngestMode, LocalQuota, UnixNanos, WindowStart, WindowUsage,
+};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::quota::passive::QuotaSign;
 use cpa_exporter::spool::{self, SegmentId};
@@ -35,6 +37,8 @@ impl Listener for Deaf {
     fn quota_signs(&self, _: Vec<QuotaSign>) {}
 
     fn local_quotas(&self, _: Vec<LocalQuota>) {}
+
+    fn window_usage(&self, _: HashMap<WindowStart, WindowUsage>) {}
 
     fn accounts_changed(&self) {}
 }
@@ -119,6 +123,7 @@ fn accounting(counters: Counters, money: Money, handles: &Handles) -> Accounting
         limits: LimitParts {
             rules: Arc::default(),
             gauges: handles.budgets.clone(),
+            windows: tokio::sync::watch::channel(Arc::default()).1,
         },
     }
 }

@@ -73,10 +73,11 @@ pub(crate) fn of_quota(name: &str, quota: &Quota, end: i64, at: i64) -> Option<f
     let total = 1_000_000.0;
     match name {
         "cpa_quota_used_ratio" => Some(used),
-        "cpa_quota_used" => Some(used * total),
+        "cpa_quota_used" | "cpa_quota_window_tokens" => Some(used * total),
         "cpa_quota_limit" => Some(total),
         "cpa_quota_remaining" => Some(total * (1.0 - used)),
         "cpa_quota_reset_timestamp_seconds" => Some((since + quota.seconds) as f64),
+        "cpa_quota_window_list_value_usd" => Some(used * 20.0),
         "cpa_quota_window_seconds" => Some(quota.seconds as f64),
         "cpa_quota_exhausted" => Some(f64::from(u8::from(used >= 1.0))),
         "cpa_quota_exhaustion_timestamp_seconds" => {

@@ -49,6 +49,10 @@ families! {
         "Time at which the oldest usage leaves a local rolling window, in Unix time; absent while the window is empty.";
     WINDOW_SECONDS: Gauge, "cpa_quota_window_seconds", WINDOW,
         "Length of the window in seconds.";
+    WINDOW_TOKENS: Gauge, "cpa_quota_window_tokens", WINDOW,
+        "Tokens of all kinds that the account has used since the start of the window; only for limits of scope `account` whose length and reset are known.";
+    WINDOW_VALUE: Gauge, "cpa_quota_window_list_value_usd", WINDOW,
+        "US dollars at list price that the account has used since the start of the window; for the same windows as the tokens.";
     EXHAUSTED: Gauge, "cpa_quota_exhausted", WINDOW,
         "1 if the provider refuses requests because of this limit or nothing remains of it.";
     EXHAUSTION: Gauge, "cpa_quota_exhaustion_timestamp_seconds", WINDOW,

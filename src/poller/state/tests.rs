@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::metrics::AccountNames;
-use crate::metrics::GaugeSet;
 use crate::metrics::catalogue::accounts as families;
+use crate::metrics::{AccountNames, Aliases, Caps, GaugeSet};
 use crate::model::{Amounts, Limit, LocalAccount, Name, Scope, Unit};
 use crate::poller::gauges;
 
@@ -217,4 +216,47 @@ fn quota_over_all_accounts_has_no_account() {
     ] {
         assert!(text.lines().any(|shown| shown == line), "{text}");
     }
+}
+
+#[test]
+fn only_windows_of_whole_accounts_with_length_and_reset_are_counted() {
+    let mut state = QuotaState::new(9);
+    let limit = |name: &str, window, scope| Reading::new(Limit::new(name).unwrap(), window, scope);
+    let rows = [
+        reading(10.0, 100),
+        limit("opus", Window::days(7), Scope::Model).with_reset(Some(at(100))),
+        limit("review", Window::days(7), Scope::Feature).with_reset(Some(at(100))),
+        limit("month", Window::MONTH, Scope::Account).with_reset(Some(at(100))),
+        limit("open", Window::days(7), Scope::Account).with_percent(Some(1.0)),
+    ];
+    let seen = Observation::new(QuotaSource::Poll, at(10), at(10));
+    state.read(KEY, rows, seen, at(10));
+    let start = WindowStart {
+        auth_index: "a1".into(),
+        start: at(100 - 300),
+    };
+    assert_eq!(state.window_starts(), BTreeSet::from([start.clone()]));
+    let usage = WindowUsage {
+        tokens: 7,
+        value: 5,
+    };
+    state.set_usage(HashMap::from([(start, usage)]));
+    let accounts = vec![("a1".into(), "work".to_owned())];
+    let names = AccountNames::of(Caps::default(), Aliases::default(), accounts);
+    let page = |state: &QuotaState| {
+        let gauges = gauges::samples(state, &names, |_| None);
+        let set = GaugeSet::default();
+        set.publish(gauges);
+        set.text(&[&families::WINDOW_TOKENS, &families::WINDOW_VALUE])
+    };
+    let shown = page(&state);
+    assert!(
+        shown.contains("limit=\"main\",window=\"5h\"} 7\n"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("limit=").count(), 2, "{shown}");
+    // The usage of the former window is not that of the next one.
+    state.expire(at(100));
+    assert_eq!(state.window_starts(), BTreeSet::new());
+    assert_eq!(page(&state), "");
 }

@@ -37,6 +37,8 @@ fn limit(name: &str, window: &str, used_ratio: Option<f64>) -> QuotaWindow {
         exhausted: used_ratio.map(|ratio| ratio >= 1.0),
         reset: Some(NOW + 3.2 * HOUR),
         exhaustion: None,
+        window_tokens: None,
+        window_list_value_usd: None,
         source: "poll".to_owned(),
         observed: NOW - 130.0,
     }
@@ -65,15 +67,12 @@ fn pool() -> Vec<AccountQuota> {
     amounts.unit = Some("requests".to_owned());
     (amounts.used, amounts.amount) = (Some(1425.0), Some(1500.0));
     amounts.reset = None;
+    let mut short = limit("main", "5h", Some(0.18));
+    (short.window_tokens, short.window_list_value_usd) = (Some(1_254_321), Some(4.206));
     let mut codex = account(
         "codex",
         "codex-37e10d",
-        vec![
-            amounts,
-            limit("main", "5h", Some(0.18)),
-            weekly,
-            limit("spark", "5h", Some(1.2)),
-        ],
+        vec![amounts, short, weekly, limit("spark", "5h", Some(1.2))],
     );
     codex.credits.push(Credits {
         unit: "usd".to_owned(),
@@ -261,7 +260,7 @@ fn an_account_without_reading_says_why() {
         "{shown}"
     );
     assert!(shown.ends_with(", next try in 2h\n"), "{shown}");
-    let why = ",unauthorized,2026-11-24T20:00:00+09:00,2026-11-24T23:00:00+09:00\r\n";
+    let why = ",unauthorized,2026-11-24T20:00:00+09:00,2026-11-24T23:00:00+09:00,,\r\n";
     let text = csv(std::slice::from_ref(&bare), &here());
     assert!(text.ends_with(why), "{text}");
     bare.limits = vec![limit("main", "weekly", Some(0.7))];

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::money::{budget_used, per_budget};
 use super::pieces::{
     RUNS_OUT_IN, WINDOW, cached_share, failures_by_reason, money_by, next_cut_off, per_window,
-    quantile_by_model, requests_by_model, resets_in, states_over_time, tokens_by_kind, trust,
-    two_quantiles, used,
+    quantile_by_model, requests_by_model, resets_in, spent_inside, states_over_time,
+    tokens_by_kind, trust, two_quantiles, used,
 };
 use crate::board::{Plan, RESTARTS, Section, closed, open};
 use crate::panel::{Kit, Panel};
@@ -205,6 +205,7 @@ fn money(kit: &Kit<'_>) -> Panel {
 
 fn quotas(kit: &Kit<'_>) -> Panel {
     let left = format!("clamp_min({}, 0)", resets_in());
+    let [tokens, worth] = spent_inside();
     kit.table("quotas")
         .label("account", at_least(150))
         .label("window", wide(75))
@@ -216,6 +217,8 @@ fn quotas(kit: &Kit<'_>) -> Panel {
             countdown(115).steps(&[("red", None)]),
         )
         .value("resets_in", &per_window(&left), countdown(115))
+        .value(tokens.0, &tokens.1, tokens.2)
+        .value(worth.0, &worth.1, worth.2)
         .sorted_by("used", true, &[])
 }
 

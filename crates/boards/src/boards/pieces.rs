@@ -7,6 +7,7 @@ use crate::query::{
     SLICE, bars, bridged, of_exporters, quantile, quantile_of_slices, rows_of_highest, short_names,
 };
 use crate::style;
+use crate::table::{Look, dollars, rounded};
 
 /// A window is one account, limit and length; these labels join its families.
 pub(crate) const WINDOW: &str = "(job, instance, account, limit, window)";
@@ -37,6 +38,22 @@ pub(crate) fn time_gone() -> String {
 /// exporter's own forecast: the figure would jump.
 pub(crate) fn at_reset() -> String {
     format!("{} / ({} > 0.1)", used(), time_gone())
+}
+
+/// Tokens and dollars of the account since the start of the window.
+pub(crate) fn spent_inside() -> [(&'static str, String, Look); 2] {
+    [
+        (
+            "tokens_inside",
+            per_window(&bridged("@cpa_quota_window_tokens")),
+            rounded(85),
+        ),
+        (
+            "worth",
+            per_window(&bridged("@cpa_quota_window_list_value_usd")),
+            dollars(85),
+        ),
+    ]
 }
 
 pub(crate) fn per_window(expr: &str) -> String {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::pieces::{
-    RUNS_OUT_IN, WINDOW, at_reset, next_cut_off, per_window, resets_in, time_gone, used,
-    whole_account,
+    RUNS_OUT_IN, WINDOW, at_reset, next_cut_off, per_window, resets_in, spent_inside, time_gone,
+    used, whole_account,
 };
 use crate::board::{Annotation, Plan, Section, closed, open};
 use crate::panel::{Kit, Panel};
@@ -157,6 +157,7 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
         "time() - {}",
         bridged("@cpa_quota_observed_timestamp_seconds")
     );
+    let [tokens, worth] = spent_inside();
     kit.table("will_it_last")
         .label("account", at_least(150))
         .label("window", wide(75))
@@ -176,6 +177,8 @@ fn will_it_last(kit: &Kit<'_>) -> Panel {
             countdown(120).steps(&[("red", None)]),
         )
         .value("resets_in", &per_window(&left), countdown(115))
+        .value(tokens.0, &tokens.1, tokens.2)
+        .value(worth.0, &worth.1, worth.2)
         .value(
             "reset_at",
             &per_window(&at),

@@ -10,6 +10,7 @@ mod local;
 mod name;
 mod point;
 mod reading;
+mod usage;
 mod window;
 
 pub use amounts::Amounts;
@@ -19,6 +20,7 @@ pub use local::{LocalAccount, LocalQuota};
 pub use name::{Limit, Name};
 pub use point::QuotaPoint;
 pub use reading::{RESET_JITTER, Reading};
+pub use usage::{WindowStart, WindowUsage};
 pub use window::{Window, WindowRole};
 
 use super::UnixNanos;
