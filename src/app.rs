@@ -18,6 +18,7 @@ mod storage_wait;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -28,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Env, Flags, ListenAddress};
 use crate::cpa::ReadRequests;
 use crate::http::{
-    self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Routers, Tokens,
+    self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Tokens, WebAccess,
 };
 use crate::ingest::{JobHandle, WakeUp, job_channel};
 use crate::lifecycle::{Cause, Drain, Ended, GRACE, Lifecycle};
@@ -49,6 +50,9 @@ use local_api::LocalApi;
 use quota_service::PolledQuotas;
 use records::{Records, Side};
 use reload::Reloader;
+
+/// Maximum number of connections of commands on this machine.
+const LOCAL_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
 
 /// Input of the program.
 #[derive(Debug)]
@@ -200,8 +204,7 @@ struct Surroundings {
 
 /// Builds the parts and starts their tasks.
 fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Result<Readiness> {
-    let clock = outside.clock;
-    let config = &setup.config;
+    let (clock, config) = (outside.clock, &setup.config);
     let counts = setup.telemetry.counts();
     let handles = Handles::new(build_info(), Arc::new(move || counts.read().to_vec()));
     let in_flight = config.web.scrape_in_flight.get() as usize;
@@ -212,14 +215,15 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
     let (job_handle, jobs) = job_channel(signal.clone());
     let quotas = Quotas::default();
     let polled = polled(config, &quotas, outside.refresh);
-    let routers = http::routers(Parts {
+    let parts = Parts {
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
         api: api(&setup, polled, job_handle.clone(), &outside.local_api),
         reload: config.web.enable_lifecycle.then_some(outside.reload),
-    });
-    serve(outside.listener, &config.web, routers, life)?;
+    };
+    let sockets = (outside.listener, &outside.local_api);
+    serve(sockets, &config.web, parts, life)?;
 
     let restored = CancellationToken::new();
     let (wire, ends) = listener::event_channels();
@@ -301,9 +305,9 @@ async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
 }
 
 fn serve(
-    listener: TcpListener,
+    (listener, local_api): (TcpListener, &LocalApi),
     web: &config::Web,
-    routers: Routers,
+    parts: Parts,
     life: &Lifecycle,
 ) -> anyhow::Result<()> {
     tracing::info!(
@@ -311,7 +315,22 @@ fn serve(
         metrics = web.telemetry_path.as_str(),
         "serving"
     );
-    let serving = http::serve(listener, routers, web.max_connections, life.soft());
+    let access = WebAccess::new(web, Some(parts.api.tokens.clone()));
+    let routers = http::routers(parts);
+    if let Some(local) = local_api.listener() {
+        let (routers, soft) = (routers.clone(), life.soft());
+        let serving = http::serve(local, routers, None, LOCAL_CONNECTIONS, soft);
+        life.spawn_essential("local API", serving);
+    }
+    if let Some(file) = web.config.file.clone() {
+        let (access, soft) = (access.clone(), life.soft());
+        life.spawn("web configuration", async move {
+            soft.run_until_cancelled(access.follow(file)).await;
+        });
+    }
+    let routers = routers.restricted(&access);
+    let soft = life.soft();
+    let serving = http::serve(listener, routers, Some(access), web.max_connections, soft);
     life.spawn_essential("http", serving);
     Ok(())
 }

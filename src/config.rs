@@ -22,6 +22,8 @@ mod section;
 mod settings;
 mod tables;
 mod value;
+mod web_file;
+mod yaml;
 
 use std::{
     collections::BTreeMap,
@@ -39,10 +41,11 @@ pub use quota_file::{OwnAccount, QuotaFile};
 pub use secret::{Secret, SecretError};
 pub use settings::{
     Accounts, Aliases, Caps, Config, Cost, Cpa, Gateway, Labels, Limits, Log, Metrics, Money,
-    Quota, Storage, Web,
+    Quota, Storage, Web, WebConfig,
 };
 pub use tables::{Alias, Billing, Fee, ModelName};
 pub use value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode};
+pub use web_file::{RateLimit, Users, WebFile, WebSettings};
 
 use crate::platform;
 
@@ -98,6 +101,7 @@ pub(crate) fn load_and_check(
         let config = Config::read(resolver)?;
         checks::limits(resolver, &config);
         checks::gateway(resolver, &config);
+        checks::web(resolver, &config);
         resolver.problems.extend(check(&config));
         Some(config)
     })
@@ -106,6 +110,18 @@ pub(crate) fn load_and_check(
 /// Reads only `[web]`: enough to query a running exporter's health, without the management key.
 pub fn load_web(flags: &Flags, env: &Env) -> Result<Loaded<Web>, Problems> {
     resolve(flags, env, Web::read)
+}
+
+/// Reads a web configuration file again.
+pub fn load_web_file(path: &Path) -> Result<Loaded<WebFile>, Problems> {
+    let mut flags = Flags::default();
+    flags.set("web.config.file", path.to_string_lossy());
+    let loaded = resolve(&flags, &Env::default(), WebConfig::read)?;
+    let file = loaded.value.file.unwrap_or_default();
+    Ok(Loaded {
+        value: file,
+        warnings: loaded.warnings,
+    })
 }
 
 /// Reads only `[storage]`: enough for commands on the stored data.

@@ -5,17 +5,21 @@
 mod access;
 mod api;
 mod control;
+mod listener;
 mod page;
 mod routes;
 mod same_origin;
 pub mod scrape;
 mod server;
 mod stream;
+mod web_config;
 
 pub use access::Tokens;
 pub use api::{ApiParts, JobFailure, JobService, QuotaService};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };
+pub use listener::Listener;
 pub use routes::{Parts, routers, waiting_routers};
 pub use server::{Routers, bind, serve};
+pub use web_config::WebAccess;

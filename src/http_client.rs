@@ -101,6 +101,20 @@ fn log_once(error: &reqwest::Error) {
     }
 }
 
+/// For the server behind a Unix socket; the host of a URL is ignored.
+#[cfg(unix)]
+pub fn build_local(limits: Timeouts, socket: &std::path::Path) -> Result<Client, ClientError> {
+    let builder = builder(limits, Proxy::Never)
+        .tls_certs_only([])
+        .unix_socket(socket);
+    builder.build().map_err(ClientError::Build)
+}
+
+#[cfg(not(unix))]
+pub fn build_local(limits: Timeouts, _socket: &std::path::Path) -> Result<Client, ClientError> {
+    build(limits, Proxy::Never, None)
+}
+
 fn builder(limits: Timeouts, proxy: Proxy) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(USER_AGENT)

@@ -4,23 +4,31 @@
 //! database, and the commands need no configuration.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::storage::random_bytes;
+use crate::http::Listener;
 use crate::platform::replace_private_file;
 
 const FILE: &str = "api.json";
+const SOCKET: &str = "api.sock";
 
 /// Written at each start with a new token.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LocalApi {
     pub(crate) url: String,
     token: String,
+    /// Unix socket without TLS and passwords; without one, commands use the URL.
+    #[serde(default)]
+    pub(crate) socket: Option<PathBuf>,
+    #[serde(skip)]
+    listener: Mutex<Option<Listener>>,
 }
 
 impl LocalApi {
@@ -32,7 +40,16 @@ impl LocalApi {
             write!(token, "{byte:02x}")?;
         }
         let url = format!("http://{}", reachable(listener));
-        let this = Self { url, token };
+        let path = storage.join(SOCKET);
+        let listener = Listener::bind_unix(&path)
+            .inspect_err(|error| tracing::debug!(%error, "no Unix socket for local commands"));
+        let listener = listener.ok();
+        let this = Self {
+            url,
+            token,
+            socket: listener.is_some().then_some(path),
+            listener: Mutex::new(listener),
+        };
         let path = storage.join(FILE);
         replace_private_file(&path, &serde_json::to_vec(&this)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -47,6 +64,11 @@ impl LocalApi {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
+    }
+
+    /// The bound Unix socket, once.
+    pub(crate) fn listener(&self) -> Option<Listener> {
+        self.listener.lock().take()
     }
 
     pub(crate) fn token(&self) -> SecretString {
@@ -78,13 +100,15 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn commands_read_the_address_and_a_new_token_of_each_run() {
+    #[tokio::test]
+    async fn commands_read_the_address_and_a_new_token_of_each_run() {
         let dir = tempfile::tempdir().unwrap();
         assert!(LocalApi::read(dir.path()).unwrap().is_none());
         let tokens = [(); 2].map(|()| {
             let created = LocalApi::create(dir.path(), "0.0.0.0:10317".parse().unwrap()).unwrap();
             let read = LocalApi::read(dir.path()).unwrap().unwrap();
+            assert_eq!(read.socket, Some(dir.path().join(SOCKET)));
+            assert!(created.listener().is_some());
             assert_eq!(read.url, "http://127.0.0.1:10317");
             assert_eq!(read.token, created.token);
             assert!(!format!("{read:?}").contains(&read.token));

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Setup, build_info, notifier};
 use crate::clock::Clock;
 use crate::errors::RepeatLimit;
-use crate::http::{self, Readiness, Routers};
+use crate::http::{self, Readiness, Routers, WebAccess};
 use crate::metrics::{Exposition, Handles};
 use crate::model::FailureClass;
 use crate::platform::{Signal, State, create_private_dir, private};
@@ -61,9 +61,11 @@ pub(super) async fn wait(
     );
     // A service manager would stop a service that takes too long to start.
     notifier(setup).notify(State::Ready);
+    let access = WebAccess::new(&setup.config.web, None);
     let server = http::serve(
         serving,
-        waiting.routers(setup),
+        waiting.routers(setup).restricted(&access),
+        Some(access),
         setup.config.web.max_connections,
         stop,
     );

@@ -77,18 +77,26 @@ impl Exporter {
         let token = web.api_token.as_ref().or(web.read_token.as_ref());
         let token = token.map(Secret::read);
         let token = token.transpose().map_err(QueryFailure::Token)?;
-        Self::at(&root, token, LIMITS)
+        Self::at(&root, token, http_client::build(LIMITS, Proxy::Never, None))
     }
 
     /// The exporter that uses a storage directory on this machine.
     pub(super) fn local(api: &LocalApi) -> Result<Self, QueryFailure> {
-        Self::at(&api.url, Some(api.token()), JOB_LIMITS)
+        let client = match &api.socket {
+            Some(socket) => http_client::build_local(JOB_LIMITS, socket),
+            None => http_client::build(JOB_LIMITS, Proxy::Never, None),
+        };
+        Self::at(&api.url, Some(api.token()), client)
     }
 
-    fn at(root: &str, token: Option<SecretString>, limits: Timeouts) -> Result<Self, QueryFailure> {
+    fn at(
+        root: &str,
+        token: Option<SecretString>,
+        client: Result<Client, ClientError>,
+    ) -> Result<Self, QueryFailure> {
         let base = format!("{root}/api/v1/");
         Ok(Self {
-            client: http_client::build(limits, Proxy::Never, None).map_err(QueryFailure::Client)?,
+            client: client.map_err(QueryFailure::Client)?,
             base: base.parse().map_err(|_no_url| QueryFailure::Address)?,
             token,
         })
@@ -195,7 +203,9 @@ fn is_refused(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+        // A Unix socket is missing, or left by an earlier run.
+        let absent = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+        if io.is_some_and(|io| absent.contains(&io.kind())) {
             return true;
         }
         cause = error.source();

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -5,6 +6,7 @@ use tokio::runtime;
 
 use super::{ConfigFlags, Exit, flags, print};
 use crate::{
+    app::local_api::LocalApi,
     config::{self, Env},
     http_client::{self, Timeouts},
 };
@@ -23,26 +25,36 @@ pub(super) struct Args {
 
 /// Needs only an address, so it works without the management key.
 pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
+    let mut socket = None;
     let url = if let Some(url) = args.url {
         url
     } else {
-        let web = config::load_web(&args.flags.into_flags(), env)?.value;
+        let flags = args.flags.into_flags();
+        let web = config::load_web(&flags, env)?.value;
+        // The address may require TLS, a certificate or a password; the socket does not.
+        if web.config.file.is_some() {
+            let storage = config::load_storage(&flags, env)?.value;
+            socket = LocalApi::read(&storage.path)?.and_then(|api| api.socket);
+        }
         format!("http://{}/-/healthy", web.listen_address.reach_at())
     };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(query(&url, args.timeout))?;
+    runtime.block_on(query(&url, socket.as_deref(), args.timeout))?;
     print(b"healthy\n")?;
     Ok(Exit::Success)
 }
 
-async fn query(url: &str, timeout: Duration) -> anyhow::Result<()> {
+async fn query(url: &str, socket: Option<&Path>, timeout: Duration) -> anyhow::Result<()> {
     let limits = Timeouts {
         connect: timeout,
         total: timeout,
     };
-    let client = http_client::build(limits, http_client::Proxy::Never, None)?;
+    let client = match socket {
+        Some(socket) => http_client::build_local(limits, socket)?,
+        None => http_client::build(limits, http_client::Proxy::Never, None)?,
+    };
     let response = client
         .get(url)
         .send()

@@ -8,6 +8,7 @@ use super::exporter::{Exporter, QueryFailure};
 use super::terminal::style;
 use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::{AccountFilter, AccountQuota, RefreshOutcome, UnknownProvider};
+use crate::app::local_api::LocalApi;
 use crate::app::standalone_quotas;
 use crate::clock::Clock;
 use crate::config::{self, Env, Flags};
@@ -125,7 +126,15 @@ async fn find(
     clock: &Clock,
 ) -> anyhow::Result<Found> {
     let web = config::load_web(flags, env)?.value;
-    let exporter = Exporter::new(&web, url)?;
+    // Passwords and certificates are not for commands on this machine.
+    let local = match &web.config.file {
+        Some(_) if url.is_none() => LocalApi::read(&config::load_storage(flags, env)?.value.path)?,
+        _ => None,
+    };
+    let exporter = match local {
+        Some(api) => Exporter::local(&api)?,
+        None => Exporter::new(&web, url)?,
+    };
     match exporter.quotas(&AccountFilter::default()).await {
         Err(QueryFailure::NobodyThere) if url.is_none() => {}
         all => {

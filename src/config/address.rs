@@ -149,6 +149,14 @@ impl ListenAddress {
         }
     }
 
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Every => false,
+            Host::Ip(ip) => ip.is_loopback(),
+            Host::Name(name) => name == "localhost",
+        }
+    }
+
     /// Address for clients on the same machine.
     pub fn reach_at(&self) -> String {
         let port = self.port;

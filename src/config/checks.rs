@@ -22,6 +22,17 @@ pub(super) fn limits(resolver: &mut Resolver<'_>, config: &Config) {
     }
 }
 
+/// Warns of a server that other machines can reach without authentication.
+pub(super) fn web(resolver: &mut Resolver<'_>, config: &Config) {
+    if config.web.is_open_to_others() {
+        let key = "web.listen_address";
+        let text = "other machines can reach this address without authentication; web.config.file \
+                    adds it, 127.0.0.1 keeps them out";
+        let warning = Problem::new(resolver.origin(key), key, text);
+        resolver.warnings.push(warning);
+    }
+}
+
 /// Checks where the gateway's databases are, and the content of the files that say it.
 pub(super) fn gateway(resolver: &mut Resolver<'_>, config: &Config) {
     let gateway = &config.gateway;

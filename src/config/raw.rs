@@ -65,6 +65,9 @@ pub(super) struct Layer {
 }
 
 impl Raw {
+    /// Kind of a key without a value.
+    pub(super) const NOTHING: &'static str = "no value";
+
     /// Name of the kind, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use super::{
     Env, Problem, Problems, Secret, input,
     key::{Key, Kind},
     problem::{Origin, did_you_mean},
-    raw::{self, Entry, Given, Layer, Raw, unknown_key},
+    raw::{self, Document, Entry, Given, Layer, Raw, unknown_key},
     value::{Value, text},
 };
 use crate::platform;
@@ -44,7 +44,7 @@ pub(super) struct Resolver<'a> {
     /// Whether wrong values are quoted; one in another file may be a secret.
     quotes: bool,
     pub(super) problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 /// An element of an array of tables.
@@ -170,7 +170,9 @@ impl<'a> Resolver<'a> {
             let name = &entry.name;
             if let Some(key) = keys.iter().find(|key| key.path == *name) {
                 let (raw, origin) = (entry.value, entry.origin);
-                layer.values.insert(key.path, Given { raw, origin });
+                if raw != Raw::Other(Raw::NOTHING) {
+                    layer.values.insert(key.path, Given { raw, origin });
+                }
             } else {
                 let near = did_you_mean(name, keys.iter().map(|key| key.path));
                 let key = format!("{}{name}", child.within);
@@ -205,9 +207,19 @@ impl<'a> Resolver<'a> {
         converted
     }
 
-    /// Reads the file of `key` as one table; the default without a file and after a problem.
+    /// Reads the TOML file of `key` as one table; the default without a file and after a problem.
     pub(super) fn file<S: Section, T: Default>(
         &mut self,
+        key: &Key,
+        convert: impl FnOnce(&mut Self, S) -> T,
+    ) -> Option<T> {
+        self.file_in(raw::document, key, convert)
+    }
+
+    /// As [`Self::file`], in the format of `parse`.
+    pub(super) fn file_in<S: Section, T: Default>(
+        &mut self,
+        parse: fn(&Path, &str) -> Document,
         key: &Key,
         convert: impl FnOnce(&mut Self, S) -> T,
     ) -> Option<T> {
@@ -220,7 +232,7 @@ impl<'a> Resolver<'a> {
         let Some(text) = self.text(&path, key) else {
             return Some(T::default());
         };
-        let document = raw::document(&path, &text);
+        let document = parse(&path, &text);
         let earlier = std::mem::take(&mut self.problems);
         let read = self.nested(document.entries.clone(), Origin::Path(path), "");
         let value = read.map(|read| convert(self, read));
@@ -333,7 +345,7 @@ impl<'a> Resolver<'a> {
         Some(secret)
     }
 
-    fn warn_if_exposed(&mut self, secret: &Secret, origin: Origin, key: &Key) {
+    pub(super) fn warn_if_exposed(&mut self, secret: &Secret, origin: Origin, key: &Key) {
         if secret.is_world_readable() {
             let text = "everybody on this machine can read the file; chmod 600 helps";
             self.warnings.push(Problem::new(origin, key.path, text));

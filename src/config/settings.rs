@@ -15,6 +15,7 @@ use super::{
     section::section,
     tables::{Alias, Billing, Fee, ModelName},
     value::{ByteSize, CacheWrites, LogFormat, LogLevel, Mode},
+    web_file::WebFile,
 };
 use crate::budget::Rules;
 
@@ -160,6 +161,23 @@ section! {
         max_connections: NonZeroU32 = "256" in "1" to "65536",
         /// Maximum number of concurrent scrapes; more get 503
         scrape_in_flight: NonZeroU32 = "8" in "1" to "1024",
+        ..config: WebConfig,
+    }
+}
+
+section! {
+    /// Access to the HTTP server.
+    pub struct WebConfig in "web.config.", "Web" {
+        /// File in exporter-toolkit's format that enables TLS or authentication
+        file: Option<WebFile>,
+    }
+}
+
+impl Web {
+    /// Whether other machines can reach the server, and need neither password nor certificate.
+    pub(super) fn is_open_to_others(&self) -> bool {
+        let file = self.config.file.as_ref();
+        !self.listen_address.is_loopback() && !file.is_some_and(WebFile::authenticates)
     }
 }
 

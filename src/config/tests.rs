@@ -373,7 +373,7 @@ fn the_example_uncommented_is_a_valid_configuration_with_the_defaults() {
         .filter(|line| {
             // Files and databases that are not there.
             let names =
-                "management_key tls_ca price_file file api_token_file read_token_file dsn log_dsn";
+                "management_key tls_ca price_file file config.file api_token_file read_token_file dsn log_dsn";
             !names.split(' ').any(|name| line.starts_with(name))
         })
         .fold(String::new(), |text, line| text + line + "\n");

@@ -89,6 +89,14 @@ impl Value for u32 {
     }
 }
 
+impl Value for u16 {
+    ordered!();
+
+    fn parse(raw: &Raw) -> Result<Self, String> {
+        whole(raw).ok_or_else(|| "a whole number, at most 65535".to_owned())
+    }
+}
+
 impl Value for String {
     fn parse(raw: &Raw) -> Result<Self, String> {
         text(raw, "text").map(str::to_owned)

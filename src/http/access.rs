@@ -1,10 +1,11 @@
 //! Who may use the API: bearer tokens, and requests of this machine.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, header, uri::Authority};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::listener::Peer;
 use crate::config::{Secret, SecretError};
 
 /// Headers that a proxy adds. A request with one comes from elsewhere, whatever its peer.
@@ -14,10 +15,6 @@ const FORWARDED: [HeaderName; 4] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-real-ip"),
 ];
-
-/// Address of the client, an extension of each request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Bearer tokens of the API.
 #[derive(Clone, Debug)]
@@ -95,7 +92,7 @@ fn is_local(headers: &HeaderMap, peer: Peer) -> bool {
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(name));
     let host = headers.get(header::HOST);
     let is_own_name = host.is_none_or(|host| host.to_str().is_ok_and(is_loopback_name));
-    peer.0.ip().to_canonical().is_loopback() && !is_forwarded && is_own_name
+    peer.is_local() && !is_forwarded && is_own_name
 }
 
 /// Whether a `Host` names this machine: `localhost`, or an address of the loopback interface.
@@ -122,7 +119,7 @@ mod tests {
     }
 
     fn peer(address: &str) -> Peer {
-        Peer(address.parse().unwrap())
+        Peer::Address(address.parse().unwrap())
     }
 
     fn tokens(admin: Option<&str>, read: Option<&str>) -> Tokens {

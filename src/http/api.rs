@@ -17,6 +17,7 @@ use axum::{
 
 use super::access::{Access, Tokens};
 use super::page;
+use super::web_config::Authenticated;
 use crate::api::Problem;
 
 /// Maximum size of a request body, except of an import.
@@ -65,9 +66,12 @@ fn problem(status: StatusCode, detail: impl Into<String>) -> Response {
 async fn authorize(State(parts): State<ApiParts>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get();
     let reads = request.method().is_safe();
+    // One header cannot show a password and a token.
+    let is_authenticated = request.extensions().get::<Authenticated>().is_some();
     match parts.tokens.access(request.headers(), peer) {
         Ok(Access::Full) => next.run(request).await,
         Ok(Access::Read) if reads => next.run(request).await,
+        Ok(_) if reads && is_authenticated => next.run(request).await,
         Ok(Access::Read) if parts.tokens.admin.is_some() => problem(
             StatusCode::FORBIDDEN,
             "the read token does not allow changes; use the token of web.api_token_file",

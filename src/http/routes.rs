@@ -10,6 +10,7 @@ use axum::{
 };
 
 use super::api::{self, ApiParts};
+use super::web_config::{self, WebAccess};
 use super::{Readiness, ReloadHandle, Routers, page, same_origin};
 use crate::config::TelemetryPath;
 
@@ -25,10 +26,26 @@ pub struct Parts {
     pub reload: Option<ReloadHandle>,
 }
 
+/// All routes, without the requirements of `web.config.file`.
 pub fn routers(parts: Parts) -> Routers {
     Routers {
         reserve: health(parts.readiness.clone()).fallback(too_many_connections),
         all: router(parts),
+    }
+}
+
+impl Routers {
+    /// Requires what `web.config.file` requires, of every path, as exporter-toolkit does.
+    #[must_use]
+    pub fn restricted(self, access: &WebAccess) -> Self {
+        let restrict = |router: Router| {
+            let require = middleware::from_fn_with_state(access.clone(), web_config::require);
+            router.layer(require)
+        };
+        Self {
+            all: restrict(self.all),
+            reserve: restrict(self.reserve),
+        }
     }
 }
 

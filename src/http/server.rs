@@ -5,7 +5,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,16 +17,19 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Peer;
-use super::stream::TimedStream;
+use super::listener::{Listener, Peer, Socket};
+use super::{stream::TimedStream, web_config::WebAccess};
 use crate::config::ListenAddress;
 use crate::errors::{Chain, RepeatLimit};
 
@@ -38,6 +40,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Time-out of the request head on a connection of the reserve.
 const RESERVE_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time-out of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time that a peer may take for a response, in addition to the time at the minimum speed.
 const WRITE_GRACE: Duration = Duration::from_secs(10);
@@ -87,10 +92,12 @@ pub(super) struct Limits {
     pub(super) write_grace: Duration,
 }
 
-/// Serves until `stop`; then finishes open requests, within a bound, and returns.
+/// Serves until `stop`; then finishes open requests, within a bound, and returns. `access` decides
+/// whether connections use TLS.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     routers: Routers,
+    access: Option<WebAccess>,
     max_connections: NonZeroU32,
     stop: CancellationToken,
 ) {
@@ -98,18 +105,20 @@ pub async fn serve(
         connections: usize::try_from(max_connections.get()).unwrap_or(usize::MAX),
         write_grace: WRITE_GRACE,
     };
-    serve_within(listener, routers, limits, stop).await;
+    serve_within(listener.into(), routers, access, limits, stop).await;
 }
 
 pub(super) async fn serve_within(
-    listener: TcpListener,
+    listener: Listener,
     routers: Routers,
+    access: Option<WebAccess>,
     limits: Limits,
     stop: CancellationToken,
 ) {
     let mut server = Server {
         log: RepeatLimit::default(),
         routers,
+        access,
         places: Places::new(limits.connections),
         write_grace: limits.write_grace,
         graceful: GracefulShutdown::new(),
@@ -181,9 +190,9 @@ impl Places {
 ///
 /// Cancel-safe: both waits are, and a dropped permit is returned.
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     places: &Places,
-) -> io::Result<(TcpStream, SocketAddr, Place)> {
+) -> io::Result<(Box<dyn Socket>, Peer, Place)> {
     let mut place = places.acquire().await?;
     let (stream, peer) = listener.accept().await?;
     // A place may have become free since.
@@ -200,22 +209,23 @@ async fn accept(
 
 struct Server {
     routers: Routers,
+    access: Option<WebAccess>,
     places: Places,
     write_grace: Duration,
     graceful: GracefulShutdown,
-    connections: JoinSet<Option<TooSlow>>,
+    connections: JoinSet<Option<Failed>>,
     log: RepeatLimit,
 }
 
-/// A connection ended because this peer did not read its response.
+/// Why a connection ended early, as far as the operator can change it.
 #[derive(Debug)]
-struct TooSlow(SocketAddr);
+struct Failed {
+    peer: Peer,
+    reason: String,
+}
 
 impl Server {
-    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
-        }
+    fn spawn(&mut self, stream: Box<dyn Socket>, peer: Peer, place: Place) {
         let router = if place.is_reserve {
             let text = "web.max_connections connections are open: others get health checks only";
             if let Some(repeated) = self.log.log(text, Instant::now()) {
@@ -226,22 +236,22 @@ impl Server {
             self.routers.all.clone()
         };
         let connection = Connection {
-            stream: TimedStream::new(stream, self.write_grace),
+            tls: self.access.as_ref().and_then(WebAccess::tls),
             peer,
             router,
             watcher: self.graceful.watcher(),
             place,
         };
-        self.connections.spawn(connection.serve());
+        let stream = TimedStream::new(stream, self.write_grace);
+        self.connections.spawn(connection.serve(stream));
     }
 
-    fn log_end(&mut self, ended: Result<Option<TooSlow>, JoinError>) {
+    fn log_end(&mut self, ended: Result<Option<Failed>, JoinError>) {
         match ended {
             Ok(None) => {}
-            Ok(Some(TooSlow(peer))) => {
-                let text = "connection closed: the client did not read its response in time";
-                if let Some(repeated) = self.log.log(text, Instant::now()) {
-                    tracing::warn!(%peer, repeated, "{text}");
+            Ok(Some(Failed { peer, reason })) => {
+                if let Some(repeated) = self.log.log(&reason, Instant::now()) {
+                    tracing::warn!(%peer, repeated, "connection closed: {reason}");
                 }
             }
             Err(error) => {
@@ -263,15 +273,35 @@ impl Server {
 }
 
 struct Connection {
-    stream: TimedStream,
-    peer: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    peer: Peer,
     router: Router,
     watcher: Watcher,
     place: Place,
 }
 
 impl Connection {
-    async fn serve(self) -> Option<TooSlow> {
+    async fn serve(mut self, stream: TimedStream) -> Option<Failed> {
+        let Some(tls) = self.tls.take() else {
+            return self.serve_http(stream).await;
+        };
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let reason = match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+            Ok(Ok(stream)) => return self.serve_http(stream).await,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                format!("the TLS handshake failed: {error}")
+            }
+            // The client has gone or is silent, as port scanners do.
+            Ok(Err(_)) | Err(_) => return None,
+        };
+        let peer = self.peer;
+        Some(Failed { peer, reason })
+    }
+
+    async fn serve_http<S>(self, stream: S) -> Option<Failed>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let head_timeout = if self.place.is_reserve {
             RESERVE_HEAD_TIMEOUT
         } else {
@@ -283,17 +313,19 @@ impl Connection {
             .max_buf_size(MAX_HEAD)
             .keep_alive(!self.place.is_reserve)
             .serve_connection(
-                TokioIo::new(self.stream),
-                TowerToHyperService::new(self.router.layer(Extension(Peer(self.peer)))),
+                TokioIo::new(stream),
+                TowerToHyperService::new(self.router.layer(Extension(self.peer))),
             );
         let error = self.watcher.watch(connection).await.err()?;
+        let peer = self.peer;
         let source = std::error::Error::source(&error);
         let source = source.and_then(|source| source.downcast_ref::<io::Error>());
         if source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut) {
-            return Some(TooSlow(self.peer));
+            let reason = "the client did not read its response in time".to_owned();
+            return Some(Failed { peer, reason });
         }
         let error = tracing::field::display(Chain(&error));
-        tracing::debug!(peer = %self.peer, error, "connection ended early");
+        tracing::debug!(%peer, error, "connection ended early");
         None
     }
 }

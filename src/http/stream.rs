@@ -1,4 +1,4 @@
-//! A TCP stream that ends when its peer reads too slowly.
+//! A stream that ends when its peer reads too slowly.
 
 use std::io;
 use std::pin::Pin;
@@ -6,8 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::listener::Socket;
 
 /// Minimum speed at which a peer must read a response, in bytes per second, after the grace period.
 const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
@@ -16,7 +17,7 @@ const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
 /// period plus the time that the response needs at [`MIN_BYTES_PER_SECOND`].
 #[derive(Debug)]
 pub(super) struct TimedStream {
-    stream: TcpStream,
+    stream: Box<dyn Socket>,
     grace: Duration,
     /// `None` while nothing waits to be written.
     blocked: Option<Blocked>,
@@ -31,7 +32,7 @@ struct Blocked {
 }
 
 impl TimedStream {
-    pub(super) fn new(stream: TcpStream, grace: Duration) -> Self {
+    pub(super) fn new(stream: Box<dyn Socket>, grace: Duration) -> Self {
         Self {
             stream,
             grace,

@@ -15,6 +15,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
 
+use super::super::listener::Peer;
 use super::{super::*, *};
 use crate::api::{
     AccountFilter, AccountQuota, ImportSummary, Problem, RefreshOutcome, RefreshSummary,
@@ -107,7 +108,7 @@ async fn ask(router: &Router, method: Method, path: &str) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .extension(access::Peer(([127, 0, 0, 1], 4000).into()))
+        .extension(Peer::Address(([127, 0, 0, 1], 4000).into()))
         .body(Body::empty())
         .unwrap();
     let service = TowerToHyperService::new(router.clone());

@@ -305,7 +305,7 @@ fn files_below(dir: &Path, out: &mut Vec<u8>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_below(&path, out);
-        } else {
+        } else if path.is_file() {
             out.extend(fs::read(&path).unwrap());
         }
     }

@@ -41,3 +41,4 @@ mod source;
 mod stops;
 mod storage;
 mod tls;
+mod web;

@@ -48,9 +48,14 @@ impl Drop for Process {
 }
 
 fn start_prometheus(dir: &Path, target: &str) -> (Process, String) {
+    start_prometheus_with(dir, target, "")
+}
+
+/// `settings` are lines of the scrape configuration.
+pub(crate) fn start_prometheus_with(dir: &Path, target: &str, settings: &str) -> (Process, String) {
     let config = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-         scrape_configs:\n- job_name: cpa\n  static_configs: [{{targets: ['{target}']}}]\n"
+         scrape_configs:\n- job_name: cpa\n  static_configs: [{{targets: ['{target}']}}]\n{settings}"
     );
     let file = dir.join("prometheus.yml");
     std::fs::write(&file, config).unwrap();

@@ -54,7 +54,7 @@ fn bytes_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             bytes_below(&path, out);
-        } else {
+        } else if path.is_file() {
             out.push((path.display().to_string(), fs::read(&path).unwrap()));
         }
     }

@@ -63,7 +63,7 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
         stop.cancel();
     };
     tokio::join!(
-        http::serve(listener, routers, CONNECTIONS, stop.clone()),
+        http::serve(listener, routers, None, CONNECTIONS, stop.clone()),
         asked_to_stop
     );
     Ok(Exit::Success)

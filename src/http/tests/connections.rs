@@ -36,7 +36,13 @@ async fn served(router: Router, connections: usize) -> Served {
         all: router,
         reserve,
     };
-    tasks.spawn(serve_within(listener, routers, limits, stop.clone()));
+    tasks.spawn(serve_within(
+        listener.into(),
+        routers,
+        None,
+        limits,
+        stop.clone(),
+    ));
     Served {
         address,
         stop,

@@ -20,7 +20,9 @@ pub(super) fn keys() -> BTreeSet<String> {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']');
         } else if let Some((key, _)) = line.strip_prefix('#').and_then(|l| l.split_once(" = "))
-            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            && key
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || "_.".contains(c))
         {
             found.insert(format!("{section}.{key}"));
         }

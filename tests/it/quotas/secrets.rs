@@ -43,7 +43,7 @@ fn read_below(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             read_below(&path, out);
-        } else {
+        } else if path.is_file() {
             out.push((path.display().to_string(), fs::read(&path).unwrap()));
         }
     }
