@@ -87,7 +87,10 @@ impl Generator {
         let traffic = &config.traffic;
         let world = Arc::new(World::new(traffic));
         let mut prng = Prng::new(traffic.seed);
-        let volume = Volume::new(traffic.rate, config.time_scale);
+        // Plans suit the busiest time of the day.
+        let busiest = if traffic.rhythm { BUSIEST } else { 1.0 };
+        let rate = traffic.rate.map(|rate| rate * busiest);
+        let volume = Volume::new(rate, config.time_scale);
         Self {
             pool: Pool::new(world, volume, config.states, now, &mut prng),
             style: Style {
@@ -139,7 +142,7 @@ impl Generator {
             tokens: usage.tokens,
         };
         if fault.is_some_and(Fault::is_retried) && self.prng.chance(600) {
-            self.plan_retry(&world, plan);
+            self.plan_retry(&world, plan, now);
         }
         Some(Made {
             payload: self.seal(),
@@ -225,7 +228,7 @@ impl Generator {
         for _ in 0..16 {
             let off = self.pool.is_off(account);
             // CPA rarely uses an account whose plan is used up.
-            let rests = self.rests(account, model, now) && self.prng.chance(950);
+            let rests = self.rests(account, model, now) && self.prng.chance(RESTS);
             if !off && !rests {
                 return Some((account, model));
             }
@@ -313,10 +316,12 @@ impl Generator {
         })
     }
 
-    fn plan_retry(&mut self, world: &World, plan: Retry) {
+    /// Repeats the request with another account of the same kind, unless that one rests.
+    fn plan_retry(&mut self, world: &World, plan: Retry, now: UnixNanos) {
         let account = world.sibling(plan.account);
         let models = world.accounts.get(account).map_or(0, |a| a.models.len());
-        if account != plan.account && plan.model < models {
+        let is_usable = plan.model < models && !self.rests(account, plan.model, now);
+        if account != plan.account && is_usable {
             self.retry = Some(Retry { account, ..plan });
         }
     }
@@ -330,6 +335,11 @@ impl Generator {
         self.page.split().freeze()
     }
 }
+
+/// Permille of the requests that avoid an account whose plan is used up.
+const RESTS: u64 = 990;
+/// The largest of [`daily_rhythm`], by the mean.
+const BUSIEST: f64 = 1.7;
 
 /// Rate at a time of day in permille of the mean: lowest at 4:00, highest at 16:00.
 pub(crate) fn daily_rhythm(now: UnixNanos, offset_minutes: i16) -> u32 {

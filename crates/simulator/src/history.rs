@@ -46,6 +46,7 @@ impl History {
         let few = u32::try_from(records).unwrap_or(u32::MAX);
         let rate = f64::from(few) / span.as_secs_f64().max(1.0);
         config.traffic.rate = config.traffic.rate.or(Some(rate));
+        config.traffic.rhythm = true;
         config.time_scale = 1;
         let offset_minutes = config.traffic.utc_offset_minutes;
         let mut this = Self {
@@ -152,6 +153,32 @@ mod tests {
             }
         }
         assert!(day > 2 * night, "{day} by day, {night} by night");
+    }
+
+    /// CPA does not go on asking accounts whose plan is used up.
+    #[test]
+    fn few_requests_fail_on_every_day() {
+        let mut config = SimulatorConfig {
+            clock: Clock::new(|| NOW),
+            ..SimulatorConfig::default()
+        };
+        config.traffic.rate = Some(0.2);
+        let records = History::new(config, Duration::from_hours(3 * 24));
+        let mut days = std::collections::BTreeMap::<i64, [f64; 2]>::new();
+        let begin = NOW.as_millis() - 3 * 86_400_000;
+        for record in records {
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+            let started: jiff::Timestamp = record["timestamp"].as_str().unwrap().parse().unwrap();
+            let day = days
+                .entry((started.as_millisecond() - begin).div_euclid(86_400_000))
+                .or_default();
+            day[0] += 1.0;
+            day[1] += f64::from(u8::from(record["failed"].as_bool().unwrap()));
+        }
+        for (day, [all, failed]) in days.into_iter().filter(|(day, _)| *day >= 0) {
+            let share = failed / all;
+            assert!((0.02..0.06).contains(&share), "day {day}: {share}");
+        }
     }
 
     #[test]
