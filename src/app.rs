@@ -17,19 +17,17 @@ pub(crate) mod storage;
 mod storage_wait;
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Env, Flags, ListenAddress};
+use crate::config::{Config, Env, Flags, Web};
 use crate::cpa::ReadRequests;
 use crate::http::{
-    self, ApiParts, Parts, Readiness, ReloadHandle, ReloadRequests, Tokens, WebAccess,
+    self, ApiParts, Listener, Parts, Readiness, ReloadHandle, ReloadRequests, Tokens, WebAccess,
 };
 use crate::ingest::{JobHandle, WakeUp, job_channel};
 use crate::lifecycle::{Cause, Drain, Ended, GRACE, Lifecycle};
@@ -68,7 +66,7 @@ pub struct Setup {
 #[derive(Debug, Default)]
 pub struct Options {
     /// A socket that is already bound.
-    pub listener: Option<TcpListener>,
+    pub listener: Option<Listener>,
     /// Whether SIGHUP stops the process instead of reloading the configuration.
     pub stop_on_hangup: bool,
 }
@@ -78,7 +76,7 @@ pub struct Options {
 pub struct Deps {
     pub clock: Clock,
     /// A socket that is already bound; otherwise the configured address is bound.
-    pub listener: Option<TcpListener>,
+    pub listener: Option<Arc<Listener>>,
 }
 
 /// The exporter. Its tasks run from [`App::build`] on.
@@ -87,7 +85,7 @@ pub struct App {
     life: Lifecycle,
     reload: ReloadHandle,
     refresh: RefreshHandle,
-    address: SocketAddr,
+    address: String,
     _lock: DirLock,
 }
 
@@ -100,9 +98,10 @@ pub async fn run(setup: Setup, options: Options) -> anyhow::Result<Ended> {
     };
     let listener = match options.listener {
         Some(listener) => listener,
-        None => bind(&setup.config.web.listen_address).await?,
+        None => bind(&setup.config.web).await?,
     };
-    let Some(listener) = storage_wait::wait(&setup, listener, &mut next_signal).await? else {
+    let listener = Arc::new(listener);
+    let Some(listener) = storage_wait::wait(&setup, listener, &mut next_signal).await else {
         return Ok(Ended {
             cause: Cause::StopSignal,
             drain: Drain::Complete,
@@ -134,10 +133,10 @@ impl App {
         let life = Lifecycle::new();
         let listener = match deps.listener {
             Some(listener) => listener,
-            None => bind(&setup.config.web.listen_address).await?,
+            None => Arc::new(bind(&setup.config.web).await?),
         };
-        let address = listener.local_addr()?;
-        let local_api = LocalApi::create(storage, address)?;
+        let address = listener.to_string();
+        let local_api = LocalApi::create(storage, listener.address())?;
         let (reload, reloads) = http::reload_channel();
         let (refresh, refreshes) = refresh_channel();
         let surroundings = Surroundings {
@@ -168,8 +167,8 @@ impl App {
     }
 
     /// The address of the HTTP server.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Waits for a stop request or the failure of an essential task, then stops all tasks.
@@ -193,7 +192,7 @@ impl App {
 /// Connections of the parts to the rest of the process.
 struct Surroundings {
     clock: Clock,
-    listener: TcpListener,
+    listener: Arc<Listener>,
     local_api: LocalApi,
     notifier: Notifier,
     reload: ReloadHandle,
@@ -223,7 +222,7 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         reload: config.web.enable_lifecycle.then_some(outside.reload),
     };
     let sockets = (outside.listener, &outside.local_api);
-    serve(sockets, &config.web, parts, life)?;
+    serve(sockets, &config.web, parts, life);
 
     let restored = CancellationToken::new();
     let (wire, ends) = listener::event_channels();
@@ -297,7 +296,14 @@ fn notifier(setup: &Setup) -> Notifier {
 }
 
 /// Bound before the first pop: an occupied port must not cost a record.
-async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
+async fn bind(web: &Web) -> anyhow::Result<Listener> {
+    let address = &web.listen_address;
+    if web.systemd_socket {
+        let passed = Listener::from_systemd().context("cannot use the socket of systemd")?;
+        return passed.context(
+            "systemd passed no socket: start cpa-exporter.socket, or remove web.systemd_socket",
+        );
+    }
     http::bind(address).await.map_err(|error| {
         let remedy = bind_remedy(error.kind());
         anyhow::Error::new(error).context(format!("cannot listen on {address}{remedy}"))
@@ -305,21 +311,28 @@ async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
 }
 
 fn serve(
-    (listener, local_api): (TcpListener, &LocalApi),
-    web: &config::Web,
+    (listener, local_api): (Arc<Listener>, &LocalApi),
+    web: &Web,
     parts: Parts,
     life: &Lifecycle,
-) -> anyhow::Result<()> {
+) {
     tracing::info!(
-        address = %listener.local_addr()?,
+        address = %listener,
         metrics = web.telemetry_path.as_str(),
         "serving"
     );
+    let is_open = listener.address().is_some_and(|it| !it.ip().is_loopback());
+    if web.systemd_socket && is_open && !web.authenticates() {
+        tracing::warn!(
+            "other machines can reach the socket of systemd without authentication; \
+             web.config.file adds it"
+        );
+    }
     let access = WebAccess::new(web, Some(parts.api.tokens.clone()));
     let routers = http::routers(parts);
     if let Some(local) = local_api.listener() {
         let (routers, soft) = (routers.clone(), life.soft());
-        let serving = http::serve(local, routers, None, LOCAL_CONNECTIONS, soft);
+        let serving = http::serve(Arc::new(local), routers, None, LOCAL_CONNECTIONS, soft);
         life.spawn_essential("local API", serving);
     }
     if let Some(file) = web.config.file.clone() {
@@ -332,7 +345,6 @@ fn serve(
     let soft = life.soft();
     let serving = http::serve(listener, routers, Some(access), web.max_connections, soft);
     life.spawn_essential("http", serving);
-    Ok(())
 }
 
 /// Advice that follows the address in the error.

@@ -33,13 +33,16 @@ pub(crate) struct LocalApi {
 
 impl LocalApi {
     /// Writes the file of a directory that this process has locked.
-    pub(crate) fn create(storage: &Path, listener: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn create(storage: &Path, listener: Option<SocketAddr>) -> anyhow::Result<Self> {
         use fmt::Write as _;
         let mut token = String::new();
         for byte in [random_bytes()?, random_bytes()?].concat() {
             write!(token, "{byte:02x}")?;
         }
-        let url = format!("http://{}", reachable(listener));
+        let url = match listener {
+            Some(listener) => format!("http://{}", reachable(listener)),
+            None => "http://localhost".to_owned(),
+        };
         let path = storage.join(SOCKET);
         let listener = Listener::bind_unix(&path)
             .inspect_err(|error| tracing::debug!(%error, "no Unix socket for local commands"));
@@ -105,7 +108,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(LocalApi::read(dir.path()).unwrap().is_none());
         let tokens = [(); 2].map(|()| {
-            let created = LocalApi::create(dir.path(), "0.0.0.0:10317".parse().unwrap()).unwrap();
+            let created = LocalApi::create(dir.path(), "0.0.0.0:10317".parse().ok()).unwrap();
             let read = LocalApi::read(dir.path()).unwrap().unwrap();
             assert_eq!(read.socket, Some(dir.path().join(SOCKET)));
             assert!(created.listener().is_some());

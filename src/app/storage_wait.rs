@@ -6,14 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Setup, build_info, notifier};
 use crate::clock::Clock;
 use crate::errors::RepeatLimit;
-use crate::http::{self, Readiness, Routers, WebAccess};
+use crate::http::{self, Listener, Readiness, Routers, WebAccess};
 use crate::metrics::{Exposition, Handles};
 use crate::model::FailureClass;
 use crate::platform::{Signal, State, create_private_dir, private};
@@ -39,23 +38,21 @@ const READ_ONLY: Cause = Cause {
     text: "the disk of the storage directory is read-only; make it writable",
 };
 
-/// Returns the listener once the storage directory can be written, or with an error for which
-/// waiting is no remedy, which the start reports. `None` after a stop request.
+/// Returns the listener once the storage directory can be written, or has an error for which waiting
+/// is no remedy, which the start reports. `None` after a stop request.
 pub(super) async fn wait(
     setup: &Setup,
-    listener: TcpListener,
+    listener: Arc<Listener>,
     next_signal: &mut impl AsyncFnMut() -> Signal,
-) -> anyhow::Result<Option<TcpListener>> {
+) -> Option<Arc<Listener>> {
     let storage = &setup.config.storage.path;
     let Some(cause) = probe(storage) else {
-        return Ok(Some(listener));
+        return Some(listener);
     };
-    let listener = listener.into_std()?;
-    let serving = TcpListener::from_std(listener.try_clone()?)?;
     let waiting = Waiting::new(setup, cause);
     let stop = CancellationToken::new();
     tracing::info!(
-        address = %serving.local_addr()?,
+        address = %listener,
         metrics = setup.config.web.telemetry_path.as_str(),
         "serving"
     );
@@ -63,7 +60,7 @@ pub(super) async fn wait(
     notifier(setup).notify(State::Ready);
     let access = WebAccess::new(&setup.config.web, None);
     let server = http::serve(
-        serving,
+        Arc::clone(&listener),
         waiting.routers(setup).restricted(&access),
         Some(access),
         setup.config.web.max_connections,
@@ -71,11 +68,11 @@ pub(super) async fn wait(
     );
     let stopped = async { while next_signal().await != Signal::Stop {} };
     tokio::select! {
-        () = server => Ok(None),
-        () = stopped => Ok(None),
+        () = server => None,
+        () = stopped => None,
         () = waiting.until_writable(storage) => {
             tracing::info!("the storage directory is writable; starting");
-            Ok(Some(TcpListener::from_std(listener)?))
+            Some(listener)
         }
     }
 }

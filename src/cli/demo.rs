@@ -7,7 +7,6 @@ use std::{env, fs};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use tokio::net::TcpListener;
 use tokio::runtime;
 
 use super::money::Setup as Money;
@@ -15,7 +14,7 @@ use super::{Exit, note, run};
 use crate::api::ImportSummary;
 use crate::app::{self, Options, Setup};
 use crate::config::{self, Env, Flags, ListenAddress};
-use crate::http;
+use crate::http::{self, Listener};
 use crate::platform::create_private_dir;
 use crate::simulator::{Clock, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate};
 use crate::store::Store;
@@ -91,9 +90,8 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         let config = config::load(&flags, &env)?.value;
         let telemetry = Telemetry::init(config.log.level, config.log.format)?;
         note(&format!(
-            "demo: simulated traffic, metrics at http://{}/metrics; Ctrl-C stops it and deletes its \
-             data",
-            listener.local_addr()?
+            "demo: simulated traffic, metrics at http://{listener}/metrics; Ctrl-C stops it and \
+             deletes its data"
         ));
         let setup = Setup {
             config,
@@ -135,7 +133,7 @@ fn address(text: &str) -> Result<ListenAddress, &'static str> {
     text.parse().map_err(|()| expected)
 }
 
-async fn bind(address: &ListenAddress) -> anyhow::Result<TcpListener> {
+async fn bind(address: &ListenAddress) -> anyhow::Result<Listener> {
     http::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another address with --listen, such as --listen 127.0.0.1:0")
     })

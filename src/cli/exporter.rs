@@ -72,6 +72,9 @@ impl Exporter {
     pub(super) fn new(web: &Web, url: Option<&Url>) -> Result<Self, QueryFailure> {
         let root = match url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None if web.listen_address.unix_path().is_some() => {
+                return Err(QueryFailure::NobodyThere);
+            }
             None => format!("http://{}", web.listen_address.reach_at()),
         };
         let token = web.api_token.as_ref().or(web.read_token.as_ref());

@@ -32,11 +32,16 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
         let flags = args.flags.into_flags();
         let web = config::load_web(&flags, env)?.value;
         // The address may require TLS, a certificate or a password; the socket does not.
-        if web.config.file.is_some() {
+        if web.needs_local_socket() {
             let storage = config::load_storage(&flags, env)?.value;
             socket = LocalApi::read(&storage.path)?.and_then(|api| api.socket);
         }
-        format!("http://{}/-/healthy", web.listen_address.reach_at())
+        let address = &web.listen_address;
+        let host = match address.unix_path() {
+            Some(_) => "localhost".to_owned(),
+            None => address.reach_at(),
+        };
+        format!("http://{host}/-/healthy")
     };
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()

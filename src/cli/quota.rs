@@ -127,9 +127,10 @@ async fn find(
 ) -> anyhow::Result<Found> {
     let web = config::load_web(flags, env)?.value;
     // Passwords and certificates are not for commands on this machine.
-    let local = match &web.config.file {
-        Some(_) if url.is_none() => LocalApi::read(&config::load_storage(flags, env)?.value.path)?,
-        _ => None,
+    let local = if url.is_none() && web.needs_local_socket() {
+        LocalApi::read(&config::load_storage(flags, env)?.value.path)?
+    } else {
+        None
     };
     let exporter = match local {
         Some(api) => Exporter::local(&api)?,

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
@@ -122,8 +123,8 @@ fn without_ending(path: &str) -> &str {
     base
 }
 
-/// Listen address: `127.0.0.1:10317`, `[::1]:10317`, `localhost:10317`, or `:10317` for every
-/// interface.
+/// Listen address: `127.0.0.1:10317`, `[::1]:10317`, `localhost:10317`, `:10317` for every
+/// interface, or `unix:/path` for a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenAddress {
     host: Host,
@@ -135,7 +136,11 @@ enum Host {
     Every,
     Ip(IpAddr),
     Name(String),
+    /// Its port has no meaning.
+    Unix(PathBuf),
 }
+
+const UNIX: &str = "unix:";
 
 impl ListenAddress {
     /// Addresses to bind, in order of preference: every interface is tried as IPv6, which includes
@@ -146,6 +151,7 @@ impl ListenAddress {
             Host::Every => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
             Host::Ip(ip) => vec![SocketAddr::new(*ip, port).to_string()],
             Host::Name(name) => vec![format!("{name}:{port}")],
+            Host::Unix(_) => Vec::new(),
         }
     }
 
@@ -154,7 +160,16 @@ impl ListenAddress {
             Host::Every => false,
             Host::Ip(ip) => ip.is_loopback(),
             Host::Name(name) => name == "localhost",
+            Host::Unix(_) => true,
         }
+    }
+
+    /// The path of a Unix socket.
+    pub fn unix_path(&self) -> Option<&Path> {
+        if let Host::Unix(path) = &self.host {
+            return Some(path);
+        }
+        None
     }
 
     /// Address for clients on the same machine.
@@ -168,6 +183,7 @@ impl ListenAddress {
             }
             Host::Ip(ip) => SocketAddr::new(*ip, port).to_string(),
             Host::Name(name) => format!("{name}:{port}"),
+            Host::Unix(_) => self.to_string(),
         }
     }
 }
@@ -178,6 +194,7 @@ impl fmt::Display for ListenAddress {
             Host::Every => write!(f, ":{}", self.port),
             Host::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::Unix(path) => write!(f, "{UNIX}{}", path.display()),
         }
     }
 }
@@ -190,6 +207,13 @@ impl FromStr for ListenAddress {
             let host = Host::Ip(address.ip());
             let port = address.port();
             return Ok(Self { host, port });
+        }
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let host = Host::Unix(PathBuf::from(path));
+            return path
+                .starts_with('/')
+                .then_some(Self { host, port: 0 })
+                .ok_or(());
         }
         let (host, port) = text.rsplit_once(':').ok_or(())?;
         let port = port.parse().map_err(drop)?;
@@ -207,7 +231,8 @@ impl Value for ListenAddress {
     const NAME: &'static str = "ADDRESS";
 
     fn parse(raw: &Raw) -> Result<Self, String> {
-        const EXPECTED: &str = "an address with a port such as \"127.0.0.1:10317\" or \":10317\"";
+        const EXPECTED: &str = "an address with a port such as \"127.0.0.1:10317\" or \":10317\", or \
+                                \"unix:/path\"";
         text(raw, EXPECTED)?
             .parse()
             .map_err(|()| EXPECTED.to_owned())

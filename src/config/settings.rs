@@ -147,8 +147,10 @@ section! {
 section! {
     /// The HTTP server.
     pub struct Web in "web.", "Web" {
-        /// Address to listen on; `:10317` is every interface
+        /// Address to listen on; `:10317` is every interface, `unix:/path` a Unix socket
         listen_address: ListenAddress = "127.0.0.1:10317",
+        /// Use the socket that systemd passes instead of listen_address
+        systemd_socket: bool = "false",
         /// Path of the metrics endpoint
         telemetry_path: TelemetryPath = "/metrics",
         /// Enable POST /-/reload
@@ -176,8 +178,21 @@ section! {
 impl Web {
     /// Whether other machines can reach the server, and need neither password nor certificate.
     pub(super) fn is_open_to_others(&self) -> bool {
-        let file = self.config.file.as_ref();
-        !self.listen_address.is_loopback() && !file.is_some_and(WebFile::authenticates)
+        !self.systemd_socket && !self.listen_address.is_loopback() && !self.authenticates()
+    }
+
+    /// Whether every client needs a password or a certificate.
+    pub fn authenticates(&self) -> bool {
+        self.config
+            .file
+            .as_ref()
+            .is_some_and(WebFile::authenticates)
+    }
+
+    /// Whether the listen address is not one that every client on this machine can use over HTTP.
+    pub fn needs_local_socket(&self) -> bool {
+        let is_unix = self.listen_address.unix_path().is_some();
+        self.systemd_socket || is_unix || self.config.file.is_some()
     }
 }
 

@@ -216,6 +216,7 @@ fn listen_addresses_are_parsed() {
         ("0.0.0.0:1", vec!["0.0.0.0:1"], "127.0.0.1:1"),
         ("[::]:1", vec!["[::]:1"], "[::1]:1"),
         ("localhost:1", vec!["localhost:1"], "localhost:1"),
+        ("unix:/run/a:b.sock", vec![], "unix:/run/a:b.sock"),
     ] {
         let address = listen(text).unwrap();
         assert_eq!(address.to_string(), text);
@@ -224,6 +225,7 @@ fn listen_addresses_are_parsed() {
     }
     for wrong in [
         "localhost",
+        "unix:relative",
         "http://localhost:1",
         "1.2.3.4:x",
         "a b:1",

@@ -19,12 +19,12 @@ pub enum Listener {
     Unix(UnixSocket),
 }
 
-/// Deletes its file at the end.
+/// Deletes its file at the end, if it has made it.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct UnixSocket {
     listener: tokio::net::UnixListener,
-    path: PathBuf,
+    path: Option<PathBuf>,
 }
 
 /// A connection of any kind of socket.
@@ -59,13 +59,39 @@ impl Listener {
         }
         Ok(Self::Unix(UnixSocket {
             listener: tokio::net::UnixListener::bind(path)?,
-            path: path.to_owned(),
+            path: Some(path.to_owned()),
         }))
     }
 
     #[cfg(not(unix))]
     pub fn bind_unix(_path: &Path) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The first socket of systemd's socket activation. `None`: systemd passed none.
+    pub fn from_systemd() -> io::Result<Option<Self>> {
+        let mut passed = listenfd::ListenFd::from_env();
+        #[cfg(unix)]
+        if let Ok(Some(listener)) = passed.take_unix_listener(0) {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            let path = None;
+            return Ok(Some(Self::Unix(UnixSocket { listener, path })));
+        }
+        let Some(listener) = passed.take_tcp_listener(0)? else {
+            return Ok(None);
+        };
+        listener.set_nonblocking(true)?;
+        Ok(Some(Self::Tcp(TcpListener::from_std(listener)?)))
+    }
+
+    /// `None` for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
     }
 
     /// Cancel-safe.
@@ -101,8 +127,28 @@ impl Peer {
 #[cfg(unix)]
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "cannot delete a socket");
+        if let Some(path) = &self.path
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(path = %path.display(), %error, "cannot delete a socket");
+        }
+    }
+}
+
+/// As in `web.listen_address`.
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(error) => error.fmt(f),
+            },
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let address = socket.listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                write!(f, "unix:{}", path.unwrap_or(Path::new("")).display())
+            }
         }
     }
 }

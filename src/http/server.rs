@@ -60,11 +60,14 @@ const DRAIN: Duration = Duration::from_secs(3);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds the first address that the system supports.
-pub async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
+pub async fn bind(address: &ListenAddress) -> io::Result<Listener> {
+    if let Some(path) = address.unix_path() {
+        return Listener::bind_unix(path);
+    }
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for socket in address.bind_to() {
         match TcpListener::bind(&socket).await {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => return Ok(listener.into()),
             // An error of the other address family would only hide this one.
             Err(error) if is_final(error.kind()) => return Err(error),
             Err(error) => last = error,
@@ -95,7 +98,7 @@ pub(super) struct Limits {
 /// Serves until `stop`; then finishes open requests, within a bound, and returns. `access` decides
 /// whether connections use TLS.
 pub async fn serve(
-    listener: impl Into<Listener>,
+    listener: Arc<Listener>,
     routers: Routers,
     access: Option<WebAccess>,
     max_connections: NonZeroU32,
@@ -105,11 +108,11 @@ pub async fn serve(
         connections: usize::try_from(max_connections.get()).unwrap_or(usize::MAX),
         write_grace: WRITE_GRACE,
     };
-    serve_within(listener.into(), routers, access, limits, stop).await;
+    serve_within(listener, routers, access, limits, stop).await;
 }
 
 pub(super) async fn serve_within(
-    listener: Listener,
+    listener: Arc<Listener>,
     routers: Routers,
     access: Option<WebAccess>,
     limits: Limits,

@@ -22,6 +22,10 @@ fn systemd_has_nothing_to_say_about_the_unit() {
         return;
     };
     assert_eq!(succeeded(&output), "");
+    let socket = dir.path().join("cpa-exporter.socket");
+    std::fs::write(&socket, read("deploy/systemd/cpa-exporter.socket")).unwrap();
+    let output = ask("systemd-analyze", &["verify", socket.to_str().unwrap()]).unwrap();
+    assert_eq!(succeeded(&output), "");
     let output = ask("systemd-analyze", &["security", "--offline=yes", unit]).unwrap();
     let said = succeeded(&output);
     let level = said

@@ -37,6 +37,7 @@ mod redis;
 mod reload;
 mod report;
 mod secrets;
+mod sockets;
 mod source;
 mod stops;
 mod storage;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::extract::Json;
@@ -63,7 +64,13 @@ pub(super) async fn execute(args: &Args) -> anyhow::Result<Exit> {
         stop.cancel();
     };
     tokio::join!(
-        http::serve(listener, routers, None, CONNECTIONS, stop.clone()),
+        http::serve(
+            Arc::new(listener.into()),
+            routers,
+            None,
+            CONNECTIONS,
+            stop.clone()
+        ),
         asked_to_stop
     );
     Ok(Exit::Success)

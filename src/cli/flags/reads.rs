@@ -36,7 +36,7 @@ macro_rules! parts {
 
 parts! {
     /// The address of a running exporter.
-    Exporter: "web.listen_address", "web.config.file", "storage.path";
+    Exporter: "web.listen_address", "web.systemd_socket", "web.config.file", "storage.path";
     /// The stored data.
     Stored: "storage.path";
     /// The price lists.
@@ -50,7 +50,7 @@ parts! {
     Labels: "storage.path", "metrics.caps.account", "metrics.caps.model", "metrics.caps.client", "metrics.caps.endpoint", "metrics.caps.code",
         "metrics.caps.series", "aliases.accounts", "aliases.clients";
     /// A running exporter, or CPA and the providers instead.
-    Quotas: "web.listen_address", "web.config.file", "web.api_token_file", "web.read_token_file", "storage.path", "cpa.url",
+    Quotas: "web.listen_address", "web.systemd_socket", "web.config.file", "web.api_token_file", "web.read_token_file", "storage.path", "cpa.url",
         "cpa.management_key_file",
         "cpa.tls_ca_file", "quota.enabled", "quota.concurrency", "quota.timeout", "quota.file", "metrics.caps.account",
         "metrics.caps.limit", "aliases.accounts";

@@ -1,6 +1,6 @@
 //! Connections: their number, their readers, their address.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, routing::get};
 use tokio::{
@@ -37,7 +37,7 @@ async fn served(router: Router, connections: usize) -> Served {
         reserve,
     };
     tasks.spawn(serve_within(
-        listener.into(),
+        Arc::new(listener.into()),
         routers,
         None,
         limits,
@@ -185,7 +185,7 @@ async fn an_address_in_use_is_an_error_and_all_interfaces_can_be_bound() {
             .listen_address
     };
     let held = bind(&address("127.0.0.1:0")).await.unwrap();
-    let taken = address(&held.local_addr().unwrap().to_string());
+    let taken = address(&held.to_string());
     let error = bind(&taken).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     bind(&address(":0")).await.unwrap();
