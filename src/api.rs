@@ -19,7 +19,10 @@ pub use quota::{
     AccountFilter, AccountQuota, Credits, FailedAccount, NoReading, QuotaList, QuotaWindow,
     RefreshOutcome, RefreshSummary, Spend, UnknownProvider, Unpolled,
 };
-pub use usage::{Breakdown, BreakdownRow, TokenCounts, Usage};
+pub use usage::{
+    Breakdown, BreakdownRow, NamedCount, Series, SeriesRow, SpanUsage, Summary, TokenCounts, Usage,
+    ValueList, Version,
+};
 
 /// The body of every response that is not a success, as RFC 9457 defines it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

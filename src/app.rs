@@ -15,6 +15,7 @@ mod reload;
 pub(crate) mod standalone_quotas;
 pub(crate) mod storage;
 mod storage_wait;
+mod stored_records;
 
 use std::io;
 use std::num::NonZeroU32;
@@ -48,6 +49,7 @@ use local_api::LocalApi;
 use quota_service::PolledQuotas;
 use records::{Records, Side};
 use reload::Reloader;
+use stored_records::Database;
 
 /// Maximum number of connections of commands on this machine.
 const LOCAL_CONNECTIONS: NonZeroU32 = NonZeroU32::new(16).unwrap();
@@ -218,7 +220,7 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         telemetry: http::scrape::router(exposition.clone(), clock.clone()),
         telemetry_path: config.web.telemetry_path.clone(),
         readiness: readiness.clone(),
-        api: api(&setup, polled, job_handle.clone(), &outside.local_api),
+        api: api(&setup, polled, &job_handle, &outside.local_api, &clock),
         reload: config.web.enable_lifecycle.then_some(outside.reload),
     };
     let sockets = (outside.listener, &outside.local_api);
@@ -274,15 +276,26 @@ fn polled(config: &Config, quotas: &Quotas, refresh: RefreshHandle) -> PolledQuo
     }
 }
 
-fn api(setup: &Setup, quotas: PolledQuotas, jobs: JobHandle, local_api: &LocalApi) -> ApiParts {
+fn api(
+    setup: &Setup,
+    quotas: PolledQuotas,
+    jobs: &JobHandle,
+    local_api: &LocalApi,
+    clock: &Clock,
+) -> ApiParts {
     ApiParts {
         quotas: Arc::new(quotas),
         jobs: Arc::new(IngestJobs {
-            handle: jobs,
+            handle: jobs.clone(),
             flags: setup.flags.clone(),
             env: setup.env.clone(),
             prices: RepricePrices::default(),
         }),
+        stored: Arc::new(Database::new(
+            setup.config.storage.path.clone(),
+            setup.config.aliases.clone(),
+            clock.clone(),
+        )),
         tokens: Tokens {
             admin: setup.config.web.api_token.clone(),
             read: setup.config.web.read_token.clone(),

@@ -15,7 +15,10 @@ mod stream;
 mod web_config;
 
 pub use access::Tokens;
-pub use api::{ApiParts, JobFailure, JobService, QuotaService};
+pub use api::{
+    Answer, ApiFailure, ApiParts, ExportFormat, JobService, Pairs, QuotaService, Resource,
+    ResponseParts, StoredRecords,
+};
 pub use control::{
     Readiness, ReloadHandle, ReloadRequest, ReloadRequests, Reloaded, reload_channel,
 };

@@ -13,6 +13,7 @@ mod deleted;
 mod dimensions;
 mod error;
 mod events;
+mod filter;
 mod flags;
 mod gateway;
 mod ingest;
@@ -37,12 +38,14 @@ mod write_queue;
 use std::path::PathBuf;
 
 use rusqlite::Connection;
+pub use rusqlite::InterruptHandle;
 
 pub use contact::ContactHistory;
 pub use cursors::SpoolMark;
 pub use dimensions::NewName;
 pub use error::StoreError;
-pub use events::{EventKey, EventQuery, EventRow};
+pub use events::{EventKey, EventOrder, EventPlace, EventQuery, EventRow};
+pub use filter::EventFilter;
 pub use ingest::{Committed, Ingest};
 pub use missing::UnpricedModel;
 pub use names::account_names;

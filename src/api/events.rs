@@ -2,15 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TokenCounts;
+use super::{TokenCounts, Usage};
 
-/// A page of events, newest first.
+/// A page of events, newest first or in the order asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventPage {
     pub events: Vec<Event>,
     /// Selects the next page; absent on the last one. Events that arrive meanwhile do not move it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Sums of all selected events, with `sums=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Usage>,
 }
 
 /// An attempt to get a response from an upstream.

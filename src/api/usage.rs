@@ -1,4 +1,4 @@
-//! `/api/v1/breakdown`: use by groups.
+//! `/api/v1/breakdown`, `summary` and `series`: use by groups, in total and over time.
 
 use std::collections::BTreeMap;
 
@@ -64,4 +64,79 @@ pub struct TokenCounts {
     pub unclassified: u64,
     /// Sum of all kinds.
     pub total: u64,
+}
+
+/// Use in a span of time, and in the one before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// IANA name of the zone that days, weeks and months start in.
+    pub timezone: String,
+    pub current: SpanUsage,
+    /// The same part of the day, week or month before, or the same length of time before.
+    pub before: SpanUsage,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpanUsage {
+    /// Unix seconds.
+    pub from: f64,
+    /// Unix seconds, exclusive.
+    pub to: f64,
+    /// Means of the span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<f64>,
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// A measure over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Unix seconds.
+    pub from: f64,
+    /// Unix seconds, exclusive.
+    pub to: f64,
+    pub timezone: String,
+    pub step: String,
+    pub measure: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Starts of the steps in Unix seconds, from the first stored event on.
+    pub times: Vec<i64>,
+    /// Largest first.
+    pub series: Vec<SeriesRow>,
+    /// Sum of the series beyond `top`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<Vec<f64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// Value of the group; empty without one.
+    pub name: String,
+    /// One for each step.
+    pub values: Vec<f64>,
+}
+
+/// The values of a group, those with the most requests first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueList {
+    pub group: String,
+    pub values: Vec<NamedCount>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCount {
+    pub name: String,
+    pub requests: u64,
+}
+
+/// The program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    pub version: String,
+    pub revision: String,
+    pub rustc: String,
 }

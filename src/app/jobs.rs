@@ -10,7 +10,7 @@ use super::prices;
 use crate::api::{ImportSummary, RepriceRequest, RepriceStep};
 use crate::config::{self, Env, Flags};
 use crate::errors::Chain;
-use crate::http::{JobFailure, JobService};
+use crate::http::{ApiFailure, JobService};
 use crate::ingest::{JobError, JobHandle};
 use crate::pricing::PriceTable;
 
@@ -41,7 +41,7 @@ impl IngestJobs {
 }
 
 impl JobService for IngestJobs {
-    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, JobFailure>> {
+    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, ApiFailure>> {
         let handle = self.handle.clone();
         Box::pin(async move { handle.import(records).await.map_err(failure) })
     }
@@ -49,21 +49,21 @@ impl JobService for IngestJobs {
     fn reprice(
         &self,
         request: RepriceRequest,
-    ) -> BoxFuture<'static, Result<RepriceStep, JobFailure>> {
+    ) -> BoxFuture<'static, Result<RepriceStep, ApiFailure>> {
         let handle = self.handle.clone();
         let table = self.prices(request.after.is_none());
-        let table = table.map_err(|error| JobFailure::Failed(format!("{error:#}")));
+        let table = table.map_err(|error| ApiFailure::Failed(format!("{error:#}")));
         Box::pin(async move { handle.reprice(request, table?).await.map_err(failure) })
     }
 }
 
-fn failure(error: JobError) -> JobFailure {
+fn failure(error: JobError) -> ApiFailure {
     match error {
-        JobError::Stopping => JobFailure::Unavailable(error.to_string()),
-        JobError::Invalid(error) => JobFailure::Invalid(error.to_string()),
+        JobError::Stopping => ApiFailure::Unavailable(error.to_string()),
+        JobError::Invalid(error) => ApiFailure::Invalid(error.to_string()),
         JobError::Store(error) => {
             let remedy = error.class().remedy();
-            JobFailure::Failed(format!("{}: {remedy}", Chain(&error)))
+            ApiFailure::Failed(format!("{}: {remedy}", Chain(&error)))
         }
     }
 }

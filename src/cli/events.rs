@@ -7,9 +7,9 @@ use super::terminal::style;
 use super::{ConfigFlags, Exit, flags, note, print};
 use crate::api::Event;
 use crate::config::{self, Env};
-use crate::query::{self, EventQuestion, Names, Period, QueryError};
+use crate::query::{self, EventQuestion, Filters, Names, Period, QueryError};
 use crate::report::events;
-use crate::store::Reader;
+use crate::store::{EventOrder, Reader};
 
 /// Events of one read. Between two reads the database is free for the exporter's clean-up.
 const PAGE: u32 = 1000;
@@ -70,13 +70,17 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
     let zone = args.selection.zone();
     let mut question = EventQuestion {
         span: args.selection.span(DEFAULT_RANGE)?,
-        filters: args.selection.filters(),
-        failed: match (args.failed, args.succeeded) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => None,
+        filters: Filters {
+            failed: match (args.failed, args.succeeded) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+            min_latency_ms: u64::try_from(args.min_latency.as_millis()).unwrap_or(u64::MAX),
+            ..args.selection.filters()
         },
-        min_latency_ms: u64::try_from(args.min_latency.as_millis()).unwrap_or(u64::MAX),
+        order: EventOrder::Time,
+        sums: false,
         cursor: None,
         limit: PAGE,
     };

@@ -1,17 +1,13 @@
 //! The flags that select stored events: a range of time and filters.
 
-use std::str::FromStr;
-
 use anyhow::Context as _;
-use jiff::civil::Date;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 
 use super::note;
 use crate::clock::Clock;
 use crate::config::{Aliases, Storage};
-use crate::model::UnixNanos;
-use crate::query::{Filter, Group, Names, Period, QueryError, Span};
+use crate::query::{Filter, Filters, Group, Moment, Names, Period, QueryError, Span, between};
 use crate::store::Reader;
 
 #[derive(Debug, clap::Args)]
@@ -29,13 +25,13 @@ pub(super) struct Selection {
     #[arg(long, value_name = "ZONE", value_parser = TimeZone::get)]
     timezone: Option<TimeZone>,
     #[command(flatten)]
-    filters: Filters,
+    filters: FilterFlags,
 }
 
 /// Repeated, a filter selects all of its values.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Filters (repeat for alternatives)")]
-struct Filters {
+struct FilterFlags {
     #[arg(long, value_name = "NAME")]
     provider: Vec<String>,
     #[arg(long, value_name = "NAME")]
@@ -56,32 +52,7 @@ struct Filters {
     code: Vec<String>,
 }
 
-/// A day or a time of the command line.
-#[derive(Clone, Copy, Debug)]
-enum Moment {
-    Day(Date),
-    Time(Timestamp),
-}
-
-impl FromStr for Moment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let day = || text.parse().map(Self::Day).ok();
-        let time = || text.parse().map(Self::Time).ok();
-        // A time begins like a day, which jiff would read from it.
-        let moment = if text.contains(['T', ' ']) {
-            time()
-        } else {
-            day()
-        };
-        moment.ok_or_else(|| {
-            "expected a day like 2026-11-01 or a time like 2026-11-01T06:00:00Z".to_owned()
-        })
-    }
-}
-
-impl Filters {
+impl FilterFlags {
     fn pairs(&self) -> Vec<Filter> {
         let all = [
             (Group::Provider, &self.provider),
@@ -106,8 +77,11 @@ impl Selection {
         self.timezone.clone().unwrap_or_else(TimeZone::system)
     }
 
-    pub(super) fn filters(&self) -> Vec<Filter> {
-        self.filters.pairs()
+    pub(super) fn filters(&self) -> Filters {
+        Filters {
+            groups: self.filters.pairs(),
+            ..Filters::default()
+        }
     }
 
     /// The range of time; `default` without any flag.
@@ -116,30 +90,9 @@ impl Selection {
         let now = now.to_zoned(self.zone());
         match (self.since, self.until) {
             (None, None) => Ok(self.range.unwrap_or(default).span(&now)?),
-            (since, until) => between(since, until, &now),
+            (since, until) => Ok(between(since, until, &now)?),
         }
     }
-}
-
-fn between(since: Option<Moment>, until: Option<Moment>, now: &Zoned) -> anyhow::Result<Span> {
-    let start = |day: Date| -> anyhow::Result<Timestamp> {
-        Ok(day.to_zoned(now.time_zone().clone())?.timestamp())
-    };
-    let from = match since {
-        None => Timestamp::UNIX_EPOCH,
-        Some(Moment::Day(day)) => start(day)?,
-        Some(Moment::Time(time)) => time,
-    };
-    let to = match until {
-        None => now.timestamp(),
-        Some(Moment::Day(day)) => start(day.tomorrow()?)?,
-        Some(Moment::Time(time)) => time,
-    };
-    let nanos = |at: Timestamp| i64::try_from(at.as_nanosecond()).map(UnixNanos::new);
-    Ok(Span {
-        from: nanos(from)?,
-        to: nanos(to)?,
-    })
 }
 
 /// Reads the database for a question. `None`: the question is wrong, and a note has told why.
@@ -155,7 +108,7 @@ pub(super) fn answer<T>(
             ask(&reader, &names)
         });
     match answer {
-        Err(error @ (QueryError::NoSuchName { .. } | QueryError::TimeFilter(_))) => {
+        Err(error) if error.is_refusal() => {
             note(&format!("error: {error}"));
             Ok(None)
         }

@@ -3,6 +3,7 @@
 
 mod jobs;
 mod quota;
+mod stored;
 
 use std::sync::Arc;
 
@@ -23,14 +24,16 @@ use crate::api::Problem;
 /// Maximum size of a request body, except of an import.
 const MAX_BODY: usize = 64 * 1024;
 
-pub use jobs::{JobFailure, JobService};
+pub use jobs::{ApiFailure, JobService};
 pub use quota::QuotaService;
+pub use stored::{Answer, ExportFormat, Pairs, Parts as ResponseParts, Resource, StoredRecords};
 
 /// Dependencies of the API.
 #[derive(Clone, Debug)]
 pub struct ApiParts {
     pub quotas: Arc<dyn QuotaService>,
     pub jobs: Arc<dyn JobService>,
+    pub stored: Arc<dyn StoredRecords>,
     pub tokens: Tokens,
 }
 
@@ -38,6 +41,15 @@ pub(super) fn router(parts: ApiParts) -> Router {
     Router::new()
         .route("/quota", get(quota::list))
         .route("/quota/refresh", post(quota::refresh))
+        .route("/version", get(stored::version))
+        .route("/summary", stored::resource(Resource::Summary))
+        .route("/breakdown", stored::resource(Resource::Breakdown))
+        .route("/series", stored::resource(Resource::Series))
+        .route("/events", stored::resource(Resource::Events))
+        .route("/events.csv", stored::export(ExportFormat::Csv))
+        .route("/events.jsonl", stored::export(ExportFormat::JsonLines))
+        .route("/events/{id}", stored::named(Resource::Event))
+        .route("/values/{group}", stored::named(Resource::Values))
         .route("/reprice", post(jobs::reprice))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .route(

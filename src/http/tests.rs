@@ -52,7 +52,7 @@ const LOCAL_TOKEN: &str = "local-token";
 struct NoJobs;
 
 impl JobService for NoJobs {
-    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, JobFailure>> {
+    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, ApiFailure>> {
         let stored = records.len() as u64;
         Box::pin(async move {
             Ok(ImportSummary {
@@ -65,8 +65,31 @@ impl JobService for NoJobs {
     fn reprice(
         &self,
         request: RepriceRequest,
-    ) -> BoxFuture<'static, Result<RepriceStep, JobFailure>> {
-        Box::pin(async move { Err(JobFailure::Invalid(request.from)) })
+    ) -> BoxFuture<'static, Result<RepriceStep, ApiFailure>> {
+        Box::pin(async move { Err(ApiFailure::Invalid(request.from)) })
+    }
+}
+
+/// Gives the same answer to every question.
+#[derive(Debug)]
+struct OneAnswer;
+
+impl StoredRecords for OneAnswer {
+    fn answer(&self, _: Resource, _: Pairs) -> BoxFuture<'static, Result<Answer, ApiFailure>> {
+        Box::pin(async {
+            Ok(Answer {
+                json: b"{}".to_vec(),
+                tag: 7,
+            })
+        })
+    }
+
+    fn export(
+        &self,
+        _: ExportFormat,
+        _: Pairs,
+    ) -> BoxFuture<'static, Result<ResponseParts, ApiFailure>> {
+        Box::pin(async { Err(ApiFailure::Unavailable("busy".to_owned())) })
     }
 }
 
@@ -77,7 +100,7 @@ fn account(provider: &str) -> AccountQuota {
     serde_json::from_str(&json).unwrap()
 }
 
-struct Answer {
+struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: String,
@@ -91,6 +114,7 @@ fn parts(path: &str) -> Parts {
         api: ApiParts {
             quotas: Arc::new(Fixed(Vec::new())),
             jobs: Arc::new(NoJobs),
+            stored: Arc::new(OneAnswer),
             tokens: Tokens {
                 admin: None,
                 read: None,
@@ -104,7 +128,7 @@ fn parts(path: &str) -> Parts {
     }
 }
 
-async fn ask(router: &Router, method: Method, path: &str) -> Answer {
+async fn ask(router: &Router, method: Method, path: &str) -> Reply {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -115,7 +139,7 @@ async fn ask(router: &Router, method: Method, path: &str) -> Answer {
     let response = service.call(request).await.unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
+    Reply {
         status: head.status,
         headers: head.headers,
         body: String::from_utf8(body.to_vec()).unwrap(),
@@ -355,4 +379,23 @@ async fn only_an_import_may_have_a_large_body() {
     assert_eq!(status, 413);
     let (status, _) = post(&router, "/api/v1/reprice", token, large(1 << 20)).await;
     assert_eq!(status, 413);
+}
+
+#[tokio::test]
+async fn a_known_answer_is_not_sent_again() {
+    let router = router(parts("/metrics"));
+    let answer = ask(&router, Method::GET, "/api/v1/summary").await;
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "private, no-cache");
+    let tag = answer.headers[header::ETAG].clone();
+    for (known, status) in [("W/\"0\"", 200), (tag.to_str().unwrap(), 304), ("*", 304)] {
+        let request = Request::get("/api/v1/summary")
+            .extension(Peer::Address(([127, 0, 0, 1], 4000).into()))
+            .header(header::IF_NONE_MATCH, known)
+            .body(Body::empty())
+            .unwrap();
+        let service = TowerToHyperService::new(router.clone());
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), status, "{known}");
+        assert_eq!(response.headers()[header::ETAG], tag);
+    }
 }

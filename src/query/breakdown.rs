@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::error::QueryError;
-use super::figures::{float, token_counts, usd};
-use super::filter::{Filter, resolve};
+use super::figures::usage;
+use super::filter::Filters;
 use super::group::{Group, TimeUnit};
 use super::names::Names;
-use super::period::Span;
-use crate::api::{Breakdown, BreakdownRow, Usage};
+use super::period::{Span, zone_name};
+use crate::api::{Breakdown, BreakdownRow};
 use crate::store::{Reader, USAGE_STEP, UsageQuery, UsageRow, UsageSums};
 
 /// Selects and groups events.
@@ -21,7 +21,7 @@ pub struct Question {
     pub span: Span,
     pub zone: TimeZone,
     pub by: Vec<Group>,
-    pub filters: Vec<Filter>,
+    pub filters: Filters,
     /// Most rows; the total has all of them.
     pub top: Option<usize>,
 }
@@ -38,7 +38,7 @@ pub fn breakdown(
         to: question.span.to,
         keys: by.iter().filter_map(|group| group.key()).collect(),
         by_time: by.iter().any(|group| group.is_time()),
-        filters: resolve(&question.filters, names)?,
+        filter: question.filters.resolve(names)?,
     };
     let mut groups = Groups::new(names, question);
     let mut total = UsageSums::default();
@@ -60,7 +60,7 @@ pub fn breakdown(
     Ok(Breakdown {
         from: question.span.from.as_seconds(),
         to: question.span.to.as_seconds(),
-        timezone: question.zone.iana_name().unwrap_or("local").to_owned(),
+        timezone: zone_name(&question.zone),
         by: by.iter().map(|group| group.as_str().to_owned()).collect(),
         rows: rows
             .into_iter()
@@ -137,19 +137,5 @@ impl<'a> Groups<'a> {
                 .then(a.cmp(b))
         });
         rows
-    }
-}
-
-fn usage(sums: &UsageSums) -> Usage {
-    let successes = sums.requests.saturating_sub(sums.failures);
-    Usage {
-        requests: sums.requests,
-        failures: sums.failures,
-        success_ratio: (sums.requests > 0).then(|| float(successes) / float(sums.requests)),
-        tokens: token_counts(sums.tokens),
-        cost_usd: usd(sums.cost),
-        value_usd: usd(sums.value),
-        unpriced_requests: sums.unpriced_requests,
-        mean_latency: (sums.timed > 0).then(|| float(sums.latency_ms) / float(sums.timed) / 1000.0),
     }
 }

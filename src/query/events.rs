@@ -4,46 +4,51 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::QueryError;
-use super::figures::{float, token_counts, usd};
-use super::filter::{Filter, resolve};
+use super::figures::{float, token_counts, usage, usd};
+use super::filter::Filters;
 use super::group::Group;
 use super::names::Names;
 use super::period::Span;
-use crate::api::{Event, EventPage};
+use crate::api::{Event, EventPage, Usage};
 use crate::model::UnixNanos;
-use crate::store::{EventKey, EventQuery, EventRow, Reader};
+use crate::store::{
+    EventFilter, EventKey, EventOrder, EventPlace, EventQuery, EventRow, Reader, UsageQuery,
+    UsageSums,
+};
 
 /// Selects events.
 #[derive(Clone, Debug)]
 pub struct EventQuestion {
     pub span: Span,
-    pub filters: Vec<Filter>,
-    /// Only failures, or only successes.
-    pub failed: Option<bool>,
-    pub min_latency_ms: u64,
+    pub filters: Filters,
+    pub order: EventOrder,
     /// Where the page before ended.
     pub cursor: Option<Cursor>,
     /// Most events of the page.
     pub limit: u32,
+    /// Also sum up all selected events, whatever the page.
+    pub sums: bool,
 }
 
 /// Place in the order of events, as text for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(EventKey);
+pub struct Cursor(EventPlace);
 
 /// Text that is no [`Cursor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no cursor of a page of events")]
 pub struct InvalidCursor;
 
+/// The value is left out where it is 0, as in the order of time.
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}-{:016x}",
-            self.0.at.get(),
-            self.0.digest.cast_unsigned()
-        )
+        let EventPlace { value, key } = self.0;
+        let digest = key.digest.cast_unsigned();
+        write!(f, "{}-{digest:016x}", key.at.get())?;
+        match value {
+            0 => Ok(()),
+            value => write!(f, "-{}", value.cast_unsigned()),
+        }
     }
 }
 
@@ -51,29 +56,40 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let (at, digest) = text.split_once('-').ok_or(InvalidCursor)?;
+        let mut parts = text.split('-');
+        let (Some(at), Some(digest), value, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidCursor);
+        };
         let at = at.parse().map_err(|_no_number| InvalidCursor)?;
         let digest = u64::from_str_radix(digest, 16).map_err(|_no_number| InvalidCursor)?;
-        Ok(Self(EventKey {
-            at: UnixNanos::new(at),
-            digest: digest.cast_signed(),
+        let value = value.map_or(Ok(0), str::parse);
+        let value: u64 = value.map_err(|_no_number| InvalidCursor)?;
+        Ok(Self(EventPlace {
+            value: value.cast_signed(),
+            key: EventKey {
+                at: UnixNanos::new(at),
+                digest: digest.cast_signed(),
+            },
         }))
     }
 }
 
-/// The newest of the selected events.
+/// A page of the selected events.
 pub fn events(
     reader: &Reader,
     names: &Names,
     question: &EventQuestion,
 ) -> Result<EventPage, QueryError> {
+    let EventQuestion { span, .. } = question;
+    let filter = question.filters.resolve(names)?;
     let rows = reader.events(&EventQuery {
-        from: question.span.from,
-        to: question.span.to,
-        before: question.cursor.map(|cursor| cursor.0),
-        filters: resolve(&question.filters, names)?,
-        failed: question.failed,
-        min_latency_ms: question.min_latency_ms,
+        from: span.from,
+        to: span.to,
+        after: question.cursor.map(|cursor| cursor.0),
+        filter: filter.clone(),
+        order: question.order,
         // One more tells whether there is another page.
         limit: question.limit.saturating_add(1),
     })?;
@@ -81,13 +97,40 @@ pub fn events(
     let has_more = rows.len() > limit;
     let last = rows.iter().take(limit).next_back().filter(|_| has_more);
     Ok(EventPage {
-        cursor: last.map(|row| Cursor(row.key).to_string()),
+        cursor: last.map(|(place, _)| Cursor(*place).to_string()),
+        total: if question.sums {
+            Some(total(reader, *span, filter)?)
+        } else {
+            None
+        },
         events: rows
             .iter()
             .take(limit)
-            .map(|row| event(row, names))
+            .map(|(_, row)| event(row, names))
             .collect(),
     })
+}
+
+/// Sums of all selected events.
+pub(super) fn total(reader: &Reader, span: Span, filter: EventFilter) -> Result<Usage, QueryError> {
+    let rows = reader.usage(&UsageQuery {
+        from: span.from,
+        to: span.to,
+        keys: Vec::new(),
+        by_time: false,
+        filter,
+    })?;
+    let mut sums = UsageSums::default();
+    for row in &rows {
+        sums.add(&row.sums);
+    }
+    Ok(usage(&sums))
+}
+
+/// The event with this id.
+pub fn event_of(reader: &Reader, names: &Names, id: Cursor) -> Result<Option<Event>, QueryError> {
+    let row = reader.event(id.0.key)?;
+    Ok(row.map(|row| event(&row, names)))
 }
 
 fn event(row: &EventRow, names: &Names) -> Event {
@@ -97,7 +140,11 @@ fn event(row: &EventRow, names: &Names) -> Event {
     };
     let seconds = |millis: u64| float(millis) / 1000.0;
     Event {
-        id: Cursor(row.key).to_string(),
+        id: Cursor(EventPlace {
+            value: 0,
+            key: row.key,
+        })
+        .to_string(),
         time: row.key.at.as_seconds(),
         provider: name(Group::Provider, row.provider),
         model: name(Group::Model, row.model),
@@ -128,16 +175,17 @@ mod tests {
 
     #[test]
     fn cursors_are_read_back() {
-        for (at, digest) in [
-            (0, 0),
-            (i64::MAX, i64::MIN),
-            (1_796_083_200_000_000_000, -1),
+        for (at, digest, value) in [
+            (0, 0, 0),
+            (i64::MAX, i64::MIN, -1),
+            (1_796_083_200_000_000_000, -1, 1200),
         ] {
             let at = UnixNanos::new(at);
-            let cursor = Cursor(EventKey { at, digest });
+            let key = EventKey { at, digest };
+            let cursor = Cursor(EventPlace { value, key });
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        for text in ["", "1", "1-", "x-0", "1-g"] {
+        for text in ["", "1", "1-", "x-0", "1-g", "1-0-", "1-0-x", "1-0-1-1"] {
             assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor), "{text}");
         }
     }

@@ -1,14 +1,14 @@
-//! Stored events, one by one and newest first.
+//! Stored events, one by one.
 
 use std::fmt::Write as _;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::filter::{ERROR_TEXT, EventFilter};
 use super::flags::EventFlags;
-use super::usage::conditions;
 use super::{Reader, StoreError};
-use crate::model::{PastKey, Tokens, UnixNanos};
+use crate::model::{Tokens, UnixNanos};
 
 /// Place of an event in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +23,46 @@ pub struct EventQuery {
     pub from: UnixNanos,
     /// Exclusive.
     pub to: UnixNanos,
-    /// Only events before this one.
-    pub before: Option<EventKey>,
-    /// Each column must have one of its values.
-    pub filters: Vec<(PastKey, Vec<u32>)>,
-    /// Only failures, or only successes.
-    pub failed: Option<bool>,
-    pub min_latency_ms: u64,
+    /// Only events that come after this place in the order.
+    pub after: Option<EventPlace>,
+    pub filter: EventFilter,
+    pub order: EventOrder,
     pub limit: u32,
+}
+
+/// What events are sorted by, largest first. Equal ones are sorted by time, newest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventOrder {
+    #[default]
+    Time,
+    Latency,
+    Tokens,
+    /// Nano-dollars paid; events without a price come last, here and in the next.
+    Cost,
+    /// Nano-dollars at list price.
+    Value,
+}
+
+impl EventOrder {
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Time => "0",
+            Self::Latency => "latency_ms",
+            Self::Tokens => {
+                "(input + cache_read + cache_write + output + reasoning + unclassified)"
+            }
+            Self::Cost => "coalesce(cost_nano, -1)",
+            Self::Value => "coalesce(value_nano, -1)",
+        }
+    }
+}
+
+/// Place of an event in an [`EventOrder`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPlace {
+    /// 0 in the order of time.
+    pub value: i64,
+    pub key: EventKey,
 }
 
 /// A stored event. Interned values are numbers, 0 where absent.
@@ -65,42 +97,74 @@ pub struct EventRow {
 }
 
 impl Reader {
-    /// The newest of the selected events, newest first.
-    pub fn events(&self, query: &EventQuery) -> Result<Vec<EventRow>, StoreError> {
+    /// The first of the selected events in their order, and their places.
+    pub fn events(&self, query: &EventQuery) -> Result<Vec<(EventPlace, EventRow)>, StoreError> {
         let mut statement = self.conn.prepare(&select(query))?;
-        let before = query.before.unwrap_or(EventKey {
+        let key = EventKey {
             at: query.to,
             digest: i64::MIN,
-        });
+        };
+        let value = match query.order {
+            EventOrder::Time => 0,
+            EventOrder::Latency | EventOrder::Tokens | EventOrder::Cost | EventOrder::Value => {
+                i64::MAX
+            }
+        };
+        let after = query.after.unwrap_or(EventPlace { value, key });
         let bounds = params![
             query.from.get(),
             query.to.get(),
-            before.at.get(),
-            before.digest,
+            after.value,
+            after.key.at.get(),
+            after.key.digest,
             query.limit,
-            query.min_latency_ms,
         ];
-        let rows = statement.query_map(bounds, read)?;
+        let rows = statement.query_map(bounds, |row| {
+            let event = read(row)?;
+            let (value, key) = (row.get(26)?, event.key);
+            Ok((EventPlace { value, key }, event))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The event with this key.
+    pub fn event(&self, key: EventKey) -> Result<Option<EventRow>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM event WHERE ts = ?1 AND digest = ?2",
+            columns()
+        );
+        let key = params![key.at.get(), key.digest];
+        Ok(self.conn.query_row(&sql, key, read).optional()?)
     }
 }
 
+fn columns() -> String {
+    format!(
+        "ts, digest, provider, model, alias, endpoint, account, client, service_tier, \
+         reasoning_effort, flags, latency_ms, ttft_ms, input, cache_read, cache_write, output, \
+         reasoning, unclassified, cache_write_1h, request_id, status, reason + 1, {ERROR_TEXT}, \
+         value_nano, cost_nano"
+    )
+}
+
 fn select(query: &EventQuery) -> String {
-    let mut sql = "SELECT ts, digest, provider, model, alias, endpoint, account, client, \
-                   service_tier, reasoning_effort, flags, latency_ms, ttft_ms, input, cache_read, \
-                   cache_write, output, reasoning, unclassified, cache_write_1h, request_id, \
-                   status, reason + 1, iif(typeof(excerpt) = 'integer', (SELECT value FROM \
-                   dimension WHERE dimension = 10 AND id = excerpt), excerpt), value_nano, \
-                   cost_nano FROM event WHERE ts >= ?1 AND ts < ?2 AND (ts, digest) < (?3, ?4) \
-                   AND latency_ms >= ?6"
-        .to_owned();
-    if let Some(failed) = query.failed {
-        // Writing to a `String` cannot fail.
-        let _infallible = write!(sql, " AND flags & 1 = {}", u8::from(failed));
-    }
-    sql.push_str(&conditions(&query.filters));
-    sql.push_str(" ORDER BY ts DESC, digest DESC LIMIT ?5");
-    sql
+    let (columns, order) = (columns(), query.order.sql());
+    let filter = query.filter.sql();
+    // The key alone, which is an index, where the order is that of time.
+    let (place, sort) = match query.order {
+        EventOrder::Time => (
+            "(ts, digest) < (?4, ?5) AND ?3 = 0".to_owned(),
+            String::new(),
+        ),
+        EventOrder::Latency | EventOrder::Tokens | EventOrder::Cost | EventOrder::Value => (
+            format!("({order}, ts, digest) < (?3, ?4, ?5)"),
+            format!("{order} DESC, "),
+        ),
+    };
+    format!(
+        "SELECT {columns}, {order} FROM event WHERE ts >= ?1 AND ts < ?2 AND {place}{filter} \
+         ORDER BY {sort}ts DESC, digest DESC LIMIT ?6"
+    )
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<EventRow> {

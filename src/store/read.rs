@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, params};
 
 use super::schema::refuse_other_schema;
 use super::{DATABASE_FILE, StoreError};
@@ -67,6 +67,11 @@ impl Reader {
         self.conn
             .query_row("SELECT events FROM state", [], |_row| Ok(()))?;
         Ok(())
+    }
+
+    /// Lets another thread end the running query.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.conn.get_interrupt_handle()
     }
 
     /// Whether a client has been stored, whose name depends on the hash key.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use rusqlite::{Row, params};
 
+use super::filter::{EventFilter, number};
 use super::flags::sql::{FAILURE, GENERATES, TIMED};
-use super::past::column;
 use super::{Reader, StoreError};
 use crate::model::{PastKey, UnixNanos};
 
@@ -28,8 +28,7 @@ pub struct UsageQuery {
     pub keys: Vec<PastKey>,
     /// Group by time steps of [`USAGE_STEP`], too.
     pub by_time: bool,
-    /// Each column must have one of its values.
-    pub filters: Vec<(PastKey, Vec<u32>)>,
+    pub filter: EventFilter,
 }
 
 /// The sums of one group.
@@ -122,30 +121,10 @@ fn select(query: &UsageQuery) -> String {
          sum(coalesce(value_nano, 0)), sum(coalesce(cost_nano, 0)), sum({TIMED}), \
          sum(iif({TIMED}, latency_ms, 0)) FROM event WHERE ts >= ?1 AND ts < ?2"
     );
-    sql.push_str(&conditions(&query.filters));
+    sql.push_str(&query.filter.sql());
     let groups: Vec<String> = (1..=query.keys.len() + 1)
         .map(|at| at.to_string())
         .collect();
     let _infallible = write!(sql, " GROUP BY {}", groups.join(", "));
     sql
-}
-
-/// SQL that adds the filters to a condition.
-pub(super) fn conditions(filters: &[(PastKey, Vec<u32>)]) -> String {
-    let mut sql = String::new();
-    for (key, values) in filters {
-        let values: Vec<String> = values.iter().map(u32::to_string).collect();
-        let _infallible = write!(sql, " AND {} IN ({})", number(*key), values.join(", "));
-    }
-    sql
-}
-
-/// The column's number, 0 where it is absent.
-fn number(key: PastKey) -> String {
-    match key {
-        PastKey::Interned(_) => column(key).to_owned(),
-        PastKey::Status => "coalesce(status, 0)".to_owned(),
-        // The first reason has code 0.
-        PastKey::Reason => "coalesce(reason + 1, 0)".to_owned(),
-    }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod api;
 mod backfill;
 mod caps;
 mod completeness;

@@ -7,7 +7,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::StatusCode,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -18,25 +18,26 @@ use crate::api::{ImportSummary, RepriceRequest, RepriceStep};
 /// Maximum size of an import's body: some thousand records.
 pub(super) const MAX_IMPORT: usize = 16 * 1024 * 1024;
 
-/// Reason why a job failed.
+/// Reason why a request to the rest of the program failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobFailure {
+pub enum ApiFailure {
     /// The exporter is stopping.
     Unavailable(String),
     Invalid(String),
+    NotFound(String),
     Failed(String),
 }
 
 /// The jobs behind the API; `app` implements it with the ingest thread's handle.
 pub trait JobService: fmt::Debug + Send + Sync {
     /// Stores records as history, which no counter counts.
-    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, JobFailure>>;
+    fn import(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<ImportSummary, ApiFailure>>;
 
     /// Recomputes the cost of the next stored events of a range.
     fn reprice(
         &self,
         request: RepriceRequest,
-    ) -> BoxFuture<'static, Result<RepriceStep, JobFailure>>;
+    ) -> BoxFuture<'static, Result<RepriceStep, ApiFailure>>;
 }
 
 /// `POST /api/v1/import`, with one record per line.
@@ -57,12 +58,22 @@ pub(super) async fn reprice(State(parts): State<ApiParts>, body: Bytes) -> Respo
     }
 }
 
-fn answer(result: Result<impl Serialize, JobFailure>) -> Response {
+fn answer(result: Result<impl Serialize, ApiFailure>) -> Response {
     match result {
         Ok(result) => Json(result).into_response(),
-        Err(JobFailure::Unavailable(text)) => problem(StatusCode::SERVICE_UNAVAILABLE, text),
-        Err(JobFailure::Invalid(text)) => problem(StatusCode::BAD_REQUEST, text),
-        Err(JobFailure::Failed(text)) => problem(StatusCode::INTERNAL_SERVER_ERROR, text),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+impl IntoResponse for ApiFailure {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::Unavailable(text) => (StatusCode::SERVICE_UNAVAILABLE, text),
+            Self::Invalid(text) => (StatusCode::BAD_REQUEST, text),
+            Self::NotFound(text) => (StatusCode::NOT_FOUND, text),
+            Self::Failed(text) => (StatusCode::INTERNAL_SERVER_ERROR, text),
+        };
+        problem(status, text)
     }
 }
 
