@@ -22,15 +22,18 @@ pub(crate) use tls::lacks_issuer;
 pub struct Timeouts {
     /// Until the connection is established.
     pub connect: Duration,
-    /// Until the response is complete.
-    pub total: Duration,
+    /// Until the response is complete; `None` if each request has a time-out of its own.
+    pub total: Option<Duration>,
+    /// Until more bytes arrive.
+    pub idle: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            total: Duration::from_secs(30),
+            total: Some(Duration::from_secs(30)),
+            idle: None,
         }
     }
 }
@@ -116,13 +119,18 @@ pub fn build_local(limits: Timeouts, _socket: &std::path::Path) -> Result<Client
 }
 
 fn builder(limits: Timeouts, proxy: Proxy) -> ClientBuilder {
-    let builder = Client::builder()
+    let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(limits.connect)
-        .timeout(limits.total)
         // A redirect would send our key to a server that is not configured.
         .redirect(redirect::Policy::none())
         .referer(false);
+    if let Some(total) = limits.total {
+        builder = builder.timeout(total);
+    }
+    if let Some(idle) = limits.idle {
+        builder = builder.read_timeout(idle);
+    }
     match proxy {
         Proxy::Never => builder.no_proxy(),
         Proxy::FromEnvironment => builder,

@@ -14,6 +14,7 @@ mod history;
 mod http_queue;
 mod inlet;
 mod plan;
+mod reply;
 mod report;
 mod resp_pop;
 mod resp_subscribe;

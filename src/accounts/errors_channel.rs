@@ -113,6 +113,7 @@ impl ErrorsChannel {
     ) -> Result<Infallible, RespFailure> {
         let mut connection = opened?;
         connection.subscribe(CHANNEL).await?;
+        connection.replies.wait_forever();
         self.logged = false;
         tracing::info!("subscribed to CPA's errors channel");
         loop {
@@ -151,7 +152,7 @@ async fn next(connection: &mut Connection) -> Result<Message, RespFailure> {
     if let Ok(message) = timeout(PING_AFTER, &mut message).await {
         return message;
     }
-    commands.send(&redis::cmd("PING")).await?;
+    commands.send(&["PING"]).await?;
     match timeout(PING_TIMEOUT, message).await {
         Ok(message) => message,
         Err(_elapsed) => Err(RespFailure::Timeout(PING_TIMEOUT)),

@@ -22,7 +22,8 @@ use crate::store::WriteQueue;
 /// Time-outs of direct requests to providers; each call has a lower one of its own.
 const DIRECT_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
-    total: Duration::from_mins(1),
+    total: Some(Duration::from_mins(1)),
+    idle: None,
 };
 
 /// Dependencies shared with the ingest pipeline.

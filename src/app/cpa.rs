@@ -22,11 +22,12 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Handles;
 use crate::source::Inlet;
 
-/// Time-outs of calls to CPA. Long, because records that CPA has popped are lost when we
-/// disconnect.
+/// Time-outs of calls to CPA; each call but a pop has a total one, too. Long, because records that CPA
+/// has popped are lost when we disconnect.
 const CPA_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
-    total: Duration::from_mins(1),
+    total: None,
+    idle: Some(Duration::from_mins(1)),
 };
 
 /// The HTTP client for CPA, and the TLS configuration of an `https` URL.

@@ -20,12 +20,14 @@ use crate::http_client::{self, ClientError, Proxy, Timeouts};
 /// Time-outs. A read returns at once; for a refresh, the exporter waits up to two minutes.
 const LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
-    total: Duration::from_secs(150),
+    total: Some(Duration::from_secs(150)),
+    idle: None,
 };
 /// Time-outs of imports and reprices, which wait while live records do.
 const JOB_LIMITS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
-    total: Duration::from_mins(10),
+    total: Some(Duration::from_mins(10)),
+    idle: None,
 };
 /// Enough for thousands of accounts.
 const MAX_BODY: usize = 64 * 1024 * 1024;

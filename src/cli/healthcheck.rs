@@ -54,7 +54,8 @@ pub(super) fn execute(args: Args, env: &Env) -> anyhow::Result<Exit> {
 async fn query(url: &str, socket: Option<&Path>, timeout: Duration) -> anyhow::Result<()> {
     let limits = Timeouts {
         connect: timeout,
-        total: timeout,
+        total: Some(timeout),
+        idle: None,
     };
     let client = match socket {
         Some(socket) => http_client::build_local(limits, socket)?,

@@ -8,7 +8,7 @@ use super::{ConfigFlags, Exit, Group, flags, note, print};
 use crate::app::storage::{hash_key, open_idle, open_spool};
 use crate::config::{self, Env, Storage};
 use crate::decode::{Decoded, Decoder};
-use crate::model::{Batch, BatchBody, IngestMode};
+use crate::model::{Batch, IngestMode};
 use crate::platform::DirLock;
 use crate::store::{Reader, Store, StoredReject};
 
@@ -181,7 +181,7 @@ fn spool_again(storage: &Storage, rejects: &[StoredReject]) -> anyhow::Result<()
         writer.append(&Batch {
             mode: IngestMode::Pop,
             received: reject.received,
-            body: BatchBody::Records(vec![reject.payload.clone().into()]),
+            records: vec![reject.payload.clone().into()],
         })?;
         // The removal from the database is durable, so the spool must be durable before it.
         writer.sync()?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::fmt::rfc2822::DateTimeParser;
 use parking_lot::{Mutex, MutexGuard};
 use reqwest::header::{DATE, HeaderMap};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -24,7 +24,11 @@ use crate::clock::Clock;
 use crate::model::{LabelValue as _, UnixNanos};
 
 /// Maximum size of a list; one with many accounts has a few MiB.
-pub(super) const MAX_LIST: usize = 64 * 1024 * 1024;
+pub(super) const MAX_LIST: usize = 16 * 1024 * 1024;
+/// Bytes read of a response that is no success: enough for its text.
+const MAX_ERROR: usize = 16 * 1024;
+/// Time-out of a call with a bounded response.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a detected generation is used without another look: a server may be replaced by one
 /// that answers the same paths.
 const DETECTION_AGE: Duration = Duration::from_mins(10);
@@ -48,11 +52,14 @@ pub(crate) enum HttpFailure {
     TlsExpected,
     #[error("the response has more than {0} bytes")]
     TooLarge(usize),
+    /// The array of records has no end.
+    #[error("the response ends early")]
+    Incomplete,
     #[error("the response is not valid for this API")]
     Content,
 }
 
-/// A response with status 200 or 404.
+/// A response with status 200, or 404 with an empty body.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -201,6 +208,7 @@ impl Client {
             HttpFailure::NoAccess
             | HttpFailure::Status(_)
             | HttpFailure::TooLarge(_)
+            | HttpFailure::Incomplete
             | HttpFailure::Content => {}
         }
     }
@@ -218,17 +226,39 @@ impl Client {
         key: &SecretString,
         body: Option<String>,
     ) -> Result<Answer, HttpFailure> {
-        let url = format!("{}{path}", self.0.url);
-        let mut request = self
-            .0
-            .http
-            .request(method, url)
-            .bearer_auth(key.expose_secret());
+        let mut request = self.request(method, path, key).timeout(CALL_TIMEOUT);
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
                 .body(body);
         }
+        let mut response = self.send(request, key).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if chunk.len() > limit.saturating_sub(bytes.len()) {
+                return Err(HttpFailure::TooLarge(limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status: response.status(),
+            version: version(&response),
+            body: bytes.into(),
+        })
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str, key: &SecretString) -> RequestBuilder {
+        let url = format!("{}{path}", self.0.url);
+        let request = self.0.http.request(method, url);
+        request.bearer_auth(key.expose_secret())
+    }
+
+    /// Sends a request in its turn. The body of a response with status 200 is unread.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        key: &SecretString,
+    ) -> Result<Response, HttpFailure> {
         let access = &self.0.access;
         let mut turn = access.turn(key).await.ok_or(HttpFailure::NoAccess)?;
         let sent = self.0.clock.now();
@@ -237,27 +267,23 @@ impl Client {
             self.state().skew = Some(skew);
         }
         let status = response.status();
-        // The reason of a refusal is in the body.
-        let turn = Some(turn).filter(|_| status == StatusCode::UNAUTHORIZED);
-        let version = response
-            .headers()
-            .get("x-cpa-version")
-            .and_then(|v| Some(v.to_str().ok()?.to_owned()));
+        if status == StatusCode::OK {
+            return Ok(response);
+        }
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if chunk.len() > limit.saturating_sub(bytes.len()) {
-                return Err(HttpFailure::TooLarge(limit));
-            }
+        while bytes.len() < MAX_ERROR
+            && let Some(chunk) = response.chunk().await.map_err(unreachable)?
+        {
             bytes.extend_from_slice(&chunk);
         }
         let text = String::from_utf8_lossy(bytes.get(..512).unwrap_or(&bytes));
-        if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, version.is_some()) {
+        let from_cpa = version(&response).is_some();
+        if let Some(refusal) = Refusal::from_http(status.as_u16(), &text, from_cpa) {
             if refusal.concerns_key() {
                 access.refused(refusal, Some(key));
             }
             return Err(HttpFailure::Refused(refusal));
         }
-        drop(turn);
         match status {
             // The texts of nginx, Go and Caddy.
             StatusCode::BAD_REQUEST
@@ -265,21 +291,22 @@ impl Client {
             {
                 Err(HttpFailure::TlsExpected)
             }
-            StatusCode::OK | StatusCode::NOT_FOUND => Ok(Answer {
-                status,
-                body: bytes.into(),
-                version,
-            }),
+            StatusCode::NOT_FOUND => Ok(response),
             status => Err(HttpFailure::Status(status)),
         }
     }
 }
 
+fn version(response: &Response) -> Option<String> {
+    let version = response.headers().get("x-cpa-version")?;
+    version.to_str().ok().map(str::to_owned)
+}
+
 /// An accepted key and the server's generation.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
-    client: &'a Client,
-    key: SecretString,
+    pub(super) client: &'a Client,
+    pub(super) key: SecretString,
     pub(super) api: Api,
 }
 
@@ -314,7 +341,7 @@ impl Session<'_> {
         }
     }
 
-    fn noted<T>(&self, called: Result<T, HttpFailure>) -> Result<T, HttpFailure> {
+    pub(super) fn noted<T>(&self, called: Result<T, HttpFailure>) -> Result<T, HttpFailure> {
         called.inspect_err(|failure| self.client.note_failure(failure))
     }
 }

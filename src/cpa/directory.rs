@@ -1,4 +1,4 @@
-//! CPA's lists and its queue over HTTP. The responses stay unparsed: some contain raw keys, and only
+//! CPA's lists over HTTP. The responses stay unparsed: some contain raw keys, and only
 //! the decoders of [`lists`](super::lists) may read those.
 
 use bytes::Bytes;
@@ -6,7 +6,6 @@ use reqwest::{Method, StatusCode};
 
 use super::client::{Client, HttpFailure, MAX_LIST};
 use super::generation::Api;
-use crate::model::MAX_REPLY;
 
 /// Entries per page of a paged list.
 const PAGE_SIZE: u32 = 500;
@@ -44,14 +43,5 @@ impl Client {
     async fn optional_list(&self, path: &str) -> Result<Option<Bytes>, HttpFailure> {
         let session = self.session().await?;
         session.optional(MAX_LIST, Method::GET, path, None).await
-    }
-
-    /// Pops up to `count` records as an unparsed JSON array. Must not be cancelled.
-    ///
-    /// `None` when this release serves no queue over HTTP.
-    pub(crate) async fn pop(&self, count: u64) -> Result<Option<Bytes>, HttpFailure> {
-        let session = self.session().await?;
-        let path = format!("{}?count={count}", session.api.queue());
-        session.optional(MAX_REPLY, Method::GET, &path, None).await
     }
 }

@@ -200,6 +200,7 @@ fn of_http(failure: &HttpFailure) -> Option<Remedy> {
         | HttpFailure::Refused(_)
         | HttpFailure::Unreachable(_)
         | HttpFailure::TooLarge(_)
+        | HttpFailure::Incomplete
         | HttpFailure::Content => None,
     }
 }

@@ -188,6 +188,7 @@ fn classify(failure: &HttpFailure) -> Failure {
         | HttpFailure::TlsExpected
         | HttpFailure::NoAccess
         | HttpFailure::Refused(_)
+        | HttpFailure::Incomplete
         | HttpFailure::Unreachable(_) => {
             let error = Chain(failure);
             tracing::debug!(%error, "quota poll failed: CPA is unavailable");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -17,8 +18,8 @@ use crate::clock::Clock;
 use crate::cpa::resp::{Connection, RespFailure};
 use crate::cpa::{Client, DEFAULT_RETENTION, Refusal, Remedy, RespError};
 use crate::errors::{Chain, RepeatLimit};
-use crate::metrics::SourceMetrics;
-use crate::model::{Batch, BatchBody, IngestMode};
+use crate::metrics::{Loss, SourceMetrics};
+use crate::model::{Batch, IngestMode};
 
 /// A subscription that does not answer a PING is closed this long after its last message.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(50);
@@ -147,7 +148,7 @@ pub(super) struct Context {
 }
 
 /// Time for a pending reply after a stop request.
-const LAST_REPLY: Duration = Duration::from_secs(3);
+pub(super) const LAST_REPLY: Duration = Duration::from_secs(3);
 
 impl Context {
     /// Opens a connection and logs in, or returns why the mode ends.
@@ -176,19 +177,33 @@ impl Context {
         }
     }
 
+    /// Ends [`LAST_REPLY`] after a stop request.
+    pub(super) fn late(&self) -> impl Future<Output = ()> + use<> {
+        let soft = self.soft.clone();
+        async move {
+            soft.cancelled().await;
+            sleep(LAST_REPLY).await;
+        }
+    }
+
+    /// A reply ended before so many of its records, at least.
+    pub(super) fn reply_cut(&self, records: u64) {
+        self.metrics.losses().count(Loss::ReplyCut, records.max(1));
+        tracing::error!(
+            records,
+            "a reply of CPA ended early: the rest of its records is lost"
+        );
+    }
+
     /// Waits for a reply; after a stop request, at most [`LAST_REPLY`].
     pub(super) async fn await_reply<T>(
         &self,
         reply: impl Future<Output = T>,
     ) -> Result<T, RespFailure> {
-        let late = async {
-            self.soft.cancelled().await;
-            sleep(LAST_REPLY).await;
-        };
         tokio::select! {
             biased;
             reply = reply => Ok(reply),
-            () = late => Err(RespFailure::Timeout(LAST_REPLY)),
+            () = self.late() => Err(RespFailure::Timeout(LAST_REPLY)),
         }
     }
 
@@ -196,12 +211,12 @@ impl Context {
     pub(super) async fn put(
         &mut self,
         mode: IngestMode,
-        body: BatchBody,
+        records: Vec<Bytes>,
     ) -> Result<(), SessionEnd> {
         let batch = Batch {
             mode,
             received: self.clock.now(),
-            body,
+            records,
         };
         self.metrics.batch(mode);
         match self.inlet.put(batch, &self.hard).await {
@@ -281,7 +296,8 @@ impl From<RespFailure> for SessionEnd {
             RespFailure::Answer(_)
             | RespFailure::Connect(_)
             | RespFailure::Timeout(_)
-            | RespFailure::Ended(_) => Self::down(&failure),
+            | RespFailure::Ended(_)
+            | RespFailure::Cut(_) => Self::down(&failure),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::context::{Context, Interrupts, SessionEnd, Settings};
+use super::reply;
 use super::sizing::Sizing;
 use crate::cpa::HttpFailure;
-use crate::model::{BatchBody, IngestMode};
+use crate::model::IngestMode;
 
 /// Target size of one call: larger than over RESP, because each call costs CPA 62 ms.
 const CALL_BYTES: u64 = 2 * 1024 * 1024;
@@ -74,26 +74,18 @@ async fn poll_once(context: &mut Context, sizing: &mut Sizing) -> Result<bool, S
         return Err(SessionEnd::Stopped);
     }
     let count = sizing.count();
-    let body = context.await_reply(context.client.pop(count)).await??;
-    let Some(body) = body else {
+    let reply = context.await_reply(context.client.pop(count)).await??;
+    let Some(mut reply) = reply else {
         let why = "this CPA release serves the queue neither over RESP nor over HTTP";
         return Err(SessionEnd::Down {
             why: why.to_owned(),
             remedy: None,
         });
     };
+    let received = reply::store(context, IngestMode::Http, &mut reply).await?;
     context.touch();
-    if body.trim_ascii() == b"[]" {
-        return Ok(false);
-    }
-    context
-        .put(IngestMode::Http, BatchBody::JsonArray(body.clone()))
-        .await?;
-    // Count the records only after they are in the spool. The decoder reports damaged ones.
-    let records = serde_json::from_slice::<Vec<&RawValue>>(&body).map_or(0, |v| v.len()) as u64;
-    context.inlet.count(records);
-    sizing.observe(records, body.len() as u64);
-    Ok(records >= count)
+    sizing.observe(received.records, received.bytes);
+    Ok(received.records >= count)
 }
 
 impl From<HttpFailure> for SessionEnd {
@@ -105,6 +97,7 @@ impl From<HttpFailure> for SessionEnd {
             | HttpFailure::NotCpa(_)
             | HttpFailure::TlsExpected
             | HttpFailure::TooLarge(_)
+            | HttpFailure::Incomplete
             | HttpFailure::Content => Self::down(&failure),
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::errors::{Chain, RepeatLimit};
-use crate::model::{Batch, BatchBody};
+use crate::model::Batch;
 use crate::spool::{Room, SpoolError, Writer};
 
 /// Interval at which a full spool is checked for room.
@@ -106,11 +106,6 @@ impl Inlet {
         true
     }
 
-    /// Counts records of a JSON array, which [`Self::put`] does not parse.
-    pub fn count(&self, records: u64) {
-        self.received.fetch_add(records, Ordering::Relaxed);
-    }
-
     /// Writes the batch and retries until it succeeds: CPA keeps no copy. Gives up at `hard`, when
     /// the process must end. Not cancel-safe.
     pub async fn put(&mut self, batch: Batch, hard: &CancellationToken) -> Result<(), Lost> {
@@ -149,9 +144,8 @@ impl Inlet {
         if failed {
             tracing::info!("spool writes succeed again; no record was lost");
         }
-        if let BatchBody::Records(records) = &batch.body {
-            self.count(records.len() as u64);
-        }
+        self.received
+            .fetch_add(batch.records.len() as u64, Ordering::Relaxed);
         (self.wake)();
         Ok(())
     }
@@ -226,7 +220,7 @@ mod tests {
         let batch = Batch {
             mode: IngestMode::Pop,
             received: UnixNanos::new(1),
-            body: BatchBody::Records(vec![Bytes::from_static(b"{}")]),
+            records: vec![Bytes::from_static(b"{}")],
         };
         let (hard, soft) = (CancellationToken::new(), CancellationToken::new());
         let stalled = stall(&writer);

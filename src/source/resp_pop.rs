@@ -1,17 +1,10 @@
 //! Pop over RESP: the preferred mode.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::time::timeout;
-
 use super::context::{Context, Interrupts, SessionEnd};
+use super::reply::{self, Popped};
 use super::sizing::Sizing;
 use crate::cpa::resp::{Connection, RespFailure};
-use crate::model::{BatchBody, IngestMode};
-
-/// Time-out of a pop. Long, because records that CPA has popped are lost when we disconnect.
-const REPLY_TIMEOUT: Duration = Duration::from_mins(1);
+use crate::model::IngestMode;
 
 /// Pops until the mode ends. When CPA shuts down, pops until the connection closes: the last
 /// records come then.
@@ -54,34 +47,20 @@ pub(super) async fn pop_once(
         return Err(SessionEnd::Stopped);
     }
     let count = sizing.count();
-    let mut records = Vec::new();
-    let popping = pop(connection, count, &mut records);
-    let outcome = context.await_reply(popping).await.flatten();
-    let popped = records.len() as u64;
-    if popped > 0 {
-        sizing.observe(popped, records.iter().map(|r| r.len() as u64).sum());
-        // Store the complete records even if the rest of the reply failed.
-        let body = BatchBody::Records(records);
-        context.put(IngestMode::Pop, body).await?;
-    }
-    outcome?;
+    let popping = pop(connection, count);
+    let left = context.await_reply(popping).await.flatten()?;
+    let replies = &mut connection.replies;
+    let mut reply = Popped { replies, left };
+    let received = reply::store(context, IngestMode::Pop, &mut reply).await?;
+    sizing.observe(received.records, received.bytes);
     context.touch();
-    Ok(popped >= count)
+    Ok(received.records >= count)
 }
 
-/// Complete records are in `records`, even when the reply fails or times out.
-async fn pop(
-    connection: &mut Connection,
-    count: u64,
-    records: &mut Vec<Bytes>,
-) -> Result<(), RespFailure> {
-    let mut command = redis::cmd("LPOP");
+/// Returns the number of records that follow.
+async fn pop(connection: &mut Connection, count: u64) -> Result<u64, RespFailure> {
     // CPA before v7.1.44 ignores the key, later releases require this one.
-    let command = command.arg("usage").arg(count);
-    connection.commands.send(command).await?;
-    let reading = connection.replies.records(records);
-    let in_time = timeout(REPLY_TIMEOUT, reading).await;
-    in_time
-        .map_err(|_elapsed| RespFailure::Timeout(REPLY_TIMEOUT))
-        .flatten()
+    let command = ["LPOP", "usage", &count.to_string()];
+    connection.commands.send(&command).await?;
+    connection.replies.records().await
 }

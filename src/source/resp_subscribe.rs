@@ -4,9 +4,11 @@
 //! one without an error. Without subscribers, records go to the queue.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -15,7 +17,7 @@ use super::resp_pop::pop_once;
 use super::sizing::Sizing;
 use crate::cpa::resp::{Commands, Connection, Message, Replies, RespFailure};
 use crate::errors::Chain;
-use crate::model::{BatchBody, IngestMode};
+use crate::model::IngestMode;
 
 /// A connection silent for this long gets a PING.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -24,10 +26,15 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 const LAST_RECORDS: Duration = Duration::from_secs(3);
 /// Messages between the reader and the spool; further ones stay in the socket.
 const AHEAD: usize = 1024;
+/// Bytes of these messages.
+const AHEAD_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum bytes of one write to the spool.
 const WRITE_BYTES: usize = 256 * 1024;
 
-type Arrivals = mpsc::Receiver<Result<Message, RespFailure>>;
+type Arrivals = mpsc::Receiver<Arrived>;
+
+/// A message, and its part of [`AHEAD_BYTES`].
+type Arrived = (Result<Message, RespFailure>, Option<OwnedSemaphorePermit>);
 
 pub(super) async fn run(context: &mut Context) -> SessionEnd {
     match subscribe(context).await {
@@ -42,8 +49,10 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
     connection.subscribe("usage").await?;
     let Connection {
         mut commands,
-        replies,
+        mut replies,
     } = connection;
+    replies.wait_forever();
+    let bytes = replies.received();
     if maybe_cut {
         // CPA answers at once, so it did not restart: we were too slow.
         context.metrics.cut();
@@ -63,7 +72,7 @@ async fn subscribe(context: &mut Context) -> Result<Infallible, SessionEnd> {
         Ok(()) | Err(SessionEnd::Stopped) => {}
         Err(end) => tracing::warn!(?end, "records queued before the subscription stay in CPA"),
     }
-    let outcome = receive(context, &mut commands, arrivals).await;
+    let outcome = receive(context, &mut commands, arrivals, &bytes).await;
     context.maybe_cut = matches!(outcome, Err(SessionEnd::Down { .. }));
     outcome
 }
@@ -78,11 +87,18 @@ async fn drain_queue(context: &mut Context) -> Result<(), SessionEnd> {
 
 /// Reads messages until the connection ends. Never cancelled within a message while the receiver is
 /// open.
-async fn read_messages(mut replies: Replies, sender: mpsc::Sender<Result<Message, RespFailure>>) {
+async fn read_messages(mut replies: Replies, sender: mpsc::Sender<Arrived>) {
+    let room = Arc::new(Semaphore::new(AHEAD_BYTES));
     loop {
         let arrival = replies.message().await;
+        let length = match &arrival {
+            Ok(Message::Payload(record)) => record.len().min(AHEAD_BYTES),
+            Ok(Message::Alive | Message::Unsubscribed) | Err(_) => 0,
+        };
+        let permits = u32::try_from(length).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&room).acquire_many_owned(permits).await.ok();
         let last = arrival.is_err();
-        if sender.send(arrival).await.is_err() || last {
+        if sender.send((arrival, permit)).await.is_err() || last {
             return;
         }
     }
@@ -93,9 +109,11 @@ async fn receive(
     context: &mut Context,
     commands: &mut Commands,
     mut arrivals: Arrivals,
+    bytes: &AtomicU64,
 ) -> Result<Infallible, SessionEnd> {
     let interrupts = Interrupts::new(context, None);
     let mut last_message = Instant::now();
+    let mut seen = 0;
     let mut pinged = false;
     context.touch();
     loop {
@@ -117,18 +135,25 @@ async fn receive(
             () = context.soft.cancelled() => {}
             first = arrivals.recv() => {
                 last_message = Instant::now();
+                seen = bytes.load(Ordering::Relaxed);
                 pinged = false;
                 context.touch();
                 store_arrivals(context, first, &mut arrivals).await?;
             }
             () = sleep_until(wake) => {
-                if pinged {
+                let received = bytes.load(Ordering::Relaxed);
+                if std::mem::replace(&mut seen, received) != received {
+                    // A long message is on its way.
+                    last_message = Instant::now();
+                    pinged = false;
+                } else if pinged {
                     // CPA sent the records since into the dead connection.
                     context.shared.contact().subscription_died();
                     return Err(RespFailure::Timeout(DEAD_AFTER).into());
+                } else {
+                    pinged = true;
+                    send(commands, "PING").await;
                 }
-                pinged = true;
-                send(commands, "PING").await;
             }
             () = sleep_until(tick) => {}
         }
@@ -146,15 +171,17 @@ enum Arrival {
 /// Writes `first` and the messages that have arrived after it.
 async fn store_arrivals(
     context: &mut Context,
-    first: Option<Result<Message, RespFailure>>,
+    first: Option<Arrived>,
     arrivals: &mut Arrivals,
 ) -> Result<Arrival, SessionEnd> {
-    let mut next = Some(first.unwrap_or(Err(RespFailure::Ended(None))));
+    let mut next = Some(first.unwrap_or((Err(RespFailure::Ended(None)), None)));
     let mut records = Vec::new();
     let mut bytes = 0;
     let mut met = Arrival::Messages;
     let mut failure = None;
-    while let Some(arrival) = next.take() {
+    let mut permits = Vec::new();
+    while let Some((arrival, permit)) = next.take() {
+        permits.push(permit);
         match arrival {
             Ok(Message::Payload(record)) => {
                 bytes += record.len();
@@ -169,16 +196,21 @@ async fn store_arrivals(
         }
     }
     if !records.is_empty() {
-        context
-            .put(IngestMode::Subscribe, BatchBody::Records(records))
-            .await?;
+        context.put(IngestMode::Subscribe, records).await?;
     }
-    failure.map_or(Ok(met), |ended| Err(ended.into()))
+    drop(permits);
+    let Some(ended) = failure else {
+        return Ok(met);
+    };
+    if let RespFailure::Cut(_) = ended {
+        context.reply_cut(1);
+    }
+    Err(ended.into())
 }
 
 /// Sends a command. The reader notices a failure too, after all messages that arrived before it.
 async fn send(commands: &mut Commands, command: &str) {
-    if let Err(failure) = commands.send(&redis::cmd(command)).await {
+    if let Err(failure) = commands.send(&[command]).await {
         tracing::debug!(
             command,
             error = %Chain(&failure),

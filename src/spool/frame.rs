@@ -7,14 +7,17 @@
 
 use bytes::Bytes;
 
-use crate::model::{Batch, BatchBody, IngestMode, MAX_REPLY, UnixNanos};
+use crate::model::{Batch, IngestMode, UnixNanos};
 
 /// Length and checksum.
 const PREFIX: usize = 8;
 /// Type, mode and time of receipt, counted in the length and covered by the checksum.
 const HEAD: usize = 10;
-/// A longer length is damage: the source takes no payload above [`MAX_REPLY`].
-const MAX_BODY: usize = HEAD + MAX_REPLY;
+/// Longest payload. The source cuts records to a hundredth of it; arrays of earlier versions can be as
+/// long.
+const MAX_PAYLOAD: usize = 1 << 30;
+/// A longer length is damage.
+const MAX_BODY: usize = HEAD + MAX_PAYLOAD;
 
 const TYPE_RECORD: u8 = 1;
 const TYPE_ARRAY: u8 = 2;
@@ -30,7 +33,7 @@ pub struct Frame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameBody<'a> {
     Record(&'a [u8]),
-    /// An answer of the HTTP queue: a JSON array of records.
+    /// A JSON array of records, as earlier versions stored the replies of the HTTP queue.
     JsonArray(&'a [u8]),
 }
 
@@ -46,13 +49,8 @@ pub(super) enum Checked {
 
 /// Appends the frames of `batch` to `out`.
 pub(super) fn encode(batch: &Batch, out: &mut Vec<u8>) {
-    match &batch.body {
-        BatchBody::Records(records) => {
-            for record in records {
-                encode_one(batch, TYPE_RECORD, record, out);
-            }
-        }
-        BatchBody::JsonArray(body) => encode_one(batch, TYPE_ARRAY, body, out),
+    for record in &batch.records {
+        encode_one(batch, TYPE_RECORD, record, out);
     }
 }
 
@@ -76,15 +74,13 @@ fn frame_length(payload: usize) -> u32 {
     Some(HEAD + payload)
         .filter(|len| *len <= MAX_BODY)
         .and_then(|len| u32::try_from(len).ok())
-        .expect("CPA's clients refuse a reply above MAX_REPLY")
+        .expect("the source cuts longer records")
 }
 
 /// Bytes that `batch` takes on disk.
 pub(super) fn encoded_len(batch: &Batch) -> usize {
-    match &batch.body {
-        BatchBody::Records(records) => records.iter().map(|r| PREFIX + HEAD + r.len()).sum(),
-        BatchBody::JsonArray(body) => PREFIX + HEAD + body.len(),
-    }
+    let frames = batch.records.iter().map(|r| PREFIX + HEAD + r.len());
+    frames.sum()
 }
 
 /// Looks at the start of `bytes`; never reads beyond it and never panics, whatever it holds.
@@ -148,7 +144,7 @@ mod tests {
         Batch {
             mode: IngestMode::Subscribe,
             received: UnixNanos::new(-7),
-            body: BatchBody::Records(records.into_iter().map(Bytes::from).collect()),
+            records: records.into_iter().map(Bytes::from).collect(),
         }
     }
 
@@ -190,17 +186,17 @@ mod tests {
     #[test]
     fn the_longest_payload_that_the_source_takes_is_read_back() {
         let start = |len: u32| [len.to_le_bytes(), [0; 4]].concat();
-        let longest = frame_length(MAX_REPLY);
+        let longest = frame_length(MAX_PAYLOAD);
         assert_eq!(
             check(&start(longest)),
-            Checked::Short(PREFIX + HEAD + MAX_REPLY)
+            Checked::Short(PREFIX + HEAD + MAX_PAYLOAD)
         );
         assert_eq!(check(&start(longest + 1)), Checked::Damaged);
     }
 
     #[test]
-    #[should_panic(expected = "refuse a reply above MAX_REPLY")]
+    #[should_panic(expected = "the source cuts longer records")]
     fn a_longer_payload_is_never_written() {
-        frame_length(MAX_REPLY + 1);
+        frame_length(MAX_PAYLOAD + 1);
     }
 }

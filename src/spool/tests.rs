@@ -4,7 +4,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::*;
-use crate::model::{Batch, BatchBody, IngestMode, UnixNanos};
+use crate::model::{Batch, IngestMode, UnixNanos};
 
 fn ids(seed: u64) -> Box<dyn FnMut() -> SegmentId + Send> {
     let mut next = seed;
@@ -18,12 +18,10 @@ fn batch(records: &[&str]) -> Batch {
     Batch {
         mode: IngestMode::Pop,
         received: UnixNanos::new(1),
-        body: BatchBody::Records(
-            records
-                .iter()
-                .map(|r| Bytes::copy_from_slice(r.as_bytes()))
-                .collect(),
-        ),
+        records: records
+            .iter()
+            .map(|r| Bytes::copy_from_slice(r.as_bytes()))
+            .collect(),
     }
 }
 

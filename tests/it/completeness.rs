@@ -158,7 +158,7 @@ async fn a_restart_of_cpa_is_no_gap_and_a_cut_network_is_one() {
     pass(Duration::from_secs(7)).await;
     simulator.faults().set(|f| {
         f.refuse_connections = true;
-        f.cut_replies = 1;
+        f.close_at_pops = 1;
     });
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
     pass(2 * RETENTION).await;
@@ -170,7 +170,7 @@ async fn a_restart_of_cpa_is_no_gap_and_a_cut_network_is_one() {
     // CPA serves on and drops what nobody reads.
     simulator.faults().set(|f| {
         f.refuse_connections = true;
-        f.cut_replies = 1;
+        f.close_at_pops = 1;
     });
     exporter.when("down", |s| s["cpa_up"] == 0.0).await;
     exporter

@@ -36,6 +36,7 @@ mod quota;
 mod quotas;
 mod redis;
 mod reload;
+mod replies;
 mod report;
 mod secrets;
 mod sockets;

@@ -323,4 +323,7 @@ async fn the_complete_records_of_a_cut_reply_are_kept() {
         "{missing} missing"
     );
     assert_eq!(page["cpa_ingest_rejects_total{reason=\"json\"}"], 0.0);
+    let losses = page["cpa_ingest_losses_total{reason=\"reply_cut\"}"];
+    assert_eq!(losses, missing, "each lost record is counted");
+    assert_eq!(page["cpa_ingest_complete"], 0.0);
 }

@@ -15,9 +15,7 @@ use cpa_exporter::ingest::{
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
-use cpa_exporter::model::{
-    Batch, BatchBody, IngestMode, LocalQuota, UnixNanos, WindowStart, WindowUsage,
-};
+use cpa_exporter::model::{Batch, IngestMode, LocalQuota, UnixNanos, WindowStart, WindowUsage};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::quota::passive::QuotaSign;
 use cpa_exporter::spool::{self, SegmentId};
@@ -69,7 +67,7 @@ pub(crate) fn run_as(
         .append(&Batch {
             mode: IngestMode::Pop,
             received: UnixNanos::from_millis(RECEIVED),
-            body: BatchBody::Records(payloads),
+            records: payloads,
         })
         .unwrap();
     let build = BuildInfo {

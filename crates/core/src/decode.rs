@@ -23,14 +23,14 @@ use crate::model::{AuthType, Control, Event, EventDigest, Failure, RejectReason}
 
 pub use exhaustion::exhaustion;
 pub use failure::failure_reason;
-pub use json_array::split_array;
+pub use json_array::{ArraySplitter, split_array};
 pub use secrets::{HashKey, Secrets};
 pub use timestamp::parse as timestamp;
 
 use sanitize::{CleanTexts, Labels};
 
 /// Maximum size of a decoded payload. The largest record seen has 230 KB.
-const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
+pub const MAX_PAYLOAD: usize = 8 * 1024 * 1024;
 /// Maximum stored size of a reject.
 const MAX_KEPT: usize = 256 * 1024;
 
@@ -84,7 +84,7 @@ impl Decoder {
 
     fn event<'a>(&self, payload: &'a [u8]) -> Result<Event<'a>, (RejectReason, String)> {
         if payload.len() > MAX_PAYLOAD {
-            let detail = format!("{} bytes", payload.len());
+            let detail = format!("more than {MAX_PAYLOAD} bytes");
             return Err((RejectReason::Size, detail));
         }
         let record = record::parse(payload)?;

@@ -36,4 +36,4 @@ pub use text::{has_invisible, is_invisible, visible};
 pub use time::UnixNanos;
 pub use tokens::{TokenKind, TokenQuality, Tokens};
 pub use total::{TOTAL_KEY_LEN, TotalRow};
-pub use wire::{Batch, BatchBody, Control, IngestMode, MAX_REPLY, RejectReason};
+pub use wire::{Batch, Control, IngestMode, RejectReason};

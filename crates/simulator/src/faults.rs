@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 pub struct FaultState {
     /// Number of replies with records to truncate; their connections are closed.
     pub cut_replies: u32,
+    /// Number of pops over RESP at which their connections are closed before anything is popped.
+    pub close_at_pops: u32,
     /// Close the port; open connections stay open.
     pub refuse_connections: bool,
     /// Refuse logins with a text that CPA never sends.

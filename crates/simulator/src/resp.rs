@@ -193,6 +193,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let text = format!("ERR unsupported channel '{}'", key.trim());
             return self.refuse(&text).await;
         }
+        if self.core.faults.take(|state| &mut state.close_at_pops) {
+            return Ok(Next::Close);
+        }
         let wanted = usize::try_from(count.unwrap_or(1)).unwrap_or(usize::MAX);
         let records = self.core.pop(wanted);
         match (count, records.first()) {

@@ -27,6 +27,8 @@ label_enum! {
         RejectDropped = "reject_dropped",
         /// Another program deleted or replaced open files of the storage directory.
         FilesDeleted = "files_deleted",
+        /// A reply of CPA ended before its last record.
+        ReplyCut = "reply_cut",
     }
 }
 

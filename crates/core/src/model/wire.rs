@@ -24,25 +24,12 @@ impl IngestMode {
     }
 }
 
-/// Maximum size of one payload and of one HTTP queue reply, in bytes. CPA's own replies are far smaller;
-/// the clients refuse longer ones, because a spool frame cannot hold them.
-pub const MAX_REPLY: usize = 1 << 30;
-
-/// The raw bytes of one reply from CPA, not yet decoded.
+/// Payloads as received from CPA, not yet decoded: records of one mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     pub mode: IngestMode,
     pub received: UnixNanos,
-    pub body: BatchBody,
-}
-
-/// Contents of a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BatchBody {
-    /// Payloads of a pop or of a subscription, one record each.
-    Records(Vec<Bytes>),
-    /// The body of an HTTP queue response: a JSON array of records.
-    JsonArray(Bytes),
+    pub records: Vec<Bytes>,
 }
 
 /// The two control messages that CPA sends in a subscription.
