@@ -133,7 +133,11 @@ impl Period {
             Self::Today | Self::Yesterday => 1.day(),
             Self::Week => 1.week(),
             Self::Month => 1.month(),
-            Self::Last(_) => return Ok(self.span(now)?.before()),
+            Self::Last(length) => {
+                let to = self.span(now)?.from;
+                let from = to.saturating_sub(length);
+                return Ok(Span { from, to });
+            }
         };
         self.span(&now.checked_sub(before)?)
     }
