@@ -117,7 +117,7 @@ async fn the_stack_runs_and_cleans_up() {
     .await;
     let rules = get(&format!("{prometheus}/api/v1/rules")).await.unwrap();
     let groups = rules["data"]["groups"].as_array().unwrap();
-    assert_eq!(groups.len(), 8, "{rules}");
+    assert_eq!(groups.len(), 9, "{rules}");
     let found = eventually("Prometheus finds Alertmanager", async || {
         let answer = get(&format!("{prometheus}/api/v1/alertmanagers")).await?;
         answer.pointer("/data/activeAlertmanagers/0/url").cloned()
