@@ -19,7 +19,7 @@ const BEFORE_STATUS: [&str; 9] = [
     "error code ",
 ];
 /// Subjects that can be disabled.
-const SUBJECTS: [&str; 8] = [
+const SUBJECTS: [&str; 12] = [
     "account",
     "organization",
     "organisation",
@@ -28,6 +28,10 @@ const SUBJECTS: [&str; 8] = [
     "project",
     "subscription",
     "token",
+    "api key",
+    "this key",
+    "user",
+    "credential",
 ];
 const LINKS: [&str; 10] = [
     " has been temporarily ",
@@ -266,6 +270,9 @@ mod tests {
             "account is temporarily locked",
             "workspace deactivated",
             "oauth token has been revoked",
+            "the organization associated with this key is disabled",
+            "your api key was revoked",
+            "user has been suspended",
         ] {
             assert!(names_disabled_subject(text), "{text}");
         }

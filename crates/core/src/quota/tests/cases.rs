@@ -126,3 +126,43 @@ fn signals_of_the_list_are_parsed() {
         ]
     );
 }
+
+/// The same facts in another order, with other numbers, names and types.
+#[test]
+fn kimi_responses_in_another_order_with_text_ratios_are_parsed() {
+    let at = |after: i64| {
+        Timestamp::from_second(in_seconds(after))
+            .unwrap()
+            .to_string()
+    };
+    let (soon, later) = (at(600), at(500_000));
+    let body = format!(
+        r#"{{"usages": {{"limit_month_code": {{"reset_time": "{later}", "used_ratio": "0.0704"}},
+            "limit_7d": {{"reset_time": "{later}", "used_ratio": 1}},
+            "limit_5h": {{"reset_time": "{soon}", "used_ratio": 0.10000000000000142}}}},
+            "limits": [{{"detail": {{"resetTime": "{soon}", "remaining": "62", "limit": "80"}},
+            "window": {{"timeUnit": "TIME_UNIT_HOUR", "duration": 5}}}}]}}"#
+    );
+    let right = [
+        format!("main 5h 0.1 @{}", in_seconds(600)),
+        format!("main weekly 1 @{} exhausted", in_seconds(500_000)),
+        format!("code monthly 0.0704 @{}", in_seconds(500_000)),
+    ];
+    assert_eq!(poll(&account("kimi"), &[&body]).rows(), right);
+}
+
+#[test]
+fn an_active_limit_with_another_name_is_a_group_of_its_own() {
+    let decoder = Decoder::new(HashKey([7; 16]));
+    let text = case("codex-active-limit.jsonl").replace("bengalfox", "otterwave");
+    let line = text.lines().last().unwrap();
+    let Decoded::Event(event) = decoder.decode(line.as_bytes()) else {
+        panic!("no event");
+    };
+    let right = [
+        format!("otterwave 5h 1 @{} exhausted", in_seconds(9000)),
+        format!("otterwave weekly 0.11 @{}", in_seconds(430_000)),
+    ];
+    let seen = passive::event(&event).unwrap();
+    assert_eq!(rows(&seen.headers.readings), right);
+}
