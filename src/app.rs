@@ -237,7 +237,7 @@ fn start(setup: Setup, outside: Surroundings, life: &Lifecycle) -> anyhow::Resul
         writes: writes.clone(),
         jobs,
         listener: Box::new(wire),
-        windows: ends.window_starts.subscribe(),
+        windows: ends.window_spans.subscribe(),
         restored: restored.clone(),
         requests: ReadRequests {
             accounts: Arc::clone(&ends.accounts_changed),

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::decode::Decoder;
 use crate::metrics::{Losses, StoreMetrics};
-use crate::model::{LocalQuota, WindowStart, WindowUsage};
+use crate::model::{LocalQuota, WindowSpan, WindowUsage};
 use crate::quota::passive::QuotaSign;
 use crate::spool::Reader;
 use crate::store::{StoreError, WriteQueue};
@@ -46,7 +46,7 @@ pub use limits::{LimitParts, SharedRules};
 pub use money::{MoneyParts, SharedPrices};
 pub use reprice::{Reprice, RepriceError};
 pub use wake_up::WakeUp;
-pub use window_usage::WindowStarts;
+pub use window_usage::WindowSpans;
 
 use worker::Worker;
 
@@ -80,7 +80,7 @@ pub trait Listener: Send {
     fn local_quotas(&self, quotas: Vec<LocalQuota>);
 
     /// Usage of the quota windows that are counted, every few seconds.
-    fn window_usage(&self, usage: HashMap<WindowStart, WindowUsage>);
+    fn window_usage(&self, usage: HashMap<WindowSpan, WindowUsage>);
 
     /// CPA has added, changed or removed an account.
     fn accounts_changed(&self);

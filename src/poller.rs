@@ -32,7 +32,7 @@ use crate::clock::Clock;
 use crate::cpa::Client;
 use crate::errors::Chain;
 use crate::metrics::{AccountLabel, AccountNames, GaugeSet, PollMetrics};
-use crate::model::{AccountSeen, LocalQuota, QuotaPoint, WindowStart, WindowUsage};
+use crate::model::{AccountSeen, LocalQuota, QuotaPoint, WindowSpan, WindowUsage};
 use crate::quota::passive::QuotaSign;
 use crate::quota::providers::Generic;
 use crate::store::{Reader, Write, WriteQueue};
@@ -102,8 +102,8 @@ pub struct Parts {
     /// Limits that the exporter counts.
     pub local: watch::Receiver<Vec<LocalQuota>>,
     /// The current windows, and their usage as the ingest thread counts it.
-    pub window_starts: watch::Sender<Arc<BTreeSet<WindowStart>>>,
-    pub window_usage: watch::Receiver<HashMap<WindowStart, WindowUsage>>,
+    pub window_spans: watch::Sender<Arc<BTreeSet<WindowSpan>>>,
+    pub window_usage: watch::Receiver<HashMap<WindowSpan, WindowUsage>>,
     /// `None`: starts without readings.
     pub history: Option<History>,
     pub page: GaugeSet,

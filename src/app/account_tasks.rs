@@ -98,7 +98,7 @@ impl AccountTasks {
             writes: self.writes,
             signs: self.events.signs,
             local: self.events.local,
-            window_starts: self.events.window_starts,
+            window_spans: self.events.window_spans,
             window_usage: self.events.window_usage,
             history: Some(history),
             automatic: true,

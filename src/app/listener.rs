@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::ingest::Listener;
-use crate::model::{LocalQuota, WindowStart, WindowUsage};
+use crate::model::{LocalQuota, WindowSpan, WindowUsage};
 use crate::quota::passive::QuotaSign;
 
 /// Buffered batches of quota observations. A slower receiver misses some; later ones are newer.
@@ -17,7 +17,7 @@ const WAITING: usize = 64;
 pub(super) struct IngestEvents {
     signs: mpsc::Sender<Vec<QuotaSign>>,
     local: watch::Sender<Vec<LocalQuota>>,
-    window_usage: watch::Sender<HashMap<WindowStart, WindowUsage>>,
+    window_usage: watch::Sender<HashMap<WindowSpan, WindowUsage>>,
     accounts_changed: Arc<Notify>,
 }
 
@@ -27,8 +27,8 @@ pub(super) struct IngestSubscribers {
     pub(super) signs: mpsc::Receiver<Vec<QuotaSign>>,
     /// Locally counted quotas, for the API beside those of providers.
     pub(super) local: watch::Receiver<Vec<LocalQuota>>,
-    pub(super) window_starts: watch::Sender<Arc<BTreeSet<WindowStart>>>,
-    pub(super) window_usage: watch::Receiver<HashMap<WindowStart, WindowUsage>>,
+    pub(super) window_spans: watch::Sender<Arc<BTreeSet<WindowSpan>>>,
+    pub(super) window_usage: watch::Receiver<HashMap<WindowSpan, WindowUsage>>,
     pub(super) accounts_changed: Arc<Notify>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn event_channels() -> (IngestEvents, IngestSubscribers) {
     let ends = IngestSubscribers {
         signs,
         local,
-        window_starts: watch::Sender::default(),
+        window_spans: watch::Sender::default(),
         window_usage,
         accounts_changed,
     };
@@ -70,7 +70,7 @@ impl Listener for IngestEvents {
         });
     }
 
-    fn window_usage(&self, usage: HashMap<WindowStart, WindowUsage>) {
+    fn window_usage(&self, usage: HashMap<WindowSpan, WindowUsage>) {
         self.window_usage.send_replace(usage);
     }
 

@@ -18,7 +18,7 @@ use crate::errors::Chain;
 use crate::http::Readiness;
 use crate::ingest::{
     self, AccountingParts, Ingest, Jobs, LimitParts, Listener, MoneyParts, SharedPrices,
-    SharedRules, WakeUp, WindowStarts,
+    SharedRules, WakeUp, WindowSpans,
 };
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{AccountNames, Aliases, Caps, Counters, CountersConfig, Exposition, Handles};
@@ -34,7 +34,7 @@ pub(super) struct Side {
     pub(super) jobs: Jobs,
     pub(super) listener: Box<dyn Listener>,
     /// Quota windows whose usage is counted.
-    pub(super) windows: WindowStarts,
+    pub(super) windows: WindowSpans,
     /// Cancelled once the database is open and the counters are restored.
     pub(super) restored: CancellationToken,
     /// Requests for an early read of CPA.
@@ -266,7 +266,7 @@ fn settings(cpa: &config::Cpa) -> Settings {
 }
 
 /// The rules of limits, and what the ingest thread needs for them.
-fn limits(config: &Config, handles: &Handles, windows: WindowStarts) -> (SharedRules, LimitParts) {
+fn limits(config: &Config, handles: &Handles, windows: WindowSpans) -> (SharedRules, LimitParts) {
     let rules: SharedRules = Arc::new(ArcSwap::from_pointee(config.limits.rules.clone()));
     let limits = LimitParts {
         rules: Arc::clone(&rules),

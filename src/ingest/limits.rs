@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::limit_gauges;
 use super::stored_read::StoredRead;
 use super::usage_entry::{UsageEntry, stored_entry};
-use super::window_usage::WindowStarts;
+use super::window_usage::WindowSpans;
 use super::{Listener, wake_up::WakeUp};
 use crate::budget::{Combos, Rules, UsageCounters};
 use crate::errors::Chain;
@@ -44,7 +44,7 @@ pub struct LimitParts {
     /// Gauges of budgets and comparisons.
     pub gauges: GaugeSet,
     /// Quota windows whose usage is counted.
-    pub windows: WindowStarts,
+    pub windows: WindowSpans,
 }
 
 pub(super) struct LimitTracker {

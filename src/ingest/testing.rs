@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::accounting::{Accounting, AccountingParts};
-use super::{LimitParts, MoneyParts, WindowStarts};
+use super::{LimitParts, MoneyParts, WindowSpans};
 use crate::decode::{Decoder, HashKey};
 use crate::metrics::{
     AccountNames, BuildInfo, Counters, CountersConfig, Exposition, GaugeSet, Handles,
@@ -24,7 +24,7 @@ pub(super) fn prices() -> PriceTable {
 }
 
 /// No quota windows are counted.
-pub(super) fn no_windows() -> WindowStarts {
+pub(super) fn no_windows() -> WindowSpans {
     tokio::sync::watch::channel(Arc::default()).1
 }
 

@@ -1,12 +1,11 @@
-//! Tokens and list value of accounts since the start of their quota windows. Only committed events
-//! count.
+//! Tokens and list value of accounts inside their quota windows. Only committed events count.
 //!
-//! The poller tells the starts of the windows. A separate thread sums the stored events since a new
-//! start from a snapshot; events committed after the snapshot are added to that sum, so each event
+//! The poller tells the windows. A separate thread sums the stored events of a new window from a
+//! snapshot; events committed after the snapshot are added to that sum, so each event
 //! counts once. A window without a complete sum has no usage yet.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,11 +16,11 @@ use super::stored_read::StoredRead;
 use super::usage_entry::UsageEntry;
 use super::{Listener, wake_up::WakeUp};
 use crate::errors::Chain;
-use crate::model::{DimId, Dimension, UnixNanos, WindowStart, WindowUsage};
+use crate::model::{DimId, Dimension, UnixNanos, WindowSpan, WindowUsage};
 use crate::store::{NewName, PastEvent, Snapshot, Store, StoreError};
 
 /// The windows to count.
-pub type WindowStarts = watch::Receiver<Arc<BTreeSet<WindowStart>>>;
+pub type WindowSpans = watch::Receiver<Arc<BTreeSet<WindowSpan>>>;
 
 /// Minimum time between two publications.
 const PUBLISH_SPACING: Duration = Duration::from_secs(5);
@@ -34,13 +33,16 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// Delay after a failure.
 const RETRY: Duration = Duration::from_mins(1);
 
-/// Usage of an account's windows by their start.
-type Sums = HashMap<DimId, Vec<(UnixNanos, WindowUsage)>>;
+/// Start and end of a window; the end does not belong to it.
+type Span = Range<UnixNanos>;
+
+/// Usage of an account's windows.
+type Sums = HashMap<DimId, Vec<(Span, WindowUsage)>>;
 
 pub(super) struct WindowTracker {
-    starts: WindowStarts,
+    starts: WindowSpans,
     /// The starts that `accounts` has.
-    current: Arc<BTreeSet<WindowStart>>,
+    current: Arc<BTreeSet<WindowSpan>>,
     ids: HashMap<Box<str>, DimId>,
     accounts: HashMap<DimId, Account>,
     filling: Option<StoredRead<Filled>>,
@@ -59,7 +61,7 @@ struct Account {
 }
 
 struct Window {
-    start: UnixNanos,
+    span: Span,
     /// `None` until the stored events are added.
     usage: Option<WindowUsage>,
     /// Events committed since the snapshot of the running fill.
@@ -70,16 +72,16 @@ struct Window {
 type Filled = (Sums, Duration);
 
 impl Window {
-    const fn new(start: UnixNanos) -> Self {
+    const fn new(span: Span) -> Self {
         Self {
-            start,
+            span,
             usage: None,
             since_snapshot: None,
         }
     }
 
     fn record(&mut self, at: UnixNanos, usage: WindowUsage) {
-        if at >= self.start {
+        if self.span.contains(&at) {
             for sum in [&mut self.usage, &mut self.since_snapshot] {
                 *sum = sum.map(|sum| sum.plus(usage));
             }
@@ -88,7 +90,7 @@ impl Window {
 }
 
 impl WindowTracker {
-    pub(super) fn new(starts: WindowStarts, wake_up: WakeUp) -> Self {
+    pub(super) fn new(starts: WindowSpans, wake_up: WakeUp) -> Self {
         Self {
             starts,
             current: Arc::default(),
@@ -165,9 +167,10 @@ impl WindowTracker {
         self.published = Some(Instant::now());
         let windows = self.accounts.values().flat_map(|account| {
             let complete = |window: &Window| {
-                let key = WindowStart {
+                let key = WindowSpan {
                     auth_index: account.auth_index.clone(),
-                    start: window.start,
+                    start: window.span.start,
+                    end: window.span.end,
                 };
                 Some((key, window.usage?))
             };
@@ -177,15 +180,21 @@ impl WindowTracker {
     }
 
     /// Keeps the sums of windows that remain.
-    fn set_starts(&mut self, starts: &BTreeSet<WindowStart>) {
+    fn set_starts(&mut self, starts: &BTreeSet<WindowSpan>) {
         let mut before = std::mem::take(&mut self.accounts);
-        for WindowStart { auth_index, start } in starts {
+        for WindowSpan {
+            auth_index,
+            start,
+            end,
+        } in starts
+        {
+            let span = *start..*end;
             let Some(id) = self.ids.get(auth_index) else {
                 continue;
             };
             let kept = before.get_mut(id).and_then(|account| {
                 let mut windows = account.windows.iter();
-                let at = windows.position(|window| window.start == *start)?;
+                let at = windows.position(|window| window.span == span)?;
                 Some(account.windows.swap_remove(at))
             });
             let account = self.accounts.entry(*id).or_insert_with(|| Account {
@@ -194,7 +203,7 @@ impl WindowTracker {
             });
             account
                 .windows
-                .push(kept.unwrap_or_else(|| Window::new(*start)));
+                .push(kept.unwrap_or_else(|| Window::new(span)));
         }
         self.changed = true;
     }
@@ -207,7 +216,7 @@ impl WindowTracker {
             for window in &mut account.windows {
                 window.since_snapshot = (all || window.usage.is_none()).then(WindowUsage::default);
                 if window.since_snapshot.is_some() {
-                    let empty = (window.start, WindowUsage::default());
+                    let empty = (window.span.clone(), WindowUsage::default());
                     sums.entry(*id).or_default().push(empty);
                 }
             }
@@ -252,7 +261,7 @@ impl WindowTracker {
         for (id, stored) in sums {
             let account = self.accounts.get_mut(id).into_iter();
             for window in account.flat_map(|account| &mut account.windows) {
-                let stored = stored.iter().find(|(start, _)| *start == window.start);
+                let stored = stored.iter().find(|(span, _)| *span == window.span);
                 // A window that has left and come back since the snapshot waits for the next fill.
                 if let Some(since) = window.since_snapshot.take()
                     && let Some((_, stored)) = stored
@@ -271,7 +280,7 @@ fn sum_stored(
     abandoned: &AtomicBool,
 ) -> Result<Filled, StoreError> {
     let began = Instant::now();
-    let starts = sums.values().flatten().map(|(start, _)| *start);
+    let starts = sums.values().flatten().map(|(span, _)| span.start);
     let Some(first) = starts.min() else {
         return Ok((sums, Duration::ZERO));
     };
@@ -292,7 +301,7 @@ fn add_stored(sums: &mut Sums, event: &PastEvent) {
         value: event.value,
     };
     let windows = sums.get_mut(&event.route.account).into_iter().flatten();
-    for (_, sum) in windows.filter(|(start, _)| event.at >= *start) {
+    for (_, sum) in windows.filter(|(span, _)| span.contains(&event.at)) {
         *sum = sum.plus(usage);
     }
 }

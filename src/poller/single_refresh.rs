@@ -30,7 +30,7 @@ pub async fn refresh_once(
     let (handle, refreshes) = refresh_channel();
     let (_signs, signs) = mpsc::channel(1);
     let (_local, local) = watch::channel(Vec::new());
-    let (window_starts, _starts) = watch::channel(Arc::default());
+    let (window_spans, _starts) = watch::channel(Arc::default());
     let (_usage, window_usage) = watch::channel(HashMap::new());
     let quotas = Quotas::default();
     let task = Task::new(Parts {
@@ -40,7 +40,7 @@ pub async fn refresh_once(
         writes: WriteQueue::new(|| ()),
         signs,
         local,
-        window_starts,
+        window_spans,
         window_usage,
         history: None,
         page: GaugeSet::default(),

@@ -8,7 +8,7 @@ use super::window_state::{Observation, WindowState, WindowStatus};
 use crate::accounts::Account;
 use crate::model::{
     AccountFacts, LocalQuota, QuotaAnswer, QuotaPoint, QuotaSource, Reading, UnixNanos, Window,
-    WindowStart, WindowUsage,
+    WindowSpan, WindowUsage,
 };
 use crate::quota::{AccountRef, passive};
 
@@ -97,7 +97,7 @@ pub(super) struct QuotaState {
     limits: HashSet<Box<str>>,
     max_limits: usize,
     /// What the exporter has counted since the start of windows.
-    usage: HashMap<WindowStart, WindowUsage>,
+    usage: HashMap<WindowSpan, WindowUsage>,
 }
 
 impl QuotaState {
@@ -277,21 +277,21 @@ impl QuotaState {
     }
 
     /// The current windows whose usage the exporter can count.
-    pub(super) fn window_starts(&self) -> BTreeSet<WindowStart> {
+    pub(super) fn window_spans(&self) -> BTreeSet<WindowSpan> {
         let all = self.accounts.iter().flat_map(|(index, account)| {
             let statuses = account.windows.values().filter_map(LimitWindow::status);
-            statuses.filter_map(|status| window_start(index, &status))
+            statuses.filter_map(|status| window_span(index, &status))
         });
         all.collect()
     }
 
-    pub(super) fn set_usage(&mut self, usage: HashMap<WindowStart, WindowUsage>) {
+    pub(super) fn set_usage(&mut self, usage: HashMap<WindowSpan, WindowUsage>) {
         self.usage = usage;
     }
 
     /// Usage of a window; `None` if it is not counted, or not yet.
     pub(super) fn usage(&self, auth_index: &str, status: &WindowStatus<'_>) -> Option<WindowUsage> {
-        self.usage.get(&window_start(auth_index, status)?).copied()
+        self.usage.get(&window_span(auth_index, status)?).copied()
     }
 
     /// Expires readings whose window has ended. Returns the affected accounts.
@@ -342,10 +342,12 @@ impl QuotaState {
     }
 }
 
-fn window_start(auth_index: &str, status: &WindowStatus<'_>) -> Option<WindowStart> {
-    Some(WindowStart {
+fn window_span(auth_index: &str, status: &WindowStatus<'_>) -> Option<WindowSpan> {
+    let [start, end] = status.span()?;
+    Some(WindowSpan {
         auth_index: auth_index.into(),
-        start: status.start()?,
+        start,
+        end,
     })
 }
 

@@ -350,9 +350,9 @@ impl Task {
     }
 
     /// Tells the ingest thread which windows to count.
-    fn publish_window_starts(&self) {
-        let starts = self.state.window_starts();
-        self.parts.window_starts.send_if_modified(|published| {
+    fn publish_window_spans(&self) {
+        let starts = self.state.window_spans();
+        self.parts.window_spans.send_if_modified(|published| {
             let is_new = **published != starts;
             if is_new {
                 *published = Arc::new(starts);
@@ -364,7 +364,7 @@ impl Task {
     fn publish_now(&mut self) {
         self.dirty = false;
         self.published = Instant::now();
-        self.publish_window_starts();
+        self.publish_window_spans();
         let names = &self.parts.names;
         let listed = self.parts.directory.snapshot();
         let pairs = listed.iter().map(|a| (&*a.auth_index, &*a.provider));

@@ -64,14 +64,14 @@ pub(super) struct WindowStatus<'a> {
 }
 
 impl WindowStatus<'_> {
-    /// Start of a window that counts all requests of its account; `None` for other scopes and
-    /// where the length or the reset is unknown.
-    pub(super) fn start(&self) -> Option<UnixNanos> {
+    /// Start and end of a window that counts all requests of its account; `None` for other scopes
+    /// and where the length or the reset is unknown.
+    pub(super) fn span(&self) -> Option<[UnixNanos; 2]> {
         let reading = self.reading;
         let length = reading.window().seconds()?;
         let reset = reading.reset_at()?;
         let length = Duration::from_secs(length.into());
-        (reading.scope() == Scope::Account).then(|| reset.saturating_sub(length))
+        (reading.scope() == Scope::Account).then(|| [reset.saturating_sub(length), reset])
     }
 }
 

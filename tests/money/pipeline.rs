@@ -15,7 +15,7 @@ use cpa_exporter::ingest::{
 use cpa_exporter::metrics::{
     AccountNames, Aliases, BuildInfo, Counters, CountersConfig, Dialect, Exposition, Form, Handles,
 };
-use cpa_exporter::model::{Batch, IngestMode, LocalQuota, UnixNanos, WindowStart, WindowUsage};
+use cpa_exporter::model::{Batch, IngestMode, LocalQuota, UnixNanos, WindowSpan, WindowUsage};
 use cpa_exporter::pricing::{Billing, CacheWrites, Layer, PriceTable, built_in};
 use cpa_exporter::quota::passive::QuotaSign;
 use cpa_exporter::spool::{self, SegmentId};
@@ -36,7 +36,7 @@ impl Listener for Deaf {
 
     fn local_quotas(&self, _: Vec<LocalQuota>) {}
 
-    fn window_usage(&self, _: HashMap<WindowStart, WindowUsage>) {}
+    fn window_usage(&self, _: HashMap<WindowSpan, WindowUsage>) {}
 
     fn accounts_changed(&self) {}
 }

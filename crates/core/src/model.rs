@@ -29,7 +29,7 @@ pub use past::{PastKey, PastQuery, PastRow};
 pub use quota::{
     AccountFacts, Amounts, Exhaustion, Limit, LocalAccount, LocalQuota, Name, QuotaAnswer,
     QuotaPoint, QuotaSource, RESET_JITTER, Reading, Scope, Spend, Unit, Window, WindowRole,
-    WindowStart, WindowUsage, is_plausible_time,
+    WindowSpan, WindowUsage, is_plausible_time,
 };
 pub(crate) use quota::{figure, whole};
 pub use text::{has_invisible, is_invisible, visible};

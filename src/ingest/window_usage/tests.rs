@@ -9,17 +9,19 @@ use crate::store::SpoolMark;
 
 /// 2026-11-24, noon.
 const NOON: i64 = 1_795_521_600;
+/// Seconds of a window.
+const LENGTH: i64 = 18_000;
 
 /// Keeps the last published usage.
 #[derive(Default)]
-struct Published(Mutex<Option<HashMap<WindowStart, WindowUsage>>>);
+struct Published(Mutex<Option<HashMap<WindowSpan, WindowUsage>>>);
 
 impl Listener for Published {
     fn quota_signs(&self, _: Vec<QuotaSign>) {}
 
     fn local_quotas(&self, _: Vec<LocalQuota>) {}
 
-    fn window_usage(&self, usage: HashMap<WindowStart, WindowUsage>) {
+    fn window_usage(&self, usage: HashMap<WindowSpan, WindowUsage>) {
         *self.0.lock() = Some(usage);
     }
 
@@ -30,7 +32,7 @@ struct Bench {
     directory: tempfile::TempDir,
     store: Store,
     accounting: super::super::Accounting,
-    starts: watch::Sender<Arc<BTreeSet<WindowStart>>>,
+    starts: watch::Sender<Arc<BTreeSet<WindowSpan>>>,
 }
 
 impl Bench {
@@ -78,7 +80,7 @@ impl Bench {
     }
 
     /// Usage by account and start once all sums are complete.
-    fn usage(&mut self) -> HashMap<WindowStart, WindowUsage> {
+    fn usage(&mut self) -> HashMap<WindowSpan, WindowUsage> {
         let published = Published::default();
         let began = Instant::now();
         loop {
@@ -103,9 +105,14 @@ impl Bench {
         let sql = "SELECT coalesce(sum(input + cache_read + cache_write + output + reasoning + \
                    unclassified), 0), coalesce(sum(value_nano), 0) FROM event e \
                    JOIN dimension d ON d.dimension = ?1 AND d.id = e.account \
-                   WHERE d.value = ?2 AND ts >= ?3";
+                   WHERE d.value = ?2 AND ts >= ?3 AND ts < ?4";
         let start = (NOON + second) * 1_000_000_000;
-        let of = rusqlite::params![Dimension::Account.code(), account, start];
+        let of = rusqlite::params![
+            Dimension::Account.code(),
+            account,
+            start,
+            start + LENGTH * 1_000_000_000
+        ];
         let row = |row: &rusqlite::Row<'_>| {
             Ok(WindowUsage {
                 tokens: row.get(0)?,
@@ -116,23 +123,25 @@ impl Bench {
     }
 }
 
-fn start(account: &str, second: i64) -> WindowStart {
-    WindowStart {
+fn start(account: &str, second: i64) -> WindowSpan {
+    WindowSpan {
         auth_index: account.into(),
         start: UnixNanos::new((NOON + second) * 1_000_000_000),
+        end: UnixNanos::new((NOON + second + LENGTH) * 1_000_000_000),
     }
 }
 
 #[test]
 fn usage_equals_sql_for_events_before_and_after_the_window_is_known() {
     let mut bench = Bench::new();
-    bench.commit("a", [10, 20, 30]);
+    bench.commit("a", [10, 20, 30, LENGTH + 20]);
     bench.commit("b", [15]);
     let windows = [("a", 0), ("a", 20), ("b", 16)];
     bench.set_starts(&windows);
     assert_eq!(bench.usage()[&start("a", 20)].tokens, 20 + 30 + 2 * 7);
     // A late event counts in the windows that it belongs to.
-    bench.commit("a", [40, 12]);
+    // One beyond the end, as a wrong clock makes it, counts in none.
+    bench.commit("a", [40, 12, LENGTH + 30]);
     bench.commit("b", [50]);
     let usage = bench.usage();
     assert_eq!(usage.len(), 3);
@@ -156,7 +165,7 @@ fn events_committed_while_stored_ones_are_read_count_once() {
 }
 
 #[test]
-fn a_new_window_starts_without_the_usage_of_the_former_one() {
+fn a_new_window_spans_without_the_usage_of_the_former_one() {
     let mut bench = Bench::new();
     bench.set_starts(&[("a", 0)]);
     // The account is not stored yet.

@@ -231,11 +231,12 @@ fn only_windows_of_whole_accounts_with_length_and_reset_are_counted() {
     ];
     let seen = Observation::new(QuotaSource::Poll, at(10), at(10));
     state.read(KEY, rows, seen, at(10));
-    let start = WindowStart {
+    let start = WindowSpan {
         auth_index: "a1".into(),
         start: at(100 - 300),
+        end: at(100),
     };
-    assert_eq!(state.window_starts(), BTreeSet::from([start.clone()]));
+    assert_eq!(state.window_spans(), BTreeSet::from([start.clone()]));
     let usage = WindowUsage {
         tokens: 7,
         value: 5,
@@ -257,6 +258,6 @@ fn only_windows_of_whole_accounts_with_length_and_reset_are_counted() {
     assert_eq!(shown.matches("limit=").count(), 2, "{shown}");
     // The usage of the former window is not that of the next one.
     state.expire(at(100));
-    assert_eq!(state.window_starts(), BTreeSet::new());
+    assert_eq!(state.window_spans(), BTreeSet::new());
     assert_eq!(page(&state), "");
 }

@@ -16,15 +16,15 @@ const SECONDS: &str = "cpa_quota_window_seconds{";
 
 const ACCOUNTS: usize = 16;
 
-/// Tokens and dollars of the account since `start` in Unix seconds.
-fn by_sql(directory: &Path, account: &str, start: f64) -> [f64; 2] {
+/// Tokens and dollars of the account between two times in Unix seconds.
+fn by_sql(directory: &Path, account: &str, [start, end]: [f64; 2]) -> [f64; 2] {
     let sql = "SELECT total(input + cache_read + cache_write + output + reasoning + unclassified), \
                total(value_nano) / 1e9 FROM event e \
-               JOIN dimension d ON d.id = e.account AND d.label = ?1 WHERE ts >= CAST(?2 * 1e9 AS INTEGER)";
+               JOIN dimension d ON d.id = e.account AND d.label = ?1 WHERE ts >= CAST(?2 * 1e9 AS INTEGER) AND ts < CAST(?3 * 1e9 AS INTEGER)";
     let row = |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?]);
     let database = database(directory);
     database
-        .query_row(sql, params![account, start], row)
+        .query_row(sql, params![account, start, end], row)
         .unwrap()
 }
 
@@ -38,7 +38,7 @@ fn differences(directory: &Path, page: &Samples) -> Vec<String> {
         let of = |family: &str| page[&format!("{family}{window}")];
         let (_, rest) = window.split_once("account=\"").unwrap();
         let (account, _) = rest.split_once('"').unwrap();
-        let right = by_sql(directory, account, of(RESET) - of(SECONDS));
+        let right = by_sql(directory, account, [of(RESET) - of(SECONDS), of(RESET)]);
         let shown = [*tokens, of(VALUE)];
         if shown[0] != right[0] || (shown[1] - right[1]).abs() > 1e-9 {
             found.push(format!("{window}: {shown:?}, in the database {right:?}"));

@@ -20,7 +20,7 @@ pub use local::{LocalAccount, LocalQuota};
 pub use name::{Limit, Name};
 pub use point::QuotaPoint;
 pub use reading::{RESET_JITTER, Reading};
-pub use usage::{WindowStart, WindowUsage};
+pub use usage::{WindowSpan, WindowUsage};
 pub use window::{Window, WindowRole};
 
 use super::UnixNanos;

@@ -1,15 +1,16 @@
 use crate::model::{NANOS_PER_USD, UnixNanos};
 
-/// Identifies a quota window whose usage is counted: the account, and the time from which its
-/// events count.
+/// A quota window whose usage is counted: the events of the account from the start to the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct WindowStart {
+pub struct WindowSpan {
     /// CPA's index of the credential.
     pub auth_index: Box<str>,
     pub start: UnixNanos,
+    /// Exclusive.
+    pub end: UnixNanos,
 }
 
-/// Sums over the events of an account since the start of a window.
+/// Sums over the events of an account inside a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WindowUsage {
     /// Of all kinds.

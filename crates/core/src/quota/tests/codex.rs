@@ -179,7 +179,7 @@ fn unrelated_json_is_an_error() {
 }
 
 #[test]
-fn window_starts_with_its_first_request() {
+fn window_spans_with_its_first_request() {
     let page = |used: &str, after: u32| {
         main_block(&format!(
             r#"{{"primary_window":{{"used_percent":{used},"limit_window_seconds":18000,"reset_after_seconds":{after}}}}}"#
