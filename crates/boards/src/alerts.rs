@@ -15,8 +15,8 @@ use source::{Alert, FILES, RECORDING, alerts, read, recordings};
 
 const GRAFANA: &str = "grafana/alerting/cpa.yaml";
 const KUBERNETES: &str = "deploy/kubernetes/prometheusrule.yaml";
-/// What the Grafana data source must be called; `grafana/provisioning` of this repository uses it.
-const DATASOURCE: &str = "prometheus";
+/// Uid of the data source in `grafana/provisioning`.
+const DATASOURCE: &str = "cpa-prometheus";
 
 /// Path and text of the Prometheus operator's manifest.
 pub(crate) fn kubernetes() -> (&'static str, String) {

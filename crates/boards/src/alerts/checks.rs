@@ -27,6 +27,23 @@ fn grafana_takes_every_rule() {
     check_grafana(&grafana().1, alerts().len());
 }
 
+#[test]
+fn grafana_rules_query_the_provisioned_data_source() {
+    let provisioned = yaml(&read("grafana/provisioning/datasources/cpa.yml"));
+    let uid = provisioned["datasources"][0]["uid"].as_str().unwrap();
+    let rules = yaml(&grafana().1);
+    let groups = rules["groups"].as_array().unwrap().iter();
+    let queries = groups
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .flat_map(|rule| rule["data"].as_array().unwrap());
+    let mut asked: Vec<&str> = queries
+        .map(|query| query["datasourceUid"].as_str().unwrap())
+        .filter(|uid| *uid != "__expr__")
+        .collect();
+    asked.dedup();
+    assert_eq!(asked, [uid]);
+}
+
 /// What Grafana refuses or would get wrong.
 fn check_grafana(made: &str, rules: usize) {
     let file = yaml(made);
