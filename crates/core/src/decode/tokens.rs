@@ -173,6 +173,20 @@ impl Arrangement {
         }
     }
 
+    /// Counts of the most similar arrangement whose kinds add up to the total.
+    fn nearest_fit(self, flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
+        let difference = |other: Self| {
+            u8::from(self.read_beside != other.read_beside)
+                + u8::from(self.write_beside != other.write_beside)
+                + u8::from(self.reasoning_beside != other.reasoning_beside)
+        };
+        Self::all()
+            .filter_map(|other| Some((difference(other), other.counts(flat, cache_read)?)))
+            .filter(|(_, counts)| counts.total() == flat.total_tokens)
+            .min_by_key(|(difference, _)| *difference)
+            .map(|(_, counts)| counts)
+    }
+
     /// `None` if a part exceeds its whole.
     fn counts(self, flat: &FlatTokens, cache_read: u64) -> Option<Tokens> {
         let inside = |beside: bool, count: u64| if beside { 0 } else { count };
@@ -217,6 +231,13 @@ fn from_flat(flat: &FlatTokens, semantics: Semantics, total_has_cache: bool) -> 
     }
     let usual = Arrangement::usual(semantics, flat, cache_read);
     let mut counts = usual.counts(flat, cache_read).unwrap_or_default();
+    // The total refutes the usual arrangement, and several others fit.
+    if total_has_cache
+        && counts.total() > flat.total_tokens
+        && let Some(nearest) = usual.nearest_fit(flat, cache_read)
+    {
+        counts = nearest;
+    }
     if semantics == Semantics::Unknown {
         return Tokens {
             unclassified: counts.total().max(flat.total_tokens),

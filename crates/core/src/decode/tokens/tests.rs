@@ -172,6 +172,14 @@ fn write_lifetimes_are_kept_if_sent() {
 
 const PROVIDERS: [&str; 4] = ["codex", "claude", "vertex", "mystery"];
 
+#[test]
+fn usual_arrangement_refuted_by_the_total_is_not_used() {
+    // Cache reads beside the input fit the total, and so do writes and reasoning beside.
+    let numbers = [159, 159, 158, 159, 159, 1, 477];
+    assert_eq!(kinds("codex", numbers), [158, 159, 1, 1, 158, 0]);
+    assert_eq!(kinds("mystery", numbers), [0, 0, 0, 0, 0, 477]);
+}
+
 proptest! {
     #[test]
     fn kinds_cover_the_total_without_loss(
