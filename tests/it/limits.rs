@@ -51,7 +51,13 @@ const TOKENS: &str = "SELECT coalesce(sum(input + cache_read + cache_write + out
                       + unclassified), 0) FROM event WHERE flags & 1 = 0";
 const ATTEMPTS: &str = "SELECT count(*) FROM event WHERE flags & 2 = 0";
 const REQUESTS: &str = "SELECT count(*) FROM event WHERE flags & 3 = 0";
-const VALUE: &str = "SELECT coalesce(sum(value_nano), 0) FROM event";
+/// Sum of a column over the current month, as for a monthly budget.
+fn this_month(column: &str) -> String {
+    format!(
+        "SELECT coalesce(sum({column}), 0) FROM event \
+         WHERE ts >= CAST(strftime('%s', 'now', 'start of month') AS INTEGER) * 1000000000"
+    )
+}
 
 fn of_limit(samples: &Samples, family: &str, limit: &str) -> f64 {
     let label = format!("limit=\"{limit}\"");
@@ -68,7 +74,7 @@ fn complete(samples: &Samples, directory: &Path) -> bool {
     let spent = samples.get("cpa_budget_spent_usd{budget=\"all\"}");
     is(of_limit(samples, "cpa_quota_used", "each"), TOKENS)
         && is(of_limit(samples, "cpa_quota_used", "together"), ATTEMPTS)
-        && spent.is_some_and(|usd| is(usd * 1e9, VALUE))
+        && spent.is_some_and(|usd| is(usd * 1e9, &this_month("value_nano")))
 }
 
 /// The same for a pool with one combo.
@@ -107,7 +113,7 @@ fn agrees(page: &Samples, dir: &Path) {
     assert!((ratio * 1e9 - count(dir, TOKENS) as f64).abs() < 1.0);
     // Today and the month are per provider and in total.
     let month = page.get("cpa_month_cost_usd{by=\"total\"}").unwrap();
-    assert!((month * 1e9 - count(dir, "SELECT sum(cost_nano) FROM event") as f64).abs() < 1e3);
+    assert!((month * 1e9 - count(dir, &this_month("cost_nano")) as f64).abs() < 1e3);
     assert!(sum(page, "cpa_today_tokens") > 0.0);
 }
 
@@ -212,8 +218,7 @@ fn windows_agree(page: &Samples, directory: &Path) -> bool {
     let is = |figure: f64, sql: &str| (figure - count(directory, sql) as f64).abs() < 0.5;
     let usd = |budget: &str| page.get(&format!("cpa_budget_spent_usd{{budget=\"{budget}\"}}"));
     let tokens = "input + cache_read + cache_write + output + reasoning + unclassified";
-    let month = "CAST(strftime('%s', 'now', 'start of month') AS INTEGER) * 1000000000";
-    let paid = format!("SELECT coalesce(sum(cost_nano), 0) FROM event WHERE ts >= {month}");
+    let paid = this_month("cost_nano");
     let value = since_midnight("value_nano").replace("flags & 1 = 0 AND", "");
     complete(page, directory)
         && is(
