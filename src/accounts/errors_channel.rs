@@ -152,7 +152,7 @@ async fn next(connection: &mut Connection) -> Result<Message, RespFailure> {
     if let Ok(message) = timeout(PING_AFTER, &mut message).await {
         return message;
     }
-    commands.send(&["PING"]).await?;
+    commands.send(&redis::cmd("PING")).await?;
     match timeout(PING_TIMEOUT, message).await {
         Ok(message) => message,
         Err(_elapsed) => Err(RespFailure::Timeout(PING_TIMEOUT)),

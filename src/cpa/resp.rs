@@ -1,4 +1,8 @@
 //! One RESP2 connection to CPA: connect, log in, send commands, read replies.
+//!
+//! The `redis` crate packs commands and parses status and error lines. Its connections are not used:
+//! they send commands of their own and hide the text of a refused login. Nor is its parser of arrays and
+//! bulk strings, which holds a whole reply in memory.
 
 mod reader;
 
@@ -121,7 +125,9 @@ impl Connection {
 
     /// Subscribes to one channel; use only [`Replies::message`] afterwards.
     pub(crate) async fn subscribe(&mut self, channel: &str) -> Result<(), RespFailure> {
-        self.commands.send(&["SUBSCRIBE", channel]).await?;
+        self.commands
+            .send(redis::cmd("SUBSCRIBE").arg(channel))
+            .await?;
         let reply = self.replies.next_within(CONFIRM_TIMEOUT).await?;
         let Reply::Array(items) = reply else {
             return Err(reply.unexpected());
@@ -141,7 +147,7 @@ impl Connection {
     }
 
     async fn log_in(&mut self, key: &str) -> Result<(), RespFailure> {
-        let sent = self.commands.send(&["AUTH", key]).await;
+        let sent = self.commands.send(redis::cmd("AUTH").arg(key)).await;
         let reply = match sent {
             Ok(()) => self.replies.next_within(LOGIN_TIMEOUT).await,
             Err(failure) => Err(failure),
@@ -159,16 +165,10 @@ impl Connection {
 }
 
 impl Commands {
-    /// Sends a command: its name and its arguments.
-    pub(crate) async fn send(&mut self, command: &[&str]) -> Result<(), RespFailure> {
-        use std::fmt::Write as _;
-        let mut bytes = format!("*{}\r\n", command.len());
-        for part in command {
-            // Cannot fail.
-            write!(bytes, "${}\r\n{part}\r\n", part.len()).ok();
-        }
+    pub(crate) async fn send(&mut self, command: &redis::Cmd) -> Result<(), RespFailure> {
         let ended = |e| RespFailure::Ended(Some(e));
-        self.0.write_all(bytes.as_bytes()).await.map_err(ended)?;
+        let bytes = command.get_packed_command();
+        self.0.write_all(&bytes).await.map_err(ended)?;
         self.0.flush().await.map_err(ended)
     }
 }

@@ -60,7 +60,8 @@ pub(super) async fn pop_once(
 /// Returns the number of records that follow.
 async fn pop(connection: &mut Connection, count: u64) -> Result<u64, RespFailure> {
     // CPA before v7.1.44 ignores the key, later releases require this one.
-    let command = ["LPOP", "usage", &count.to_string()];
-    connection.commands.send(&command).await?;
+    let mut command = redis::cmd("LPOP");
+    let command = command.arg("usage").arg(count);
+    connection.commands.send(command).await?;
     connection.replies.records().await
 }

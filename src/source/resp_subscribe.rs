@@ -210,7 +210,7 @@ async fn store_arrivals(
 
 /// Sends a command. The reader notices a failure too, after all messages that arrived before it.
 async fn send(commands: &mut Commands, command: &str) {
-    if let Err(failure) = commands.send(&[command]).await {
+    if let Err(failure) = commands.send(&redis::cmd(command)).await {
         tracing::debug!(
             command,
             error = %Chain(&failure),

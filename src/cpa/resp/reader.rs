@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use redis::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::time::timeout;
 
@@ -163,23 +164,20 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     async fn head(&mut self) -> Result<Head, RespFailure> {
         self.read_line().await?;
-        let line = self.line.strip_suffix(b"\r\n");
-        let Some((kind, text)) = line.and_then(<[u8]>::split_first) else {
+        let Some((kind, text)) = self
+            .line
+            .strip_suffix(b"\r\n")
+            .and_then(<[u8]>::split_first)
+        else {
             return Err(protocol("a line without an end or a type"));
         };
         match kind {
-            b'+' if text == b"OK" => Ok(Head::Ok),
-            b'+' | b':' => Ok(Head::Other),
-            b'-' => {
-                let text = String::from_utf8_lossy(text);
-                Err(RespFailure::Answer(RespError::from_line(&text)))
-            }
             b'$' | b'*' => match length(text)? {
                 None => Ok(Head::Nil),
                 Some(length) if *kind == b'$' => Ok(Head::Bulk(length)),
                 Some(length) => Ok(Head::Array(length)),
             },
-            _ => Err(protocol("an unknown type")),
+            _ => status(&self.line),
         }
     }
 
@@ -280,6 +278,27 @@ impl Reply {
         } else {
             Err(self.unexpected())
         }
+    }
+}
+
+/// Parses a reply that is a single line.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other kinds of RESP2 are read elsewhere, and those of RESP3 are unexpected"
+)]
+fn status(line: &[u8]) -> Result<Head, RespFailure> {
+    // The text of a parse error can quote received bytes.
+    match redis::parse_redis_value(line).map_err(|_error| protocol("an unknown type"))? {
+        Value::Okay => Ok(Head::Ok),
+        Value::SimpleString(_) | Value::Int(_) => Ok(Head::Other),
+        Value::ServerError(error) => {
+            let line = match error.details() {
+                Some(details) => format!("{} {details}", error.code()),
+                None => error.code().to_owned(),
+            };
+            Err(RespFailure::Answer(RespError::from_line(&line)))
+        }
+        _ => Err(protocol("a RESP3 value")),
     }
 }
 
