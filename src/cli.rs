@@ -33,7 +33,7 @@ use std::io::{self, Write as _};
 use clap::{Parser, Subcommand};
 
 pub use self::{exit::Exit, flags::ConfigFlags};
-use crate::{config::Env, simulator::SimulateArgs, version};
+use crate::{config::Env, version};
 
 const AFTER_HELP: &str = "\
 Every flag is also a key of the configuration file and an environment variable:
@@ -101,8 +101,8 @@ enum Command {
     Storage(Group<storage::Action>),
     /// Run the exporter with a simulated CPA and simulated traffic
     Demo(demo::Args),
-    /// Simulate a CLIProxyAPI
-    Simulate(SimulateArgs),
+    /// Simulate a CLIProxyAPI, or a New API gateway
+    Simulate(simulate::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page

@@ -16,7 +16,9 @@ use crate::app::{self, Options, Setup};
 use crate::config::{self, Env, Flags, ListenAddress};
 use crate::http::{self, Listener};
 use crate::platform::create_private_dir;
-use crate::simulator::{Clock, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate};
+use crate::simulator::{
+    Clock, GatewaySimulator, History, Simulator, SimulatorConfig, TrafficConfig, parse_rate,
+};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -53,7 +55,7 @@ const CONFIG: [(&str, &str); 3] = [
     ("prices.toml", include_str!("demo/prices.toml")),
 ];
 
-/// A simulated CPA and the exporter in one process, on a temporary directory.
+/// A simulated CPA, a simulated gateway and the exporter in one process, on a temporary directory.
 pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     // Bind first, because generating the history takes a while.
@@ -85,6 +87,7 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         fs::write(&key, simulator.management_key())?;
         flags.set("cpa.url", format!("http://{}", simulator.addr()));
         flags.set("cpa.management_key_file", key.display().to_string());
+        let gateway = gateway(directory.path(), &mut flags, args)?;
         flags.set("web.listen_address", args.listen.to_string());
         flags.set("metrics.zero_hold", "2s");
         let config = config::load(&flags, &env)?.value;
@@ -106,10 +109,21 @@ pub(super) fn execute(args: &Args) -> anyhow::Result<Exit> {
         };
         let ended = app::run(setup, options).await;
         simulator.shutdown().await;
+        drop(gateway);
         ended
     });
     runtime.shutdown_background();
     Ok(run::exit(ended?))
+}
+
+/// A simulated New API gateway, which the exporter reads from its first row on.
+fn gateway(directory: &Path, flags: &mut Flags, args: &Args) -> anyhow::Result<GatewaySimulator> {
+    let path = directory.join("one-api.db");
+    flags.set("gateway.dsn", format!("sqlite://{}", path.display()));
+    flags.set("gateway.start", "first");
+    let backlog = BACKLOG.into();
+    GatewaySimulator::start(&path, args.seed, args.rate, backlog, Clock::system())
+        .context("cannot start the simulated New API")
 }
 
 /// Traffic settings for history and live records.

@@ -4,6 +4,7 @@ mod capture;
 mod captured;
 mod server;
 mod servers;
+mod simulated;
 mod sqlite;
 mod writer;
 
